@@ -1,0 +1,70 @@
+// Structured log: one event a line on stdout, JSON for machines or text for people. Never blocks its caller.
+//
+// Owns: the writer thread and its bounded queue. Invariant: a reader that stops reading costs lines (counted and
+// announced when it reads again), never a loop's time. Hand-written because the async sinks at hand join their
+// thread without a deadline: a stalled stdout would then hang the exit.
+// Thread: every method may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/clock.h"
+
+namespace probegate {
+
+enum class LogLevel { debug, info, warn, error };
+enum class LogFormat { text, json };
+
+struct LogField {
+  using Value = std::variant<std::string_view, std::int64_t, double, bool>;
+
+  LogField(std::string_view k, std::string_view v) : key(k), value(v) {}
+  LogField(std::string_view k, const std::string& v) : key(k), value(std::string_view(v)) {}
+  LogField(std::string_view k, const char* v) : key(k), value(std::string_view(v)) {}
+  LogField(std::string_view k, bool v) : key(k), value(v) {}
+  LogField(std::string_view k, double v) : key(k), value(v) {}
+  template <std::integral Int>
+  LogField(std::string_view k, Int v) : key(k), value(static_cast<std::int64_t>(v)) {}
+
+  std::string_view key;  // a dot makes an object in JSON: "httpRequest.status"
+  Value value;
+};
+
+class Log {
+ public:
+  using Fields = std::initializer_list<LogField>;
+
+  // Writes to `fd`, which stays the caller's. `wall` stamps the lines and must outlive the log.
+  Log(int fd, LogLevel level, LogFormat format, const Clock& wall);
+  ~Log();  // waits at most one second for the lines still queued
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+
+  bool enabled(LogLevel level) const { return level >= level_; }
+  void write(LogLevel level, std::string_view message, Fields fields = {});
+
+  void debug(std::string_view message, Fields fields = {}) { write(LogLevel::debug, message, fields); }
+  void info(std::string_view message, Fields fields = {}) { write(LogLevel::info, message, fields); }
+  void warn(std::string_view message, Fields fields = {}) { write(LogLevel::warn, message, fields); }
+  void error(std::string_view message, Fields fields = {}) { write(LogLevel::error, message, fields); }
+
+ private:
+  struct Queue;
+
+  void enqueue(std::string line);
+
+  const LogLevel level_;
+  const LogFormat format_;
+  const Clock& wall_;
+  const std::shared_ptr<Queue> queue_;  // shared with the writer, which may outlive us when its write is stuck
+};
+
+// The line without its newline, exposed for the tests of the two formats.
+std::string format_log_line(LogFormat format, LogLevel level, std::string_view message, Log::Fields fields,
+                            WallTime time);
+
+}  // namespace probegate

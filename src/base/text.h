@@ -1,0 +1,41 @@
+// Small text tools shared by every floor: case-insensitive ASCII, exact numbers, times for people, redaction.
+#pragma once
+
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace probegate {
+
+bool iequals(std::string_view a, std::string_view b);  // ASCII only, as HTTP needs it
+std::string to_lower(std::string_view text);
+std::string_view trim(std::string_view text);  // SP and HTAB
+std::vector<std::string_view> split(std::string_view text, char separator);  // views into `text`, untrimmed
+
+// True when the comma-separated list contains the token, ASCII case ignored (RFC 9110 section 5.6.1).
+bool list_contains(std::string_view list, std::string_view token);
+
+// The whole text is one decimal number without sign or blanks, or nothing.
+template <typename Int>
+std::optional<Int> parse_decimal(std::string_view text) {
+  Int value{};
+  if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::string iso8601(WallTime time);       // 2026-11-23T12:00:00.123Z, always 24 characters
+std::string format_duration(Duration d);  // "250ms", "2s", "1m30s", "0s": the shortest exact form the config reads
+
+// The URL with user-info replaced by "***@", for every place a URL is shown.
+std::string redact_url(std::string_view url);
+
+// Replaces each occurrence of each secret (of 4 characters or more) by "***".
+std::string redact(std::string_view text, const std::vector<std::string>& secrets);
+
+}  // namespace probegate

@@ -1,0 +1,75 @@
+// Check: polls one dependency. The page to read before writing a new one.
+//
+// A check is an object that can make one attempt at a time. It lives on the control loop, may keep its connection
+// between attempts, and reports through Attempt. The runner owns everything else: when to run, the deadline, rise
+// and fall, logs, metrics. So a check never times out by itself, never retries, never judges.
+//
+// Containment: exceptions thrown anywhere in a check's code, also in callbacks of the loop objects it made, become
+// the result `internal`. When the deadline passes, the runner destroys the check object and makes a new one, so a
+// destructor must release everything at once and without blocking (loop objects do: they orphan what libuv still
+// holds).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "health/check_result.h"
+#include "loop/loop.h"
+
+namespace probegate::loop {
+class Resolver;
+class HttpClient;
+}  // namespace probegate::loop
+
+namespace probegate::checks {
+
+// The right to report one result, once. Copies share that right; reporting again, or after the deadline, is ignored
+// and counted.
+class Attempt {
+ public:
+  using Report = std::function<void(health::CheckResult)>;
+  Attempt() = default;
+  explicit Attempt(Report report) : report_(std::make_shared<Report>(std::move(report))) {}
+
+  void finish(health::CheckResult result) const;
+  void pass() const { finish(health::CheckResult::pass()); }
+  void fail(health::FailKind kind, std::string message) const {
+    finish(health::CheckResult::fail(kind, std::move(message)));
+  }
+  explicit operator bool() const { return report_ != nullptr; }
+
+ private:
+  std::shared_ptr<Report> report_;
+};
+
+class Check {
+ public:
+  virtual ~Check() = default;
+  // Begins one attempt; finishes it now or in a later turn of the loop. Never called while one is under way.
+  // `deadline` is for the check's information only (a statement timeout, say).
+  virtual void start(Attempt attempt, TimePoint deadline) = 0;
+};
+
+// What a check may use. References outlive every check.
+struct CheckContext {
+  loop::Loop& loop;
+  loop::Resolver& resolver;
+  loop::HttpClient& http;
+};
+
+using MakeCheck = std::function<std::unique_ptr<Check>(const CheckContext&)>;
+
+// A check type read from its configuration: how to make the object, and what must never be shown.
+struct CheckPlan {
+  MakeCheck make;
+  std::vector<std::string> secrets;  // removed from every message of this check
+  std::string target;                // the address for people, without user-info: "127.0.0.1:5432/app"
+};
+
+// Reads a type's own keys from spec.fields; problems are reported there and the plan is then not used.
+using ReadCheck = CheckPlan (*)(const config::CheckSpec& spec, const config::Config& config);
+
+}  // namespace probegate::checks

@@ -1,0 +1,158 @@
+// The whole configuration as final types. Defaults stand beside their fields; every key has one.
+//
+// A check's own keys are not here: its file in checks/ reads them from CheckSpec::fields, so a new check touches
+// nothing in this folder.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/endpoint.h"
+#include "base/log.h"
+#include "config/fields.h"
+
+namespace probegate::config {
+
+using namespace std::chrono_literals;
+
+enum class Platform { cloud_run, kubernetes, docker, none };
+
+struct TlsOptions {
+  std::optional<std::string> ca_file;  // null: the system's
+  bool verify = true;
+  std::optional<std::string> server_name;  // null: the host of the URL
+  int min_days_left = 0;                   // a certificate that ends sooner is "warn"; 0 = off
+};
+
+struct Backend {
+  Endpoint endpoint = Endpoint::tcp("127.0.0.1", 8000);
+  std::string authority = "127.0.0.1:8000";  // for Host when the client sent none
+};
+
+struct ProxyTimeouts {  // 0 = off
+  Duration header = 10s;
+  Duration connect = 2s;
+  Duration upgrade = 10s;
+  Duration response = 60s;
+  Duration idle = 620s;
+};
+
+struct ProxyLimits {  // 0 = no limit
+  std::uint64_t connections = 10'000;
+  std::uint64_t header_bytes = 64 * 1024;
+  std::uint64_t body_bytes = 0;
+};
+
+struct Cidr {
+  std::string text;  // as written, a valid IPv4 or IPv6 network
+  bool v6 = false;
+  std::uint8_t address[16] = {};  // network order; IPv4 in the first four
+  int prefix = 0;
+};
+
+struct Hold {
+  std::uint64_t max = 0;  // 0 = refuse at once
+  Duration timeout = 10s;
+  int per_second = 50;
+};
+
+struct WebSocketPolicy {
+  std::vector<std::string> origins;  // empty = any
+  std::uint64_t max_message = 0;
+  Duration idle_timeout{0};
+  Duration ping_interval{0};
+  Duration max_lifetime{0};
+};
+
+struct Proxy {
+  std::vector<Endpoint> listen;
+  Backend backend;
+  int workers = 1;  // `auto` is resolved to the number of CPUs
+  bool websocket_only = false;  // forward: websocket
+  ProxyTimeouts timeouts;
+  ProxyLimits limits;
+  std::vector<Cidr> trust;  // forwarded.trust
+  Hold hold;
+  WebSocketPolicy websocket;
+};
+
+struct Probes {
+  std::vector<Endpoint> listen;
+  bool summary = false;  // details: summary
+};
+
+struct GateOptions {
+  Duration startup_timeout = 120s;  // 0 = wait for ever
+  enum class OnTimeout { fail, exit, wait } on_startup_timeout = OnTimeout::fail;
+};
+
+// What every check type has, whatever it talks to.
+struct CheckSpec {
+  std::string name;
+  std::string type;
+  bool startup = true;
+  bool readiness = true;
+  bool traffic = false;  // websocket: true
+  std::vector<std::string> needs;
+  Duration interval = 5s;
+  Duration startup_interval = 250ms;
+  Duration timeout = 2s;
+  Duration initial_delay{0};
+  Duration slow{0};
+  Duration stable_for{0};  // read for redis only
+  int rise = 1;
+  int fall = 3;
+  TlsOptions tls;
+  Fields fields;  // for the type's own keys
+};
+
+struct Auth {
+  std::string url;
+  bool all_requests = false;  // applies_to: all
+  Duration timeout = 2s;
+  std::vector<std::string> send_headers;
+  std::vector<std::string> set_headers;
+  int breaker_failures = 2;
+  Duration breaker_recovery = 30s;
+  std::optional<std::string> precheck;
+  bool allow_when_unavailable = false;
+  struct Bypass {
+    std::string header;
+    std::string secret;
+  };
+  std::optional<Bypass> bypass;
+};
+
+struct Drain {
+  Duration delay{0};
+  Duration timeout = 8s;
+  int close_code = 1001;
+};
+
+struct LogOptions {
+  LogLevel level = LogLevel::info;
+  std::optional<LogFormat> format;  // empty: text on a terminal, JSON elsewhere
+};
+
+struct Alert {
+  std::string to;
+  std::vector<std::string> on;
+};
+
+struct Config {
+  Platform platform = Platform::none;  // `auto` is resolved
+  Proxy proxy;
+  Probes probes;
+  GateOptions gate;
+  std::vector<CheckSpec> checks;  // file order
+  std::optional<Auth> auth;
+  Drain drain;
+  std::optional<std::string> state_file;
+  LogOptions log;
+  std::vector<Alert> alerts;
+};
+
+}  // namespace probegate::config

@@ -1,0 +1,56 @@
+// What one attempt of a check says. A value; made by checks, judged by HealthModel.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace probegate::health {
+
+enum class FailKind {
+  config,
+  resolve,
+  connect,
+  tls,
+  auth,
+  protocol,
+  answer,
+  missing_tables,
+  timeout,
+  internal,
+};
+inline constexpr FailKind kFailKinds[] = {
+    FailKind::config,   FailKind::resolve, FailKind::connect,        FailKind::tls,     FailKind::auth,
+    FailKind::protocol, FailKind::answer,  FailKind::missing_tables, FailKind::timeout, FailKind::internal};
+std::string_view to_string(FailKind kind);  // the word used in JSON and metrics
+
+struct CheckError {
+  FailKind kind = FailKind::internal;
+  std::string message;               // one sentence for people; the runner removes secrets before it is stored
+  std::string sqlstate = {};         // PostgreSQL only, five characters
+  std::vector<std::string> missing = {};  // missing_tables only, as written in the config
+  bool operator==(const CheckError&) const = default;
+};
+
+// `inconclusive` is our own fault (no descriptors, frozen process): it never counts for or against a dependency.
+enum class Verdict { pass, warn, fail, inconclusive };
+
+struct CheckResult {
+  Verdict verdict = Verdict::inconclusive;
+  std::optional<CheckError> error = {};  // set on warn (why) and fail
+
+  static CheckResult pass() { return {Verdict::pass, std::nullopt}; }
+  static CheckResult warn(FailKind kind, std::string message) {
+    return {Verdict::warn, CheckError{kind, std::move(message)}};
+  }
+  static CheckResult fail(CheckError error) { return {Verdict::fail, std::move(error)}; }
+  static CheckResult fail(FailKind kind, std::string message) {
+    return {Verdict::fail, CheckError{kind, std::move(message)}};
+  }
+  static CheckResult inconclusive(std::string message) {
+    return {Verdict::inconclusive, CheckError{FailKind::internal, std::move(message)}};
+  }
+};
+
+}  // namespace probegate::health

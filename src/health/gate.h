@@ -1,0 +1,56 @@
+// Gate: may new sessions reach the backend? A pure state machine over the judged checks, time and drain.
+//
+// starting -> open -> draining, with `failed` after startup_timeout and `closed` while a `traffic` check fails.
+// Invariant: the startup latch (ever_opened) never reverts; draining is terminal.
+// Called from: the control loop only. Readers elsewhere get snapshots.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "health/health_model.h"
+
+namespace probegate::health {
+
+enum class GateState { starting, open, closed, failed, draining };
+inline constexpr GateState kGateStates[] = {GateState::starting, GateState::open, GateState::closed,
+                                            GateState::failed, GateState::draining};
+std::string_view to_string(GateState state);
+
+enum class StartupTimeoutPolicy { fail, exit, wait };
+
+struct GatePolicy {
+  Duration startup_timeout = std::chrono::seconds(120);  // 0 = wait for ever
+  StartupTimeoutPolicy on_startup_timeout = StartupTimeoutPolicy::fail;
+};
+
+class Gate {
+ public:
+  Gate(GatePolicy policy, TimePoint started);
+
+  // Re-reads the checks and the clock. True when the state changed. Call after every recorded result and at
+  // next_deadline().
+  bool update(const HealthModel& model, TimePoint now);
+  bool drain();  // true when this call began it
+
+  GateState state() const { return state_; }
+  bool ever_opened() const { return opened_after_.has_value(); }
+  std::optional<Duration> opened_after() const { return opened_after_; }  // process start to first open
+  bool startup_timed_out() const { return timed_out_; }  // the timeout passed before the first open
+  std::optional<TimePoint> next_deadline() const;        // when update() must be called even without a result
+
+  // Indices of the checks that keep the gate (or, once open, readiness) back; causes only: a check that merely
+  // waits for another one is not listed.
+  static std::vector<std::size_t> waiting_for(const HealthModel& model, bool ever_opened);
+
+ private:
+  GatePolicy policy_;
+  TimePoint started_;
+  GateState state_ = GateState::starting;
+  std::optional<Duration> opened_after_;
+  bool timed_out_ = false;
+};
+
+}  // namespace probegate::health

@@ -1,0 +1,34 @@
+// Snapshot: everything a reader of the control loop's mind may know, immutable once published.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "health/gate.h"
+#include "health/health_model.h"
+
+namespace probegate::health {
+
+struct Snapshot {
+  std::shared_ptr<const std::vector<CheckPolicy>> policies;  // shared by all snapshots of one configuration
+  std::vector<CheckState> checks;
+  std::vector<std::size_t> waiting_for;
+  GateState gate = GateState::starting;
+  StartupTimeoutPolicy on_startup_timeout = StartupTimeoutPolicy::fail;
+  bool startup_timed_out = false;
+  bool ever_opened = false;
+  bool loops_turning = true;  // false while a data loop has been stuck for 10 s
+  TimePoint started{};
+  std::optional<Duration> startup = {};  // process start to first open
+
+  bool readiness_passing() const;  // no check with `readiness` or `traffic` is failing
+  bool ready() const;              // gate open and readiness_passing()
+  bool startup_done() const { return ever_opened; }
+  bool alive() const;              // loops turn, and startup has not failed under policy `fail`
+  std::vector<std::string> waiting_names() const;
+};
+
+}  // namespace probegate::health
