@@ -1,0 +1,41 @@
+// ControlMetrics: what the control loop counts: runs of checks, lag of the loops, starts.
+//
+// Thread: checks and starts belong to the control loop. `lag` of a data loop is written by that loop.
+#pragma once
+
+#include "metrics/counters.h"
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace probegate::metrics {
+
+struct CheckMetrics {
+  explicit CheckMetrics(std::string name_) : name(std::move(name_)) {}
+
+  std::string name;
+  Histogram duration;  // conclusive runs
+  PerLabel<RunResult, Counter> runs;
+  PerLabel<FailureKind, Counter> failures;
+};
+
+// How late a loop's turns are.
+struct LoopMetrics {
+  explicit LoopMetrics(std::string name_) : name(std::move(name_)) {}
+  void set_lag(Duration lag) noexcept { lag_nanoseconds.set(lag.count()); }
+  double lag_seconds() const noexcept { return static_cast<double>(lag_nanoseconds.value()) * 1e-9; }
+
+  std::string name;  // "control", "data-0", ...
+  Gauge lag_nanoseconds;
+};
+
+struct ControlMetrics {
+  // Deques, because atomics do not move: emplace_back() leaves the others where they are.
+  std::deque<CheckMetrics> checks;
+  std::deque<LoopMetrics> loops;
+  std::optional<std::uint64_t> starts;  // across restarts; empty without a state file
+};
+
+}  // namespace probegate::metrics

@@ -1,0 +1,39 @@
+// DataLoopMetrics: what one data loop counts. The exposition adds the loops up.
+//
+// Thread: written by its data loop only, read by the control loop at any time. Each loop has its own object
+// on its own cache lines.
+#pragma once
+
+#include "metrics/counters.h"
+
+namespace probegate::metrics {
+
+inline constexpr std::size_t kCacheLine = 64;
+
+struct alignas(kCacheLine) DataLoopMetrics {
+  // First and together: the only ones touched per message.
+  PerLabel<Direction, Counter> tunnel_messages;
+  PerLabel<Direction, Counter> tunnel_bytes;  // payload and framing, as relayed
+
+  Gauge tunnels;  // open now
+  PerLabel<TunnelCause, Counter> tunnel_ends;
+  PerLabel<UpgradeResult, Counter> upgrades;
+  Histogram upgrade_duration;  // end of the request head to the verified 101
+
+  CodeCounters requests;  // every answer given to a client, ours and the backend's
+  Histogram
+      request_duration;  // end of the request head to the last byte of the answer; upgrades not included
+  PerLabel<Reason, Counter> refused;
+
+  Gauge held;              // waiting for the gate now
+  Histogram hold_seconds;  // every hold that ended, however
+
+  PerLabel<AuthResult, Counter> auth_requests;
+  Histogram auth_duration;                 // of questions that were really asked
+  Gauge auth_breaker_open;                 // 0 or 1
+  DurationCounter auth_prevented_seconds;  // waiting that the open breaker or the pre-check spared
+
+  Counter backend_restarts;  // the backend refused connections and then accepted them again
+};
+
+}  // namespace probegate::metrics

@@ -1,0 +1,131 @@
+// The closed label sets of our metrics: an enum each, and the words they have in the exposition.
+//
+// Closed on purpose: a label that could hold a path, a peer or an error text would let clients create series.
+#pragma once
+
+#include <cstddef>
+#include <iterator>
+#include <string_view>
+
+namespace probegate::metrics {
+
+// Why a request was answered by us and not by the backend; also the word in Probegate-Reason and
+// problem+json.
+enum class Reason {
+  gate_closed,
+  hold_timeout,
+  hold_full,
+  draining,
+  connection_limit,
+  backend_unreachable,
+  backend_timeout,
+  backend_error,
+  auth_denied,
+  auth_unavailable,
+  origin_denied,
+  bad_request,
+  header_timeout,
+  header_too_large,
+  body_too_large,
+  uri_too_long,
+  not_found,
+};
+enum class UpgradeResult { accepted, refused, failed };
+enum class Direction { client_to_backend, backend_to_client };
+enum class TunnelCause {
+  client_close,
+  backend_close,
+  client_lost,
+  backend_lost,
+  drain,
+  idle_timeout,
+  ping_timeout,
+  max_lifetime,
+  max_message,
+  protocol_error,
+};
+enum class AuthResult { allowed, denied, unavailable, bypassed };
+enum class RunResult { pass, warn, fail, inconclusive };
+enum class FailureKind {
+  config,
+  resolve,
+  connect,
+  tls,
+  auth,
+  protocol,
+  answer,
+  missing_tables,
+  timeout,
+  internal,
+};
+
+// A label set: the label's name, and its words in the order of the enum.
+template <typename Label>
+struct LabelSet;
+
+template <>
+struct LabelSet<Reason> {
+  static constexpr std::string_view name = "reason";
+  static constexpr std::string_view words[] = {
+      "gate_closed",         "hold_timeout",    "hold_full",      "draining",         "connection_limit",
+      "backend_unreachable", "backend_timeout", "backend_error",  "auth_denied",      "auth_unavailable",
+      "origin_denied",       "bad_request",     "header_timeout", "header_too_large", "body_too_large",
+      "uri_too_long",        "not_found"};
+  static_assert(std::size(words) == static_cast<std::size_t>(Reason::not_found) + 1);
+};
+
+template <>
+struct LabelSet<UpgradeResult> {
+  static constexpr std::string_view name = "result";
+  static constexpr std::string_view words[] = {"accepted", "refused", "failed"};
+  static_assert(std::size(words) == static_cast<std::size_t>(UpgradeResult::failed) + 1);
+};
+
+template <>
+struct LabelSet<Direction> {
+  static constexpr std::string_view name = "direction";
+  static constexpr std::string_view words[] = {"client_to_backend", "backend_to_client"};
+  static_assert(std::size(words) == static_cast<std::size_t>(Direction::backend_to_client) + 1);
+};
+
+template <>
+struct LabelSet<TunnelCause> {
+  static constexpr std::string_view name = "cause";
+  static constexpr std::string_view words[] = {
+      "client_close", "backend_close", "client_lost",  "backend_lost", "drain",
+      "idle_timeout", "ping_timeout",  "max_lifetime", "max_message",  "protocol_error"};
+  static_assert(std::size(words) == static_cast<std::size_t>(TunnelCause::protocol_error) + 1);
+};
+
+template <>
+struct LabelSet<AuthResult> {
+  static constexpr std::string_view name = "result";
+  static constexpr std::string_view words[] = {"allowed", "denied", "unavailable", "bypassed"};
+  static_assert(std::size(words) == static_cast<std::size_t>(AuthResult::bypassed) + 1);
+};
+
+template <>
+struct LabelSet<RunResult> {
+  static constexpr std::string_view name = "result";
+  static constexpr std::string_view words[] = {"pass", "warn", "fail", "inconclusive"};
+  static_assert(std::size(words) == static_cast<std::size_t>(RunResult::inconclusive) + 1);
+};
+
+template <>
+struct LabelSet<FailureKind> {
+  static constexpr std::string_view name = "kind";
+  static constexpr std::string_view words[] = {"config",  "resolve",  "connect", "tls",
+                                               "auth",    "protocol", "answer",  "missing_tables",
+                                               "timeout", "internal"};
+  static_assert(std::size(words) == static_cast<std::size_t>(FailureKind::internal) + 1);
+};
+
+template <typename Label>
+inline constexpr std::size_t label_count = std::size(LabelSet<Label>::words);
+
+template <typename Label>
+constexpr auto to_string(Label label) -> decltype(LabelSet<Label>::words[0]) {
+  return LabelSet<Label>::words[static_cast<std::size_t>(label)];
+}
+
+}  // namespace probegate::metrics
