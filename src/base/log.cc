@@ -1,8 +1,10 @@
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <deque>
@@ -16,6 +18,7 @@ namespace probegate {
 namespace {
 
 constexpr std::size_t kQueueLines = 4096;
+constexpr std::size_t kQueueBytes = 4 << 20;  // a line may carry a client's 64 KiB path
 constexpr auto kFlushAtExit = std::chrono::seconds(1);
 
 // The words Cloud Logging knows.
@@ -44,11 +47,14 @@ std::string format_json(LogLevel level, std::string_view message, Log::Fields fi
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// Anything but plain ASCII is quoted and escaped: a value from a client must not move the reader's terminal.
 std::string quoted_if_needed(std::string_view value) {
-  const bool plain = !value.empty() && value.find_first_of(" \"=\\\n\r\t") == std::string_view::npos;
-  if (plain) return std::string(value);
+  const auto is_plain = [](char c) { return c > ' ' && c < '\x7f' && c != '"' && c != '=' && c != '\\'; };
+  if (!value.empty() && std::all_of(value.begin(), value.end(), is_plain)) return std::string(value);
   return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }
 
 std::string format_text(LogLevel level, std::string_view message, Log::Fields fields, WallTime time) {
   struct Show {
@@ -60,7 +66,7 @@ std::string format_text(LogLevel level, std::string_view message, Log::Fields fi
   std::string name = to_lower(severity(level));
   name.resize(7, ' ');
   std::string line = iso8601(time) + " " + name + " ";
-  for (const char c : message) line += c == '\n' ? ' ' : c;
+  for (const char c : message) line += is_control(c) ? ' ' : c;
   for (const auto& field : fields) {
     line += ' ';
     line += field.key;
@@ -93,9 +99,12 @@ struct Log::Queue {
   std::condition_variable filled;
   std::condition_variable emptied;
   std::deque<std::string> lines;
-  std::uint64_t dropped = 0;
+  std::size_t bytes = 0;
+  std::uint64_t dropped = 0;  // since the newest of `lines`, which is the last one before the gap
   bool writing = false;
   bool closed = false;
+
+  bool full() const { return lines.size() >= kQueueLines || bytes >= kQueueBytes; }
 };
 
 std::string format_log_line(LogFormat format, LogLevel level, std::string_view message, Log::Fields fields,
@@ -106,52 +115,28 @@ std::string format_log_line(LogFormat format, LogLevel level, std::string_view m
 
 Log::Log(int fd, LogLevel level, LogFormat format, const Clock& wall)
     : level_(level), format_(format), wall_(wall), queue_(std::make_shared<Queue>()) {
-  // Detached on purpose: it holds its own share of the queue, and the destructor waits for it with a deadline.
-  std::thread([fd, queue = queue_] {
+  // Detached on purpose: it holds its own share of the queue and its own descriptor, and the destructor waits for it
+  // with a deadline. Until the queue is closed, `wall` is alive.
+  const int own_fd = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  std::thread([own_fd, format, &wall, queue = queue_] {
     std::unique_lock lock(queue->mutex);
     for (;;) {
       queue->filled.wait(lock, [&] { return !queue->lines.empty() || queue->closed; });
       if (queue->lines.empty()) break;
-      std::string batch;
-      while (!queue->lines.empty()) {
-        batch += queue->lines.front();
-        batch += '\n';
-        queue->lines.pop_front();
-      }
+      std::deque<std::string> lines;
+      lines.swap(queue->lines);
+      queue->bytes = 0;
+      const auto dropped = std::exchange(queue->dropped, 0);
+      if (dropped > 0) lines.push_back(dropped_line(format, dropped, wall.wall_now()));
       queue->writing = true;
       lock.unlock();
-      write_all(fd, batch);
+      std::string batch;
+      for (const auto& line : lines) batch += line;
+      write_all(own_fd, batch);
       lock.lock();
       queue->writing = false;
       queue->emptied.notify_all();
     }
+    ::close(own_fd);
   }).detach();
 }
-
-Log::~Log() {
-  std::unique_lock lock(queue_->mutex);
-  queue_->closed = true;
-  queue_->filled.notify_all();
-  queue_->emptied.wait_for(lock, kFlushAtExit, [&] { return queue_->lines.empty() && !queue_->writing; });
-}
-
-void Log::write(LogLevel level, std::string_view message, Fields fields) {
-  if (enabled(level)) enqueue(format_log_line(format_, level, message, fields, wall_.wall_now()));
-}
-
-void Log::enqueue(std::string line) {
-  const std::lock_guard lock(queue_->mutex);
-  if (queue_->lines.size() >= kQueueLines) {
-    ++queue_->dropped;
-    return;
-  }
-  if (queue_->dropped > 0) {
-    queue_->lines.push_back(format_log_line(format_, LogLevel::warn, "log lines dropped: the reader was too slow",
-                                            {{"lines", queue_->dropped}}, wall_.wall_now()));
-    queue_->dropped = 0;
-  }
-  queue_->lines.push_back(std::move(line));
-  queue_->filled.notify_one();
-}
-
-}  // namespace probegate

@@ -1,13 +1,16 @@
 // Structured log: one event a line on stdout, JSON for machines or text for people. Never blocks its caller.
 //
-// Owns: the writer thread and its bounded queue. Invariant: a reader that stops reading costs lines (counted and
-// announced when it reads again), never a loop's time. Hand-written because the async sinks at hand join their
-// thread without a deadline: a stalled stdout would then hang the exit.
+// Owns: the writer thread and its queue, bounded in lines and bytes. Invariant: a reader that stops reading costs
+// lines (counted and announced when it reads again), never a loop's time. Hand-written because the async sinks at
+// hand join their thread without a deadline: a stalled stdout would then hang the exit.
 // Thread: every method may be called from any thread.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -30,7 +33,7 @@ struct LogField {
   template <std::integral Int>
   LogField(std::string_view k, Int v) : key(k), value(static_cast<std::int64_t>(v)) {}
 
-  std::string_view key;  // a dot makes an object in JSON: "httpRequest.status"
+  std::string_view key;  // "httpRequest.status" nests in JSON; every other dot is part of the name
   Value value;
 };
 
@@ -38,7 +41,7 @@ class Log {
  public:
   using Fields = std::initializer_list<LogField>;
 
-  // Writes to `fd`, which stays the caller's. `wall` stamps the lines and must outlive the log.
+  // Writes to a duplicate of `fd`, which stays the caller's. `wall` stamps the lines and must outlive the log.
   Log(int fd, LogLevel level, LogFormat format, const Clock& wall);
   ~Log();  // waits at most one second for the lines still queued
   Log(const Log&) = delete;
@@ -54,8 +57,6 @@ class Log {
 
  private:
   struct Queue;
-
-  void enqueue(std::string line);
 
   const LogLevel level_;
   const LogFormat format_;

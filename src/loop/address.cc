@@ -1,0 +1,73 @@
+#include "loop/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace probegate::loop {
+
+Address::Address(const sockaddr* address, socklen_t size)
+    : size_(std::min(size, static_cast<socklen_t>(sizeof storage_))) {
+  std::memcpy(&storage_, address, size_);
+}
+
+std::optional<Address> Address::literal(const Endpoint& endpoint) {
+  if (endpoint.is_unix()) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    endpoint.path.copy(address.sun_path, sizeof address.sun_path - 1);
+    return Address(reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  }
+  sockaddr_in v4{};
+  if (inet_pton(AF_INET, endpoint.host.c_str(), &v4.sin_addr) == 1) {
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(endpoint.port);
+    return Address(reinterpret_cast<const sockaddr*>(&v4), sizeof v4);
+  }
+  sockaddr_in6 v6{};
+  if (inet_pton(AF_INET6, endpoint.host.c_str(), &v6.sin6_addr) == 1) {
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(endpoint.port);
+    return Address(reinterpret_cast<const sockaddr*>(&v6), sizeof v6);
+  }
+  return std::nullopt;
+}
+
+std::uint16_t Address::port() const {
+  switch (family()) {
+    case AF_INET: return ntohs(reinterpret_cast<const sockaddr_in&>(storage_).sin_port);
+    case AF_INET6: return ntohs(reinterpret_cast<const sockaddr_in6&>(storage_).sin6_port);
+    default: return 0;
+  }
+}
+
+std::string Address::ip() const {
+  char text[INET6_ADDRSTRLEN] = "";
+  switch (family()) {
+    case AF_INET:
+      inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(storage_).sin_addr, text, sizeof text);
+      return text;
+    case AF_INET6: {
+      const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr;
+      // A dual-stack listener shows IPv4 clients as ::ffff:a.b.c.d; people and trust lists mean a.b.c.d.
+      if (IN6_IS_ADDR_V4MAPPED(&v6)) {
+        inet_ntop(AF_INET, &v6.s6_addr[12], text, sizeof text);
+      } else {
+        inet_ntop(AF_INET6, &v6, text, sizeof text);
+      }
+      return text;
+    }
+    case AF_UNIX: return reinterpret_cast<const sockaddr_un&>(storage_).sun_path;
+    default: return "unknown";
+  }
+}
+
+std::string Address::to_string() const {
+  if (is_unix()) return "unix:" + ip();
+  return Endpoint::tcp(ip(), port()).to_string();
+}
+
+}  // namespace probegate::loop

@@ -1,0 +1,68 @@
+// Deadlines: thousands of coarse timers for the price of one.
+//
+// A hashed wheel with intrusive nodes: arming and disarming are O(1), allocate nothing and make no system call; one
+// libuv timer is armed for the next occupied slot, so an idle loop sleeps. Resolution 10 ms, never early.
+// Owns: nothing; a Deadline belongs to its user and disarms itself when destroyed. The wheel outlives them all.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "loop/timer.h"
+
+namespace probegate::loop {
+
+class DeadlineWheel;
+
+class Deadline {
+ public:
+  class Observer {
+   public:
+    virtual void on_deadline(Deadline& deadline) = 0;
+
+   protected:
+    ~Observer() = default;
+  };
+
+  Deadline(DeadlineWheel& wheel, Observer& observer) : wheel_(wheel), observer_(observer) {}
+  ~Deadline() { disarm(); }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+  void arm(Duration delay);  // restarts when armed; zero or less means "off": disarms
+  void disarm();
+  bool armed() const { return previous_ != nullptr; }
+
+ private:
+  friend class DeadlineWheel;
+  DeadlineWheel& wheel_;
+  Observer& observer_;
+  Deadline* next_ = nullptr;
+  Deadline** previous_ = nullptr;  // the pointer that points here
+  std::uint64_t due_ = 0;          // in ticks
+};
+
+class DeadlineWheel {
+ public:
+  explicit DeadlineWheel(Loop& loop);
+  Loop& loop() { return loop_; }
+
+ private:
+  friend class Deadline;
+  static constexpr std::uint64_t kTickMillis = 10;
+  static constexpr std::size_t kSlots = 1024;
+
+  std::uint64_t tick_now() const { return loop_.turn_ms() / kTickMillis; }
+  void insert(Deadline& deadline);
+  void advance();
+  void schedule();
+
+  Loop& loop_;
+  Timer timer_;
+  std::array<Deadline*, kSlots> slots_{};
+  std::uint64_t current_;     // the next tick to look at
+  std::uint64_t scheduled_ = 0;  // the tick the timer is armed for; 0 = not armed
+  std::size_t armed_ = 0;
+};
+
+}  // namespace probegate::loop

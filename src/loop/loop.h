@@ -1,0 +1,85 @@
+// Loop: one thread's event loop. Everything that waits hangs on one, and nothing on it may block.
+//
+// Owns: the uv_loop_t and the shared read buffer. Invariant: an exception that leaves a callback never passes
+// through libuv and never ends the process; it reaches the ErrorSink of the object whose callback it was.
+// Thread: all methods belong to the thread that runs the loop; other threads use Wakeup (wakeup.h).
+#pragma once
+
+#include <uv.h>
+
+#include <array>
+#include <functional>
+#include <string>
+
+#include "base/clock.h"
+
+namespace probegate::loop {
+
+// Hears of exceptions that left a callback. Must outlive the handles created in its scope, or own them.
+class ErrorSink {
+ public:
+  virtual ~ErrorSink() = default;
+  virtual void on_exception(const std::string& what) noexcept = 0;
+};
+
+class Loop final : public Clock {
+ public:
+  // `sink` hears what no narrower scope catches.
+  explicit Loop(ErrorSink& sink);
+  ~Loop() override;  // closes every handle still open and waits for the close callbacks
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  void run();   // until stop()
+  void stop();  // leaves run() after this turn
+  // Turns until the condition holds or the time is over; the condition's last word. For start-up and tests.
+  bool run_until(const std::function<bool()>& condition, Duration limit);
+
+  TimePoint now() const override;       // exact
+  WallTime wall_now() const override;
+  std::uint64_t turn_ms() const { return uv_now(&uv_); }  // monotonic, read once per turn: free
+
+  uv_loop_t* uv() { return &uv_; }
+  ErrorSink* sink() const { return sink_; }
+
+  // Handles created while a scope is open report to its sink, and so do the handles their callbacks create.
+  class Scope {
+   public:
+    Scope(Loop& loop, ErrorSink* sink) : loop_(loop), before_(loop.sink_) { loop.sink_ = sink; }
+    ~Scope() { loop_.sink_ = before_; }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Loop& loop_;
+    ErrorSink* before_;
+  };
+
+  // Runs a callback on behalf of `sink`; the only way libuv's callbacks enter our code.
+  template <typename Callback>
+  void enter(ErrorSink* sink, Callback&& callback) noexcept {
+    Scope scope(*this, sink);
+    try {
+      callback();
+    } catch (const std::exception& e) {
+      sink->on_exception(e.what());
+    } catch (...) {
+      sink->on_exception("an exception of unknown type");
+    }
+  }
+
+  // The one buffer all streams of this loop read into; its bytes are valid during on_data only. 64 KiB: smaller
+  // costs calls on large messages, larger falls out of the cache.
+  static constexpr std::size_t kReadBuffer = 64 * 1024;
+  char* read_buffer() { return read_buffer_.data(); }
+
+ private:
+  uv_loop_t uv_;
+  ErrorSink* sink_;
+  std::array<char, kReadBuffer> read_buffer_;
+};
+
+// The text for a negative libuv status, without the code name: "connection refused".
+std::string error_text(int status);
+
+}  // namespace probegate::loop

@@ -1,0 +1,98 @@
+// Stream: one TCP or unix connection on a loop.
+//
+// Owns: the libuv handle and, only while the peer is slow, the bytes not yet accepted by the kernel.
+// Invariant: write() tries the kernel first and copies only what it did not take; nothing is allocated per call when
+// the peer keeps up. Back-pressure is the caller's duty: stop reading the other side while busy() is true.
+// The bytes queued are bounded by what callers write before they look at busy(): one read buffer and a head.
+// May be destroyed at any time, also inside its own callbacks; libuv's half lives on until it is closed.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "loop/address.h"
+#include "loop/handle.h"
+
+namespace probegate::loop {
+
+class StreamObserver {
+ public:
+  // A connect() ended; `status` 0 or a negative libuv error. After an error only destruction is left.
+  virtual void on_connected(int status) { (void)status; }
+  // Bytes arrived; valid during the call only.
+  virtual void on_data(std::span<const char> bytes) = 0;
+  // The peer will send no more (FIN). Writing still works.
+  virtual void on_end() = 0;
+  // The connection broke (negative libuv error); nothing more will come or go.
+  virtual void on_lost(int status) = 0;
+  // Everything queued has been handed to the kernel: busy() is false again.
+  virtual void on_drained() {}
+
+ protected:
+  ~StreamObserver() = default;
+};
+
+class Stream {
+ public:
+  Stream() = default;  // not open
+  Stream(Stream&& other) noexcept { *this = std::move(other); }
+  Stream& operator=(Stream&& other) noexcept;
+  ~Stream() = default;
+
+  // Starts to connect; on_connected comes in a later turn. The error is for what fails at once (no descriptors).
+  static Stream connect(Loop& loop, const Address& address, StreamObserver& observer, int& status);
+
+  bool is_open() const { return block_ != nullptr; }
+  void set_observer(StreamObserver& observer);
+  void close() { block_.reset(); }  // at once; bytes still queued are dropped
+  void reset();                     // at once, with RST: the peer must not take the end for a clean one
+
+  void read_start();
+  void read_stop();
+  bool reading() const;
+
+  // False when the connection is known to be broken; on_lost is then not called, the caller acts.
+  [[nodiscard]] bool write(std::string_view bytes) { return write(bytes, {}); }
+  [[nodiscard]] bool write(std::string_view first, std::string_view second);
+  bool busy() const;                // bytes are queued
+  std::size_t queued() const;       // how many
+  void half_close();                // FIN after what is queued
+
+  Address peer() const;
+  int descriptor() const;
+
+ private:
+  friend class Listener;
+  struct Pending;
+  struct Block {
+    union Any {
+      uv_handle_t handle;
+      uv_stream_t stream;
+      uv_tcp_t tcp;
+      uv_pipe_t pipe;
+    } uv;
+    Loop& loop;
+    ErrorSink* sink;
+    Stream* owner;
+    StreamObserver* observer;
+    std::unique_ptr<Pending> pending;
+    std::unique_ptr<uv_connect_t> connecting;
+    bool fin_after_queue = false;
+
+    Block(Loop& l, Stream* o, StreamObserver* obs);
+    ~Block();
+    int init(int family);
+  };
+
+  void queue(std::string_view first, std::string_view second);
+  static void flush(Block& block);
+  static void send_fin(Block& block);
+  static void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer);
+  static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer);
+
+  Handle<Block> block_;
+};
+
+}  // namespace probegate::loop
