@@ -10,7 +10,8 @@ constexpr std::size_t kUnixPathLimit = 107;  // sizeof(sockaddr_un::sun_path) - 
 Result<Endpoint> parse_unix(std::string_view path) {
   if (path.empty() || path.front() != '/') return failure("a unix socket is written unix:/absolute/path");
   if (path.size() > kUnixPathLimit) {
-    return failure("the path of a unix socket is at most 107 bytes, this one has " + std::to_string(path.size()));
+    return failure("the path of a unix socket is at most 107 bytes, this one has " +
+                   std::to_string(path.size()));
   }
   return Endpoint::unix_socket(std::string(path));
 }
@@ -19,6 +20,7 @@ Result<Endpoint> parse_unix(std::string_view path) {
 
 Result<Endpoint> Endpoint::parse(std::string_view text) {
   if (text.starts_with("unix:")) return parse_unix(text.substr(5));
+  if (text.find("://") != std::string_view::npos) return failure("expected host:port without a scheme");
 
   std::string_view host;
   std::string_view port;
@@ -27,6 +29,7 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
     if (close == std::string_view::npos) return failure("an IPv6 address is written [address]:port");
     host = text.substr(1, close - 1);
     port = text.substr(close + 2);
+    if (host.find(':') == std::string_view::npos) return failure("only an IPv6 address stands in brackets");
   } else {
     const auto colon = text.rfind(':');
     if (colon == std::string_view::npos) return failure("expected host:port, [v6]:port or unix:/path");
@@ -35,6 +38,9 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
     if (host.find(':') != std::string_view::npos) return failure("an IPv6 address is written [address]:port");
   }
   if (host.empty()) return failure("the host is missing; expected host:port, [v6]:port or unix:/path");
+  if (host.find_first_of(" \t/@[]") != std::string_view::npos) {
+    return failure("the host is neither a name nor an address");
+  }
   const auto number = parse_decimal<std::uint16_t>(port);
   if (!number) return failure("the port must be a number from 0 to 65535");
   return Endpoint::tcp(std::string(host), *number);

@@ -13,9 +13,9 @@ struct Endpoint {
   enum class Kind { tcp, unix_socket };
 
   Kind kind = Kind::tcp;
-  std::string host;         // tcp: a name or a literal address, IPv6 without brackets
-  std::uint16_t port = 0;   // tcp; 0 asks the kernel for a free one when listening
-  std::string path;         // unix_socket: at most 107 bytes, the limit of sun_path
+  std::string host;        // tcp: a name or a literal address, IPv6 without brackets
+  std::uint16_t port = 0;  // tcp; 0 asks the kernel for a free one when listening
+  std::string path;        // unix_socket: at most 107 bytes, the limit of sun_path
 
   static Endpoint tcp(std::string host, std::uint16_t port) { return {Kind::tcp, std::move(host), port, {}}; }
   static Endpoint unix_socket(std::string path) { return {Kind::unix_socket, {}, 0, std::move(path)}; }

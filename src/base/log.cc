@@ -11,6 +11,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
 
 #include "base/text.h"
 
@@ -33,7 +34,8 @@ const char* severity(LogLevel level) {
 }
 
 std::string format_json(LogLevel level, std::string_view message, Log::Fields fields, WallTime time) {
-  nlohmann::ordered_json line{{"severity", severity(level)}, {"message", message}, {"timestamp", iso8601(time)}};
+  nlohmann::ordered_json line{
+      {"severity", severity(level)}, {"message", message}, {"timestamp", iso8601(time)}};
   for (const auto& field : fields) {
     nlohmann::ordered_json* place = &line;
     std::string_view key = field.key;
@@ -113,10 +115,20 @@ std::string format_log_line(LogFormat format, LogLevel level, std::string_view m
                                    : format_text(level, message, fields, time);
 }
 
+namespace {
+
+std::string dropped_line(LogFormat format, std::uint64_t lines, WallTime time) {
+  return format_log_line(format, LogLevel::warn, "log lines dropped: the reader was too slow",
+                         {{"lines", lines}}, time) +
+         '\n';
+}
+
+}  // namespace
+
 Log::Log(int fd, LogLevel level, LogFormat format, const Clock& wall)
     : level_(level), format_(format), wall_(wall), queue_(std::make_shared<Queue>()) {
-  // Detached on purpose: it holds its own share of the queue and its own descriptor, and the destructor waits for it
-  // with a deadline. Until the queue is closed, `wall` is alive.
+  // Detached on purpose: it holds its own share of the queue and its own descriptor, and the destructor waits
+  // for it with a deadline. Until the queue is closed, `wall` is alive.
   const int own_fd = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
   std::thread([own_fd, format, &wall, queue = queue_] {
     std::unique_lock lock(queue->mutex);
@@ -126,7 +138,7 @@ Log::Log(int fd, LogLevel level, LogFormat format, const Clock& wall)
       std::deque<std::string> lines;
       lines.swap(queue->lines);
       queue->bytes = 0;
-      const auto dropped = std::exchange(queue->dropped, 0);
+      const auto dropped = std::exchange(queue->dropped, 0u);
       if (dropped > 0) lines.push_back(dropped_line(format, dropped, wall.wall_now()));
       queue->writing = true;
       lock.unlock();
@@ -140,3 +152,28 @@ Log::Log(int fd, LogLevel level, LogFormat format, const Clock& wall)
     ::close(own_fd);
   }).detach();
 }
+
+Log::~Log() {
+  std::unique_lock lock(queue_->mutex);
+  if (queue_->dropped > 0) {
+    queue_->lines.push_back(dropped_line(format_, std::exchange(queue_->dropped, 0u), wall_.wall_now()));
+  }
+  queue_->closed = true;
+  queue_->filled.notify_all();
+  queue_->emptied.wait_for(lock, kFlushAtExit, [&] { return queue_->lines.empty() && !queue_->writing; });
+}
+
+void Log::write(LogLevel level, std::string_view message, Fields fields) {
+  if (!enabled(level)) return;
+  std::string line = format_log_line(format_, level, message, fields, wall_.wall_now()) + '\n';
+  const std::lock_guard lock(queue_->mutex);
+  if (queue_->full()) {
+    ++queue_->dropped;
+    return;
+  }
+  queue_->bytes += line.size();
+  queue_->lines.push_back(std::move(line));
+  queue_->filled.notify_one();
+}
+
+}  // namespace probegate

@@ -1,15 +1,14 @@
 // Structured log: one event a line on stdout, JSON for machines or text for people. Never blocks its caller.
 //
-// Owns: the writer thread and its queue, bounded in lines and bytes. Invariant: a reader that stops reading costs
-// lines (counted and announced when it reads again), never a loop's time. Hand-written because the async sinks at
-// hand join their thread without a deadline: a stalled stdout would then hang the exit.
+// Owns: the writer thread and its queue, bounded in lines and bytes. Invariant: a reader that stops reading
+// costs lines (counted and announced when it reads again), never a loop's time. Hand-written because the
+// async sinks at hand join their thread without a deadline: a stalled stdout would then hang the exit.
 // Thread: every method may be called from any thread.
 #pragma once
 
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
-#include <memory>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,7 +40,7 @@ class Log {
  public:
   using Fields = std::initializer_list<LogField>;
 
-  // Writes to a duplicate of `fd`, which stays the caller's. `wall` stamps the lines and must outlive the log.
+  // Writes to a duplicate of `fd`, which stays the caller's. `wall` stamps the lines and outlives the log.
   Log(int fd, LogLevel level, LogFormat format, const Clock& wall);
   ~Log();  // waits at most one second for the lines still queued
   Log(const Log&) = delete;
@@ -61,7 +60,7 @@ class Log {
   const LogLevel level_;
   const LogFormat format_;
   const Clock& wall_;
-  const std::shared_ptr<Queue> queue_;  // shared with the writer, which may outlive us when its write is stuck
+  const std::shared_ptr<Queue> queue_;  // shared with the writer, which outlives us when its write is stuck
 };
 
 // The line without its newline, exposed for the tests of the two formats.

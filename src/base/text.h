@@ -2,6 +2,7 @@
 #pragma once
 
 #include <charconv>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,7 +14,7 @@ namespace probegate {
 
 bool iequals(std::string_view a, std::string_view b);  // ASCII only, as HTTP needs it
 std::string to_lower(std::string_view text);
-std::string_view trim(std::string_view text);  // SP and HTAB
+std::string_view trim(std::string_view text);                                // SP and HTAB
 std::vector<std::string_view> split(std::string_view text, char separator);  // views into `text`, untrimmed
 
 // True when the comma-separated list contains the token, ASCII case ignored (RFC 9110 section 5.6.1).
@@ -30,9 +31,9 @@ std::optional<Int> parse_decimal(std::string_view text) {
 }
 
 std::string iso8601(WallTime time);       // 2026-11-23T12:00:00.123Z, always 24 characters
-std::string format_duration(Duration d);  // "250ms", "2s", "1m30s", "0s": the shortest exact form the config reads
+std::string format_duration(Duration d);  // "250ms", "2s", "1m30s", "0s": the exact form the config reads
 
-// The URL with user-info replaced by "***@", for every place a URL is shown.
+// The URL as it may be shown: user-info becomes "***@", query values named like a secret "***".
 std::string redact_url(std::string_view url);
 
 // Replaces each occurrence of each secret (of 4 characters or more) by "***".
