@@ -27,13 +27,14 @@ std::string_view to_string(FailKind kind);  // the word used in JSON and metrics
 
 struct CheckError {
   FailKind kind = FailKind::internal;
-  std::string message;               // one sentence for people; the runner removes secrets before it is stored
-  std::string sqlstate = {};         // PostgreSQL only, five characters
+  std::string message;        // one sentence for people; the runner removes secrets before it is stored
+  std::string sqlstate = {};  // PostgreSQL only, five characters
   std::vector<std::string> missing = {};  // missing_tables only, as written in the config
   bool operator==(const CheckError&) const = default;
 };
 
-// `inconclusive` is our own fault (no descriptors, frozen process): it never counts for or against a dependency.
+// `inconclusive` is our own fault (no descriptors, frozen process): it never counts for or against a
+// dependency.
 enum class Verdict { pass, warn, fail, inconclusive };
 
 struct CheckResult {

@@ -1,8 +1,8 @@
 // Gate: may new sessions reach the backend? A pure state machine over the judged checks, time and drain.
 //
-// starting -> open -> draining, with `failed` after startup_timeout and `closed` while a `traffic` check fails.
-// Invariant: the startup latch (ever_opened) never reverts; draining is terminal.
-// Called from: the control loop only. Readers elsewhere get snapshots.
+// starting -> open -> draining, with `failed` after startup_timeout and `closed` while a `traffic` check
+// fails. Invariant: the startup latch (ever_opened) never reverts; draining is terminal. Called from: the
+// control loop only. Readers elsewhere get snapshots.
 #pragma once
 
 #include <optional>
@@ -34,6 +34,8 @@ class Gate {
   // next_deadline().
   bool update(const HealthModel& model, TimePoint now);
   bool drain();  // true when this call began it
+  // Time the process spent frozen does not count against startup_timeout.
+  void excuse(Duration frozen) { deadline_ += frozen; }
 
   GateState state() const { return state_; }
   bool ever_opened() const { return opened_after_.has_value(); }
@@ -41,13 +43,15 @@ class Gate {
   bool startup_timed_out() const { return timed_out_; }  // the timeout passed before the first open
   std::optional<TimePoint> next_deadline() const;        // when update() must be called even without a result
 
-  // Indices of the checks that keep the gate (or, once open, readiness) back; causes only: a check that merely
-  // waits for another one is not listed.
+  // Indices of the checks that keep the gate (or, once opened, readiness) back. Causes only: in place of a
+  // check that merely waits for others, those are listed, whatever they affect. So it is never empty while
+  // checks keep it shut.
   static std::vector<std::size_t> waiting_for(const HealthModel& model, bool ever_opened);
 
  private:
   GatePolicy policy_;
   TimePoint started_;
+  TimePoint deadline_;  // of the startup; meaningless when the timeout is 0
   GateState state_ = GateState::starting;
   std::optional<Duration> opened_after_;
   bool timed_out_ = false;

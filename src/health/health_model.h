@@ -1,8 +1,8 @@
 // HealthModel: every check's judged state. Pure data and pure functions; time is passed in.
 //
-// Owns: one CheckState per configured check. Invariant: record() and its siblings are the only mutations, and each
-// says what changed, so logs, metrics and the gate hang on transitions and a flapping dependency logs edges.
-// Called from: the control loop only.
+// Owns: one CheckState per configured check. Invariant: record() and its siblings are the only mutations, and
+// each says what changed, so logs, metrics and the gate hang on transitions and a flapping dependency logs
+// edges. Called from: the control loop only.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +29,9 @@ struct CheckPolicy {
   Affects affects;
   std::vector<std::size_t> needs;  // indices of checks that must have passed once before this one is polled
   int rise = 1;                    // consecutive passes from unknown or fail to pass
-  int fall = 3;                    // consecutive failures from pass to fail; the first result of all counts alone
-  Duration slow{0};                // a pass that took longer is "warn"; 0 = off
-  Duration stable_for{0};          // passes without a miss for so long before it counts as passing; 0 = off
+  int fall = 3;            // consecutive failures from pass to fail; the first result of all counts alone
+  Duration slow{0};        // a pass that took longer is "warn"; 0 = off
+  Duration stable_for{0};  // passes without a miss for so long before it counts as passing; 0 = off
 };
 
 enum class CheckStatus { pass, warn, fail, waiting, unknown };
@@ -47,11 +47,11 @@ struct CheckState {
   std::uint64_t runs = 0;
   std::uint64_t failures = 0;  // raw, all time
   std::uint64_t inconclusive = 0;
-  int consecutive_failures = 0;  // raw
-  int consecutive_passes = 0;    // raw
+  int consecutive_failures = 0;          // raw
+  int consecutive_passes = 0;            // raw
   std::optional<Duration> latency = {};  // of the last conclusive run
   std::optional<Duration> startup = {};  // from process start to the first judged pass
-  std::optional<CheckError> error = {};  // of the last run; empty after a clean pass
+  std::optional<CheckError> error = {};  // of the last conclusive run; empty after a clean pass that counts
 
   bool passing() const { return status == CheckStatus::pass || status == CheckStatus::warn; }
   bool ever_passed() const { return startup.has_value(); }
@@ -69,11 +69,13 @@ class HealthModel {
 
   // One finished attempt. Returns every status change it caused: its own first, then checks that were waiting
   // only for this one (waiting -> unknown) and may be polled now.
-  std::vector<Transition> record(std::size_t check, const CheckResult& result, Duration latency, TimePoint now,
-                                 WallTime wall);
+  std::vector<Transition> record(std::size_t check, const CheckResult& result, Duration latency,
+                                 TimePoint now, WallTime wall);
 
-  // The data plane saw the backend refuse: the check is judged failing at once, whatever `fall` says.
-  std::vector<Transition> record_refusal(std::size_t check, std::string message, TimePoint now, WallTime wall);
+  // The data plane saw the backend refuse: the check is judged failing at once, whatever `fall` says, and
+  // then needs `rise` passes again. No run, so the counts of runs stay. A check that waits for others is left
+  // alone.
+  std::vector<Transition> record_refusal(std::size_t check, std::string message, WallTime wall);
 
   // May this check be polled? Once its needs have all passed a first time the answer stays yes.
   bool runnable(std::size_t check) const { return states_[check].status != CheckStatus::waiting; }
@@ -82,14 +84,16 @@ class HealthModel {
   const std::vector<CheckState>& states() const { return states_; }
 
  private:
-  struct Streak {
-    TimePoint passing_since{};
-    bool passing = false;
-  };
+  void record_pass(std::size_t check, std::optional<CheckError> warning, TimePoint now, WallTime wall,
+                   std::vector<Transition>& transitions);
+  void record_failure(std::size_t check, CheckError error, WallTime wall,
+                      std::vector<Transition>& transitions);
+  void change(std::size_t check, CheckStatus to, WallTime wall, std::vector<Transition>& transitions);
+  void release_waiting(WallTime wall, std::vector<Transition>& transitions);
 
   std::vector<CheckPolicy> policies_;
   std::vector<CheckState> states_;
-  std::vector<Streak> streaks_;
+  std::vector<std::optional<TimePoint>> passing_since_;  // first of an unbroken series of passes
   TimePoint started_;
 };
 

@@ -27,7 +27,7 @@ struct Snapshot {
   bool readiness_passing() const;  // no check with `readiness` or `traffic` is failing
   bool ready() const;              // gate open and readiness_passing()
   bool startup_done() const { return ever_opened; }
-  bool alive() const;              // loops turn, and startup has not failed under policy `fail`
+  bool alive() const;  // loops turn, and startup has not failed under policy `fail`
   std::vector<std::string> waiting_names() const;
 };
 

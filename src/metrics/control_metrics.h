@@ -3,12 +3,12 @@
 // Thread: checks and starts belong to the control loop. `lag` of a data loop is written by that loop.
 #pragma once
 
-#include "metrics/counters.h"
-
 #include <deque>
 #include <optional>
 #include <string>
 #include <utility>
+
+#include "metrics/counters.h"
 
 namespace probegate::metrics {
 

@@ -8,12 +8,12 @@
 // not speak OpenMetrics.
 #pragma once
 
-#include "base/clock.h"
-#include "metrics/labels.h"
-
 #include <array>
 #include <atomic>
 #include <cstdint>
+
+#include "base/clock.h"
+#include "metrics/labels.h"
 
 namespace probegate::metrics {
 

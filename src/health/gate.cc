@@ -1,0 +1,98 @@
+#include "health/gate.h"
+
+#include <algorithm>
+
+namespace probegate::health {
+namespace {
+
+bool traffic_failing(const HealthModel& model) {
+  for (std::size_t i = 0; i < model.states().size(); ++i) {
+    if (model.policies()[i].affects.traffic && model.states()[i].status == CheckStatus::fail) return true;
+  }
+  return false;
+}
+
+bool startup_passing(const HealthModel& model) {
+  for (std::size_t i = 0; i < model.states().size(); ++i) {
+    if (model.policies()[i].affects.startup && !model.states()[i].passing()) return false;
+  }
+  return true;
+}
+
+// Does this check hold back what it affects? After the first open only a judged failure counts: a check that
+// has not been judged yet (new in a reloaded configuration, say) takes nothing away.
+bool holds_back(const CheckPolicy& policy, const CheckState& state, bool ever_opened) {
+  const bool failing = state.status == CheckStatus::fail;
+  if (ever_opened) return failing && (policy.affects.readiness || policy.affects.traffic);
+  return (policy.affects.startup && !state.passing()) || (policy.affects.traffic && failing);
+}
+
+// Marks the check, or when it only waits for others, what it waits for. `seen` ends the walk even on a cycle.
+void mark_causes(const HealthModel& model, std::size_t check, std::vector<bool>& seen,
+                 std::vector<bool>& causes) {
+  if (seen[check]) return;
+  seen[check] = true;
+  const auto& needs = model.states()[check].waiting_for;
+  if (needs.empty()) causes[check] = true;
+  for (const std::size_t need : needs) mark_causes(model, need, seen, causes);
+}
+
+}  // namespace
+
+std::string_view to_string(GateState state) {
+  switch (state) {
+    case GateState::starting: return "starting";
+    case GateState::open: return "open";
+    case GateState::closed: return "closed";
+    case GateState::failed: return "failed";
+    case GateState::draining: return "draining";
+  }
+  return "failed";
+}
+
+Gate::Gate(GatePolicy policy, TimePoint started)
+    : policy_(policy), started_(started), deadline_(started + policy.startup_timeout) {}
+
+bool Gate::update(const HealthModel& model, TimePoint now) {
+  if (state_ == GateState::draining) return false;
+  const GateState before = state_;
+  const bool may_pass = !traffic_failing(model);
+  if (ever_opened()) {
+    state_ = may_pass ? GateState::open : GateState::closed;
+  } else if (may_pass && startup_passing(model)) {
+    state_ = GateState::open;
+    opened_after_ = now - started_;
+  } else if (next_deadline() && now >= deadline_) {
+    timed_out_ = true;
+    if (policy_.on_startup_timeout != StartupTimeoutPolicy::wait) state_ = GateState::failed;
+  }
+  return state_ != before;
+}
+
+bool Gate::drain() {
+  if (state_ == GateState::draining) return false;
+  state_ = GateState::draining;
+  return true;
+}
+
+std::optional<TimePoint> Gate::next_deadline() const {
+  const bool counting = policy_.startup_timeout > Duration::zero() && !ever_opened() && !timed_out_ &&
+                        state_ != GateState::draining;
+  return counting ? std::optional(deadline_) : std::nullopt;
+}
+
+std::vector<std::size_t> Gate::waiting_for(const HealthModel& model, bool ever_opened) {
+  const std::size_t count = model.states().size();
+  std::vector<bool> seen(count);
+  std::vector<bool> causes(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (holds_back(model.policies()[i], model.states()[i], ever_opened)) mark_causes(model, i, seen, causes);
+  }
+  std::vector<std::size_t> result;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (causes[i]) result.push_back(i);
+  }
+  return result;
+}
+
+}  // namespace probegate::health
