@@ -1,0 +1,86 @@
+// WebSocket frames (RFC 6455 section 5) as a relay needs them: boundaries and kinds, never payload.
+//
+// FrameTracker reads frame headers out of a passing stream, one object per direction, a few bytes of state, no copy,
+// no allocation. It knows where one frame ends and the next begins, so that a frame of ours can go between two of theirs.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace probegate::proto {
+
+enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
+
+namespace close_code {
+inline constexpr std::uint16_t kNormal = 1000, kGoingAway = 1001, kProtocolError = 1002, kTooBig = 1009,
+                               kInternalError = 1011, kServiceRestart = 1012, kBadGateway = 1014,
+                               kNone = 1005;  // never on the wire: a Close without a code
+}
+
+enum class Masking { required, forbidden };  // from clients: required; from servers: forbidden
+
+class FrameTracker {
+ public:
+  // `extensions_negotiated`: RSV bits are then legal and passed on. `max_message` 0 = no limit.
+  FrameTracker(Masking masking, bool extensions_negotiated, std::uint64_t max_message);
+
+  enum class Problem : std::uint8_t { none, protocol, too_big };
+
+  // Walks over passing bytes. Stops, and returns how many were walked, at: the end of the input; the end of a Close
+  // frame (closed() is then true; bytes after it are not to be forwarded); the first byte of the frame that breaks a rule
+  // (problem() says which; that frame's header bytes before the breaking one are not counted as walked when they came in
+  // this call, so nothing of a bad frame needs to be forwarded).
+  std::size_t walk(std::span<const char> bytes);
+
+  bool at_boundary() const;        // a frame of ours may be put here
+  bool closed() const;             // a Close frame has passed
+  std::uint16_t close_code() const;  // of that Close; close_code::kNone when it had none
+  Problem problem() const;
+  std::string_view problem_detail() const;
+  std::uint64_t messages() const;  // complete text and binary messages so far
+  bool saw_pong() const;           // a Pong passed since the last call of take_pong()
+  bool take_pong();
+
+ private:
+  // left to the implementation; sizeof(FrameTracker) <= 64
+};
+
+// Complete control frames of ours. `mask_key` only towards a server.
+struct ControlFrame {
+  std::array<char, 2 + 4 + 125> bytes;
+  std::size_t size = 0;
+  std::string_view view() const { return {bytes.data(), size}; }
+};
+ControlFrame make_close(std::uint16_t code, std::string_view reason);  // reason cut at 123 bytes, on a UTF-8 boundary
+ControlFrame make_close(std::uint16_t code, std::string_view reason, std::array<unsigned char, 4> mask_key);
+ControlFrame make_ping(std::string_view payload);
+ControlFrame make_ping(std::string_view payload, std::array<unsigned char, 4> mask_key);
+
+// A whole text frame as a client sends it (masked), for the WebSocket check.
+std::string make_client_text(std::string_view payload, std::array<unsigned char, 4> mask_key);
+
+// Assembles whole frames out of a server's stream, bounded, for the WebSocket check (not for the relay).
+class FrameReader {
+ public:
+  explicit FrameReader(std::size_t max_frame) : max_frame_(max_frame) {}
+  struct Frame {
+    Opcode opcode;
+    bool fin;
+    std::string payload;
+  };
+  enum class Status { more, frame, error };
+  Status next(std::span<const char>& input);  // consumes; after `frame` see frame()
+  const Frame& frame() const { return frame_; }
+  std::string_view error() const { return error_; }
+
+ private:
+  std::size_t max_frame_;
+  Frame frame_{};
+  std::string buffer_;
+  std::string_view error_;
+};
+
+}  // namespace probegate::proto
