@@ -1,7 +1,6 @@
 // The main() of every Catch2 executable. Compiled once: the runner alone costs ten seconds.
 #define CATCH_CONFIG_RUNNER
 #include <catch2/catch.hpp>
-
 #include <csignal>
 
 int main(int argc, char* argv[]) {

@@ -1,0 +1,111 @@
+#include "base/text.h"
+
+#include <catch2/catch.hpp>
+
+using namespace probegate;
+using namespace std::chrono_literals;
+
+TEST_CASE("Letters are compared and lowered as ASCII, other bytes as they are") {
+  CHECK(iequals("Content-LENGTH", "content-length"));
+  CHECK_FALSE(iequals("content-length", "content-lengt"));
+  CHECK_FALSE(iequals("[", "{"));        // differ by 0x20 and are no letters
+  CHECK_FALSE(iequals("\xc4", "\xe4"));  // Latin-1 A and a with dots
+  CHECK(to_lower("AbZ[@\xc4") == "abz[@\xc4");
+}
+
+TEST_CASE("Trim takes spaces and tabs off both ends only") {
+  CHECK(trim(" \t a b\t ") == "a b");
+  CHECK(trim(" \t ").empty());
+  CHECK(trim("").empty());
+  CHECK(trim("\na\n") == "\na\n");
+}
+
+TEST_CASE("Split keeps empty parts, so that n separators give n + 1 parts") {
+  using Parts = std::vector<std::string_view>;
+  CHECK(split("a,b", ',') == Parts{"a", "b"});
+  CHECK(split(",a,", ',') == Parts{"", "a", ""});
+  CHECK(split("", ',') == Parts{""});
+}
+
+TEST_CASE("A list contains a token whatever its case, and never a part of one") {
+  CHECK(list_contains("keep-alive, Upgrade", "upgrade"));
+  CHECK(list_contains("\tUPGRADE\t,", "upgrade"));
+  CHECK(list_contains(", ,upgrade", "upgrade"));
+  CHECK_FALSE(list_contains("upgrade-insecure-requests", "upgrade"));
+  CHECK_FALSE(list_contains("up, grade", "upgrade"));
+  CHECK_FALSE(list_contains("", "upgrade"));
+}
+
+TEST_CASE("A decimal is digits from end to end and fits its type") {
+  CHECK(parse_decimal<std::uint16_t>("0") == 0);
+  CHECK(parse_decimal<std::uint16_t>("00080") == 80);
+  CHECK(parse_decimal<std::uint64_t>("18446744073709551615") == UINT64_MAX);
+  for (const auto* text : {"", "-1", "+1", " 1", "1 ", "1.0", "0x1", "65536", "\xd9\xa1"}) {
+    CHECK_FALSE(parse_decimal<std::uint16_t>(text));
+  }
+  CHECK_FALSE(parse_decimal<std::uint64_t>("18446744073709551616"));
+  CHECK_FALSE(parse_decimal<int>("-1"));
+}
+
+TEST_CASE("Times are written in UTC with milliseconds") {
+  CHECK(iso8601(WallTime(1'795'435'200s + 123ms)) == "2026-11-23T12:00:00.123Z");
+  CHECK(iso8601(WallTime(0s)) == "1970-01-01T00:00:00.000Z");
+  CHECK(iso8601(WallTime(1'709'164'799s + 999ms + 999us)) == "2024-02-28T23:59:59.999Z");
+  CHECK(iso8601(WallTime(1'709'164'800s)) == "2024-02-29T00:00:00.000Z");
+}
+
+TEST_CASE("Durations are written as the configuration reads them") {
+  CHECK(format_duration(0s) == "0s");
+  CHECK(format_duration(250ms) == "250ms");
+  CHECK(format_duration(2s) == "2s");
+  CHECK(format_duration(90s) == "1m30s");
+  CHECK(format_duration(1h) == "1h");
+  CHECK(format_duration(25h + 1ms) == "25h1ms");
+}
+
+TEST_CASE("A URL is shown without its user-info") {
+  CHECK(redact_url("postgres://app:s3cret@db:5432/app") == "postgres://***@db:5432/app");
+  CHECK(redact_url("redis://:s3cret@cache/0") == "redis://***@cache/0");
+  CHECK(redact_url("https://token@host") == "https://***@host");
+  CHECK(redact_url("redis://u:p@ss@cache") == "redis://***@cache");
+  CHECK(redact_url("postgres://u:p@[::1]:5432,db2:5433/x") == "postgres://***@[::1]:5432,db2:5433/x");
+}
+
+TEST_CASE("A password with characters that end an authority is still hidden") {
+  CHECK(redact_url("postgres://app:s3/cret@db/app") == "postgres://***@db/app");
+  CHECK(redact_url("postgres://app:s3?cret@db/app") == "postgres://***@db/app");
+  CHECK(redact_url("redis://:12#34@cache") == "redis://***@cache");
+  CHECK(redact_url("redis://:123456/789@cache") == "redis://***@cache");
+}
+
+TEST_CASE("A URL without secrets is shown as it is") {
+  for (const auto* url :
+       {"http://auth.internal/health", "http://127.0.0.1:8000", "ws://[::1]:80/ws", "http://[::1]/users/@me",
+        "http://host/@me", "http://host:8000/a@b?c=d@e#f", "unix:/run/x@y.sock", "plain text", ""}) {
+    CHECK(redact_url(url) == url);
+  }
+}
+
+TEST_CASE("Query values that are named like a secret are hidden, the others are not") {
+  CHECK(redact_url("postgres://db/app?user=u&password=s3cret&sslmode=require") ==
+        "postgres://db/app?user=u&password=***&sslmode=require");
+  CHECK(redact_url("https://h/v?API_KEY=abc&page=2") == "https://h/v?API_KEY=***&page=2");
+  CHECK(redact_url("https://h/v?access_token=abc") == "https://h/v?access_token=***");
+  CHECK(redact_url("https://u:p@h/v?token=abc&&x") == "https://***@h/v?token=***&&x");
+}
+
+TEST_CASE("Secrets are blanked out of a text wherever they stand") {
+  CHECK(redact("password s3cret for s3cret", {"s3cret"}) == "password *** for ***");
+  CHECK(redact("s3crets3cret", {"s3cret"}) == "******");
+  CHECK(redact("nothing here", {"s3cret"}) == "nothing here");
+}
+
+TEST_CASE("A secret that begins with another secret leaves no tail") {
+  CHECK(redact("key=abcdefgh", {"abcd", "abcdefgh"}) == "key=***");
+  CHECK(redact("key=abcdefgh", {"abcdefgh", "abcd"}) == "key=***");
+}
+
+TEST_CASE("Very short secrets are left, or ordinary words would vanish") {
+  CHECK(redact("the port", {"the", ""}) == "the port");
+  CHECK(redact("the port", {"port"}) == "the ***");
+}
