@@ -33,8 +33,7 @@ struct CheckError {
   bool operator==(const CheckError&) const = default;
 };
 
-// `inconclusive` is our own fault (no descriptors, frozen process): it never counts for or against a
-// dependency.
+// `inconclusive` is our own fault (no descriptors, frozen process); it counts neither for nor against.
 enum class Verdict { pass, warn, fail, inconclusive };
 
 struct CheckResult {

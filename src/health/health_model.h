@@ -1,8 +1,9 @@
 // HealthModel: every check's judged state. Pure data and pure functions; time is passed in.
 //
-// Owns: one CheckState per configured check. Invariant: record() and its siblings are the only mutations, and
-// each says what changed, so logs, metrics and the gate hang on transitions and a flapping dependency logs
-// edges. Called from: the control loop only.
+// Owns: one CheckState per configured check.
+// Invariant: record() and its siblings are the only mutations, and each says what changed, so logs, metrics
+// and the gate hang on transitions and a flapping dependency logs edges.
+// Called from: the control loop only.
 #pragma once
 
 #include <cstdint>
