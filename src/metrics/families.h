@@ -1,0 +1,19 @@
+// The families that come from counters alone. Those of the gate and the checks' states are written in probe/,
+// from a snapshot.
+#pragma once
+
+#include <span>
+
+#include "metrics/control_metrics.h"
+#include "metrics/data_loop_metrics.h"
+#include "metrics/exposition.h"
+
+namespace probegate::metrics {
+
+// What the data loops counted, added up.
+void write_traffic(Exposition& out, std::span<const DataLoopMetrics* const> loops);
+
+// Runs of the checks, lag of the loops, starts.
+void write_control(Exposition& out, const ControlMetrics& control);
+
+}  // namespace probegate::metrics
