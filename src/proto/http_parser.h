@@ -57,6 +57,9 @@ class HttpParser {
   // With Event::body and Event::done: the wire bytes consumed by this step, chunk framing and trailers included: what a
   // relay passes on unchanged. Empty for BodyKind::none.
   std::string_view raw() const;
+  // With Event::body: the payload of this step without chunk framing, for a receiver that knows no chunks. One step is
+  // at most one piece of one chunk.
+  std::string_view payload() const;
   std::uint64_t body_bytes() const;  // payload seen so far, without chunk framing
 
   const HttpError& error() const;
