@@ -1,10 +1,10 @@
 // Connection: resolve, connect and, if asked, TLS; then bytes both ways. What checks talk through.
 //
-// Owns: the query, the racing streams and the TLS state of one conversation. One object is one connection attempt;
-// make a new one to reconnect. Addresses are raced as RFC 8305 section 5 describes (the next one starts 250 ms after
-// the one before), so a black-holed first address does not eat the caller's whole deadline.
-// Errors: on_failed says in which phase and why, in a sentence for people. No deadline of its own: the caller has one.
-// May be destroyed at any time, also inside its own callbacks.
+// Owns: the query, the racing streams and the TLS state of one conversation. One object is one connection
+// attempt; make a new one to reconnect. Addresses are raced as RFC 8305 section 5 describes (the next one
+// starts 250 ms after the one before), so a black-holed first address does not eat the caller's whole
+// deadline. Errors: on_failed says in which phase and why, in a sentence for people. No deadline of its own:
+// the caller has one. May be destroyed at any time, also inside its own callbacks.
 #pragma once
 
 #include <memory>
@@ -16,20 +16,21 @@
 #include "base/clock.h"
 #include "base/endpoint.h"
 #include "loop/loop.h"
+#include "loop/tls.h"
 
 namespace probegate::loop {
 
 class Resolver;
 
-struct TlsSettings {
-  std::string server_name;             // for SNI and verification; an IP literal is verified as an IP
-  std::optional<std::string> ca_file;  // empty: the system's authorities
-  bool verify = true;
-};
-
 class ConnectionObserver {
  public:
-  enum class Phase { resolve, connect, tls, established };
+  enum class Phase {
+    resolve,
+    connect,
+    tls,
+    established,
+    local,  // our own lack, such as no descriptors left: says nothing about the peer
+  };
   virtual void on_open() = 0;
   virtual void on_data(std::span<const char> bytes) = 0;  // decrypted; valid during the call only
   virtual void on_end() = 0;                              // the peer sends no more

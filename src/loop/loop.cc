@@ -3,6 +3,8 @@
 #include <cassert>
 #include <stdexcept>
 
+#include "loop/tls.h"
+
 namespace probegate::loop {
 
 Loop::Loop(ErrorSink& sink) : sink_(&sink) {
@@ -27,18 +29,25 @@ Loop::~Loop() {
 
 void Loop::run() { uv_run(&uv_, UV_RUN_DEFAULT); }
 
+TlsContexts& Loop::tls() {
+  if (!tls_) tls_ = std::make_unique<TlsContexts>();
+  return *tls_;
+}
+
 void Loop::stop() { uv_stop(&uv_); }
 
 bool Loop::run_until(const std::function<bool()>& condition, Duration limit) {
   // The tick bounds each turn's wait, so a loop without events still sees the limit pass.
   uv_timer_t tick;
   uv_timer_init(&uv_, &tick);
-  uv_timer_start(&tick, [](uv_timer_t*) {}, 5, 5);
+  uv_timer_start(
+      &tick, [](uv_timer_t*) {}, 5, 5);
   const TimePoint end = now() + limit;
   while (!condition() && now() < end) uv_run(&uv_, UV_RUN_ONCE);
   bool closed = false;
   tick.data = &closed;
-  uv_close(reinterpret_cast<uv_handle_t*>(&tick), [](uv_handle_t* h) { *static_cast<bool*>(h->data) = true; });
+  uv_close(reinterpret_cast<uv_handle_t*>(&tick),
+           [](uv_handle_t* h) { *static_cast<bool*>(h->data) = true; });
   while (!closed) uv_run(&uv_, UV_RUN_NOWAIT);
   return condition();
 }

@@ -1,19 +1,23 @@
 // Loop: one thread's event loop. Everything that waits hangs on one, and nothing on it may block.
 //
-// Owns: the uv_loop_t and the shared read buffer. Invariant: an exception that leaves a callback never passes
-// through libuv and never ends the process; it reaches the ErrorSink of the object whose callback it was.
-// Thread: all methods belong to the thread that runs the loop; other threads use Wakeup (wakeup.h).
+// Owns: the uv_loop_t, the shared read buffer and, once asked for, the TLS contexts. Invariant: an exception
+// that leaves a callback never passes through libuv and never ends the process; it reaches the ErrorSink of
+// the object whose callback it was. Thread: all methods belong to the thread that runs the loop; other
+// threads use Wakeup (wakeup.h).
 #pragma once
 
 #include <uv.h>
 
 #include <array>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "base/clock.h"
 
 namespace probegate::loop {
+
+class TlsContexts;
 
 // Hears of exceptions that left a callback. Must outlive the handles created in its scope, or own them.
 class ErrorSink {
@@ -35,7 +39,7 @@ class Loop final : public Clock {
   // Turns until the condition holds or the time is over; the condition's last word. For start-up and tests.
   bool run_until(const std::function<bool()>& condition, Duration limit);
 
-  TimePoint now() const override;       // exact
+  TimePoint now() const override;  // exact
   WallTime wall_now() const override;
   std::uint64_t turn_ms() const { return uv_now(&uv_); }  // monotonic, read once per turn: free
 
@@ -68,14 +72,18 @@ class Loop final : public Clock {
     }
   }
 
-  // The one buffer all streams of this loop read into; its bytes are valid during on_data only. 64 KiB: smaller
-  // costs calls on large messages, larger falls out of the cache.
+  // The one buffer all streams of this loop read into; its bytes are valid during on_data only. 64 KiB:
+  // smaller costs calls on large messages, larger falls out of the cache.
   static constexpr std::size_t kReadBuffer = 64 * 1024;
   char* read_buffer() { return read_buffer_.data(); }
+
+  // Made at the first use: a loop that never speaks TLS does not pay for OpenSSL.
+  TlsContexts& tls();
 
  private:
   uv_loop_t uv_;
   ErrorSink* sink_;
+  std::unique_ptr<TlsContexts> tls_;
   std::array<char, kReadBuffer> read_buffer_;
 };
 

@@ -1,0 +1,245 @@
+#include "loop/tls.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <sys/stat.h>
+
+#include <climits>
+#include <filesystem>
+#include <new>
+
+namespace probegate::loop {
+namespace {
+
+// Images that copy one bundle instead of installing ca-certificates have no hashed directory for OpenSSL.
+constexpr const char* kBundles[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"};
+
+bool has_hashed_certificates(const char* directory) {
+  std::error_code error;
+  for (const auto& file : std::filesystem::directory_iterator(directory, error)) {
+    if (file.path().extension() == ".0") return true;
+  }
+  return false;
+}
+
+bool readable(const char* path) {
+  struct stat info {};
+  return ::stat(path, &info) == 0;
+}
+
+// With a hashed directory, the usual case, OpenSSL reads an authority only when a peer names it: no time, no
+// memory.
+std::unique_ptr<X509_STORE, FreeOpenSsl> load_system_store() {
+  std::unique_ptr<X509_STORE, FreeOpenSsl> store(X509_STORE_new());
+  if (!store) throw std::bad_alloc();
+  X509_STORE_set_default_paths(store.get());  // honours SSL_CERT_FILE and SSL_CERT_DIR
+  if (!readable(X509_get_default_cert_file()) && !has_hashed_certificates(X509_get_default_cert_dir())) {
+    for (const char* bundle : kBundles) {
+      if (readable(bundle) && X509_STORE_load_file(store.get(), bundle) == 1) break;
+    }
+  }
+  ERR_clear_error();
+  return store;
+}
+
+std::unique_ptr<SSL_CTX, FreeOpenSsl> make_context(bool verify) {
+  std::unique_ptr<SSL_CTX, FreeOpenSsl> context(SSL_CTX_new(TLS_client_method()));
+  if (!context) throw std::bad_alloc();
+  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+  SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);  // an idle connection holds no 34 KiB
+  SSL_CTX_set_verify(context.get(), verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  return context;
+}
+
+std::string openssl_reason() {
+  const unsigned long code = ERR_peek_error();
+  const char* reason = ERR_reason_error_string(code);
+  return reason != nullptr ? reason : "unknown reason";
+}
+
+bool is_ip(const std::string& name) {
+  ASN1_OCTET_STRING* ip = a2i_IPADDRESS(name.c_str());
+  ASN1_OCTET_STRING_free(ip);
+  ERR_clear_error();
+  return ip != nullptr;
+}
+
+// Every record begins with its type (20 to 23) and the major version 3.
+bool looks_like_tls(char first) { return first >= 20 && first <= 23; }
+
+}  // namespace
+
+void FreeOpenSsl::operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
+void FreeOpenSsl::operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
+void FreeOpenSsl::operator()(X509_STORE* store) const noexcept { X509_STORE_free(store); }
+
+TlsContexts::TlsContexts() = default;
+TlsContexts::~TlsContexts() = default;
+
+X509_STORE* TlsContexts::system_store() {
+  if (!system_store_) system_store_ = load_system_store();
+  return system_store_.get();
+}
+
+Result<SSL_CTX*> TlsContexts::client(const TlsSettings& settings) {
+  if (!settings.verify) {
+    if (!unverified_) unverified_ = make_context(false);
+    return unverified_.get();
+  }
+  if (!settings.ca_file) {
+    if (!system_) {
+      system_ = make_context(true);
+      SSL_CTX_set1_cert_store(system_.get(), system_store());
+    }
+    return system_.get();
+  }
+  struct stat info {};
+  if (::stat(settings.ca_file->c_str(), &info) != 0) {
+    return failure("cannot read the authorities in " + *settings.ca_file + ": the file does not exist");
+  }
+  const std::int64_t modified_ns = info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec;
+  Entry& entry = by_file_[*settings.ca_file];
+  if (!entry.context || entry.modified_ns != modified_ns || entry.inode != info.st_ino) {
+    auto context = make_context(true);
+    if (SSL_CTX_load_verify_file(context.get(), settings.ca_file->c_str()) != 1) {
+      const auto reason = openssl_reason();
+      ERR_clear_error();
+      return failure("cannot read the authorities in " + *settings.ca_file + ": " + reason);
+    }
+    entry = {std::move(context), modified_ns, info.st_ino};
+  }
+  return entry.context.get();
+}
+
+TlsClient::TlsClient(TlsContexts& contexts, const TlsSettings& settings) : name_(settings.server_name) {
+  const auto context = contexts.client(settings);
+  if (!context) {
+    state_ = State::failed;
+    why_ = context.error().message;
+    return;
+  }
+  if (settings.verify && name_.empty()) {
+    state_ = State::failed;
+    why_ = "no name to verify the certificate against; set tls.server_name";
+    return;
+  }
+  ssl_.reset(SSL_new(*context));
+  BIO* in = BIO_new(BIO_s_mem());
+  BIO* out = BIO_new(BIO_s_mem());
+  if (!ssl_ || in == nullptr || out == nullptr) throw std::bad_alloc();
+  SSL_set_bio(ssl_.get(), in, out);
+  if (is_ip(name_)) {  // an address is never sent as SNI (RFC 6066 section 3)
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), name_.c_str());
+  } else if (!name_.empty()) {
+    SSL_set_tlsext_host_name(ssl_.get(), name_.c_str());
+    SSL_set_hostflags(ssl_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (settings.verify) SSL_set1_host(ssl_.get(), name_.c_str());
+  }
+  SSL_set_connect_state(ssl_.get());
+  advance();
+}
+
+TlsClient::~TlsClient() = default;
+
+void TlsClient::feed(std::span<const char> ciphertext) {
+  // What follows close_notify is nobody's; kept, it would grow without bound.
+  if (state_ == State::failed || state_ == State::ended || ciphertext.empty()) return;
+  if (!heard_ && !looks_like_tls(ciphertext.front())) {
+    state_ = State::failed;
+    why_ = "the peer does not speak TLS: it answered in plain text";
+    return;
+  }
+  heard_ = true;
+  if (BIO_write(SSL_get_rbio(ssl_.get()), ciphertext.data(), static_cast<int>(ciphertext.size())) <= 0) {
+    throw std::bad_alloc();
+  }
+  if (state_ == State::handshake) advance();
+}
+
+void TlsClient::advance() {
+  ERR_clear_error();  // the queue is the thread's: what another library left there would be read as ours
+  const int result = SSL_do_handshake(ssl_.get());
+  if (result == 1) {
+    state_ = State::open;
+  } else {
+    fail(result);
+  }
+}
+
+void TlsClient::fail(int result) {
+  const int error = SSL_get_error(ssl_.get(), result);
+  if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return;
+  if (error == SSL_ERROR_ZERO_RETURN) {
+    state_ = State::ended;
+    return;
+  }
+  why_ = state_ == State::handshake ? handshake_error() : "TLS error: " + openssl_reason();
+  state_ = State::failed;
+  ERR_clear_error();
+}
+
+std::string TlsClient::handshake_error() const {
+  const long verdict = SSL_get_verify_result(ssl_.get());
+  const bool verifying = (SSL_get_verify_mode(ssl_.get()) & SSL_VERIFY_PEER) != 0;
+  if (verifying && verdict != X509_V_OK) {
+    std::string text = X509_verify_cert_error_string(verdict);
+    if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH) {
+      text += ": the peer's certificate is not for " + name_;
+    }
+    return text;
+  }
+  return "TLS handshake failed: " + openssl_reason();
+}
+
+std::size_t TlsClient::read(std::span<char> plaintext) {
+  if (state_ != State::open) return 0;
+  ERR_clear_error();
+  std::size_t size = 0;
+  const int result = SSL_read_ex(ssl_.get(), plaintext.data(), plaintext.size(), &size);
+  if (result == 1) return size;
+  fail(result);
+  return 0;
+}
+
+bool TlsClient::write(std::string_view plaintext) {
+  if (state_ == State::failed) return false;
+  if (plaintext.empty()) return true;
+  ERR_clear_error();
+  std::size_t written = 0;  // a memory BIO takes everything
+  const int result = SSL_write_ex(ssl_.get(), plaintext.data(), plaintext.size(), &written);
+  if (result != 1) fail(result);
+  return result == 1;
+}
+
+void TlsClient::end() {
+  if (!ssl_ || state_ == State::failed || state_ == State::handshake) return;
+  ERR_clear_error();
+  SSL_shutdown(ssl_.get());
+}
+
+std::string TlsClient::take() {
+  if (!ssl_) return {};
+  BIO* out = SSL_get_wbio(ssl_.get());
+  std::string bytes(BIO_ctrl_pending(out), '\0');
+  if (!bytes.empty()) BIO_read(out, bytes.data(), static_cast<int>(bytes.size()));
+  return bytes;
+}
+
+std::optional<Duration> TlsClient::certificate_left(WallTime now) const {
+  if (!ssl_) return std::nullopt;
+  return loop::certificate_left(SSL_get0_peer_certificate(ssl_.get()), now);
+}
+
+std::optional<Duration> certificate_left(const X509* certificate, WallTime now) {
+  if (certificate == nullptr) return std::nullopt;
+  std::tm end{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) return std::nullopt;
+  // As seconds first: year 9999, the usual "never", does not fit into 64 bits of nanoseconds.
+  const std::chrono::seconds left(
+      ::timegm(&end) - std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count());
+  return std::min(left, std::chrono::seconds(std::chrono::hours(24) * 36'500));
+}
+
+}  // namespace probegate::loop

@@ -1,0 +1,104 @@
+// TLS for a client, without I/O: ciphertext in, plaintext out. OpenSSL 3 over memory BIOs, so it fits any
+// transport.
+//
+// Errors: a TlsClient that failed stays failed; why() is one sentence for people. Thread: that of the
+// contexts.
+#pragma once
+
+#include <openssl/types.h>
+
+#include <cstdint>
+#include <ctime>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace probegate::loop {
+
+struct TlsSettings {
+  std::string server_name;             // for SNI and verification; an IP literal is verified as an IP
+  std::optional<std::string> ca_file;  // empty: the system's authorities
+  bool verify = true;
+};
+
+struct FreeOpenSsl {
+  void operator()(SSL_CTX* context) const noexcept;
+  void operator()(SSL* ssl) const noexcept;
+  void operator()(X509_STORE* store) const noexcept;
+};
+
+// What every TLS connection of one loop shares. Reading authorities takes milliseconds, so each set is read
+// once, at its first use; a private file is read again only when it was replaced.
+class TlsContexts {
+ public:
+  TlsContexts();
+  ~TlsContexts();
+  TlsContexts(const TlsContexts&) = delete;
+  TlsContexts& operator=(const TlsContexts&) = delete;
+
+  // Ours for as long as the contexts live, or until the next call with the same file.
+  Result<SSL_CTX*> client(const TlsSettings& settings);
+  X509_STORE* system_store();  // for libraries that bring their own SSL_CTX
+
+ private:
+  struct Entry {
+    std::unique_ptr<SSL_CTX, FreeOpenSsl> context;
+    std::int64_t modified_ns = 0;  // with the inode: which file this was
+    std::uint64_t inode = 0;
+  };
+  std::unique_ptr<X509_STORE, FreeOpenSsl> system_store_;
+  std::unique_ptr<SSL_CTX, FreeOpenSsl> system_;
+  std::unique_ptr<SSL_CTX, FreeOpenSsl> unverified_;
+  std::map<std::string, Entry> by_file_;
+};
+
+class TlsClient {
+ public:
+  enum class State {
+    handshake,
+    open,
+    ended,  // the peer sent close_notify
+    failed,
+  };
+
+  // Begins the handshake: take() has its first bytes.
+  TlsClient(TlsContexts& contexts, const TlsSettings& settings);
+  ~TlsClient();
+
+  State state() const { return state_; }
+  const std::string& why() const { return why_; }
+
+  // Bytes from the peer, at most one read buffer at a time; then read() until it gives 0, and send what
+  // take() gives.
+  void feed(std::span<const char> ciphertext);
+  // Plaintext from the peer; 0: no more for now, or no more at all (see state()).
+  std::size_t read(std::span<char> plaintext);
+  // False once failed. Only while open.
+  [[nodiscard]] bool write(std::string_view plaintext);
+  void end();          // close_notify: we send no more
+  std::string take();  // ciphertext for the peer
+
+  std::optional<Duration> certificate_left(WallTime now) const;
+
+ private:
+  void advance();
+  void fail(int result);
+  std::string handshake_error() const;
+
+  std::unique_ptr<SSL, FreeOpenSsl> ssl_;
+  std::string name_;
+  State state_ = State::handshake;
+  std::string why_;
+  bool heard_ = false;  // the peer has sent something
+};
+
+// How long until the certificate ends; negative: it has.
+std::optional<Duration> certificate_left(const X509* certificate, WallTime now);
+
+}  // namespace probegate::loop
