@@ -1,9 +1,10 @@
-// HttpClient: libcurl's multi-socket interface on a loop. For checks, the auth gate and alerts; not the data path.
+// HttpClient: libcurl's multi-socket interface on a loop. For checks, the auth gate and alerts; not the data
+// path.
 //
-// Owns: the curl multi handle, its sockets' watches and its timer. Names are resolved by our Resolver and pinned, as
-// curl's threaded resolver would block the loop when it is cancelled (and NOSIGNAL, no proxy from the environment,
-// only http and https, bounded bodies). Connections are kept and reused between requests by curl.
-// Errors: a Failure with the phase as its kind and a sentence for people.
+// Owns: curl's connections (see curl_multi.h), kept and reused between requests. Names are resolved by our
+// Resolver and pinned, as curl's threaded resolver would block the loop when it is cancelled (and NOSIGNAL,
+// no proxy from the environment, only http and https, bounded bodies). Errors: a Failure with the phase as
+// its kind and a sentence for people.
 #pragma once
 
 #include <functional>
@@ -23,12 +24,12 @@ class Resolver;
 
 struct HttpRequest {
   std::string method = "GET";
-  std::string url;                     // http or https
+  std::string url;                       // http or https
   std::optional<std::string> unix_path;  // talk over this socket; the URL still gives Host and path
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   Duration timeout = std::chrono::seconds(2);  // of everything: resolve, connect, TLS, answer
-  std::size_t max_body = 64 * 1024;            // more is cut off and `truncated` says so
+  std::size_t max_body = 64 * 1024;            // more is cut off, and `truncated` says so
   std::optional<TlsSettings> tls;              // for https; empty: the system's authorities, verified
   bool http2_prior_knowledge = false;          // gRPC over plain TCP
 };
@@ -63,6 +64,7 @@ class HttpClient {
 
  private:
   class Impl;
+  class Transfer;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,410 @@
+#include "loop/http_client.h"
+
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <cstring>
+#include <tuple>
+
+#include "base/text.h"
+#include "loop/curl_multi.h"
+#include "loop/resolver.h"
+#include "loop/timer.h"
+
+namespace probegate::loop {
+namespace {
+
+constexpr std::size_t kMaxHead = 64 * 1024;
+
+void append(Curl<curl_slist>& list, const std::string& line) {
+  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
+  if (longer == nullptr) throw std::bad_alloc();
+  std::ignore = list.release();
+  list.reset(longer);
+}
+
+bool has_line_break(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
+}
+
+bool has_header(const HttpRequest& request, std::string_view name) {
+  return std::any_of(request.headers.begin(), request.headers.end(),
+                     [&](const auto& header) { return iequals(header.first, name); });
+}
+
+HttpFailure::Kind kind_of(CURLcode code) {
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST: return HttpFailure::Kind::resolve;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR: return HttpFailure::Kind::connect;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR: return HttpFailure::Kind::tls;
+    case CURLE_OPERATION_TIMEDOUT: return HttpFailure::Kind::timeout;
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:  // an answer without a status line: HTTP/0.9
+    case CURLE_BAD_CONTENT_ENCODING:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM: return HttpFailure::Kind::protocol;
+    default: return HttpFailure::Kind::internal;
+  }
+}
+
+// The parts of a URL that must be known before curl sees it.
+struct Target {
+  bool https = false;
+  std::string host;  // IPv6 without brackets
+  std::uint16_t port = 0;
+  std::string url;          // what curl is given
+  std::string host_header;  // where the URL's host was replaced by the name to verify
+};
+
+std::string part(CURLU* url, CURLUPart what, unsigned flags = 0) {
+  char* text = nullptr;
+  if (curl_url_get(url, what, &text, flags) != CURLUE_OK) return {};
+  const Curl<char> owner(text);
+  return text;
+}
+
+Result<Target> parse_target(const HttpRequest& request) {
+  const Curl<CURLU> url(curl_url());
+  if (!url) throw std::bad_alloc();
+  if (const auto code = curl_url_set(url.get(), CURLUPART_URL, request.url.c_str(), 0); code != CURLUE_OK) {
+    return failure("not a URL: " + redact_url(request.url) + ": " + curl_url_strerror(code));
+  }
+  const std::string scheme = part(url.get(), CURLUPART_SCHEME);
+  if (scheme != "http" && scheme != "https")
+    return failure("neither http nor https: " + redact_url(request.url));
+  Target target;
+  target.https = scheme == "https";
+  target.host = part(url.get(), CURLUPART_HOST);
+  const auto port = parse_decimal<std::uint16_t>(part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT));
+  target.port = port.value_or(0);
+  target.url = request.url;
+  if (request.tls && !request.tls->server_name.empty() && !iequals(request.tls->server_name, target.host)) {
+    // curl takes the name for SNI and verification from the URL; the peer still sees its own in Host.
+    const std::string own_port = part(url.get(), CURLUPART_PORT);
+    target.host_header = own_port.empty() ? target.host : target.host + ":" + own_port;
+    const bool v6 = request.tls->server_name.find(':') != std::string::npos;
+    const std::string name = v6 ? "[" + request.tls->server_name + "]" : request.tls->server_name;
+    if (curl_url_set(url.get(), CURLUPART_HOST, name.c_str(), 0) != CURLUE_OK) {
+      return failure("not a host name: " + request.tls->server_name);
+    }
+    target.url = part(url.get(), CURLUPART_URL);
+  }
+  if (target.host.starts_with('[')) target.host = target.host.substr(1, target.host.size() - 2);
+  return target;
+}
+
+}  // namespace
+
+class HttpClient::Impl {
+ public:
+  Impl(Loop& l, Resolver& r) : loop(l), resolver(r), curl(l) {}
+
+  Loop& loop;
+  Resolver& resolver;
+  CurlMulti curl;
+};
+
+// One request from start to outcome. The caller's code runs from our own timer only, never inside curl, so it
+// may destroy any Call and start new ones.
+class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::Observer {
+ public:
+  Transfer(HttpClient::Impl& impl, HttpRequest request, std::function<void(HttpClient::Outcome)> done)
+      : impl_(impl),
+        request_(std::move(request)),
+        done_(std::move(done)),
+        timeout_(impl.loop, [this] { on_timeout(); }),
+        report_(impl.loop, [this] { report(); }) {
+    timeout_.start(request_.timeout);
+    if (const auto problem = find_problem()) {
+      finish(failed(HttpFailure::Kind::internal, *problem));
+    } else if (request_.unix_path) {
+      report_.start(Duration::zero());
+    } else {
+      query_ = impl_.resolver.resolve(Endpoint::tcp(target_.host, target_.port),
+                                      [this](Resolver::Answer answer) { on_answer(std::move(answer)); });
+    }
+  }
+
+  ~Transfer() override { detach(); }
+
+ private:
+  void on_transfer_done(CURLcode code) override {
+    if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && response_.truncated)) {
+      long status = 0;
+      curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+      response_.status = static_cast<int>(status);
+      return finish(std::move(response_));
+    }
+    if (head_too_large_) {
+      return finish(failed(HttpFailure::Kind::protocol, "the head of the answer is larger than 64 KiB"));
+    }
+    finish(failed(kind_of(code), describe(code)));
+  }
+
+  static HttpClient::Outcome failed(HttpFailure::Kind kind, std::string message) {
+    return tl::unexpected(HttpFailure{kind, std::move(message)});
+  }
+
+  std::optional<std::string> find_problem() {
+    auto target = parse_target(request_);
+    if (!target) return target.error().message;
+    target_ = *std::move(target);
+    for (const auto& [name, value] : request_.headers) {
+      if (has_line_break(name) || has_line_break(value)) return "header " + name + " contains a line break";
+    }
+    return std::nullopt;
+  }
+
+  void on_answer(Resolver::Answer answer) {
+    query_.reset();
+    if (!answer) return finish(failed(HttpFailure::Kind::resolve, answer.error().message));
+    // "name:port:address,address": curl then asks no resolver, and races the addresses itself.
+    if (Address::literal(Endpoint::tcp(target_.host, 0)) && target_.host_header.empty()) return begin();
+    const std::string& name = target_.host_header.empty() ? target_.host : request_.tls->server_name;
+    std::string pin = name + ":" + std::to_string(target_.port) + ":";
+    for (const Address& address : *answer) {
+      if (&address != &answer->front()) pin += ',';
+      pin += address.family() == AF_INET6 ? "[" + address.ip() + "]" : address.ip();
+    }
+    append(pin_, pin);
+    begin();
+  }
+
+  void begin() {
+    easy_ = impl_.curl.make_easy();
+    set_up();
+    if (setup_ != CURLE_OK) {
+      return finish(failed(HttpFailure::Kind::internal, std::string("curl: ") + curl_easy_strerror(setup_)));
+    }
+    impl_.curl.add(easy_.get(), *this);
+    running_ = true;
+  }
+
+  template <typename Value>
+  void set(CURLoption option, Value value) {
+    if (const CURLcode code = curl_easy_setopt(easy_.get(), option, value); setup_ == CURLE_OK) setup_ = code;
+  }
+
+  void set_up() {
+    set(CURLOPT_URL, target_.url.c_str());
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_NOPROXY, "*");
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_QUICK_EXIT, 1L);  // should curl ever resolve by itself, its thread is not waited for
+    set(CURLOPT_ERRORBUFFER, static_cast<char*>(error_));
+    if (request_.unix_path) set(CURLOPT_UNIX_SOCKET_PATH, request_.unix_path->c_str());
+    if (pin_) set(CURLOPT_RESOLVE, pin_.get());
+    if (request_.http2_prior_knowledge) {
+      set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+    }
+    set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+    set(CURLOPT_HEADERDATA, static_cast<void*>(this));
+    set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+    set(CURLOPT_WRITEDATA, static_cast<void*>(this));
+    set_up_method();
+    set_up_headers();
+    if (target_.https) set_up_tls();
+  }
+
+  void set_up_method() {
+    if (!request_.body.empty()) {
+      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+      set(CURLOPT_POSTFIELDS, request_.body.data());
+    }
+    if (request_.method == "HEAD") set(CURLOPT_NOBODY, 1L);
+    set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+  }
+
+  void set_up_headers() {
+    if (!has_header(request_, "user-agent")) append(headers_, "User-Agent: probegate");
+    if (!target_.host_header.empty() && !has_header(request_, "host")) {
+      append(headers_, "Host: " + target_.host_header);
+    }
+    // What curl would add to a body by itself: a form's type, and a wait for 100 Continue.
+    if (!has_header(request_, "expect")) append(headers_, "Expect:");
+    if (!request_.body.empty() && !has_header(request_, "content-type")) append(headers_, "Content-Type:");
+    for (const auto& [name, value] : request_.headers) {
+      append(headers_,
+             value.empty() ? name + ";" : name + ": " + value);  // "name;" is curl's way to send an empty one
+    }
+    set(CURLOPT_HTTPHEADER, headers_.get());
+  }
+
+  void set_up_tls() {
+    const TlsSettings tls = request_.tls.value_or(TlsSettings{});
+    set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    set(CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
+    set(CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);
+    if (tls.verify && tls.ca_file) {
+      // By name, because curl must not reuse a connection that was verified against other authorities.
+      set(CURLOPT_CAINFO, tls.ca_file->c_str());
+      set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
+    } else if (tls.verify) {
+      // The loop's store instead of curl's own copy of the whole bundle for each connection.
+      set(CURLOPT_CAINFO, static_cast<char*>(nullptr));
+      set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
+      set(CURLOPT_SSL_CTX_FUNCTION, &Transfer::on_ssl_context);
+      set(CURLOPT_SSL_CTX_DATA, static_cast<void*>(&impl_.loop.tls()));
+    }
+  }
+
+  static CURLcode on_ssl_context(CURL*, void* context, void* contexts) noexcept {
+    try {
+      SSL_CTX_set1_cert_store(static_cast<SSL_CTX*>(context),
+                              static_cast<TlsContexts*>(contexts)->system_store());
+      return CURLE_OK;
+    } catch (...) {
+      return CURLE_OUT_OF_MEMORY;
+    }
+  }
+
+  static std::size_t on_header(char* data, std::size_t, std::size_t size, void* self) noexcept {
+    try {
+      return static_cast<Transfer*>(self)->take_header({data, size}) ? size : 0;
+    } catch (...) {
+      return 0;  // ends the transfer
+    }
+  }
+
+  static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self) noexcept {
+    try {
+      return static_cast<Transfer*>(self)->take_body({data, size}) ? size : 0;
+    } catch (...) {
+      return 0;
+    }
+  }
+
+  bool take_header(std::string_view line) {
+    head_size_ += line.size();
+    if (head_size_ > kMaxHead) {
+      head_too_large_ = true;
+      return false;
+    }
+    if (line.starts_with("HTTP/")) {  // a new head: what came before was 1xx
+      response_.headers.clear();
+      if (target_.https) note_certificate();
+      return true;
+    }
+    while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
+    const auto colon = line.find(':');
+    if (colon != std::string_view::npos) {
+      response_.headers.emplace_back(line.substr(0, colon), trim(line.substr(colon + 1)));
+    }
+    return true;
+  }
+
+  // Only while the transfer holds its connection can curl say which one it is; on a reused one, too.
+  void note_certificate() {
+    curl_tlssessioninfo* session = nullptr;
+    if (curl_easy_getinfo(easy_.get(), CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || session == nullptr)
+      return;
+    if (session->backend != CURLSSLBACKEND_OPENSSL || session->internals == nullptr) return;
+    response_.certificate_left = certificate_left(
+        SSL_get0_peer_certificate(static_cast<SSL*>(session->internals)), impl_.loop.wall_now());
+  }
+
+  bool take_body(std::string_view bytes) {
+    const std::size_t room = request_.max_body - response_.body.size();
+    response_.body.append(bytes.substr(0, room));
+    response_.truncated = bytes.size() > room;
+    return !response_.truncated;
+  }
+
+  std::string describe(CURLcode code) const {
+    long os_error = 0;
+    curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_error);
+    const std::string reason = error_[0] != '\0' ? error_ : curl_easy_strerror(code);
+    switch (code) {
+      case CURLE_COULDNT_CONNECT: {
+        const std::string where = request_.unix_path ? "unix:" + *request_.unix_path
+                                                     : Endpoint::tcp(target_.host, target_.port).to_string();
+        return "cannot connect to " + where + ": " +
+               (os_error != 0 ? error_text(-static_cast<int>(os_error)) : reason);
+      }
+      case CURLE_GOT_NOTHING: return "the peer closed the connection without an answer";
+      case CURLE_PARTIAL_FILE: return "the peer closed the connection in the middle of its answer";
+      case CURLE_UNSUPPORTED_PROTOCOL: return "the peer does not speak HTTP: its answer has no status line";
+      case CURLE_SSL_CONNECT_ERROR:
+        if (reason.find("wrong version number") != std::string::npos) {
+          return "the peer does not speak TLS: it answered in plain text";
+        }
+        return reason;
+      default: return reason;
+    }
+  }
+
+  void on_timeout() {
+    const std::string limit = format_duration(request_.timeout);
+    std::string what = "no complete answer within " + limit;
+    curl_off_t sent = 0;
+    curl_off_t connected = 0;
+    if (easy_) {
+      curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &sent);
+      curl_easy_getinfo(easy_.get(), CURLINFO_CONNECT_TIME_T, &connected);
+    }
+    if (query_) {
+      what = "the name " + target_.host + " was not resolved within " + limit;
+    } else if (sent == 0 && connected == 0) {
+      what = "no connection within " + limit;
+    } else if (sent == 0) {
+      what = "the TLS handshake did not end within " + limit;
+    }
+    finish(failed(HttpFailure::Kind::timeout, what));
+  }
+
+  void finish(HttpClient::Outcome outcome) {
+    query_.reset();
+    timeout_.stop();
+    detach();
+    outcome_ = std::move(outcome);
+    report_.start(Duration::zero());
+  }
+
+  void report() {
+    if (!outcome_) return begin();  // a unix socket needs no resolver
+    const auto done = std::move(done_);
+    done(*std::move(outcome_));  // may destroy us
+  }
+
+  void detach() {
+    if (std::exchange(running_, false)) impl_.curl.remove(easy_.get());
+    easy_.reset();
+  }
+
+  HttpClient::Impl& impl_;
+  const HttpRequest request_;
+  std::function<void(HttpClient::Outcome)> done_;
+  Target target_;
+  std::unique_ptr<Resolver::Query> query_;
+  Curl<curl_slist> pin_;
+  Curl<curl_slist> headers_;
+  Curl<CURL> easy_;
+  bool running_ = false;  // curl works for us
+  CURLcode setup_ = CURLE_OK;
+  char error_[CURL_ERROR_SIZE] = "";
+  std::size_t head_size_ = 0;
+  bool head_too_large_ = false;
+  HttpResponse response_;
+  std::optional<HttpClient::Outcome> outcome_;
+  Timer timeout_;
+  Timer report_;
+};
+
+HttpClient::HttpClient(Loop& loop, Resolver& resolver) : impl_(std::make_unique<Impl>(loop, resolver)) {}
+
+HttpClient::~HttpClient() = default;
+
+std::unique_ptr<HttpClient::Call> HttpClient::start(HttpRequest request, std::function<void(Outcome)> done) {
+  return std::make_unique<Transfer>(*impl_, std::move(request), std::move(done));
+}
+
+}  // namespace probegate::loop
