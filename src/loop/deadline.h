@@ -1,8 +1,9 @@
 // Deadlines: thousands of coarse timers for the price of one.
 //
-// A hashed wheel with intrusive nodes: arming and disarming are O(1), allocate nothing and make no system call; one
-// libuv timer is armed for the next occupied slot, so an idle loop sleeps. Resolution 10 ms, never early.
-// Owns: nothing; a Deadline belongs to its user and disarms itself when destroyed. The wheel outlives them all.
+// A hashed wheel with intrusive nodes: arming and disarming are O(1), allocate nothing and make no system
+// call; one libuv timer is armed for the next occupied slot, so an idle loop sleeps. Resolution 10 ms, never
+// early. Owns: nothing; a Deadline belongs to its user and disarms itself when destroyed. The wheel outlives
+// them all.
 #pragma once
 
 #include <array>
@@ -60,7 +61,7 @@ class DeadlineWheel {
   Loop& loop_;
   Timer timer_;
   std::array<Deadline*, kSlots> slots_{};
-  std::uint64_t current_;     // the next tick to look at
+  std::uint64_t current_;        // the next tick to look at
   std::uint64_t scheduled_ = 0;  // the tick the timer is armed for; 0 = not armed
   std::size_t armed_ = 0;
 };

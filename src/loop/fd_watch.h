@@ -1,9 +1,9 @@
 // FdWatch: readiness of a descriptor that a library owns (libpq, c-ares, curl).
 //
-// Trap: libuv allows one watch per descriptor, and libraries replace their socket, sometimes under the same number.
-// So destroy the watch before every library call that may close or replace it and make a new one after. An error
-// (EPOLLERR) arrives with the watch already stopped; it is reported as readable and writable, so that the library
-// looks and reads the socket's own error.
+// Trap: libuv allows one watch per descriptor, and libraries replace their socket, sometimes under the same
+// number. So destroy the watch before every library call that may close or replace it and make a new one
+// after. An error (EPOLLERR) arrives with the watch already stopped; it is reported as readable and writable,
+// so that the library looks and reads the socket's own error.
 #pragma once
 
 #include <functional>

@@ -1,9 +1,9 @@
 // Handle<Block>: sole owner of a libuv handle, and the only caller of uv_close.
 //
-// A Block is a heap struct with the members `uv` (the handle, or a union of handles), `loop`, `sink` and `owner`.
-// Destroying the Handle clears `owner`, so no callback reaches code that is gone, and closes; libuv keeps the Block
-// until its close callback frees it. Therefore every object of this folder may be destroyed at any time, also inside
-// its own callback.
+// A Block is a heap struct with the members `uv` (the handle, or a union of handles), `loop`, `sink` and
+// `owner`. Destroying the Handle clears `owner`, so no callback reaches code that is gone, and closes; libuv
+// keeps the Block until its close callback frees it. Therefore every object of this folder may be destroyed
+// at any time, also inside its own callback.
 #pragma once
 
 #include <uv.h>
@@ -18,7 +18,7 @@ struct CloseHandle {
   template <typename Block>
   void operator()(Block* block) const noexcept {
     block->owner = nullptr;
-    block->sink = block->loop.sink();
+    block->sink = block->loop.root_sink();
     uv_close(reinterpret_cast<uv_handle_t*>(&block->uv),
              [](uv_handle_t* handle) { delete static_cast<Block*>(handle->data); });
   }

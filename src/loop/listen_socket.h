@@ -1,4 +1,5 @@
-// ListenSocket: a bound, listening descriptor, made before any thread starts so that a taken port ends the start.
+// ListenSocket: a bound, listening descriptor, made before any thread starts so that a taken port ends the
+// start.
 //
 // Owns: the descriptor and, for unix sockets, the file it unlinks when destroyed.
 #pragma once
@@ -12,8 +13,9 @@ namespace probegate::loop {
 
 class ListenSocket {
  public:
-  // The error names the address and, where it can be read, the process that holds the port. Resolves only literal
-  // addresses and "localhost". A unix path left over by a dead process is replaced; a living one is "in use".
+  // The error names the address and, where it can be read, the process that holds the port. Resolves only
+  // literal addresses and "localhost". A unix path left over by a dead process is replaced; a living one is
+  // "in use".
   static Result<ListenSocket> bind(const Endpoint& endpoint);
 
   ListenSocket(ListenSocket&& other) noexcept;
@@ -21,9 +23,9 @@ class ListenSocket {
   ~ListenSocket();
 
   int descriptor() const { return fd_; }
-  Result<int> duplicate() const;             // for another loop; the caller owns it
+  Result<int> duplicate() const;                          // for another loop; the caller owns it
   const Endpoint& endpoint() const { return endpoint_; }  // with the real port where 0 was asked for
-  void close();                              // stops listening; connections not yet accepted are reset
+  void close();  // stops listening; connections not yet accepted are reset
 
  private:
   ListenSocket(int fd, Endpoint endpoint) : fd_(fd), endpoint_(std::move(endpoint)) {}

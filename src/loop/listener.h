@@ -1,6 +1,7 @@
 // Listener: accepts connections on a loop from a descriptor that ListenSocket has bound.
 //
-// Invariant: running out of descriptors neither spins nor stops the loop; the connection in question is dropped.
+// Invariant: running out of descriptors neither spins nor stops the loop; the connection in question is
+// dropped.
 #pragma once
 
 #include <functional>
@@ -12,7 +13,8 @@ namespace probegate::loop {
 
 class Listener {
  public:
-  // Takes its own duplicate of the socket. `accepted` gets an open stream whose observer it must set before reading.
+  // Takes its own duplicate of the socket. `accepted` gets an open stream whose observer it must set before
+  // reading.
   Listener(Loop& loop, int descriptor, bool is_unix, std::function<void(Stream)> accepted);
 
  private:

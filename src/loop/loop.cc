@@ -7,7 +7,7 @@
 
 namespace probegate::loop {
 
-Loop::Loop(ErrorSink& sink) : sink_(&sink) {
+Loop::Loop(ErrorSink& sink) : root_sink_(&sink), sink_(&sink) {
   if (const int status = uv_loop_init(&uv_); status < 0) {
     throw std::runtime_error("cannot create an event loop: " + error_text(status));
   }

@@ -45,6 +45,7 @@ class Loop final : public Clock {
 
   uv_loop_t* uv() { return &uv_; }
   ErrorSink* sink() const { return sink_; }
+  ErrorSink* root_sink() const { return root_sink_; }
 
   // Handles created while a scope is open report to its sink, and so do the handles their callbacks create.
   class Scope {
@@ -82,6 +83,7 @@ class Loop final : public Clock {
 
  private:
   uv_loop_t uv_;
+  ErrorSink* const root_sink_;
   ErrorSink* sink_;
   std::unique_ptr<TlsContexts> tls_;
   std::array<char, kReadBuffer> read_buffer_;

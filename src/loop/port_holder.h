@@ -1,4 +1,5 @@
-// Who holds a TCP port, for the error message of a failed start. Linux: read from /proc, nothing else is asked.
+// Who holds a TCP port, for the error message of a failed start. Linux: read from /proc, nothing else is
+// asked.
 #pragma once
 
 #include <optional>

@@ -17,7 +17,8 @@ constexpr int kTries = 3;
 class LiteralQuery final : public Resolver::Query {
  public:
   LiteralQuery(Loop& loop, Address address, std::function<void(Resolver::Answer)> answered)
-      : timer_(loop, [address = std::vector{address}, answered = std::move(answered)] { answered(address); }) {
+      : timer_(loop,
+               [address = std::vector{address}, answered = std::move(answered)] { answered(address); }) {
     timer_.start(Duration::zero());
   }
 
@@ -110,7 +111,8 @@ class DnsQuery final : public Resolver::Query {
     }
   }
 
-  // The answer may come inside a c-ares call, where destroying the channel is forbidden; the next turn tells it.
+  // The answer may come inside a c-ares call, where destroying the channel is forbidden; the next turn tells
+  // it.
   void finish(Resolver::Answer answer) {
     answer_ = std::move(answer);
     report_.start(Duration::zero());

@@ -1,9 +1,9 @@
 // Resolver: names to addresses without blocking, each query cancellable and on its own.
 //
-// c-ares rather than getaddrinfo on libuv's pool: a black-holed name server holds a pool thread for 10 s and longer,
-// four such names would starve every other one, and getaddrinfo cannot be cancelled. A channel per query costs some
-// 100 us (it reads the small local files /etc/resolv.conf and /etc/hosts, so changes are seen) and buys isolation:
-// one slow name costs only the one who asked.
+// c-ares rather than getaddrinfo on libuv's pool: a black-holed name server holds a pool thread for 10 s and
+// longer, four such names would starve every other one, and getaddrinfo cannot be cancelled. A channel per
+// query costs some 100 us (it reads the small local files /etc/resolv.conf and /etc/hosts, so changes are
+// seen) and buys isolation: one slow name costs only the one who asked.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,8 @@ namespace probegate::loop {
 
 class Resolver {
  public:
-  using Answer = Result<std::vector<Address>>;  // never empty on success; IPv6 and IPv4 in the resolver's order
+  using Answer =
+      Result<std::vector<Address>>;  // never empty on success; IPv6 and IPv4 in the resolver's order
 
   class Query {  // destroying it cancels
    public:
@@ -27,8 +28,8 @@ class Resolver {
 
   explicit Resolver(Loop& loop) : loop_(loop) {}
 
-  // Calls back exactly once in a later turn, unless cancelled. Has no deadline of its own beyond c-ares' (about 10 s):
-  // the caller has one. Literal addresses and unix paths are answered without asking anybody.
+  // Calls back exactly once in a later turn, unless cancelled. Has no deadline of its own beyond c-ares'
+  // (about 10 s): the caller has one. Literal addresses and unix paths are answered without asking anybody.
   std::unique_ptr<Query> resolve(const Endpoint& endpoint, std::function<void(Answer)> answered);
 
  private:

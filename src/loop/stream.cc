@@ -19,7 +19,8 @@ Stream::Block::Block(Loop& l, Stream* o, StreamObserver* obs)
 Stream::Block::~Block() = default;
 
 int Stream::Block::init(int family) {
-  const int status = family == AF_UNIX ? uv_pipe_init(loop.uv(), &uv.pipe, 0) : uv_tcp_init(loop.uv(), &uv.tcp);
+  const int status =
+      family == AF_UNIX ? uv_pipe_init(loop.uv(), &uv.pipe, 0) : uv_tcp_init(loop.uv(), &uv.tcp);
   uv.handle.data = this;
   return status;
 }
@@ -54,7 +55,10 @@ Stream Stream::connect(Loop& loop, const Address& address, StreamObserver& obser
   return stream;
 }
 
-void Stream::set_observer(StreamObserver& observer) { block_->observer = &observer; }
+void Stream::set_observer(StreamObserver& observer) {
+  block_->observer = &observer;
+  block_->sink = block_->loop.sink();
+}
 
 void Stream::reset() {
   if (block_ && block_->uv.handle.type == UV_TCP) {
@@ -86,15 +90,18 @@ void Stream::read_start() { uv_read_start(&block_->uv.stream, on_alloc, on_read)
 
 void Stream::read_stop() { uv_read_stop(&block_->uv.stream); }
 
-bool Stream::reading() const { return block_ && uv_is_active(&block_->uv.handle) && uv_is_readable(&block_->uv.stream); }
+bool Stream::reading() const {
+  return block_ && uv_is_active(&block_->uv.handle) && uv_is_readable(&block_->uv.stream);
+}
 
 bool Stream::write(std::string_view first, std::string_view second) {
   if (busy()) {
     queue(first, second);
     return true;
   }
-  const uv_buf_t buffers[] = {uv_buf_init(const_cast<char*>(first.data()), static_cast<unsigned>(first.size())),
-                              uv_buf_init(const_cast<char*>(second.data()), static_cast<unsigned>(second.size()))};
+  const uv_buf_t buffers[] = {
+      uv_buf_init(const_cast<char*>(first.data()), static_cast<unsigned>(first.size())),
+      uv_buf_init(const_cast<char*>(second.data()), static_cast<unsigned>(second.size()))};
   const int written = uv_try_write(&block_->uv.stream, buffers, second.empty() ? 1 : 2);
   if (written < 0 && written != UV_EAGAIN) return false;
   const auto taken = static_cast<std::size_t>(written < 0 ? 0 : written);

@@ -1,10 +1,11 @@
 // Stream: one TCP or unix connection on a loop.
 //
 // Owns: the libuv handle and, only while the peer is slow, the bytes not yet accepted by the kernel.
-// Invariant: write() tries the kernel first and copies only what it did not take; nothing is allocated per call when
-// the peer keeps up. Back-pressure is the caller's duty: stop reading the other side while busy() is true.
-// The bytes queued are bounded by what callers write before they look at busy(): one read buffer and a head.
-// May be destroyed at any time, also inside its own callbacks; libuv's half lives on until it is closed.
+// Invariant: write() tries the kernel first and copies only what it did not take; nothing is allocated per
+// call when the peer keeps up. Back-pressure is the caller's duty: stop reading the other side while busy()
+// is true. The bytes queued are bounded by what callers write before they look at busy(): one read buffer and
+// a head. May be destroyed at any time, also inside its own callbacks; libuv's half lives on until it is
+// closed.
 #pragma once
 
 #include <memory>
@@ -41,10 +42,13 @@ class Stream {
   Stream& operator=(Stream&& other) noexcept;
   ~Stream() = default;
 
-  // Starts to connect; on_connected comes in a later turn. The error is for what fails at once (no descriptors).
+  // Starts to connect; on_connected comes in a later turn. The error is for what fails at once (no
+  // descriptors).
   static Stream connect(Loop& loop, const Address& address, StreamObserver& observer, int& status);
 
   bool is_open() const { return block_ != nullptr; }
+  // Also hands the stream over to the scope that is open now (loop.h): its exceptions belong to the new
+  // observer.
   void set_observer(StreamObserver& observer);
   void close() { block_.reset(); }  // at once; bytes still queued are dropped
   void reset();                     // at once, with RST: the peer must not take the end for a clean one
@@ -56,9 +60,9 @@ class Stream {
   // False when the connection is known to be broken; on_lost is then not called, the caller acts.
   [[nodiscard]] bool write(std::string_view bytes) { return write(bytes, {}); }
   [[nodiscard]] bool write(std::string_view first, std::string_view second);
-  bool busy() const;                // bytes are queued
-  std::size_t queued() const;       // how many
-  void half_close();                // FIN after what is queued
+  bool busy() const;           // bytes are queued
+  std::size_t queued() const;  // how many
+  void half_close();           // FIN after what is queued
 
   Address peer() const;
   int descriptor() const;

@@ -1,0 +1,183 @@
+#include "proxy/backend_pool.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace probegate::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kMostIdle = 128;  // per data loop
+constexpr Duration kIdleTime = 4s;
+constexpr Duration kAddressTime = 5s;   // a name is asked again after so long, and after every failed connect
+constexpr Duration kFirstRetry = 20ms;  // doubles up to kLongestRetry
+constexpr Duration kLongestRetry = 320ms;
+
+}  // namespace
+
+class BackendPool::Idle final : public loop::StreamObserver, public loop::Deadline::Observer {
+ public:
+  Idle(BackendPool& pool, loop::Stream stream, Duration time)
+      : pool_(pool), stream_(std::move(stream)), deadline_(pool.environment_.wheel, *this) {
+    stream_.set_observer(*this);
+    if (!stream_.reading()) stream_.read_start();
+    deadline_.arm(time);
+  }
+
+  loop::Stream take() { return std::move(stream_); }
+
+  // Whatever comes from an idle backend connection ends it: bytes nobody asked for, its end, its loss, its
+  // time.
+  void on_data(std::span<const char>) override { pool_.drop(*this); }
+  void on_end() override { pool_.drop(*this); }
+  void on_lost(int) override { pool_.drop(*this); }
+  void on_deadline(loop::Deadline&) override { pool_.drop(*this); }
+
+ private:
+  BackendPool& pool_;
+  loop::Stream stream_;
+  loop::Deadline deadline_;
+};
+
+class BackendPool::Connecting final : public BackendConnect,
+                                      public loop::StreamObserver,
+                                      public loop::Deadline::Observer {
+ public:
+  Connecting(BackendPool& pool, Connected connected, Failed failed)
+      : pool_(pool),
+        connected_(std::move(connected)),
+        failed_(std::move(failed)),
+        limit_(pool.environment_.wheel, *this),
+        retry_(pool.environment_.loop, [this] { attempt(); }) {
+    limit_.arm(pool_.environment_.timeouts().connect);
+    attempt();
+  }
+
+  void on_connected(int status) override {
+    if (status == 0) {
+      const auto connected = std::move(connected_);  // may destroy this object
+      connected(std::move(stream_));
+      return;
+    }
+    stream_.close();
+    if (++next_address_ < addresses().size()) {
+      connect();
+    } else {
+      refused(status);
+    }
+  }
+
+  void on_data(std::span<const char>) override {}  // not reading yet
+  void on_end() override {}
+  void on_lost(int) override {}
+
+  void on_deadline(loop::Deadline&) override {
+    const auto failed = std::move(failed_);
+    if (last_refusal_.empty()) {
+      failed({true, "the backend did not accept a connection within " +
+                        format_duration(pool_.environment_.timeouts().connect)});
+    } else {
+      failed({false, last_refusal_});
+    }
+  }
+
+ private:
+  const std::vector<loop::Address>& addresses() const { return pool_.addresses_; }
+
+  void attempt() {
+    next_address_ = 0;
+    const auto& endpoint = pool_.environment_.config->proxy.backend.endpoint;
+    const bool fresh =
+        !addresses().empty() && pool_.environment_.loop.now() - pool_.resolved_at_ < kAddressTime;
+    if (const auto literal = loop::Address::literal(endpoint)) {
+      pool_.addresses_ = {*literal};
+      connect();
+    } else if (fresh) {
+      connect();
+    } else {
+      query_ = pool_.resolver_.resolve(endpoint, [this](loop::Resolver::Answer answer) {
+        if (!answer) return refused(answer.error().message, true);
+        pool_.addresses_ = std::move(*answer);
+        pool_.resolved_at_ = pool_.environment_.loop.now();
+        connect();
+      });
+    }
+  }
+
+  void connect() {
+    int status = 0;
+    stream_ = loop::Stream::connect(pool_.environment_.loop, addresses()[next_address_], *this, status);
+    if (status < 0) refused(status);
+  }
+
+  void refused(int status) {
+    // Being out of descriptors, memory or local ports is our fault and says nothing about the backend.
+    const bool own_fault =
+        status == UV_EMFILE || status == UV_ENFILE || status == UV_ENOMEM || status == UV_EADDRNOTAVAIL;
+    refused(loop::error_text(status), !own_fault);
+  }
+
+  void refused(const std::string& why, bool by_backend) {
+    pool_.resolved_at_ = {};
+    last_refusal_ = why;
+    const bool gate_closes = by_backend && pool_.environment_.host.backend_refused(why);
+    const bool may_retry = pool_.environment_.timeouts().connect > Duration::zero() && !gate_closes;
+    if (may_retry) {
+      retry_.start(pause_);
+      pause_ = std::min(pause_ * 2, kLongestRetry);
+    } else {
+      // In a turn of its own, as the caller may still be inside connect().
+      report_ = std::make_unique<loop::Timer>(pool_.environment_.loop, [this, why] {
+        const auto failed = std::move(failed_);
+        failed({false, why});
+      });
+      report_->start(Duration::zero());
+    }
+  }
+
+  BackendPool& pool_;
+  Connected connected_;
+  Failed failed_;
+  loop::Deadline limit_;
+  loop::Timer retry_;
+  std::unique_ptr<loop::Timer> report_;
+  std::unique_ptr<loop::Resolver::Query> query_;
+  loop::Stream stream_;
+  std::size_t next_address_ = 0;
+  Duration pause_ = kFirstRetry;
+  std::string last_refusal_;
+};
+
+BackendPool::BackendPool(Environment& environment) : environment_(environment), resolver_(environment.loop) {}
+
+BackendPool::~BackendPool() = default;
+
+loop::Stream BackendPool::take_idle() {
+  if (idle_.empty()) return {};
+  loop::Stream stream = idle_.back()->take();
+  idle_.pop_back();
+  return stream;
+}
+
+std::unique_ptr<BackendConnect> BackendPool::connect(Connected connected, Failed failed) {
+  return std::make_unique<Connecting>(*this, std::move(connected), std::move(failed));
+}
+
+void BackendPool::give_back(loop::Stream stream, int keep_alive_seconds) {
+  if (environment_.gate->drain >= DrainPhase::ending) return;
+  if (idle_.size() >= kMostIdle) idle_.erase(idle_.begin());
+  const Duration time = keep_alive_seconds > 0 ? std::chrono::seconds(keep_alive_seconds - 1) : kIdleTime;
+  if (time <= Duration::zero()) return;
+  const loop::Loop::Scope scope(environment_.loop, environment_.loop.root_sink());  // no longer the session's
+  idle_.push_back(std::make_unique<Idle>(*this, std::move(stream), time));
+}
+
+void BackendPool::close_idle() { idle_.clear(); }
+
+void BackendPool::drop(Idle& idle) {
+  std::erase_if(idle_, [&](const auto& entry) { return entry.get() == &idle; });
+}
+
+}  // namespace probegate::proxy

@@ -1,0 +1,157 @@
+#include "proxy/data_loop.h"
+
+#include <signal.h>
+
+#include <stdexcept>
+
+namespace probegate::proxy {
+namespace {
+
+// Connections over limits.connections that are still answered (with connection_limit) instead of dropped.
+constexpr std::size_t kSurplus = 256;
+
+}  // namespace
+
+DataLoop::DataLoop(const std::vector<loop::ListenSocket>& sockets,
+                   std::shared_ptr<const config::Config> config, std::shared_ptr<const GateView> gate,
+                   Log& log, Events& events, unsigned seed)
+    : log_(log),
+      events_(events),
+      loop_(*this),
+      wheel_(loop_),
+      environment_{loop_,           wheel_,     log_,   metrics_,          *this, std::move(config),
+                   std::move(gate), &backends_, &held_, std::mt19937(seed)},
+      backends_(environment_),
+      held_(environment_),
+      reap_(loop_, [this] { ended_.clear(); }),
+      mail_(loop_, [this] { take_mail(); }) {
+  for (const auto& socket : sockets) {
+    const auto copy = socket.duplicate();
+    if (!copy) throw std::runtime_error(copy.error().message);
+    listeners_.push_back(
+        std::make_unique<loop::Listener>(loop_, *copy, socket.endpoint().is_unix(),
+                                         [this](loop::Stream client) { accept(std::move(client)); }));
+  }
+}
+
+DataLoop::~DataLoop() {
+  ended_.clear();
+  sessions_.clear();
+}
+
+void DataLoop::start() {
+  thread_ = std::thread([this] {
+    // Signals belong to the control loop.
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    loop_.run();
+    events_.data_loop_ended();
+  });
+}
+
+void DataLoop::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void DataLoop::publish(std::shared_ptr<const GateView> gate) {
+  gate_mail_.put(std::make_unique<std::shared_ptr<const GateView>>(std::move(gate)));
+  mail_.notify();
+}
+
+void DataLoop::publish(std::shared_ptr<const config::Config> config) {
+  config_mail_.put(std::make_unique<std::shared_ptr<const config::Config>>(std::move(config)));
+  mail_.notify();
+}
+
+void DataLoop::beat(std::uint64_t number, TimePoint sent) {
+  beat_sent_ns_.store(sent.time_since_epoch().count(), std::memory_order_relaxed);
+  beat_.store(number, std::memory_order_release);
+  mail_.notify();
+}
+
+void DataLoop::take_mail() {
+  if (const auto beat = beat_.load(std::memory_order_acquire);
+      beat != answered_.load(std::memory_order_relaxed)) {
+    lag_ns_.store(loop_.now().time_since_epoch().count() - beat_sent_ns_.load(std::memory_order_relaxed),
+                  std::memory_order_relaxed);
+    answered_.store(beat, std::memory_order_release);
+  }
+  if (const auto config = config_mail_.take()) environment_.config = std::move(*config);
+  if (const auto gate = gate_mail_.take()) {
+    const DrainPhase before = environment_.gate->drain;
+    environment_.gate = std::move(*gate);
+    held_.gate_changed();
+    const DrainPhase now = environment_.gate->drain;
+    if (before < DrainPhase::ending && now >= DrainPhase::ending) begin_ending();
+    if (before < DrainPhase::cut && now == DrainPhase::cut) {
+      while (!sessions_.empty()) sessions_.front()->cut();
+    }
+    end_if_empty();
+  }
+}
+
+void DataLoop::accept(loop::Stream client) {
+  const auto limit = environment_.config->proxy.limits.connections;
+  const bool surplus = limit > 0 && sessions_.size() >= limit;
+  if (limit > 0 && sessions_.size() >= limit + kSurplus) {
+    metrics_.refused[metrics::Reason::connection_limit].add();
+    return client.reset();
+  }
+  auto session = std::make_unique<Session>(environment_, std::move(client), surplus);
+  Session& started = *session;
+  sessions_.push_back(std::move(session));
+  started.place = std::prev(sessions_.end());
+  started.start();
+}
+
+// Listeners first, so that nothing new comes; then each tunnel at its own moment of the first half of the
+// budget.
+void DataLoop::begin_ending() {
+  listeners_.clear();
+  backends_.close_idle();
+  std::int64_t tunnels = 0;
+  for (const auto& session : sessions_) tunnels += session->tunnelling() ? 1 : 0;
+  const Duration spread = environment_.config->drain.timeout / 2;
+  std::int64_t rank = 0;
+  for (auto it = sessions_.begin(); it != sessions_.end();) {
+    Session& session = **it++;  // drain() may move it to ended_
+    const Duration delay = session.tunnelling() ? spread * rank++ / tunnels : Duration::zero();
+    session.drain(delay);
+  }
+}
+
+void DataLoop::end_if_empty() {
+  if (environment_.gate->drain >= DrainPhase::ending && sessions_.empty()) loop_.stop();
+}
+
+void DataLoop::session_ended(Session& session) {
+  ended_.splice(ended_.end(), sessions_, session.place);
+  if (!reap_.active()) reap_.start(Duration::zero());
+  end_if_empty();
+}
+
+bool DataLoop::backend_refused(const std::string& why) {
+  const auto& gate = *environment_.gate;
+  if (gate.traffic_check.empty() || gate.drain != DrainPhase::none) return false;
+  if (gate.state == health::GateState::open) {
+    // At once here; the control loop hears of it, judges the check failed and publishes the same to
+    // everybody.
+    auto closed = std::make_shared<GateView>(gate);
+    closed->state = health::GateState::closed;
+    closed->waiting_for = {gate.traffic_check};
+    environment_.gate = std::move(closed);
+    events_.backend_refused(why);
+  }
+  return true;
+}
+
+void DataLoop::on_exception(const std::string& what) noexcept {
+  try {
+    log_.error("internal error on a data loop", {{"what", what}});
+  } catch (...) {
+    // Out of memory even for the message: the loop goes on.
+  }
+}
+
+}  // namespace probegate::proxy

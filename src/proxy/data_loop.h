@@ -1,0 +1,98 @@
+// DataLoop: one thread that carries traffic: accepts, serves sessions, and ends them when told to.
+//
+// Owns: its loop, its listeners, every session, the idle backend connections. Reads the control loop's mind
+// only through immutable views that arrive in mailboxes, so no lock is on the data path; tells it two things
+// through Events. Thread: built, started, joined and destroyed by the main thread; publish() and beat() by
+// the control thread; everything else on its own thread.
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "config/config.h"
+#include "loop/deadline.h"
+#include "loop/listen_socket.h"
+#include "loop/listener.h"
+#include "loop/loop.h"
+#include "loop/wakeup.h"
+#include "metrics/data_loop_metrics.h"
+#include "proxy/backend_pool.h"
+#include "proxy/environment.h"
+#include "proxy/gate_view.h"
+#include "proxy/hold_queue.h"
+#include "proxy/session.h"
+
+namespace probegate::proxy {
+
+class DataLoop final : private SessionHost, private loop::ErrorSink {
+ public:
+  // Called on the data loop's thread.
+  class Events {
+   public:
+    virtual void backend_refused(const std::string& why) = 0;
+    virtual void data_loop_ended() = 0;  // drained or cut; its thread is about to end
+
+   protected:
+    ~Events() = default;
+  };
+
+  // Listens on duplicates of `sockets`.
+  DataLoop(const std::vector<loop::ListenSocket>& sockets, std::shared_ptr<const config::Config> config,
+           std::shared_ptr<const GateView> gate, Log& log, Events& events, unsigned seed);
+  ~DataLoop() override;  // after join()
+
+  void start();
+  void join();
+
+  void publish(std::shared_ptr<const GateView> gate);
+  void publish(std::shared_ptr<const config::Config> config);
+
+  // The control loop asks for a sign of life; answered() is the number of the last one this loop has seen.
+  void beat(std::uint64_t number, TimePoint sent);
+  std::uint64_t answered() const { return answered_.load(std::memory_order_acquire); }
+  Duration lag() const { return Duration(lag_ns_.load(std::memory_order_relaxed)); }  // of that answer
+
+  const metrics::DataLoopMetrics& metrics() const { return metrics_; }
+
+ private:
+  using Sessions = std::list<std::unique_ptr<Session>>;
+
+  void accept(loop::Stream client);
+  void take_mail();
+  void begin_ending();
+  void end_if_empty();
+
+  void session_ended(Session& session) override;
+  bool backend_refused(const std::string& why) override;
+  void on_exception(const std::string& what) noexcept override;
+
+  Log& log_;
+  Events& events_;
+  metrics::DataLoopMetrics metrics_;
+  loop::Loop loop_;
+  loop::DeadlineWheel wheel_;
+  Environment environment_;
+  BackendPool backends_;
+  HoldQueue held_;
+  Sessions sessions_;
+  Sessions ended_;  // destroyed in a turn of their own, when nothing of them is on the stack
+  loop::Timer reap_;
+  std::vector<std::unique_ptr<loop::Listener>> listeners_;
+
+  Mailbox<std::shared_ptr<const GateView>> gate_mail_;
+  Mailbox<std::shared_ptr<const config::Config>> config_mail_;
+  std::atomic<std::uint64_t> beat_{0};
+  std::atomic<std::int64_t> beat_sent_ns_{0};
+  std::atomic<std::uint64_t> answered_{0};
+  std::atomic<std::int64_t> lag_ns_{0};
+  loop::Wakeup mail_;
+  std::thread thread_;
+};
+
+}  // namespace probegate::proxy

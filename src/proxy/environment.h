@@ -1,0 +1,50 @@
+// Environment: what every session of one data loop works with. One object per data loop, owned by DataLoop.
+//
+// Thread: its data loop only; what other threads may read or write is named where it is declared.
+#pragma once
+
+#include <memory>
+#include <random>
+#include <string>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "loop/deadline.h"
+#include "loop/loop.h"
+#include "metrics/data_loop_metrics.h"
+#include "proxy/gate_view.h"
+
+namespace probegate::proxy {
+
+class BackendPool;
+class HoldQueue;
+class Session;
+
+// What a session tells its data loop.
+class SessionHost {
+ public:
+  virtual void session_ended(Session& session) = 0;  // destroys it before the next turn
+  // The backend refused a connection. True when the gate closes because of it (it has a traffic check).
+  virtual bool backend_refused(const std::string& why) = 0;
+
+ protected:
+  ~SessionHost() = default;
+};
+
+struct Environment {
+  loop::Loop& loop;
+  loop::DeadlineWheel& wheel;
+  Log& log;
+  metrics::DataLoopMetrics& metrics;
+  SessionHost& host;
+  // Shared with the control loop, which published them; replaced between two callbacks, never changed.
+  std::shared_ptr<const config::Config> config;
+  std::shared_ptr<const GateView> gate;
+  BackendPool* backends = nullptr;
+  HoldQueue* held = nullptr;
+  std::mt19937 random;  // for spreading, keys of masks and request ids; nothing here is a secret
+
+  const config::ProxyTimeouts& timeouts() const { return config->proxy.timeouts; }
+};
+
+}  // namespace probegate::proxy

@@ -1,0 +1,311 @@
+#include "proxy/exchange.h"
+
+#include "base/text.h"
+#include "proto/http_forward.h"
+
+namespace probegate::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+using metrics::Reason;
+using Event = proto::HttpParser::Event;
+
+constexpr Duration kContinueAfter = 1s;
+constexpr int kMostInformational = 16;  // 1xx answers before the final one
+
+bool may_repeat(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
+
+std::string_view view(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
+
+// The seconds of "Keep-Alive: timeout=5, max=100"; 0 when it says nothing.
+int keep_alive_seconds(const proto::ResponseHead& response) {
+  for (const auto part : split(response.fields.get("keep-alive"), ',')) {
+    const auto item = trim(part);
+    if (item.starts_with("timeout=")) return parse_decimal<int>(item.substr(8)).value_or(0);
+  }
+  return 0;
+}
+
+std::string new_request_id(std::mt19937& random) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string id;
+  for (int word = 0; word < 4; ++word) {
+    for (auto bits = random(), i = std::mt19937::result_type{0}; i < 8; ++i, bits >>= 4)
+      id += kHex[bits & 15];
+  }
+  return id;
+}
+
+}  // namespace
+
+Exchange::Exchange(Environment& environment, Owner& owner)
+    : environment_(environment),
+      owner_(owner),
+      request_(owner.request_parser().request()),
+      response_(proto::HttpParser::Role::response, {}),
+      deadline_(environment.wheel, *this),
+      continue_deadline_(environment.wheel, *this),
+      started_ms_(environment.loop.turn_ms()) {
+  if (request_.upgrade_websocket) upgrade_ = proto::OfferedHandshake::of(request_);
+  response_.expect_response_to(request_.method);
+}
+
+Exchange::~Exchange() = default;
+
+void Exchange::start() {
+  std::span<const char> nothing;
+  request_complete_ = owner_.request_parser().feed(nothing) == Event::done;  // a request without a body
+  if (!upgrade_) backend_ = environment_.backends->take_idle();
+  if (!backend_.is_open()) return connect();
+  reused_ = true;
+  send_head();
+}
+
+void Exchange::connect() {
+  state_ = State::connecting;
+  reused_ = false;
+  connecting_ = environment_.backends->connect(
+      [this](loop::Stream stream) {
+        connecting_.reset();
+        backend_ = std::move(stream);
+        send_head();
+      },
+      [this](BackendPool::Failure failure) {
+        connecting_.reset();
+        if (environment_.gate->open()) {
+          refuse(failure.timed_out ? Reason::backend_timeout : Reason::backend_unreachable, failure.why);
+        } else {
+          refuse(Reason::gate_closed, "the backend stopped accepting connections: " + failure.why);
+        }
+      });
+}
+
+void Exchange::send_head() {
+  state_ = State::waiting;
+  backend_.set_observer(*this);
+  const auto& config = *environment_.config;
+  const std::string request_id =
+      request_.fields.find("x-request-id") == nullptr ? new_request_id(environment_.random) : std::string();
+  const proto::ClientView client{owner_.client_address(), owner_.client_trusted(), "http", request_id};
+  std::string head;
+  proto::write_request_head(request_, client, config.proxy.backend.authority, {}, {}, head);
+  if (!backend_.write(head)) return retry_or_fail("the backend closed the connection");
+  if (!backend_.reading()) backend_.read_start();
+
+  deadline_.arm(upgrade_ ? environment_.timeouts().upgrade : environment_.timeouts().response);
+  if (request_.expect_continue) continue_deadline_.arm(kContinueAfter);
+  if (!request_complete_) owner_.resume_client();
+}
+
+bool Exchange::wants_body() const {
+  return !request_complete_ && (state_ == State::waiting || state_ == State::responding) && !backend_.busy();
+}
+
+void Exchange::take_body(std::span<const char>& bytes) {
+  auto& parser = owner_.request_parser();
+  const auto limit = environment_.config->proxy.limits.body_bytes;
+  while (!request_complete_) {
+    const Event event = parser.feed(bytes);
+    if (event == Event::error) {
+      if (state_ == State::responding) return break_off();
+      return owner_.exchange_refused(
+          Refusal::of(Reason::bad_request, parser.error().status, std::string(parser.error().detail)));
+    }
+    if (limit > 0 && parser.body_bytes() > limit) {
+      if (state_ == State::responding) return break_off();
+      return refuse(Reason::body_too_large, "the request's body is larger than limits.body_bytes");
+    }
+    if (event == Event::more) break;
+    const std::string_view wire = parser.raw();
+    // An answer that came early may have made the backend deaf; the answer is what counts then.
+    if (!wire.empty() && !backend_.write(wire) && state_ == State::waiting) {
+      return retry_or_fail("the backend closed the connection");
+    }
+    if (event == Event::done) request_complete_ = true;
+    if (backend_.busy()) break;
+  }
+  if (state_ == State::waiting) deadline_.arm(environment_.timeouts().response);
+}
+
+void Exchange::on_drained() {
+  if (!request_complete_) owner_.resume_client();
+}
+
+void Exchange::retry_or_fail(const std::string& what) {
+  backend_.close();
+  if (reused_ && !heard_ && !retried_ && may_repeat(request_.method) && request_complete_) {
+    retried_ = true;
+    response_.next_message();
+    response_.expect_response_to(request_.method);
+    return connect();
+  }
+  refuse(Reason::backend_error, what);
+}
+
+void Exchange::on_data(std::span<const char> bytes) {
+  heard_ = true;
+  std::string head;  // written together with the first piece of the body
+  for (;;) {
+    const Event event = response_.feed(bytes);
+    switch (event) {
+      case Event::more:
+        if (!head.empty() && !to_client(head, {})) return;
+        return;
+      case Event::head: {
+        const int status = response_.response().status;
+        if (status == 101) return upgraded(bytes);
+        if (status < 200) {
+          take_informational();
+          if (state_ == State::ended) return;
+        } else if (!take_response_head(head)) {
+          return;
+        }
+        break;
+      }
+      case Event::body:
+        if (!to_client(head, unchunk_ ? response_.payload() : response_.raw())) return;
+        head.clear();
+        break;
+      case Event::done:
+        if (state_ == State::waiting) {  // of an informational answer
+          response_.next_message();
+          response_.expect_response_to(request_.method);
+          break;
+        }
+        if (!to_client(head, unchunk_ ? std::string_view() : response_.raw())) return;
+        return finish(bytes);
+      case Event::error:
+        if (state_ == State::responding) return break_off();
+        return refuse(Reason::backend_error,
+                      "the backend's answer is not HTTP: " + std::string(response_.error().detail));
+    }
+  }
+}
+
+// 100, 102, 103: passed on as they come, but never to an HTTP/1.0 client.
+void Exchange::take_informational() {
+  const auto& response = response_.response();
+  if (++informational_ > kMostInformational) {
+    return refuse(Reason::backend_error, "the backend sent too many informational answers");
+  }
+  continue_deadline_.disarm();
+  if (request_.minor == 0) return;
+  if (response.status == 100 && (continued_ || !request_.expect_continue)) return;
+  continued_ = continued_ || response.status == 100;
+  std::string head;
+  proto::write_response_head(response, request_.minor, proto::ConnectionField::none, false, head);
+  if (!owner_.client_stream().write(head)) break_off();
+}
+
+// Prepares the final answer's head; false when the exchange has ended instead.
+bool Exchange::take_response_head(std::string& head) {
+  const auto& response = response_.response();
+  state_ = State::responding;
+  continue_deadline_.disarm();
+  unchunk_ = request_.minor == 0 && response.body == proto::BodyKind::chunked;
+  keep_alive_ = request_.keep_alive && request_complete_ && !upgrade_ && !unchunk_ &&
+                response.body != proto::BodyKind::until_close && environment_.gate->drain == DrainPhase::none;
+  proto::write_response_head(response, request_.minor,
+                             keep_alive_ ? proto::ConnectionField::keep_alive : proto::ConnectionField::close,
+                             false, head);
+  environment_.metrics.requests.add(response.status);
+  if (upgrade_) environment_.metrics.upgrades[metrics::UpgradeResult::failed].add();
+  deadline_.arm(environment_.timeouts().idle);
+  return true;
+}
+
+bool Exchange::to_client(std::string_view head, std::string_view piece) {
+  auto& client = owner_.client_stream();
+  if (head.empty() && piece.empty()) return true;
+  if (head.empty()) std::swap(head, piece);
+  if (!client.write(head, piece)) {
+    break_off();
+    return false;
+  }
+  if (client.busy()) backend_.read_stop();
+  deadline_.arm(environment_.timeouts().idle);
+  return true;
+}
+
+void Exchange::client_drained() {
+  if (state_ == State::responding && backend_.is_open()) backend_.read_start();
+}
+
+// A 101: the tunnel opens only if this one was asked for and everything about it is right.
+void Exchange::upgraded(std::span<const char> rest) {
+  if (!upgrade_)
+    return refuse(Reason::backend_error, "the backend answered 101 to a request that asked for no upgrade");
+  if (const auto wrong = proto::check_upgrade_response(response_.response(), *upgrade_)) {
+    return refuse(Reason::backend_error, "the backend's 101 is wrong: " + *wrong);
+  }
+  std::string head;
+  proto::write_response_head(response_.response(), 1, proto::ConnectionField::upgrade, false, head);
+  const bool extensions = response_.response().fields.find("sec-websocket-extensions") != nullptr;
+  if (!owner_.client_stream().write(head)) return break_off();
+  state_ = State::ended;
+  deadline_.disarm();
+  auto& counts = environment_.metrics;
+  counts.requests.add(101);
+  counts.upgrades[metrics::UpgradeResult::accepted].add();
+  counts.upgrade_duration.observe(Millis(environment_.loop.turn_ms() - started_ms_));
+  owner_.exchange_upgraded(std::move(backend_), view(rest), extensions);
+}
+
+void Exchange::finish(std::span<const char> rest) {
+  state_ = State::ended;
+  deadline_.disarm();
+  environment_.metrics.request_duration.observe(Millis(environment_.loop.turn_ms() - started_ms_));
+  const bool reusable = request_complete_ && !upgrade_ && rest.empty() && response_.response().keep_alive &&
+                        response_.response().body != proto::BodyKind::until_close && !backend_.busy();
+  if (reusable) {
+    environment_.backends->give_back(std::move(backend_), keep_alive_seconds(response_.response()));
+  } else {
+    backend_.close();
+  }
+  owner_.exchange_done(keep_alive_ && request_complete_);
+}
+
+void Exchange::on_end() {
+  if (state_ == State::responding && response_.finish()) return finish({});
+  on_lost(0);
+}
+
+void Exchange::on_lost(int status) {
+  const std::string why = status < 0 ? loop::error_text(status) : std::string("closed without an answer");
+  if (state_ == State::responding) return break_off();
+  if (state_ == State::waiting) retry_or_fail("the backend's connection ended before its answer: " + why);
+}
+
+void Exchange::on_deadline(loop::Deadline& deadline) {
+  if (&deadline == &continue_deadline_) {
+    continued_ = true;
+    if (!owner_.client_stream().write("HTTP/1.1 100 Continue\r\n\r\n")) break_off();
+    return;
+  }
+  if (state_ == State::responding) return break_off();
+  refuse(Reason::backend_timeout,
+         "the backend did not answer within " +
+             format_duration(upgrade_ ? environment_.timeouts().upgrade : environment_.timeouts().response));
+}
+
+void Exchange::refuse(Reason reason, std::string detail) {
+  state_ = State::ended;
+  deadline_.disarm();
+  continue_deadline_.disarm();
+  backend_.close();
+  owner_.exchange_refused(Refusal::of(reason, std::move(detail)));
+}
+
+void Exchange::break_off() {
+  state_ = State::ended;
+  deadline_.disarm();
+  continue_deadline_.disarm();
+  backend_.close();
+  // An answer that ends with the connection looks whole when it ends with FIN.
+  const bool fin_would_lie = unchunk_ || response_.response().body == proto::BodyKind::until_close;
+  owner_.exchange_broken(fin_would_lie);
+}
+
+}  // namespace probegate::proxy

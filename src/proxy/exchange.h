@@ -1,0 +1,103 @@
+// Exchange: one request and its answer, between the session's client and one backend connection.
+//
+// Owns: the backend connection while it lasts and the parser of the answer. The client stream and the
+// request's parser are the session's. Invariant: bodies stream both ways, and reading of one side stops while
+// the other side's queue is not empty; a request is sent twice only if it is a GET, HEAD or OPTIONS, the
+// connection was a reused one, and not a byte of an answer had come. Called from: Session, its data loop.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "loop/deadline.h"
+#include "loop/stream.h"
+#include "proto/http_parser.h"
+#include "proto/ws_handshake.h"
+#include "proxy/backend_pool.h"
+#include "proxy/environment.h"
+#include "proxy/refusal.h"
+
+namespace probegate::proxy {
+
+class Exchange final : private loop::StreamObserver, private loop::Deadline::Observer {
+ public:
+  // The session's side. Each of the four endings is called at most once, as the last thing an exchange does;
+  // the exchange is destroyed later, not inside the call.
+  class Owner {
+   public:
+    virtual loop::Stream& client_stream() = 0;
+    virtual proto::HttpParser& request_parser() = 0;
+    virtual const std::string& client_address() const = 0;
+    virtual bool client_trusted() const = 0;
+    virtual void resume_client() = 0;  // bytes of the request's body are wanted (again)
+
+    virtual void exchange_done(bool keep_alive) = 0;     // the whole answer is written or queued
+    virtual void exchange_refused(Refusal refusal) = 0;  // not a byte of an answer has been written
+    virtual void exchange_broken(
+        bool fin_would_lie) = 0;  // the answer ends in its middle, and must be seen to
+    virtual void exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Exchange(Environment& environment, Owner& owner);
+  ~Exchange();
+
+  void start();
+
+  // Body bytes of the request may be given now; otherwise the session keeps them and stops reading.
+  bool wants_body() const;
+  // Consumes what belongs to the request's body. May end the exchange.
+  void take_body(std::span<const char>& bytes);
+  bool request_complete() const { return request_complete_; }
+
+  void client_drained();  // the client took everything: go on reading the answer
+  bool upgrading() const { return upgrade_.has_value(); }
+
+ private:
+  enum class State { connecting, waiting, responding, ended };
+
+  void connect();
+  void send_head();
+  void retry_or_fail(const std::string& what);
+
+  void on_data(std::span<const char> bytes) override;
+  void on_end() override;
+  void on_lost(int status) override;
+  void on_drained() override;
+  void on_deadline(loop::Deadline& deadline) override;
+
+  bool take_response_head(std::string& head);
+  void take_informational();
+  void upgraded(std::span<const char> rest);
+  [[nodiscard]] bool to_client(std::string_view head, std::string_view piece);
+  void finish(std::span<const char> rest);
+
+  void refuse(metrics::Reason reason, std::string detail);
+  void break_off();
+
+  Environment& environment_;
+  Owner& owner_;
+  const proto::RequestHead& request_;
+  State state_ = State::connecting;
+  std::optional<proto::OfferedHandshake> upgrade_;
+  std::unique_ptr<BackendConnect> connecting_;
+  loop::Stream backend_;
+  proto::HttpParser response_;
+  loop::Deadline deadline_;
+  loop::Deadline continue_deadline_;  // the backend says nothing to Expect: 100-continue
+  std::uint64_t started_ms_;
+  bool reused_ = false;
+  bool retried_ = false;
+  bool heard_ = false;  // a byte of an answer has come
+  bool request_complete_ = false;
+  bool continued_ = false;  // the client has been told 100 Continue
+  bool keep_alive_ = false;
+  bool unchunk_ = false;  // an HTTP/1.0 client gets a chunked answer as plain bytes
+  int informational_ = 0;
+};
+
+}  // namespace probegate::proxy

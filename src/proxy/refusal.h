@@ -1,0 +1,29 @@
+// Refusal: the complete answers that are ours and not the backend's, as application/problem+json (RFC 9457).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "metrics/labels.h"
+
+namespace probegate::proxy {
+
+struct Refusal {
+  metrics::Reason reason = metrics::Reason::bad_request;
+  int status = 400;
+  std::string detail;                         // one sentence for people
+  std::vector<std::string> waiting_for = {};  // gate_closed and the hold reasons
+
+  // The status that belongs to the reason; bad_request keeps what the parser or the handshake said (400, 426,
+  // 501...).
+  static Refusal of(metrics::Reason reason, std::string detail);
+  static Refusal of(metrics::Reason reason, int status, std::string detail);
+};
+
+// Head and body, ready to be written; always with Content-Length and Connection: close. `head_only` leaves
+// the body out, as for HEAD. `random` spreads Retry-After, so that refused clients do not come back together.
+std::string write_refusal(const Refusal& refusal, bool head_only, unsigned random);
+
+}  // namespace probegate::proxy

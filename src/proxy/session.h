@@ -1,0 +1,112 @@
+// Session: one client connection, from accept to close.
+//
+// Owns: the client stream, the parser of its requests, and the exchange or the tunnel under way.
+// Invariant: one function, to(), changes the state. Every request gets one complete answer in bounded time:
+// each state in which we wait has its deadline armed. Requests of one connection are answered in order; while
+// one is under way, at most one read buffer of what follows is kept and reading stops. Called from: DataLoop,
+// on its thread. Destroyed by DataLoop between two callbacks, after session_ended().
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "loop/deadline.h"
+#include "loop/stream.h"
+#include "proto/http_parser.h"
+#include "proxy/environment.h"
+#include "proxy/exchange.h"
+#include "proxy/hold_queue.h"
+#include "proxy/refusal.h"
+#include "proxy/tunnel.h"
+
+namespace probegate::proxy {
+
+class Session final : private loop::StreamObserver,
+                      private loop::Deadline::Observer,
+                      private Exchange::Owner,
+                      private Tunnel::Owner,
+                      public loop::ErrorSink {
+ public:
+  // `surplus`: over limits.connections; its first request is answered connection_limit.
+  Session(Environment& environment, loop::Stream client, bool surplus);
+  ~Session() override;
+
+  void start();
+
+  // By HoldQueue.
+  void release_from_hold();
+  void refuse_held(Refusal refusal);
+
+  // By DataLoop: the drain's `ending` phase begins. An idle connection ends with FIN, a tunnel gets its Close
+  // after `tunnel_delay`, an answer under way is finished first.
+  void drain(Duration tunnel_delay);
+  void cut();  // the drain's budget is spent
+
+  bool tunnelling() const { return tunnel_ != nullptr; }
+  std::list<std::unique_ptr<Session>>::iterator place;  // DataLoop's
+
+ private:
+  enum class State {
+    idle,      // no byte of a request yet
+    head,      // in the middle of a head
+    held,      // waits for the gate
+    exchange,  // a request is under way
+    tunnel,
+    lingering,  // the last answer is written; reads until the client has seen it
+    closed,
+  };
+  void to(State next);
+
+  // StreamObserver, of the client
+  void on_data(std::span<const char> bytes) override;
+  void on_end() override;
+  void on_lost(int status) override;
+  void on_drained() override;
+  void on_deadline(loop::Deadline& deadline) override;
+
+  // Exchange::Owner and Tunnel::Owner
+  loop::Stream& client_stream() override { return client_; }
+  proto::HttpParser& request_parser() override { return *parser_; }
+  const std::string& client_address() const override { return address_; }
+  bool client_trusted() const override { return trusted_; }
+  void resume_client() override;
+  void exchange_done(bool keep_alive) override;
+  void exchange_refused(Refusal refusal) override;
+  void exchange_broken(bool fin_would_lie) override;
+  void exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) override;
+  void tunnel_ended() override;
+
+  void on_exception(const std::string& what) noexcept override;
+
+  void read_heads(std::span<const char> bytes);
+  void begin_request(std::span<const char> rest);
+  std::optional<Refusal> judge() const;
+  void forward();
+  void keep(std::span<const char> bytes);
+  void refuse(const Refusal& refusal);
+  void linger();
+  void leave_hold();
+  void close_tunnel_for_drain();
+  void end();
+
+  Environment& environment_;
+  loop::Stream client_;
+  std::string address_;
+  bool trusted_ = false;
+  bool surplus_;
+  bool client_ended_ = false;
+  bool head_seen_ = false;  // parser_->request() is the request under way
+  State state_ = State::idle;
+  std::optional<proto::HttpParser> parser_;  // given back once the session is a tunnel
+  std::string kept_;                         // bytes behind the request under way
+  loop::Deadline deadline_;
+  std::unique_ptr<Exchange> exchange_;
+  std::unique_ptr<Exchange> ended_exchange_;  // may still be on the stack
+  std::unique_ptr<Tunnel> tunnel_;
+  std::optional<HoldQueue::Place> hold_place_;
+  std::uint64_t held_since_ms_ = 0;
+};
+
+}  // namespace probegate::proxy
