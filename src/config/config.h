@@ -1,7 +1,7 @@
 // The whole configuration as final types. Defaults stand beside their fields; every key has one.
 //
-// A check's own keys are not here: its file in checks/ reads them from CheckSpec::fields, so a new check touches
-// nothing in this folder.
+// A check's own keys are not here: its file in checks/ reads them from CheckSpec::fields, so a new check
+// touches nothing in this folder.
 #pragma once
 
 #include <cstdint>
@@ -70,7 +70,7 @@ struct WebSocketPolicy {
 struct Proxy {
   std::vector<Endpoint> listen;
   Backend backend;
-  int workers = 1;  // `auto` is resolved to the number of CPUs
+  int workers = 1;              // `auto` is resolved to the number of CPUs
   bool websocket_only = false;  // forward: websocket
   ProxyTimeouts timeouts;
   ProxyLimits limits;

@@ -1,40 +1,38 @@
-// Reads the configuration: a YAML file, or the environment alone, into Config or into the list of all mistakes.
+// Reads the configuration: a YAML file, or the environment alone, into Config or into the list of all
+// mistakes.
 //
 // Thread: start-up and SIGHUP only; reads files and may take milliseconds.
 #pragma once
 
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "config/config.h"
+#include "config/environment.h"
 
 namespace probegate::config {
 
-using Environment = std::map<std::string, std::string, std::less<>>;
-
-// What the check types know about their own keys; supplied by app from checks/registry, so that all mistakes, also
-// those inside a check's own keys, come out in one run. `known` says whether a type exists (its error lists `types`);
-// `read` reads and validates the own keys of one check, reporting into spec.fields.problems().
+// What the check types know about their own keys; supplied by app from checks/registry, so that all mistakes,
+// also those inside a check's own keys, come out in one run. `known` says whether a type exists (its error
+// lists `types`); `read` reads and validates the own keys of one check, reporting into
+// spec.fields.problems().
 struct CheckTypes {
   std::vector<std::string> names;
   std::function<void(CheckSpec& spec, const Config& config)> read;
 };
 
 struct Loaded {
-  Config config;                     // complete only when `problems` is empty
+  Config config;                      // complete only when `problems` is empty
   std::vector<std::string> problems;  // each "FILE:LINE:COLUMN: key: what is wrong, what is allowed"
-  std::string effective;             // the effective configuration as YAML, secrets hidden
-  std::string source;                // the file, or "environment"
+  std::string effective;              // the effective configuration as YAML, secrets hidden
+  std::string source;                 // the file, or "environment"
 };
 
 // `file` empty: /etc/probegate/probegate.yaml if present, otherwise the environment alone.
 Loaded load(const std::optional<std::string>& file, const Environment& environment, const CheckTypes& types);
 Loaded load_text(const std::string& yaml, const std::string& source, const Environment& environment,
                  const CheckTypes& types);
-
-Environment process_environment();
 
 }  // namespace probegate::config

@@ -1,0 +1,18 @@
+// The effective configuration: everything that was read, in reading order, as YAML that loads again.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/node.h"
+
+namespace probegate::config {
+
+std::string effective_yaml(const Node& root);
+
+std::string yaml_value(std::string_view text);  // one scalar; `$` is doubled, since loading expands it
+std::string yaml_key(std::string_view text);
+std::string yaml_list(const std::vector<std::string>& texts);
+
+}  // namespace probegate::config

@@ -1,0 +1,20 @@
+// ${VAR}, ${VAR:-default}, ${VAR:?message} and $$ in values. After parsing, so that a value can never become
+// syntax.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "config/environment.h"
+#include "config/node.h"
+
+namespace probegate::config {
+
+// As in a shell, `:-` and `:?` take an empty variable for an unset one. A `$` before anything else is itself.
+Result<std::string> expand(std::string_view text, const Environment& environment);
+
+// Every scalar value of the tree; keys are left alone.
+void expand_tree(Node& node, const Environment& environment, Problems& problems);
+
+}  // namespace probegate::config

@@ -1,0 +1,232 @@
+#include "config/fields.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "config/describe.h"
+#include "config/effective.h"
+#include "config/node.h"
+#include "config/scalars.h"
+#include "config/secrets.h"
+
+namespace probegate::config {
+namespace {
+
+// One trailing newline is the editor's, not the secret's.
+Result<std::string> read_secret_file(const std::string& path) {
+  constexpr std::size_t kLimit = 64 * 1024;
+  auto content = read_file(path, kLimit);
+  if (content && content->ends_with('\n')) content->pop_back();
+  if (content && content->ends_with('\r')) content->pop_back();
+  return content;
+}
+
+}  // namespace
+
+Fields::Fields() : Fields(std::make_shared<Node>(), std::make_shared<Problems>("")) {}
+
+Fields::Fields(std::shared_ptr<Node> node, std::shared_ptr<Problems> problems)
+    : node_(std::move(node)), problems_(std::move(problems)) {}
+
+const std::string& Fields::path() const { return node_->path; }
+
+bool Fields::has(std::string_view key) const { return !is_null(node_->find(key)); }
+
+bool Fields::broken() const { return node_->broken; }
+
+std::string Fields::text(std::string_view key, std::string_view fallback) const {
+  const Node* node = scalar(key, "a text");
+  std::string value(node ? std::string_view(node->text) : fallback);
+  record({std::string(key), "text", yaml_value(value), {}, {}});
+  return value;
+}
+
+std::optional<std::string> Fields::optional_text(std::string_view key) const {
+  const Node* node = scalar(key, "a text");
+  record({std::string(key), "text", node ? yaml_value(node->text) : "null", {}, {}});
+  if (!node) return std::nullopt;
+  return node->text;
+}
+
+bool Fields::boolean(std::string_view key, bool fallback) const {
+  constexpr std::string_view kExpected = "true or false";
+  bool value = fallback;
+  if (const Node* node = scalar(key, kExpected)) {
+    if (const auto parsed = parse_boolean(node->text)) {
+      value = *parsed;
+    } else {
+      expected(key, kExpected);
+    }
+  }
+  record({std::string(key), "boolean", value ? "true" : "false", {}, {}});
+  return value;
+}
+
+std::int64_t Fields::integer(std::string_view key, std::int64_t fallback, std::int64_t min,
+                             std::int64_t max) const {
+  const auto what = "a whole number from " + std::to_string(min) + " to " + std::to_string(max);
+  std::int64_t value = fallback;
+  if (const Node* node = scalar(key, what)) {
+    const auto parsed = parse_integer(node->text);
+    if (parsed && *parsed >= min && *parsed <= max) {
+      value = *parsed;
+    } else {
+      expected(key, what);
+    }
+  }
+  record({std::string(key), "integer", std::to_string(value), {}, {}});
+  return value;
+}
+
+Duration Fields::duration(std::string_view key, Duration fallback, Duration min) const {
+  std::string what = "a duration such as 250ms, 2s, 1m30s or 1h";
+  if (min > Duration{0}) what += ", at least " + format_duration(min);
+  Duration value = fallback;
+  if (const Node* node = scalar(key, what)) {
+    const auto parsed = parse_duration(node->text);
+    if (parsed && *parsed >= min) {
+      value = *parsed;
+    } else {
+      expected(key, what);
+    }
+  }
+  record({std::string(key), "duration", format_duration(value), {}, {}});
+  return value;
+}
+
+std::uint64_t Fields::size(std::string_view key, std::uint64_t fallback) const {
+  constexpr std::string_view kExpected = "a size such as 512, 64KiB, 1MiB or 1GiB";
+  std::uint64_t value = fallback;
+  if (const Node* node = scalar(key, kExpected)) {
+    if (const auto parsed = parse_size(node->text)) {
+      value = *parsed;
+    } else {
+      expected(key, kExpected);
+    }
+  }
+  record({std::string(key), "size", format_size(value), {}, {}});
+  return value;
+}
+
+std::string Fields::choose(std::string_view key, std::string_view fallback,
+                           const std::vector<std::string_view>& allowed) const {
+  const auto what = "one of " + joined(allowed);
+  std::string value(fallback);
+  if (const Node* node = scalar(key, what)) {
+    if (std::find(allowed.begin(), allowed.end(), node->text) != allowed.end()) {
+      value = node->text;
+    } else {
+      expected(key, what);
+    }
+  }
+  record({std::string(key), "choice", yaml_value(value), {allowed.begin(), allowed.end()}, {}});
+  return value;
+}
+
+Endpoint Fields::endpoint(std::string_view key, std::string_view fallback) const {
+  auto value = *Endpoint::parse(fallback);
+  if (const Node* node = scalar(key, "host:port, [v6]:port or unix:/path")) {
+    if (auto parsed = Endpoint::parse(node->text)) {
+      value = std::move(*parsed);
+    } else {
+      problem(key, quote(node->text) + ": " + parsed.error().message);
+    }
+  }
+  record({std::string(key), "endpoint", yaml_value(value.to_string()), {}, {}});
+  return value;
+}
+
+std::optional<std::string> Fields::secret(std::string_view key) const {
+  return read_secret(key, "secret", [](std::string_view) { return std::string(kHidden); });
+}
+
+std::optional<std::string> Fields::secret_url(std::string_view key) const {
+  return read_secret(key, "secret_url", hide_in_url);
+}
+
+std::optional<std::string> Fields::secret_path_url(std::string_view key) const {
+  return read_secret(key, "secret_url", hide_path_of_url);
+}
+
+std::optional<std::string> Fields::read_secret(std::string_view key, std::string_view kind,
+                                               const Hide& hide) const {
+  const std::string twin = std::string(key) + "_file";
+  const Node* node = scalar(key, "a text");
+  const Node* file = scalar(twin, "the path of a file");
+  if (has(key) && has(twin)) contradiction(twin, std::string(key) + " is set too; keep one of the two");
+
+  std::optional<std::string> value;
+  if (node) {
+    value = node->text;
+  } else if (file) {
+    auto content = read_secret_file(file->text);
+    if (content) {
+      value = std::move(*content);
+    } else {
+      problem(twin, quote(file->text) + ": " + content.error().message);
+    }
+  }
+  std::optional<std::string> shown;
+  if (!file) shown = node ? yaml_value(hide(node->text)) : "null";
+  record({std::string(key), std::string(kind), shown, {}, {}});
+  record({twin, "file", file ? std::optional(yaml_value(file->text)) : std::nullopt, {}, {}});
+  return value;
+}
+
+void Fields::report(const Node& node, std::string_view path, std::string_view message, bool at_key) const {
+  if (!node.variable.empty()) {
+    problems_->add_variable(node.variable, message);
+  } else {
+    problems_->add(at_key ? node.key_mark : node.mark, path, message);
+  }
+}
+
+void Fields::problem(std::string_view key, std::string_view message) const {
+  const Node* node = node_->find(key);
+  report(node ? *node : *node_, join_path(node_->path, key), message, !node);
+}
+
+void Fields::item_problem(std::string_view key, std::size_t item, std::string_view message) const {
+  const Node* node = node_->find(key);
+  if (!node || item >= node->items.size()) return problem(key, message);
+  report(*node->items[item], join_path(node_->path, key), message, false);
+}
+
+void Fields::contradiction(std::string_view key, std::string_view message) const {
+  const Node* node = node_->find(key);
+  report(node ? *node : *node_, join_path(node_->path, key), message, true);
+}
+
+void Fields::problem_here(std::string_view message) const { report(*node_, node_->path, message, true); }
+
+void Fields::expected(std::string_view key, std::string_view what) const {
+  problem(key, "must be " + std::string(what) + ", not " + describe(*node_->find(key)));
+}
+
+const Node* Fields::scalar(std::string_view key, std::string_view what) const {
+  const Node* node = node_->find(key);
+  if (is_null(node) || node->broken) return nullptr;
+  if (node->kind == Node::Kind::scalar) return node;
+  expected(key, what);
+  return nullptr;
+}
+
+void Fields::record(Shown shown) const {
+  for (auto& known : node_->shown) {
+    if (known.key == shown.key) {
+      known = std::move(shown);
+      return;
+    }
+  }
+  node_->shown.push_back(std::move(shown));
+}
+
+void Fields::show(std::string_view key, std::string_view value) const {
+  for (auto& known : node_->shown) {
+    if (known.key == key) known.value = yaml_value(value);
+  }
+}
+
+void Fields::allow_unknown_keys() const { node_->open = true; }
+
+}  // namespace probegate::config

@@ -1,0 +1,60 @@
+#include "config/load.h"
+
+#include <unistd.h>
+
+#include "config/document.h"
+#include "config/effective.h"
+#include "config/expand.h"
+#include "config/node.h"
+#include "config/read_config.h"
+#include "config/secrets.h"
+#include "config/unknown_keys.h"
+
+namespace probegate::config {
+namespace {
+
+constexpr const char* kDefaultFile = "/etc/probegate/probegate.yaml";
+
+Loaded read_tree(const std::shared_ptr<Node>& root, std::string source, const Environment& environment,
+                 const CheckTypes& types, const std::shared_ptr<Problems>& problems) {
+  Loaded loaded;
+  loaded.source = std::move(source);
+  if (root) {
+    apply_port(*root, environment, *problems);
+    loaded.config = read_config(Fields(root, problems), environment, types);
+    report_unknown_keys(*root, *problems);
+    loaded.effective = effective_yaml(*root);
+  }
+  loaded.problems = problems->sorted();
+  return loaded;
+}
+
+Loaded load_environment(const Environment& environment, const CheckTypes& types) {
+  auto problems = std::make_shared<Problems>("environment");
+  const auto root = environment_tree(environment, *problems);
+  return read_tree(root, "environment", environment, types, problems);
+}
+
+}  // namespace
+
+Loaded load(const std::optional<std::string>& file, const Environment& environment, const CheckTypes& types) {
+  const bool named = file && !file->empty();
+  if (!named && access(kDefaultFile, F_OK) != 0) return load_environment(environment, types);
+  const std::string path = named ? *file : kDefaultFile;
+  const auto content = read_file(path, kMaxDocumentBytes);
+  if (content) return load_text(*content, path, environment, types);
+  Loaded loaded;
+  loaded.source = path;
+  loaded.problems = {path + ": " + content.error().message};
+  return loaded;
+}
+
+Loaded load_text(const std::string& yaml, const std::string& source, const Environment& environment,
+                 const CheckTypes& types) {
+  auto problems = std::make_shared<Problems>(source);
+  const auto root = parse_document(yaml, *problems);
+  if (root) expand_tree(*root, environment, *problems);
+  return read_tree(root, source, environment, types, problems);
+}
+
+}  // namespace probegate::config

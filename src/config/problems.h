@@ -1,0 +1,39 @@
+// Problems: every mistake of one configuration, each with its place.
+//
+// Invariant: nothing is thrown or printed; all mistakes come out of one run, in the order of their places.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace probegate::config {
+
+struct Mark {
+  int line = 0;    // from 1; 0 = no place in a file (environment, defaults)
+  int column = 0;  // from 1, in characters
+};
+
+class Problems {
+ public:
+  explicit Problems(std::string source) : source_(std::move(source)) {}
+
+  // "FILE:LINE:COLUMN: key: what is wrong, what is allowed"; without a mark "FILE: key: ...".
+  void add(Mark mark, std::string_view key, std::string_view message);
+  // "environment: VARIABLE: ...", for a value that came from no file.
+  void add_variable(std::string_view variable, std::string_view message);
+
+  bool empty() const { return lines_.empty(); }
+  std::vector<std::string> sorted() const;  // by line and column
+
+ private:
+  struct Line {
+    Mark mark;
+    std::string text;
+  };
+  std::string source_;
+  std::vector<Line> lines_;
+};
+
+}  // namespace probegate::config

@@ -1,0 +1,169 @@
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "config/describe.h"
+#include "config/read_config.h"
+
+namespace probegate::config {
+namespace {
+
+constexpr Duration kShortestInterval = 10ms;  // below it polling is a load of its own
+constexpr int kMaxRun = 1000;
+
+// Each check is a top-level boolean of the readiness JSON and must not hide one of its fields.
+constexpr std::string_view kReserved[] = {"status",         "timestamp",       "gate",   "waiting_for",
+                                          "uptime_seconds", "startup_seconds", "checks", "error"};
+
+bool is_check_name(std::string_view name) {
+  const auto lower = [](char c) { return c >= 'a' && c <= 'z'; };
+  return !name.empty() && name.size() <= 63 && lower(name.front()) &&
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return lower(c) || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+void check_name(const std::string& name, const Fields& fields) {
+  if (std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved)) {
+    fields.problem_here("a check may not be named like a field of the readiness answer: " +
+                        joined(kReserved));
+  } else if (!is_check_name(name)) {
+    fields.problem_here("a check's name is a-z, then a-z, 0-9 and _, at most 63 characters");
+  }
+}
+
+std::string read_type(const Fields& fields, const std::vector<std::string>& types) {
+  auto type = fields.text("type", "");
+  if (std::find(types.begin(), types.end(), type) != types.end()) return type;
+  fields.allow_unknown_keys();
+  if (!fields.has("type")) {
+    fields.problem("type", "is missing, allowed are " + joined(types));
+  } else if (!type.empty()) {
+    fields.problem("type", quote(type) + " is unknown, allowed are " + joined(types));
+  }
+  return {};
+}
+
+bool has_tls(std::string_view type) {
+  return type == "http" || type == "websocket" || type == "redis" || type == "tcp";
+}
+
+TlsOptions read_tls(const Fields& tls) {
+  TlsOptions value;
+  value.ca_file = tls.optional_text("ca_file");
+  value.verify = tls.boolean("verify", value.verify);
+  value.server_name = tls.optional_text("server_name");
+  value.min_days_left = static_cast<int>(tls.integer("min_days_left", 0, 0, 3650));
+  return value;
+}
+
+void read_affects(const Fields& fields, CheckSpec& check) {
+  std::vector<std::string> fallback = {"startup", "readiness"};
+  if (check.type == "websocket") fallback.push_back("traffic");
+  const auto affects = fields.choices("affects", fallback, {"startup", "readiness", "traffic"});
+  const auto has = [&](std::string_view word) {
+    return std::find(affects.begin(), affects.end(), word) != affects.end();
+  };
+  check.startup = has("startup");
+  check.readiness = has("readiness");
+  check.traffic = has("traffic");
+}
+
+CheckSpec read_check(const std::string& name, const Fields& fields, const CheckTypes& types) {
+  CheckSpec check;
+  check.name = name;
+  check.fields = fields;
+  check_name(name, fields);
+  if (fields.broken()) return check;
+  check.type = read_type(fields, types.names);
+  read_affects(fields, check);
+  check.needs = fields.text_list("needs", {});
+  check.interval = fields.duration("interval", check.interval, kShortestInterval);
+  check.startup_interval = fields.duration("startup_interval", check.startup_interval, kShortestInterval);
+  check.timeout = fields.duration("timeout", check.timeout, 1ms);
+  check.rise = static_cast<int>(fields.integer("rise", check.rise, 1, kMaxRun));
+  check.fall = static_cast<int>(fields.integer("fall", check.fall, 1, kMaxRun));
+  check.initial_delay = fields.duration("initial_delay", check.initial_delay);
+  check.slow = fields.duration("slow", check.slow);
+  if (check.slow >= check.timeout) {
+    fields.problem("slow", "must be less than timeout (" + format_duration(check.timeout) +
+                               "), or no check could ever be both slow and in time");
+  }
+  if (check.type == "redis") check.stable_for = fields.duration("stable_for", check.stable_for);
+  if (has_tls(check.type)) check.tls = read_tls(fields.section("tls"));
+  return check;
+}
+
+const CheckSpec* find(const std::vector<CheckSpec>& checks, std::string_view name) {
+  const auto found =
+      std::find_if(checks.begin(), checks.end(), [&](const CheckSpec& check) { return check.name == name; });
+  return found == checks.end() ? nullptr : &*found;
+}
+
+void check_needs(const CheckSpec& check, const std::vector<CheckSpec>& checks) {
+  std::vector<std::string_view> others;
+  for (const auto& other : checks) {
+    if (other.name != check.name) others.push_back(other.name);
+  }
+  std::set<std::string_view> seen;
+  for (std::size_t i = 0; i < check.needs.size(); ++i) {
+    const auto& need = check.needs[i];
+    if (need == check.name) {
+      check.fields.item_problem("needs", i, "a check cannot need itself");
+    } else if (!find(checks, need)) {
+      check.fields.item_problem("needs", i,
+                                "there is no check named " + quote(need) +
+                                    (others.empty() ? "" : ", allowed are " + joined(others)));
+    } else if (!seen.insert(need).second) {
+      check.fields.item_problem("needs", i, quote(need) + " stands here twice");
+    }
+  }
+}
+
+// Depth-first along `needs`; reports each cycle once, at the check where the file first enters it.
+class CycleFinder {
+ public:
+  explicit CycleFinder(const std::vector<CheckSpec>& checks) : checks_(checks) {}
+
+  void visit(const CheckSpec& check) {
+    const auto again = std::find(path_.begin(), path_.end(), &check);
+    if (again != path_.end()) {
+      if (path_.end() - again > 1) report(again);  // a check that needs itself is reported already
+      return;
+    }
+    if (!done_.insert(&check).second) return;
+    path_.push_back(&check);
+    for (const auto& need : check.needs) {
+      if (const auto* next = find(checks_, need)) visit(*next);
+    }
+    path_.pop_back();
+  }
+
+ private:
+  using Path = std::vector<const CheckSpec*>;
+
+  void report(Path::iterator first) const {
+    std::string names;
+    for (auto step = first; step != path_.end(); ++step) names += (*step)->name + " needs ";
+    (*first)->fields.contradiction("needs", "a circle nobody can start: " + names + (*first)->name);
+  }
+
+  const std::vector<CheckSpec>& checks_;
+  Path path_;
+  std::set<const CheckSpec*> done_;
+};
+
+}  // namespace
+
+std::vector<CheckSpec> read_checks(const Fields& root, const CheckTypes& types) {
+  std::vector<CheckSpec> checks;
+  for (const auto& [name, fields] : root.sections("checks"))
+    checks.push_back(read_check(name, fields, types));
+  CycleFinder cycles(checks);
+  for (const auto& check : checks) {
+    check_needs(check, checks);
+    cycles.visit(check);
+  }
+  return checks;
+}
+
+}  // namespace probegate::config

@@ -1,0 +1,194 @@
+#include "config/read_config.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "config/scalars.h"
+
+namespace probegate::config {
+namespace {
+
+// What a platform leaves unsaid otherwise.
+struct Preset {
+  Platform platform;
+  std::string_view name;
+  Duration drain_delay;
+  Duration drain_timeout;
+  bool json_log;
+};
+
+constexpr Preset kPresets[] = {
+    {Platform::cloud_run, "cloud-run", 0s, 8s, true},  // SIGKILL comes 10 s after SIGTERM
+    {Platform::kubernetes, "kubernetes", 5s, 25s,
+     true},                                      // endpoints take seconds to forget a pod; grace is 30 s
+    {Platform::docker, "docker", 0s, 8s, true},  // docker stop waits 10 s
+    {Platform::none, "none", 0s, 8s, false},
+};
+constexpr Duration kCloudRunStop = 10s;
+
+Platform detect_platform(const Environment& environment) {
+  const auto is_set = [&](std::string_view name) {
+    const auto found = environment.find(name);
+    return found != environment.end() && !found->second.empty();
+  };
+  if (is_set("K_SERVICE")) return Platform::cloud_run;
+  if (is_set("KUBERNETES_SERVICE_HOST")) return Platform::kubernetes;
+  return Platform::none;
+}
+
+const Preset& read_platform(const Fields& root, const Environment& environment) {
+  const auto word = root.choice("platform", "auto", {"auto", "cloud-run", "kubernetes", "docker", "none"});
+  const auto detected = detect_platform(environment);
+  const auto& preset = *std::find_if(std::begin(kPresets), std::end(kPresets), [&](const Preset& candidate) {
+    return word == "auto" ? candidate.platform == detected : candidate.name == word;
+  });
+  root.show("platform", preset.name);
+  return preset;
+}
+
+Probes read_probes(const Fields& probes) {
+  Probes value;
+  value.listen = probes.endpoints("listen", "0.0.0.0:9090");
+  value.summary = probes.choice("details", false, {{"full", false}, {"summary", true}});
+  return value;
+}
+
+GateOptions read_gate(const Fields& gate) {
+  using OnTimeout = GateOptions::OnTimeout;
+  GateOptions value;
+  value.startup_timeout = gate.duration("startup_timeout", value.startup_timeout);
+  value.on_startup_timeout =
+      gate.choice("on_startup_timeout", value.on_startup_timeout,
+                  {{"fail", OnTimeout::fail}, {"exit", OnTimeout::exit}, {"wait", OnTimeout::wait}});
+  return value;
+}
+
+// RFC 6455 section 7.4: what may stand in a Close frame; 1005, 1006 and 1015 never do, 1016 to 2999 mean
+// nothing yet.
+bool sendable_close_code(int code) {
+  if (code >= 1000 && code <= 1014) return code != 1004 && code != 1005 && code != 1006;
+  return code >= 3000 && code <= 4999;
+}
+
+Drain read_drain(const Fields& drain, const Preset& preset) {
+  Drain value;
+  value.delay = drain.duration("delay", preset.drain_delay);
+  value.timeout = drain.duration("timeout", preset.drain_timeout, 1ms);
+  value.close_code = static_cast<int>(drain.integer("close_code", value.close_code, 1000, 4999));
+  if (!sendable_close_code(value.close_code)) {
+    drain.problem("close_code",
+                  std::to_string(value.close_code) +
+                      " may not be sent; allowed are 1000 to 1003, 1007 to 1014 and 3000 to 4999");
+  }
+  if (preset.platform == Platform::cloud_run && value.delay + value.timeout >= kCloudRunStop) {
+    drain.contradiction(drain.has("timeout") ? "timeout" : "delay",
+                        "delay and timeout together are " + format_duration(value.delay + value.timeout) +
+                            ", but Cloud Run kills 10s after SIGTERM; they must stay below 10s");
+  }
+  return value;
+}
+
+LogOptions read_log(const Fields& log, const Preset& preset) {
+  LogOptions value;
+  value.level = log.choice("level", value.level,
+                           {{"debug", LogLevel::debug},
+                            {"info", LogLevel::info},
+                            {"warn", LogLevel::warn},
+                            {"error", LogLevel::error}});
+  const auto format = log.choice("format", preset.json_log ? "json" : "auto", {"auto", "text", "json"});
+  if (format == "text") value.format = LogFormat::text;
+  if (format == "json") value.format = LogFormat::json;
+  return value;
+}
+
+std::vector<Alert> read_alerts(const Fields& root) {
+  std::vector<Alert> value;
+  for (const auto& fields : root.section_list("alerts")) {
+    Alert alert;
+    alert.to = fields.secret_path_url("to").value_or("");
+    constexpr std::string_view kSchemes[] = {"https://", "http://", "smtp://", "smtps://"};
+    const auto fits = [&](std::string_view scheme) { return alert.to.starts_with(scheme); };
+    if (std::none_of(std::begin(kSchemes), std::end(kSchemes), fits)) {
+      fields.problem("to", "must be a URL that begins with https://, http://, smtp:// or smtps://");
+    }
+    const auto events = {"ready", "startup_timeout", "check_down", "check_up", "restart"};
+    alert.on = fields.choices("on", {events.begin(), events.end()},
+                              {"ready", "startup_timeout", "check_down", "check_up", "restart"});
+    if (alert.on.empty())
+      fields.problem("on", "an empty list would never send; leave the key out for all events");
+    value.push_back(std::move(alert));
+  }
+  return value;
+}
+
+bool same_address(const Endpoint& a, const Endpoint& b) {
+  if (a == b) return a.is_unix() || a.port != 0;
+  const auto covers = [](const Endpoint& x, const Endpoint& y) {
+    return x.host == "0.0.0.0" && y.host.find(':') == std::string::npos;
+  };
+  return !a.is_unix() && !b.is_unix() && a.port == b.port && a.port != 0 && (covers(a, b) || covers(b, a));
+}
+
+void refuse_shared_addresses(const Fields& root, const Config& config) {
+  struct Place {
+    Fields section;
+    std::string_view name;
+    std::size_t item;
+    const Endpoint* endpoint;
+  };
+  const Fields proxy = root.section("proxy");
+  const Fields probes = root.section("probes");
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < config.proxy.listen.size(); ++i) {
+    places.push_back({proxy, "proxy.listen", i, &config.proxy.listen[i]});
+  }
+  for (std::size_t i = 0; i < config.probes.listen.size(); ++i) {
+    places.push_back({probes, "probes.listen", i, &config.probes.listen[i]});
+  }
+  for (auto later = places.begin(); later != places.end(); ++later) {
+    const auto earlier = std::find_if(places.begin(), later, [&](const Place& place) {
+      return same_address(*place.endpoint, *later->endpoint);
+    });
+    if (earlier == later) continue;
+    later->section.item_problem("listen", later->item,
+                                later->endpoint->to_string() + " is taken by " + std::string(earlier->name) +
+                                    " (" + earlier->endpoint->to_string() +
+                                    "); each address can be listened on once");
+  }
+}
+
+void check_precheck(const Fields& root, const Config& config) {
+  if (!config.auth || !config.auth->precheck) return;
+  const auto& name = *config.auth->precheck;
+  const auto named = [&](const CheckSpec& check) { return check.name == name; };
+  if (std::none_of(config.checks.begin(), config.checks.end(), named)) {
+    root.section("auth").problem("precheck", "there is no check named \"" + name + "\" under checks");
+  }
+}
+
+}  // namespace
+
+Config read_config(const Fields& root, const Environment& environment, const CheckTypes& types) {
+  Config config;
+  const Preset& preset = read_platform(root, environment);
+  config.platform = preset.platform;
+  config.proxy = read_proxy(root.section("proxy"));
+  config.probes = read_probes(root.section("probes"));
+  config.gate = read_gate(root.section("gate"));
+  config.checks = read_checks(root, types);
+  if (const auto auth = root.optional_section("auth")) config.auth = read_auth(*auth);
+  config.drain = read_drain(root.section("drain"), preset);
+  config.state_file = root.optional_text("state_file");
+  config.log = read_log(root.section("log"), preset);
+  config.alerts = read_alerts(root);
+
+  refuse_shared_addresses(root, config);
+  check_precheck(root, config);
+  for (auto& check : config.checks) {
+    const auto known = std::find(types.names.begin(), types.names.end(), check.type) != types.names.end();
+    if (known && types.read) types.read(check, config);
+  }
+  return config;
+}
+
+}  // namespace probegate::config

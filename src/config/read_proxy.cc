@@ -1,0 +1,117 @@
+#include <algorithm>
+#include <thread>
+
+#include "base/text.h"
+#include "config/describe.h"
+#include "config/read_config.h"
+#include "config/scalars.h"
+
+namespace probegate::config {
+namespace {
+
+constexpr int kMaxWorkers = 256;
+constexpr std::int64_t kMaxCount = 10'000'000;
+
+Backend read_backend(const Fields& proxy) {
+  const auto text = proxy.text("backend", "http://127.0.0.1:8000");
+  auto backend = parse_backend(text);
+  if (backend) return std::move(*backend);
+  proxy.problem("backend", quote(text) + ": " + backend.error().message);
+  return {};
+}
+
+int read_workers(const Fields& proxy) {
+  const auto text = proxy.text("workers", "1");
+  int workers = 1;
+  if (text == "auto") {
+    workers = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMaxWorkers);
+  } else if (const auto number = parse_integer(text); number && *number >= 1 && *number <= kMaxWorkers) {
+    workers = static_cast<int>(*number);
+  } else {
+    proxy.problem("workers", "must be auto or a whole number from 1 to 256, not " + quote(text));
+  }
+  proxy.show("workers", std::to_string(workers));
+  return workers;
+}
+
+ProxyTimeouts read_timeouts(const Fields& timeouts) {
+  ProxyTimeouts value;
+  value.header = timeouts.duration("header", value.header);
+  value.connect = timeouts.duration("connect", value.connect);
+  value.upgrade = timeouts.duration("upgrade", value.upgrade);
+  value.response = timeouts.duration("response", value.response);
+  value.idle = timeouts.duration("idle", value.idle);
+  return value;
+}
+
+ProxyLimits read_limits(const Fields& limits) {
+  ProxyLimits value;
+  value.connections = static_cast<std::uint64_t>(
+      limits.integer("connections", static_cast<std::int64_t>(value.connections), 0, kMaxCount));
+  value.header_bytes = limits.size("header_bytes", value.header_bytes);
+  value.body_bytes = limits.size("body_bytes", value.body_bytes);
+  return value;
+}
+
+std::vector<Cidr> read_trust(const Fields& forwarded) {
+  std::vector<Cidr> value;
+  const auto texts = forwarded.text_list("trust", {"127.0.0.0/8", "::1/128"});
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (auto cidr = parse_cidr(texts[i])) {
+      value.push_back(std::move(*cidr));
+    } else {
+      forwarded.item_problem("trust", i, quote(texts[i]) + " " + cidr.error().message);
+    }
+  }
+  return value;
+}
+
+Hold read_hold(const Fields& hold) {
+  Hold value;
+  value.max = static_cast<std::uint64_t>(hold.integer("max", 0, 0, kMaxCount));
+  value.timeout = hold.duration("timeout", value.timeout, 1ms);
+  value.per_second = static_cast<int>(hold.integer("per_second", value.per_second, 1, 1'000'000));
+  return value;
+}
+
+// RFC 6454 section 6.2: scheme://host[:port], or the word null.
+bool is_origin(std::string_view text) {
+  const auto scheme = text.find("://");
+  return text == "null" || (scheme != std::string_view::npos && scheme > 0 && scheme + 3 < text.size() &&
+                            text.find_first_of("/?#@* ", scheme + 3) == std::string_view::npos);
+}
+
+WebSocketPolicy read_websocket(const Fields& websocket) {
+  WebSocketPolicy value;
+  value.origins = websocket.text_list("origins", {});
+  for (std::size_t i = 0; i < value.origins.size(); ++i) {
+    if (is_origin(value.origins[i])) continue;
+    websocket.item_problem("origins", i,
+                           quote(value.origins[i]) +
+                               " is no origin; write scheme://host[:port] as browsers send it, such as "
+                               "https://app.example.com, or leave the list empty to allow any");
+  }
+  value.max_message = websocket.size("max_message", 0);
+  value.idle_timeout = websocket.duration("idle_timeout", 0s);
+  value.ping_interval = websocket.duration("ping_interval", 0s);
+  value.max_lifetime = websocket.duration("max_lifetime", 0s);
+  return value;
+}
+
+}  // namespace
+
+Proxy read_proxy(const Fields& proxy) {
+  Proxy value;
+  value.listen = proxy.endpoints("listen", "0.0.0.0:8080");
+  value.backend = read_backend(proxy);
+  value.workers = read_workers(proxy);
+  value.websocket_only = proxy.choice("forward", false, {{"all", false}, {"websocket", true}});
+  value.timeouts = read_timeouts(proxy.section("timeouts"));
+  value.limits = read_limits(proxy.section("limits"));
+  value.trust = read_trust(proxy.section("forwarded"));
+  value.hold = read_hold(proxy.section("hold"));
+  value.websocket = read_websocket(proxy.section("websocket"));
+  return value;
+}
+
+}  // namespace probegate::config
