@@ -1,8 +1,10 @@
 // One HTTP/1.1 head as parsed: views into the bytes it was read from. Requests and responses.
 //
-// Invariant: every view points into the head's own bytes, which the reader must keep unmoved while it uses them.
+// Invariant: every view points into the head's own bytes, which the reader must keep unmoved while it uses
+// them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -10,9 +12,43 @@
 
 namespace probegate::proto {
 
+// Why a message was refused: what to answer and what to say. For responses the status means nothing.
+struct HttpError {
+  int status = 400;         // 400, 414, 431, 501, 505
+  std::string_view detail;  // static text: "two Content-Length fields that differ"
+};
+
+// The fields that a forwarder treats by name; all others pass through it.
+enum class FieldName : std::uint8_t {
+  other,
+  connection,
+  content_length,
+  expect,
+  forwarded_for,
+  forwarded_host,
+  forwarded_proto,
+  host,
+  keep_alive,
+  max_forwards,
+  proxy,  // Proxy-Connection, Proxy-Authenticate, Proxy-Authorization: all end at this hop
+  request_id,
+  te,
+  trailer,
+  transfer_encoding,
+  upgrade,
+  via,
+  ambiguous,  // one of these with "_" for "-": backends that know CGI names take the two for one
+};
+FieldName field_name(std::string_view name);
+
+// A head whose Connection fields have more elements is refused: each is compared with every field when it is
+// forwarded.
+inline constexpr std::size_t kMostConnectionOptions = 32;
+
 struct HeaderField {
   std::string_view name;   // as sent
   std::string_view value;  // without surrounding blanks
+  FieldName known = FieldName::other;
 };
 
 enum class BodyKind {
@@ -25,12 +61,16 @@ enum class BodyKind {
 class HeaderFields {
  public:
   void clear() { fields_.clear(); }
-  void add(std::string_view name, std::string_view value) { fields_.push_back({name, value}); }
+  void add(std::string_view name, std::string_view value) {
+    fields_.push_back({name, value, field_name(name)});
+  }
 
   const HeaderField* find(std::string_view name) const;  // the first; ASCII case ignored
-  std::string_view get(std::string_view name) const;     // its value, or empty
+  const HeaderField* find(FieldName name) const;
+  std::string_view get(std::string_view name) const;  // its value, or empty
   std::size_t count(std::string_view name) const;
-  bool has_token(std::string_view name, std::string_view token) const;  // in any field of that name, as a list
+  bool has_token(std::string_view name,
+                 std::string_view token) const;  // in any field of that name, as a list
 
   auto begin() const { return fields_.begin(); }
   auto end() const { return fields_.end(); }
@@ -40,12 +80,24 @@ class HeaderFields {
   std::vector<HeaderField> fields_;
 };
 
+// Walks a comma-separated list (RFC 9110 section 5.6.1): elements without blanks around them, empty ones left
+// out, commas in quoted strings are no separators.
+class ListReader {
+ public:
+  explicit ListReader(std::string_view list) : rest_(list) {}
+  bool next(std::string_view& element);
+
+ private:
+  std::string_view rest_;
+};
+
 struct RequestHead {
   std::string_view method;
   std::string_view target;  // as sent; origin-form, absolute-form, or "*" for OPTIONS
   std::string_view path;    // what to forward: the origin-form of target ("/" when absolute-form has no path)
-  std::string_view host;    // of the Host field, or of an absolute-form target, which wins (RFC 9112 section 3.2.2)
-  int minor = 1;            // HTTP/1.minor
+  std::string_view
+      host;       // of the Host field, or of an absolute-form target, which wins (RFC 9112 section 3.2.2)
+  int minor = 1;  // HTTP/1.minor
   HeaderFields fields;
   BodyKind body = BodyKind::none;
   std::uint64_t content_length = 0;  // BodyKind::length

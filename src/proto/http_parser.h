@@ -1,10 +1,10 @@
-// HttpParser: bytes in; a head, body pieces and the end of the message out. llhttp in strict mode behind rules of our
-// own, so that no byte sequence can be read as two requests by one reader and as one by another.
+// HttpParser: bytes in; a head, body pieces and the end of the message out. llhttp in strict mode behind
+// rules of our own, so that no byte sequence can be read as two requests by one reader and as one by another.
 //
 // A head is collected whole (bounded), scanned byte by byte (head_scan), then parsed by llhttp, then judged
 // (head_rules). Bodies stream through without being stored. Used for both directions; no I/O.
-// Invariant: feed() consumes bytes up to the end of one message and not one more: pipelined requests, bytes after a
-// 101 and bytes after an error stay with the caller.
+// Invariant: feed() consumes bytes up to the end of one message and not one more: pipelined requests, bytes
+// after a 101 and bytes after an error stay with the caller.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +17,9 @@
 
 namespace probegate::proto {
 
-// Why a message was refused: what to answer and what to say. For responses the status means nothing.
-struct HttpError {
-  int status = 400;  // 400, 414, 431, 501, 505
-  std::string_view detail;  // static text: "two Content-Length fields that differ"
-};
-
 struct HttpLimits {
-  std::size_t head_bytes = 64 * 1024;  // start line and fields with their line ends; 0 = 64 KiB too, never unbounded
+  std::size_t head_bytes =
+      64 * 1024;  // start line and fields with their line ends; 0 = 64 KiB too, never unbounded
   std::size_t fields = 200;
   std::size_t chunk_extension_bytes = 4096;  // per body, all chunks together
   std::size_t trailer_bytes = 16 * 1024;
@@ -34,11 +29,11 @@ class HttpParser {
  public:
   enum class Role { request, response };
   enum class Event {
-    more,     // everything was consumed; feed more
-    head,     // request() or response() is complete; its views live until next_message()
-    body,     // body() is a piece of the payload as it stands on the wire (see raw()); valid until the next call
-    done,     // the message is complete; raw() may still hold its last wire bytes
-    error,    // error() says why; the parser is finished
+    more,   // everything was consumed; feed more
+    head,   // request() or response() is complete; its views live until next_message()
+    body,   // raw() and payload() are a piece of the body, valid until the next call
+    done,   // the message is complete; raw() may still hold its last wire bytes
+    error,  // error() says why; the parser is finished
   };
 
   HttpParser(Role role, HttpLimits limits);
@@ -46,32 +41,36 @@ class HttpParser {
   HttpParser(HttpParser&&) noexcept;
   HttpParser& operator=(HttpParser&&) noexcept;
 
-  // Consumes bytes until the next event; `input` is advanced by what was consumed. After `head` of a message without
-  // a body the next call (also with no bytes) gives `done`.
+  // Consumes bytes until the next event; `input` is advanced by what was consumed. After `head` of a message
+  // without a body the next call (also with no bytes) gives `done`.
   Event feed(std::span<const char>& input);
 
   const RequestHead& request() const;
   const ResponseHead& response() const;
   std::string_view head_bytes() const;  // the raw head, including the empty line
 
-  // With Event::body and Event::done: the wire bytes consumed by this step, chunk framing and trailers included: what a
-  // relay passes on unchanged. Empty for BodyKind::none.
+  // With Event::body and Event::done: the wire bytes consumed by this step, chunk framing and trailers
+  // included: what a relay passes on unchanged. Empty for BodyKind::none.
   std::string_view raw() const;
-  // With Event::body: the payload of this step without chunk framing, for a receiver that knows no chunks. One step is
-  // at most one piece of one chunk.
+  // With Event::body: the payload of this step without chunk framing, for a receiver that knows no chunks.
+  // One step is at most one piece of one chunk.
   std::string_view payload() const;
+  // One step then takes all the chunks that the input holds, and payload() means nothing: a relay writes less
+  // often. Until next_message().
+  void join_chunks();
   std::uint64_t body_bytes() const;  // payload seen so far, without chunk framing
 
   const HttpError& error() const;
 
-  bool idle() const;    // nothing of a next message has been seen (blank lines before a request do not count)
-  bool in_body() const; // between head and done
+  bool idle() const;  // nothing of a next message has been seen (blank lines before a request do not count)
+  bool in_body() const;  // between head and done
 
   // Requests: forget this message and be ready for the next one on the same connection.
   void next_message();
   // Responses: tell, before feeding it, what the request was: no body follows an answer to HEAD.
   void expect_response_to(std::string_view method);
-  // Responses: the peer closed. True when that completes the message (BodyKind::until_close), false when it truncates.
+  // Responses: the peer closed. True when that completes the message (BodyKind::until_close), false when it
+  // truncates.
   bool finish();
 
  private:

@@ -1,7 +1,8 @@
 // WebSocket frames (RFC 6455 section 5) as a relay needs them: boundaries and kinds, never payload.
 //
-// FrameTracker reads frame headers out of a passing stream, one object per direction, a few bytes of state, no copy,
-// no allocation. It knows where one frame ends and the next begins, so that a frame of ours can go between two of theirs.
+// FrameTracker reads frame headers out of a passing stream, one object per direction, a few bytes of state,
+// no copy, no allocation. It knows where one frame ends and the next begins, so that a frame of ours can go
+// between two of theirs.
 #pragma once
 
 #include <array>
@@ -9,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace probegate::proto {
 
@@ -29,24 +31,62 @@ class FrameTracker {
 
   enum class Problem : std::uint8_t { none, protocol, too_big };
 
-  // Walks over passing bytes. Stops, and returns how many were walked, at: the end of the input; the end of a Close
-  // frame (closed() is then true; bytes after it are not to be forwarded); the first byte of the frame that breaks a rule
-  // (problem() says which; that frame's header bytes before the breaking one are not counted as walked when they came in
-  // this call, so nothing of a bad frame needs to be forwarded).
+  // Walks over passing bytes. Stops, and returns how many were walked, at: the end of the input; the end of a
+  // Close frame (closed() is then true; bytes after it are not to be forwarded); the first byte of the frame
+  // that breaks a rule (problem() says which; that frame's header bytes before the breaking one are not
+  // counted as walked when they came in this call, so nothing of a bad frame needs to be forwarded).
   std::size_t walk(std::span<const char> bytes);
 
-  bool at_boundary() const;        // a frame of ours may be put here
-  bool closed() const;             // a Close frame has passed
-  std::uint16_t close_code() const;  // of that Close; close_code::kNone when it had none
+  bool at_boundary() const {
+    return header_size_ == 0 && payload_left_ == 0;
+  }                                        // a frame of ours may be put here
+  bool closed() const { return closed_; }  // a Close frame has passed
+  std::uint16_t close_code() const {
+    return close_code_;
+  }  // of that Close; close_code::kNone when it had none
   Problem problem() const;
   std::string_view problem_detail() const;
-  std::uint64_t messages() const;  // complete text and binary messages so far
-  bool saw_pong() const;           // a Pong passed since the last call of take_pong()
-  bool take_pong();
+  std::uint64_t messages() const { return messages_; }  // complete text and binary messages so far
+  bool saw_pong() const { return saw_pong_; }           // a Pong passed since the last call of take_pong()
+  bool take_pong() { return std::exchange(saw_pong_, false); }
+
+  // While on, walk() also stops before each Pong that is not at the front of `bytes`, so that a Pong that
+  // answers a Ping of ours can be recognised (pong_size) and, once walked, dropped.
+  void stop_before_pong(bool on) { stop_before_pong_ = on; }
 
  private:
-  // left to the implementation; sizeof(FrameTracker) <= 64
+  enum class Fault : std::uint8_t;
+  static std::string_view detail(Fault fault);
+
+  std::size_t walk_header(const char* bytes, std::size_t size);
+  std::size_t header_needed() const;
+  void check_header();
+  void begin_payload();
+  void end_frame();
+  unsigned opcode() const { return header_[0] & 0x0f; }
+  bool is_final() const { return (header_[0] & 0x80) != 0; }
+  bool is_control() const { return (header_[0] & 0x08) != 0; }
+
+  std::uint64_t payload_left_ = 0;   // of the frame that is passing
+  std::uint64_t message_bytes_ = 0;  // payload of the message so far, over its fragments
+  std::uint64_t max_message_;
+  std::uint64_t messages_ = 0;
+  std::array<unsigned char, 14> header_{};  // of the frame that is passing, a Close's code included
+  std::uint16_t close_code_ = close_code::kNone;
+  std::uint8_t header_size_ = 0;  // how much of it has come; 0 again once it is whole
+  Fault fault_{};
+  bool masked_;
+  bool extensions_;
+  bool in_message_ = false;  // between the first fragment and the last
+  bool closed_ = false;
+  bool saw_pong_ = false;
+  bool stop_before_pong_ = false;
 };
+static_assert(sizeof(FrameTracker) <= 64);
+
+// The size of the Pong that `bytes`, which begin at a boundary, begin with, if it is whole and echoes
+// `payload`; else 0.
+std::size_t pong_size(std::span<const char> bytes, std::string_view payload);
 
 // Complete control frames of ours. `mask_key` only towards a server.
 struct ControlFrame {
@@ -54,7 +94,8 @@ struct ControlFrame {
   std::size_t size = 0;
   std::string_view view() const { return {bytes.data(), size}; }
 };
-ControlFrame make_close(std::uint16_t code, std::string_view reason);  // reason cut at 123 bytes, on a UTF-8 boundary
+// The reason is cut at 123 bytes, on a UTF-8 boundary; kNone makes a Close without code and reason.
+ControlFrame make_close(std::uint16_t code, std::string_view reason);
 ControlFrame make_close(std::uint16_t code, std::string_view reason, std::array<unsigned char, 4> mask_key);
 ControlFrame make_ping(std::string_view payload);
 ControlFrame make_ping(std::string_view payload, std::array<unsigned char, 4> mask_key);
@@ -78,8 +119,11 @@ class FrameReader {
 
  private:
   std::size_t max_frame_;
+  FrameTracker rules_{Masking::forbidden, false, 0};
   Frame frame_{};
-  std::string buffer_;
+  std::string header_;
+  std::uint64_t left_ = 0;  // of the payload
+  bool in_payload_ = false;
   std::string_view error_;
 };
 

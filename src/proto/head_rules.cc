@@ -1,0 +1,266 @@
+#include "proto/head_rules.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "proto/head_scan.h"
+
+namespace probegate::proto {
+namespace {
+
+using Problem = std::optional<HttpError>;
+
+HttpError bad(std::string_view detail) { return {400, detail}; }
+
+// What is passed on. The rest of llhttp's table is RTSP and ICE, the HTTP/2 preface, CONNECT, which asks for
+// a tunnel that a gateway has no business with, and TRACE, which shows a client the fields that we add for
+// the backend alone.
+constexpr std::array<std::string_view, 31> kMethods{
+    "GET",    "POST",      "HEAD",        "PUT",      "DELETE",     "OPTIONS",  "PATCH",  "COPY",
+    "LOCK",   "MKCOL",     "MOVE",        "PROPFIND", "PROPPATCH",  "SEARCH",   "UNLOCK", "BIND",
+    "REBIND", "UNBIND",    "ACL",         "REPORT",   "MKACTIVITY", "CHECKOUT", "MERGE",  "M-SEARCH",
+    "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "PURGE",    "MKCALENDAR", "LINK",     "UNLINK"};
+
+// Everything that decides on framing and connection, gathered in one pass over the fields.
+struct Control {
+  const HeaderField* host = nullptr;
+  const HeaderField* content_length = nullptr;
+  const HeaderField* transfer_encoding = nullptr;
+  int hosts = 0, content_lengths = 0, transfer_encodings = 0;
+  bool close = false, keep_alive = false, upgrade = false;  // Connection names them
+  bool websocket = false;                                   // Upgrade names it
+  bool expect_continue = false;
+};
+
+Problem read_connection(std::string_view value, Control& control, std::size_t& options) {
+  ListReader list(value);
+  for (std::string_view option; list.next(option);) {
+    if (++options > kMostConnectionOptions) return bad("too many options in Connection");
+    if (iequals(option, "close")) {
+      control.close = true;
+    } else if (iequals(option, "keep-alive")) {
+      control.keep_alive = true;
+    } else if (iequals(option, "upgrade")) {
+      control.upgrade = true;
+    }
+    switch (field_name(option)) {
+      case FieldName::host:
+      case FieldName::content_length:
+      case FieldName::transfer_encoding: return bad("Connection names a field that frames the message");
+      default: break;
+    }
+  }
+  return std::nullopt;
+}
+
+Problem gather(const HeaderFields& fields, Control& control) {
+  std::size_t options = 0;
+  for (const HeaderField& field : fields) {
+    switch (field.known) {
+      case FieldName::host:
+        control.host = &field;
+        ++control.hosts;
+        break;
+      case FieldName::content_length:
+        control.content_length = &field;
+        ++control.content_lengths;
+        break;
+      case FieldName::transfer_encoding:
+        control.transfer_encoding = &field;
+        ++control.transfer_encodings;
+        break;
+      case FieldName::connection:
+        if (auto wrong = read_connection(field.value, control, options)) return wrong;
+        break;
+      case FieldName::upgrade:
+        control.websocket = control.websocket || list_contains(field.value, "websocket");
+        break;
+      case FieldName::expect: control.expect_continue = iequals(field.value, "100-continue"); break;
+      default: break;
+    }
+  }
+  if (control.content_lengths > 1) return bad("two Content-Length fields");
+  if (control.transfer_encodings > 1) return bad("two Transfer-Encoding fields");
+  if (control.content_length != nullptr && control.transfer_encoding != nullptr) {
+    return bad("both Content-Length and Transfer-Encoding");
+  }
+  return std::nullopt;
+}
+
+bool is_chunked(const Control& control) {
+  return control.transfer_encoding != nullptr && iequals(control.transfer_encoding->value, "chunked");
+}
+
+// Not exactly "chunked". 501 where the only fault is a coding that we do not know (RFC 9112 section 6.1); 400
+// for what could hide from one reader that another sees chunks.
+HttpError transfer_encoding_problem(std::string_view value) {
+  constexpr HttpError kUnclear{400, "a Transfer-Encoding that is not exactly chunked"};
+  ListReader list(value);
+  bool chunked = false, any = false;
+  for (std::string_view coding; list.next(coding); any = true) {
+    if (chunked || !is_token(coding) || iequals(coding, "identity")) return kUnclear;
+    chunked = iequals(coding, "chunked");
+    if (!chunked && to_lower(coding).find("chunked") != std::string::npos) return kUnclear;
+  }
+  return any ? HttpError{501, "a transfer coding other than chunked"} : kUnclear;
+}
+
+Problem read_content_length(const Control& control, std::uint64_t& length) {
+  const auto value = parse_decimal<std::uint64_t>(control.content_length->value);
+  if (!value) return bad("a Content-Length that is not one number");
+  length = *value;
+  return std::nullopt;
+}
+
+bool keeps_alive(int minor, const Control& control) {
+  return !control.close && (minor >= 1 || control.keep_alive);
+}
+
+// uri-host [ ":" port ] of RFC 3986 section 3.2, never empty. No comma: it would be two Hosts folded into
+// one.
+bool is_host(std::string_view text) {
+  const auto is_alnum = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  };
+  std::size_t end = 0;
+  if (text.starts_with('[')) {
+    end = text.find(']');
+    if (end == std::string_view::npos || end == 1) return false;
+    const auto literal = text.substr(1, end - 1);
+    const auto allowed = [&](char c) {
+      return is_alnum(c) || std::string_view(":.-_~%").find(c) != std::string_view::npos;
+    };
+    if (!std::all_of(literal.begin(), literal.end(), allowed)) return false;
+    ++end;
+  } else {
+    while (end < text.size() && (is_alnum(text[end]) || std::string_view(".-_~%!$&'()*+;=").find(text[end]) !=
+                                                            std::string_view::npos)) {
+      ++end;
+    }
+    if (end == 0) return false;
+  }
+  if (end == text.size()) return true;
+  const auto port = text.substr(end + 1);
+  return text[end] == ':' && (port.empty() || parse_decimal<std::uint16_t>(port));
+}
+
+Problem read_host(RequestHead& head, const Control& control) {
+  if (control.hosts > 1) return bad("two Host fields");
+  if (control.host == nullptr) {
+    if (head.minor >= 1) return bad("no Host field");
+    return std::nullopt;
+  }
+  if (!is_host(control.host->value)) return bad("an invalid Host field");
+  head.host = control.host->value;
+  return std::nullopt;
+}
+
+// Origin-form, absolute-form or "*" (RFC 9112 section 3.2).
+Problem read_target(RequestHead& head, std::string& path_storage) {
+  head.path = head.target;
+  if (head.target.starts_with('/')) return std::nullopt;
+  if (head.target == "*") {
+    if (head.method == "OPTIONS") return std::nullopt;
+    return bad("the target \"*\" is for OPTIONS only");
+  }
+  std::size_t scheme = 0;
+  for (const std::string_view known : {"http://", "https://"}) {
+    if (iequals(head.target.substr(0, known.size()), known)) scheme = known.size();
+  }
+  if (scheme == 0) return bad("a request target that is neither a path nor an http URL");
+  const auto rest = head.target.substr(scheme);
+  const auto authority = rest.substr(0, rest.find_first_of("/?"));
+  if (!is_host(authority)) return bad("an invalid host in the request target");
+  head.host = authority;
+  head.path = rest.substr(authority.size());
+  if (head.path.empty()) {
+    head.path = head.method == "OPTIONS" ? "*" : "/";
+  } else if (head.path.front() == '?') {
+    path_storage.assign("/").append(head.path);
+    head.path = path_storage;
+  }
+  return std::nullopt;
+}
+
+Problem read_request_body(RequestHead& head, const Control& control) {
+  if (control.transfer_encoding != nullptr) {
+    if (head.minor == 0) return bad("Transfer-Encoding in an HTTP/1.0 request");
+    if (!is_chunked(control)) return transfer_encoding_problem(control.transfer_encoding->value);
+    head.body = BodyKind::chunked;
+  } else if (control.content_length != nullptr) {
+    if (auto wrong = read_content_length(control, head.content_length)) return wrong;
+    if (head.content_length > 0) head.body = BodyKind::length;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<HttpError> judge_request(RequestHead& head, std::string& path_storage) {
+  if (std::find(kMethods.begin(), kMethods.end(), head.method) == kMethods.end()) {
+    return HttpError{501, "a method that is not supported"};
+  }
+  Control control;
+  if (auto wrong = gather(head.fields, control)) return wrong;
+  if (auto wrong = read_host(head, control)) return wrong;
+  if (auto wrong = read_target(head, path_storage)) return wrong;
+  if (auto wrong = read_request_body(head, control)) return wrong;
+
+  head.keep_alive = keeps_alive(head.minor, control);
+  head.expect_continue = control.expect_continue && head.minor >= 1 && head.body != BodyKind::none;
+  if (control.upgrade && control.websocket && head.minor >= 1) {
+    if (head.method != "GET") return bad("an upgrade to websocket by a method other than GET");
+    if (head.body != BodyKind::none) return bad("an upgrade to websocket with a body");
+    head.upgrade_websocket = true;
+  }
+  return std::nullopt;
+}
+
+std::optional<HttpError> judge_response(ResponseHead& head, bool to_head_request) {
+  Control control;
+  if (auto wrong = gather(head.fields, control)) return wrong;
+  head.keep_alive = keeps_alive(head.minor, control);
+  if (control.content_length != nullptr) {
+    if (auto wrong = read_content_length(control, head.content_length)) return wrong;
+    head.has_content_length = true;
+  }
+  if (control.transfer_encoding != nullptr) {
+    if (head.minor == 0) return bad("Transfer-Encoding in an HTTP/1.0 answer");
+    // We never offered another coding. "identity", gone since RFC 7230, says no more than nothing.
+    if (!is_chunked(control) && !iequals(control.transfer_encoding->value, "identity")) {
+      return bad("a transfer coding that was not asked for");
+    }
+  }
+
+  const bool informational = head.status < 200;
+  if (informational || head.status == 204 || head.status == 304 || to_head_request) {
+    const bool announced = head.content_length > 0 || control.transfer_encoding != nullptr;
+    if (informational && announced) return bad("an informational answer with a body");
+    // Its sender may well send the body that it must not: nothing that follows can be trusted to be the next
+    // answer.
+    if (head.status == 204 && announced) head.keep_alive = false;
+  } else if (is_chunked(control)) {
+    head.body = BodyKind::chunked;
+  } else if (head.has_content_length) {
+    head.body = head.content_length > 0 ? BodyKind::length : BodyKind::none;
+  } else {
+    head.body = BodyKind::until_close;
+    head.keep_alive = false;
+  }
+  return std::nullopt;
+}
+
+std::optional<HttpError> judge_trailers(const HeaderFields& trailers) {
+  for (const HeaderField& field : trailers) {
+    switch (field.known) {
+      case FieldName::other:
+      case FieldName::request_id:
+      case FieldName::via: break;
+      default: return bad("a trailer field that belongs into the head");
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace probegate::proto

@@ -1,0 +1,52 @@
+// The byte-level rules of a head (RFC 9112 sections 2 to 5), applied before anything else looks at it: one
+// meaning per byte sequence, or refused. llhttp alone lets through some two dozen sequences that readers
+// disagree about.
+//
+// Called from: http_parser only.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "proto/http_message.h"
+
+namespace probegate::proto {
+
+bool is_token(std::string_view text);  // RFC 9110 section 5.6.2; not empty
+bool is_token_char(char c);
+
+// Copies a block of lines that ends with an empty line out of passing bytes: a head, or a trailer section.
+// Looks at each byte once, however the bytes are sliced. Invariant: every LF in the block follows a CR.
+class LineBlock {
+ public:
+  enum class Result {
+    more,
+    complete,  // the empty line is the last thing taken
+    bare_lf,
+    full,  // `limit` bytes were taken without an end
+  };
+  Result take(std::span<const char>& input, std::size_t limit);
+
+  const std::string& bytes() const { return bytes_; }
+  std::string_view first_line() const {
+    return {bytes_.data(), first_line_};
+  }  // with CRLF; empty while incomplete
+  bool empty() const { return bytes_.empty(); }
+  void clear();
+
+ private:
+  std::string bytes_;
+  std::size_t line_ = 0;  // bytes of the line that is being taken
+  std::size_t first_line_ = 0;
+};
+
+// Each takes a line with its CRLF; sets nothing but what it reads.
+std::optional<HttpError> scan_request_line(std::string_view line, RequestHead& head);
+std::optional<HttpError> scan_status_line(std::string_view line, ResponseHead& head);
+// The lines after the start line, up to and including the empty one.
+std::optional<HttpError> scan_fields(std::string_view lines, std::size_t most, HeaderFields& fields);
+
+}  // namespace probegate::proto

@@ -1,0 +1,103 @@
+#include "proto/http_message.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+
+namespace probegate::proto {
+namespace {
+
+// `canonical` is lower case. Says also whether the two are one only for a reader that takes "_" for "-".
+FieldName match(std::string_view name, std::string_view canonical, FieldName known) {
+  bool underscore = false;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const char want = canonical[i];
+    if (name[i] == want) continue;
+    if (want >= 'a' && want <= 'z' && name[i] == want - 'a' + 'A') continue;
+    if (want != '-' || name[i] != '_') return FieldName::other;
+    underscore = true;
+  }
+  return underscore ? FieldName::ambiguous : known;
+}
+
+FieldName match_either(std::string_view name, std::string_view first, FieldName if_first,
+                       std::string_view second, FieldName if_second) {
+  const FieldName found = match(name, first, if_first);
+  return found != FieldName::other ? found : match(name, second, if_second);
+}
+
+}  // namespace
+
+// Called for every field of every head, hence by length first: most names are settled without a comparison.
+FieldName field_name(std::string_view name) {
+  switch (name.size()) {
+    case 2: return match(name, "te", FieldName::te);
+    case 3: return match(name, "via", FieldName::via);
+    case 4: return match(name, "host", FieldName::host);
+    case 6: return match(name, "expect", FieldName::expect);
+    case 7: return match_either(name, "upgrade", FieldName::upgrade, "trailer", FieldName::trailer);
+    case 10:
+      return match_either(name, "connection", FieldName::connection, "keep-alive", FieldName::keep_alive);
+    case 12:
+      return match_either(name, "x-request-id", FieldName::request_id, "max-forwards",
+                          FieldName::max_forwards);
+    case 14: return match(name, "content-length", FieldName::content_length);
+    case 15: return match(name, "x-forwarded-for", FieldName::forwarded_for);
+    case 16:
+      return match_either(name, "x-forwarded-host", FieldName::forwarded_host, "proxy-connection",
+                          FieldName::proxy);
+    case 17:
+      return match_either(name, "transfer-encoding", FieldName::transfer_encoding, "x-forwarded-proto",
+                          FieldName::forwarded_proto);
+    case 18: return match(name, "proxy-authenticate", FieldName::proxy);
+    case 19: return match(name, "proxy-authorization", FieldName::proxy);
+    default: return FieldName::other;
+  }
+}
+
+const HeaderField* HeaderFields::find(std::string_view name) const {
+  const auto found =
+      std::find_if(begin(), end(), [name](const HeaderField& field) { return iequals(field.name, name); });
+  return found == end() ? nullptr : &*found;
+}
+
+const HeaderField* HeaderFields::find(FieldName name) const {
+  const auto found =
+      std::find_if(begin(), end(), [name](const HeaderField& field) { return field.known == name; });
+  return found == end() ? nullptr : &*found;
+}
+
+std::string_view HeaderFields::get(std::string_view name) const {
+  const HeaderField* const field = find(name);
+  return field != nullptr ? field->value : std::string_view();
+}
+
+std::size_t HeaderFields::count(std::string_view name) const {
+  return static_cast<std::size_t>(
+      std::count_if(begin(), end(), [name](const HeaderField& field) { return iequals(field.name, name); }));
+}
+
+bool HeaderFields::has_token(std::string_view name, std::string_view token) const {
+  return std::any_of(begin(), end(), [name, token](const HeaderField& field) {
+    return iequals(field.name, name) && list_contains(field.value, token);
+  });
+}
+
+bool ListReader::next(std::string_view& element) {
+  while (!rest_.empty()) {
+    bool quoted = false;
+    std::size_t end = 0;
+    for (; end < rest_.size() && (quoted || rest_[end] != ','); ++end) {
+      if (rest_[end] == '"') quoted = !quoted;
+      if (quoted && rest_[end] == '\\') ++end;
+    }
+    end = std::min(end, rest_.size());  // a backslash may have been the last byte
+    element = trim(rest_.substr(0, end));
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    if (!element.empty()) return true;
+  }
+  return false;
+}
+
+}  // namespace probegate::proto

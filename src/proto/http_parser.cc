@@ -1,0 +1,372 @@
+#include "proto/http_parser.h"
+
+#include <llhttp.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "proto/head_rules.h"
+#include "proto/head_scan.h"
+
+namespace probegate::proto {
+
+// Debian builds llhttp 8 lenient unless told otherwise, and lenient means CVE-2023-30589.
+static_assert(LLHTTP_VERSION_MAJOR != 8 || LLHTTP_STRICT_MODE == 1, "llhttp 8 must be built strict");
+
+class HttpParser::Impl {
+ public:
+  Impl(Role role, HttpLimits limits) : role_(role), limits_(limits) {
+    if (limits_.head_bytes == 0) limits_.head_bytes = HttpLimits{}.head_bytes;
+    llhttp_init(&llhttp_, role_ == Role::request ? HTTP_REQUEST : HTTP_RESPONSE, &settings());
+    llhttp_.data = this;
+  }
+
+  Event feed(std::span<const char>& input) {
+    raw_ = payload_ = {};
+    switch (state_) {
+      case State::start:
+      case State::head: return take_head(input);
+      case State::length: return take_length(input);
+      case State::until_close: return input.empty() ? Event::more : took_payload(take_all(input));
+      case State::chunk_header:
+      case State::chunk_data:
+      case State::trailers: return take_chunks(input);
+      case State::done: return Event::done;
+      case State::failed: break;
+    }
+    return Event::error;
+  }
+
+  void next_message() {
+    state_ = State::start;
+    blank_bytes_ = 0;
+    head_.clear();
+    trailers_.clear();
+    start_line_checked_ = join_chunks_ = llhttp_done_ = false;
+    remaining_ = body_bytes_ = chunk_framing_ = chunk_extensions_ = 0;
+    reset_head(request_);
+    reset_head(response_);
+    raw_ = payload_ = {};
+    llhttp_reset(&llhttp_);
+  }
+
+  bool finish() {
+    if (state_ == State::until_close) state_ = State::done;
+    return state_ == State::done;
+  }
+
+  Role role_;
+  HttpLimits limits_;
+  enum class State { start, head, length, until_close, chunk_header, chunk_data, trailers, done, failed };
+  State state_ = State::start;
+
+  RequestHead request_;
+  ResponseHead response_;
+  LineBlock head_;
+  std::string_view raw_;
+  std::string_view payload_;
+  std::uint64_t body_bytes_ = 0;
+  HttpError error_;
+  bool to_head_request_ = false;
+  bool join_chunks_ = false;
+
+ private:
+  static const llhttp_settings_t& settings() {
+    static const llhttp_settings_t shared = [] {
+      llhttp_settings_t s;
+      llhttp_settings_init(&s);
+      s.on_headers_complete = [](llhttp_t* llhttp) { return self(llhttp).on_headers_complete(); };
+      s.on_chunk_header = [](llhttp_t*) { return static_cast<int>(HPE_PAUSED); };
+      s.on_message_complete = [](llhttp_t* llhttp) {
+        self(llhttp).llhttp_done_ = true;
+        return static_cast<int>(HPE_PAUSED);
+      };
+      return s;
+    }();
+    return shared;
+  }
+  static Impl& self(llhttp_t* llhttp) { return *static_cast<Impl*>(llhttp->data); }
+
+  // Keeps the memory of the fields for the next message.
+  template <typename Head>
+  static void reset_head(Head& head) {
+    HeaderFields fields = std::move(head.fields);
+    fields.clear();
+    head = {};
+    head.fields = std::move(fields);
+  }
+
+  Event fail(HttpError error) {
+    state_ = State::failed;
+    error_ = error;
+    raw_ = payload_ = {};
+    return Event::error;
+  }
+  Event fail(std::string_view detail) { return fail(HttpError{400, detail}); }
+
+  static std::string_view take(std::span<const char>& input, std::size_t size) {
+    const std::string_view taken(input.data(), size);
+    input = input.subspan(size);
+    return taken;
+  }
+  static std::string_view take_all(std::span<const char>& input) { return take(input, input.size()); }
+
+  Event took_payload(std::string_view piece) {
+    raw_ = payload_ = piece;
+    body_bytes_ += piece.size();
+    return Event::body;
+  }
+
+  // --- the head
+
+  Event take_head(std::span<const char>& input) {
+    if (state_ == State::start) {
+      if (const auto wrong = skip_blank_lines(input)) return fail(*wrong);
+      if (state_ == State::start) return Event::more;
+    }
+    const auto taken = head_.take(input, limits_.head_bytes);
+    if (taken == LineBlock::Result::complete) return complete_head();
+    // Refused as soon as it is known to be wrong: what is not HTTP may never send the empty line.
+    if (!start_line_checked_ && !head_.first_line().empty()) {
+      start_line_checked_ = true;
+      RequestHead request;  // not the members: their views would not survive the growth of head_
+      ResponseHead response;
+      if (const auto wrong = scan_start_line(request, response)) return fail(*wrong);
+    }
+    switch (taken) {
+      case LineBlock::Result::bare_lf: return fail("an LF without CR");
+      case LineBlock::Result::full:
+        if (head_.first_line().empty()) return fail(HttpError{414, "a request line larger than the limit"});
+        return fail(HttpError{431, "a head larger than the limit"});
+      default: return Event::more;
+    }
+  }
+
+  // RFC 9112 section 2.2 asks for patience with an empty line that an old client sends after a body.
+  std::optional<HttpError> skip_blank_lines(std::span<const char>& input) {
+    constexpr int kMostBlankBytes = 4;  // two CRLF
+    while (!input.empty()) {
+      const char c = input.front();
+      if (blank_bytes_ % 2 == 1) {
+        if (c != '\n') return HttpError{400, "a CR without LF"};
+      } else if (c != '\r' || role_ == Role::response || blank_bytes_ == kMostBlankBytes) {
+        if (!is_token_char(c)) return HttpError{400, "not HTTP"};
+        state_ = State::head;
+        break;
+      }
+      ++blank_bytes_;
+      input = input.subspan(1);
+    }
+    return std::nullopt;
+  }
+
+  std::optional<HttpError> scan_start_line(RequestHead& request, ResponseHead& response) const {
+    return role_ == Role::request ? scan_request_line(head_.first_line(), request)
+                                  : scan_status_line(head_.first_line(), response);
+  }
+
+  Event complete_head() {
+    if (const auto wrong = scan_start_line(request_, response_)) return fail(*wrong);
+    const bool is_request = role_ == Role::request;
+    auto& fields = is_request ? request_.fields : response_.fields;
+    const auto lines = std::string_view(head_.bytes()).substr(head_.first_line().size());
+    if (const auto wrong = scan_fields(lines, limits_.fields, fields)) return fail(*wrong);
+    if (const auto wrong = is_request ? judge_request(request_, path_storage_)
+                                      : judge_response(response_, to_head_request_)) {
+      return fail(*wrong);
+    }
+    if (!run_llhttp(head_.bytes())) return fail_by_llhttp();
+
+    remaining_ = is_request ? request_.content_length : response_.content_length;
+    switch (body()) {
+      case BodyKind::none: state_ = State::done; break;
+      case BodyKind::length: state_ = State::length; break;
+      case BodyKind::chunked: state_ = State::chunk_header; break;
+      case BodyKind::until_close: state_ = State::until_close; break;
+    }
+    return Event::head;
+  }
+
+  BodyKind body() const { return role_ == Role::request ? request_.body : response_.body; }
+
+  // The second judge must have read the same message. Only chunked bodies are its business from here on.
+  int on_headers_complete() {
+    constexpr int kSkipBody = 1, kWithBody = 0, kRefuse = -1;
+    llhttp_.upgrade = 0;  // where a message ends is decided here
+    const bool has_length = (llhttp_.flags & F_CONTENT_LENGTH) != 0;
+    const bool chunked = (llhttp_.flags & F_CHUNKED) != 0;
+    const int minor = role_ == Role::request ? request_.minor : response_.minor;
+    bool agreed = llhttp_.http_major == 1 && llhttp_.http_minor == minor;
+    switch (body()) {
+      case BodyKind::length: {
+        const auto length = role_ == Role::request ? request_.content_length : response_.content_length;
+        agreed = agreed && has_length && !chunked && llhttp_.content_length == length;
+        break;
+      }
+      case BodyKind::chunked: agreed = agreed && chunked && !has_length; break;
+      case BodyKind::until_close: agreed = agreed && !chunked && !has_length; break;
+      case BodyKind::none:  // of a request nothing may announce one; answers may, to HEAD or with 304
+        if (role_ == Role::request) agreed = agreed && !chunked && llhttp_.content_length == 0;
+        break;
+    }
+    disagreed_ = !agreed;
+    if (disagreed_) return kRefuse;
+    return body() == BodyKind::chunked ? kWithBody : kSkipBody;
+  }
+
+  // --- llhttp
+
+  // Gives it all of `bytes`; false when it finds fault or stops before their end.
+  bool run_llhttp(std::string_view bytes) {
+    return run_llhttp_until_pause(bytes) == bytes.size() && llhttp_ok_;
+  }
+
+  // How far it read: to the end or to where a callback paused it.
+  std::size_t run_llhttp_until_pause(std::string_view bytes) {
+    paused_ = false;
+    const llhttp_errno_t result = llhttp_execute(&llhttp_, bytes.data(), bytes.size());
+    llhttp_ok_ = result == HPE_OK || result == HPE_PAUSED;
+    if (result != HPE_PAUSED) return bytes.size();
+    paused_ = true;
+    const auto read = static_cast<std::size_t>(llhttp_get_error_pos(&llhttp_) - bytes.data());
+    llhttp_resume(&llhttp_);
+    return read;
+  }
+
+  Event fail_by_llhttp() {
+    if (disagreed_) return fail("a head that can be read in two ways");
+    const char* const reason = llhttp_get_error_reason(&llhttp_);  // static text in llhttp
+    return fail(reason != nullptr && *reason != '\0' ? std::string_view(reason) : "malformed HTTP");
+  }
+
+  // --- the body
+
+  Event take_length(std::span<const char>& input) {
+    if (input.empty()) return Event::more;
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, input.size()));
+    took_payload(take(input, size));
+    remaining_ -= size;
+    if (remaining_ > 0) return Event::body;
+    state_ = State::done;
+    return Event::done;
+  }
+
+  Event take_chunks(std::span<const char>& input) {
+    const char* const begin = input.data();
+    bool stop = false;
+    while (!stop && !input.empty() && state_ != State::trailers) {
+      if (state_ == State::chunk_header) {
+        if (!take_chunk_header(input)) return Event::error;
+      } else {
+        if (!take_chunk_data(input)) return Event::error;
+        stop = !join_chunks_;
+      }
+    }
+    if (join_chunks_) payload_ = {};
+    raw_ = {begin, static_cast<std::size_t>(input.data() - begin)};
+    if (state_ == State::trailers && !stop) return take_trailers(input);
+    return raw_.empty() ? Event::more : Event::body;
+  }
+
+  // From the end of the last chunk's data to the end of the next chunk's size line; llhttp pauses there.
+  bool take_chunk_header(std::span<const char>& input) {
+    const std::size_t read = run_llhttp_until_pause({input.data(), input.size()});
+    if (!llhttp_ok_) {
+      fail_by_llhttp();
+      return false;
+    }
+    input = input.subspan(read);
+    chunk_framing_ += read;
+    // CRLF of the data before, 16 hex digits, CRLF: what is more is extension or padding, and is rationed.
+    constexpr std::uint64_t kPlain = 2 + 16 + 2;
+    const std::uint64_t beyond = chunk_framing_ > kPlain ? chunk_framing_ - kPlain : 0;
+    if (chunk_extensions_ + beyond > limits_.chunk_extension_bytes) {
+      fail("chunk extensions larger than the limit");
+      return false;
+    }
+    if (!paused_) return true;
+    chunk_extensions_ += beyond;
+    chunk_framing_ = 0;
+    remaining_ = llhttp_.content_length;
+    state_ = remaining_ > 0 ? State::chunk_data : State::trailers;
+    return true;
+  }
+
+  bool take_chunk_data(std::span<const char>& input) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, input.size()));
+    payload_ = take(input, size);
+    if (!run_llhttp(payload_)) {
+      fail_by_llhttp();
+      return false;
+    }
+    body_bytes_ += size;
+    remaining_ -= size;
+    if (remaining_ == 0) state_ = State::chunk_header;
+    return true;
+  }
+
+  // Trailers go on only once all of them are known to be right. `raw_` holds what this step consumed before
+  // them.
+  Event take_trailers(std::span<const char>& input) {
+    const char* const begin = input.data();
+    const bool fresh = trailers_.empty();
+    const auto taken = trailers_.take(input, std::max<std::size_t>(limits_.trailer_bytes, 2));
+    switch (taken) {
+      case LineBlock::Result::more: return raw_.empty() ? Event::more : Event::body;
+      case LineBlock::Result::bare_lf: return fail("an LF without CR in the trailers");
+      case LineBlock::Result::full: return fail(HttpError{431, "trailers larger than the limit"});
+      case LineBlock::Result::complete: break;
+    }
+    HeaderFields fields;
+    if (const auto wrong = scan_fields(trailers_.bytes(), limits_.fields, fields)) return fail(*wrong);
+    if (const auto wrong = judge_trailers(fields)) return fail(*wrong);
+    if (!run_llhttp(trailers_.bytes())) return fail_by_llhttp();
+    if (!llhttp_done_) return fail("a chunked body that does not end with its trailers");
+    state_ = State::done;
+    if (fresh) {
+      if (raw_.empty()) raw_ = {begin, 0};
+      raw_ = {raw_.data(), static_cast<std::size_t>(input.data() - raw_.data())};
+    } else {
+      raw_ = trailers_.bytes();
+    }
+    return Event::done;
+  }
+
+  llhttp_t llhttp_{};
+  bool llhttp_ok_ = true;
+  bool llhttp_done_ = false;
+  bool disagreed_ = false;
+  bool paused_ = false;
+
+  int blank_bytes_ = 0;  // of empty lines before the head
+  bool start_line_checked_ = false;
+  std::string path_storage_;
+  LineBlock trailers_;
+  std::uint64_t remaining_ = 0;         // of the body, or of the chunk
+  std::uint64_t chunk_framing_ = 0;     // bytes since the last byte of payload
+  std::uint64_t chunk_extensions_ = 0;  // of all chunks
+};
+
+HttpParser::HttpParser(Role role, HttpLimits limits) : impl_(std::make_unique<Impl>(role, limits)) {}
+HttpParser::~HttpParser() = default;
+HttpParser::HttpParser(HttpParser&&) noexcept = default;
+HttpParser& HttpParser::operator=(HttpParser&&) noexcept = default;
+
+HttpParser::Event HttpParser::feed(std::span<const char>& input) { return impl_->feed(input); }
+const RequestHead& HttpParser::request() const { return impl_->request_; }
+const ResponseHead& HttpParser::response() const { return impl_->response_; }
+std::string_view HttpParser::head_bytes() const { return impl_->head_.bytes(); }
+std::string_view HttpParser::raw() const { return impl_->raw_; }
+std::string_view HttpParser::payload() const { return impl_->payload_; }
+void HttpParser::join_chunks() { impl_->join_chunks_ = true; }
+std::uint64_t HttpParser::body_bytes() const { return impl_->body_bytes_; }
+const HttpError& HttpParser::error() const { return impl_->error_; }
+bool HttpParser::idle() const { return impl_->state_ == Impl::State::start; }
+bool HttpParser::in_body() const {
+  return impl_->state_ >= Impl::State::length && impl_->state_ < Impl::State::done;
+}
+void HttpParser::next_message() { impl_->next_message(); }
+void HttpParser::expect_response_to(std::string_view method) { impl_->to_head_request_ = method == "HEAD"; }
+bool HttpParser::finish() { return impl_->finish(); }
+
+}  // namespace probegate::proto

@@ -1,0 +1,331 @@
+#include "proto/ws_frames.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace probegate::proto {
+namespace {
+
+using MaskKey = std::array<unsigned char, 4>;
+
+constexpr std::uint8_t kFin = 0x80, kRsv = 0x70, kMask = 0x80;
+constexpr std::size_t kMostControl = 125;
+constexpr unsigned kLength16 = 126, kLength64 = 127;
+
+// RFC 6455 section 7.4 and the IANA registry: what may stand on the wire.
+bool is_close_code(unsigned code) {
+  if (code >= 3000) return code <= 4999;
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014);
+}
+
+std::uint64_t big_endian(const unsigned char* bytes, std::size_t size) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < size; ++i) value = value << 8 | bytes[i];
+  return value;
+}
+
+std::size_t length_bytes(unsigned char second) {
+  const unsigned length = second & 0x7fu;
+  return length == kLength16 ? 2 : length == kLength64 ? 8 : 0;
+}
+
+std::uint64_t payload_length(const unsigned char* header) {
+  const std::size_t extended = length_bytes(header[1]);
+  return extended == 0 ? header[1] & 0x7fu : big_endian(header + 2, extended);
+}
+
+}  // namespace
+
+enum class FrameTracker::Fault : std::uint8_t {
+  none,
+  opcode,
+  reserved_bits,
+  fragmented_control,
+  control_too_long,
+  unmasked,
+  masked,
+  length_not_shortest,
+  length_top_bit,
+  continuation_of_nothing,
+  message_in_message,
+  close_body,
+  close_code,
+  too_big,
+};
+
+std::string_view FrameTracker::detail(Fault fault) {
+  switch (fault) {
+    case Fault::none: return {};
+    case Fault::opcode: return "a frame with an unknown opcode";
+    case Fault::reserved_bits: return "a frame with reserved bits that no extension defines";
+    case Fault::fragmented_control: return "a fragmented control frame";
+    case Fault::control_too_long: return "a control frame with more than 125 bytes";
+    case Fault::unmasked: return "an unmasked frame from a client";
+    case Fault::masked: return "a masked frame from a server";
+    case Fault::length_not_shortest: return "a frame whose length is not in its shortest form";
+    case Fault::length_top_bit: return "a frame length with the top bit set";
+    case Fault::continuation_of_nothing: return "a continuation frame without a message";
+    case Fault::message_in_message: return "a new message inside a fragmented one";
+    case Fault::close_body: return "a Close frame with one byte of payload";
+    case Fault::close_code: return "a Close frame with a code that must not be sent";
+    case Fault::too_big: return "a message larger than the limit";
+  }
+  return {};
+}
+
+FrameTracker::FrameTracker(Masking masking, bool extensions_negotiated, std::uint64_t max_message)
+    : max_message_(max_message), masked_(masking == Masking::required), extensions_(extensions_negotiated) {}
+
+FrameTracker::Problem FrameTracker::problem() const {
+  if (fault_ == Fault::none) return Problem::none;
+  return fault_ == Fault::too_big ? Problem::too_big : Problem::protocol;
+}
+
+std::string_view FrameTracker::problem_detail() const { return detail(fault_); }
+
+std::size_t FrameTracker::walk(std::span<const char> bytes) {
+  if (closed_ || fault_ != Fault::none) return 0;
+  std::size_t at = 0;
+  while (at < bytes.size() && !closed_) {
+    if (payload_left_ > 0) {
+      const auto step = std::min<std::uint64_t>(payload_left_, bytes.size() - at);
+      at += static_cast<std::size_t>(step);
+      payload_left_ -= step;
+      if (payload_left_ == 0) end_frame();
+      continue;
+    }
+    const bool begins_here = header_size_ == 0;
+    if (begins_here && stop_before_pong_ && at > 0 &&
+        (static_cast<unsigned>(bytes[at]) & 0x0fu) == static_cast<unsigned>(Opcode::pong)) {
+      break;
+    }
+    const std::size_t header_bytes = walk_header(bytes.data() + at, bytes.size() - at);
+    if (fault_ != Fault::none) {
+      // Nothing of this frame has gone on: where it would have begun is still a boundary.
+      if (begins_here) header_size_ = 0;
+      break;
+    }
+    at += header_bytes;
+  }
+  return at;
+}
+
+// How many bytes of header there must be before the next thing can be judged: the first, the second, all.
+std::size_t FrameTracker::header_needed() const {
+  if (header_size_ < 2) return header_size_ + 1u;
+  const bool has_code = opcode() == static_cast<unsigned>(Opcode::close) && (header_[1] & 0x7f) >= 2;
+  return 2 + length_bytes(header_[1]) + (masked_ ? 4 : 0) + (has_code ? 2 : 0);
+}
+
+// Stops at the end of the header, at a fault, or when the bytes are used up.
+std::size_t FrameTracker::walk_header(const char* bytes, std::size_t size) {
+  std::size_t used = 0;
+  for (;;) {
+    const std::size_t needed = header_needed();
+    const std::size_t step = std::min(size - used, needed - header_size_);
+    for (std::size_t i = 0; i < step; ++i)
+      header_[header_size_ + i] = static_cast<unsigned char>(bytes[used + i]);
+    used += step;
+    header_size_ = static_cast<std::uint8_t>(header_size_ + step);
+    if (header_size_ < needed) return used;
+    check_header();
+    if (fault_ != Fault::none) return used;
+    if (header_size_ >= 2 && header_size_ == header_needed()) {
+      begin_payload();
+      return used;
+    }
+  }
+}
+
+// Judges what the last byte of the header has made known. A bad frame is known by its first byte where that
+// is possible.
+void FrameTracker::check_header() {
+  if (header_size_ == 1) {
+    const unsigned op = opcode();
+    if (op > 10 || (op > 2 && op < 8)) {
+      fault_ = Fault::opcode;
+    } else if ((header_[0] & kRsv) != 0 && (!extensions_ || is_control())) {
+      fault_ = Fault::reserved_bits;
+    } else if (is_control()) {
+      if (!is_final()) fault_ = Fault::fragmented_control;
+    } else if ((op == 0) != in_message_) {
+      fault_ = op == 0 ? Fault::continuation_of_nothing : Fault::message_in_message;
+    }
+  } else if (header_size_ == 2) {
+    const unsigned length = header_[1] & 0x7fu;
+    if (((header_[1] & kMask) != 0) != masked_) {
+      fault_ = masked_ ? Fault::unmasked : Fault::masked;
+    } else if (is_control() && length > kMostControl) {
+      fault_ = Fault::control_too_long;
+    } else if (opcode() == static_cast<unsigned>(Opcode::close) && length == 1) {
+      fault_ = Fault::close_body;
+    }
+  }
+}
+
+// The header is whole: what only all of it can tell, and the first step into the payload.
+void FrameTracker::begin_payload() {
+  const std::uint64_t length = payload_length(header_.data());
+  const std::size_t extended = length_bytes(header_[1]);
+  payload_left_ = length;
+  if (extended != 0) {
+    if (length >> 63 != 0) {
+      fault_ = Fault::length_top_bit;
+    } else if (length <= (extended == 2 ? kMostControl : 0xffffu)) {
+      fault_ = Fault::length_not_shortest;
+    }
+  }
+  if (is_control()) {
+    if (opcode() == static_cast<unsigned>(Opcode::close) && length >= 2) {
+      const std::size_t at = header_size_ - 2u;
+      unsigned code = static_cast<unsigned>(big_endian(&header_[at], 2));
+      if (masked_) code ^= static_cast<unsigned>(big_endian(&header_[at - 4], 2));
+      if (!is_close_code(code)) fault_ = Fault::close_code;
+      close_code_ = static_cast<std::uint16_t>(code);
+      payload_left_ = length - 2;
+    }
+  } else if (fault_ == Fault::none) {
+    if (max_message_ > 0 && length > max_message_ - message_bytes_) fault_ = Fault::too_big;
+    message_bytes_ += length;
+    in_message_ = !is_final();
+  }
+  if (fault_ != Fault::none) {
+    payload_left_ = 0;
+    close_code_ = close_code::kNone;
+    return;
+  }
+  header_size_ = 0;
+  if (payload_left_ == 0) end_frame();
+}
+
+void FrameTracker::end_frame() {
+  if (is_control()) {
+    closed_ = opcode() == static_cast<unsigned>(Opcode::close);
+    saw_pong_ = saw_pong_ || opcode() == static_cast<unsigned>(Opcode::pong);
+  } else if (is_final()) {
+    ++messages_;
+    message_bytes_ = 0;
+  }
+}
+
+std::size_t pong_size(std::span<const char> bytes, std::string_view payload) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  if (bytes.size() < 2 || byte(0) != (kFin | static_cast<unsigned>(Opcode::pong))) return 0;
+  const bool masked = (byte(1) & kMask) != 0;
+  const std::size_t header = masked ? 6 : 2;
+  if ((byte(1) & 0x7fu) != payload.size() || bytes.size() < header + payload.size()) return 0;
+  for (std::size_t i = 0; i < payload.size(); ++i) {
+    const unsigned key = masked ? byte(2 + i % 4) : 0u;
+    if ((byte(header + i) ^ key) != static_cast<unsigned char>(payload[i])) return 0;
+  }
+  return header + payload.size();
+}
+
+namespace {
+
+void apply_mask(char* bytes, std::size_t size, MaskKey key) {
+  for (std::size_t i = 0; i < size; ++i)
+    bytes[i] = static_cast<char>(static_cast<unsigned char>(bytes[i]) ^ key[i % 4]);
+}
+
+ControlFrame make_control(Opcode opcode, std::string_view payload, const MaskKey* key) {
+  assert(payload.size() <= kMostControl);
+  ControlFrame frame{};
+  const auto put = [&frame](unsigned byte) { frame.bytes[frame.size++] = static_cast<char>(byte); };
+  put(kFin | static_cast<unsigned>(opcode));
+  put(static_cast<unsigned>(payload.size()) | (key != nullptr ? kMask : 0u));
+  if (key != nullptr) std::for_each(key->begin(), key->end(), put);
+  std::copy(payload.begin(), payload.end(), frame.bytes.begin() + static_cast<std::ptrdiff_t>(frame.size));
+  if (key != nullptr) apply_mask(frame.bytes.data() + frame.size, payload.size(), *key);
+  frame.size += payload.size();
+  return frame;
+}
+
+// The longest beginning of at most `most` bytes that does not cut a character in two.
+std::string_view cut_utf8(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0u) == 0x80u) --most;
+  return text.substr(0, most);
+}
+
+ControlFrame make_close(std::uint16_t code, std::string_view reason, const MaskKey* key) {
+  if (code == close_code::kNone) return make_control(Opcode::close, {}, key);
+  std::string payload{static_cast<char>(code >> 8), static_cast<char>(code & 0xff)};
+  payload += cut_utf8(reason, kMostControl - 2);
+  return make_control(Opcode::close, payload, key);
+}
+
+}  // namespace
+
+ControlFrame make_close(std::uint16_t code, std::string_view reason) {
+  return make_close(code, reason, nullptr);
+}
+ControlFrame make_close(std::uint16_t code, std::string_view reason, std::array<unsigned char, 4> mask_key) {
+  return make_close(code, reason, &mask_key);
+}
+ControlFrame make_ping(std::string_view payload) { return make_control(Opcode::ping, payload, nullptr); }
+ControlFrame make_ping(std::string_view payload, std::array<unsigned char, 4> mask_key) {
+  return make_control(Opcode::ping, payload, &mask_key);
+}
+
+std::string make_client_text(std::string_view payload, std::array<unsigned char, 4> mask_key) {
+  std::string frame{static_cast<char>(kFin | static_cast<unsigned>(Opcode::text))};
+  const auto put_length = [&frame, size = payload.size()](unsigned first, std::size_t bytes) {
+    frame += static_cast<char>(kMask | first);
+    for (std::size_t i = bytes; i > 0; --i) frame += static_cast<char>(size >> (8 * (i - 1)) & 0xff);
+  };
+  if (payload.size() <= kMostControl) {
+    put_length(static_cast<unsigned>(payload.size()), 0);
+  } else if (payload.size() <= 0xffff) {
+    put_length(kLength16, 2);
+  } else {
+    put_length(kLength64, 8);
+  }
+  frame.append(mask_key.begin(), mask_key.end());
+  const std::size_t header = frame.size();
+  frame += payload;
+  apply_mask(frame.data() + header, payload.size(), mask_key);
+  return frame;
+}
+
+FrameReader::Status FrameReader::next(std::span<const char>& input) {
+  const auto take = [&](std::size_t most, std::string& to) {
+    const auto piece = input.first(std::min(most, input.size()));
+    to.append(piece.data(), piece.size());
+    rules_.walk(piece);
+    if (rules_.problem() != FrameTracker::Problem::none) error_ = rules_.problem_detail();
+    input = input.subspan(piece.size());
+  };
+  while (error_.empty()) {
+    if (in_payload_) {
+      const auto size_before = frame_.payload.size();
+      take(static_cast<std::size_t>(left_), frame_.payload);
+      left_ -= frame_.payload.size() - size_before;
+      if (!error_.empty()) break;
+      if (left_ > 0) return Status::more;
+      in_payload_ = false;
+      header_.clear();
+      return Status::frame;
+    }
+    if (header_.empty() && rules_.closed()) input = {};  // no data after a Close means anything
+    const auto* const header = reinterpret_cast<const unsigned char*>(header_.data());
+    const std::size_t needed = header_.size() < 2 ? 2 : 2 + length_bytes(header[1]);
+    if (header_.size() < needed) {
+      if (input.empty()) return Status::more;
+      take(needed - header_.size(), header_);
+      continue;
+    }
+    left_ = payload_length(header);
+    if (left_ > max_frame_) {
+      error_ = "a frame larger than the limit";
+      break;
+    }
+    frame_.opcode = static_cast<Opcode>(header[0] & 0x0f);
+    frame_.fin = (header[0] & kFin) != 0;
+    frame_.payload.clear();
+    in_payload_ = true;
+  }
+  return Status::error;
+}
+
+}  // namespace probegate::proto

@@ -1,0 +1,115 @@
+#include "proto/ws_handshake.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "base/text.h"
+
+namespace probegate::proto {
+namespace {
+
+std::string base64(std::span<const unsigned char> bytes) {
+  std::string out((bytes.size() + 2) / 3 * 4, '\0');
+  std::array<unsigned char, 64> buffer{};  // at most 20 bytes come here: 28 characters and EVP's NUL
+  EVP_EncodeBlock(buffer.data(), bytes.data(), static_cast<int>(bytes.size()));
+  std::copy_n(buffer.begin(), out.size(), out.begin());
+  return out;
+}
+
+// 16 bytes in base64 are 22 characters of the alphabet and two of padding.
+bool is_key(std::string_view text) {
+  const auto in_alphabet = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+  };
+  return text.size() == 24 && text.ends_with("==") && std::all_of(text.begin(), text.end() - 2, in_alphabet);
+}
+
+template <typename Visit>
+void for_each_element(const HeaderFields& fields, std::string_view name, Visit visit) {
+  for (const HeaderField& field : fields) {
+    if (!iequals(field.name, name)) continue;
+    ListReader list(field.value);
+    for (std::string_view element; list.next(element);) visit(element);
+  }
+}
+
+// "permessage-deflate; client_max_window_bits" -> "permessage-deflate"
+std::string extension_name(std::string_view element) {
+  return to_lower(trim(element.substr(0, element.find(';'))));
+}
+
+bool contains(const std::vector<std::string>& list, std::string_view wanted) {
+  return std::find(list.begin(), list.end(), wanted) != list.end();
+}
+
+}  // namespace
+
+std::string websocket_key(std::span<const unsigned char, 16> random) { return base64(random); }
+
+std::string websocket_accept(std::string_view key) {
+  const std::string text = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  std::array<unsigned char, 20> digest{};
+  if (EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha1(), nullptr) != 1) {
+    throw std::runtime_error("OpenSSL offers no SHA-1, without which there is no WebSocket handshake");
+  }
+  return base64(digest);
+}
+
+std::optional<HandshakeError> check_upgrade_request(const RequestHead& request) {
+  if (request.fields.count("sec-websocket-key") != 1)
+    return HandshakeError{400, "not exactly one Sec-WebSocket-Key"};
+  if (!is_key(request.fields.get("sec-websocket-key"))) {
+    return HandshakeError{400, "a Sec-WebSocket-Key that is not 16 bytes in base64"};
+  }
+  if (request.fields.count("sec-websocket-version") != 1) {
+    return HandshakeError{400, "not exactly one Sec-WebSocket-Version"};
+  }
+  if (request.fields.get("sec-websocket-version") != "13") {
+    return HandshakeError{426, "a Sec-WebSocket-Version other than 13"};
+  }
+  return std::nullopt;
+}
+
+OfferedHandshake OfferedHandshake::of(const RequestHead& request) {
+  OfferedHandshake offered;
+  offered.accept = websocket_accept(request.fields.get("sec-websocket-key"));
+  for_each_element(request.fields, "sec-websocket-protocol",
+                   [&](std::string_view element) { offered.subprotocols.emplace_back(element); });
+  for_each_element(request.fields, "sec-websocket-extensions",
+                   [&](std::string_view element) { offered.extensions.push_back(extension_name(element)); });
+  return offered;
+}
+
+std::optional<std::string> check_upgrade_response(const ResponseHead& response,
+                                                  const OfferedHandshake& offered) {
+  const HeaderFields& fields = response.fields;
+  if (response.status != 101) return "status " + std::to_string(response.status) + " instead of 101";
+  if (response.minor < 1) return "a 101 in HTTP/1.0";
+  if (fields.count("upgrade") != 1 || !iequals(fields.get("upgrade"), "websocket")) {
+    return "Upgrade does not say websocket";
+  }
+  if (!fields.has_token("connection", "upgrade")) return "Connection does not name Upgrade";
+  if (fields.count("sec-websocket-accept") != 1) return "not exactly one Sec-WebSocket-Accept";
+  if (fields.get("sec-websocket-accept") != offered.accept)
+    return "Sec-WebSocket-Accept does not fit the key";
+
+  const auto subprotocols = fields.count("sec-websocket-protocol");
+  const auto subprotocol = fields.get("sec-websocket-protocol");
+  if (subprotocols > 1) return "two Sec-WebSocket-Protocol fields";
+  if (subprotocols == 1 && !contains(offered.subprotocols, subprotocol)) {
+    return "the subprotocol \"" + std::string(subprotocol) + "\" was not offered";
+  }
+
+  std::optional<std::string> wrong;
+  for_each_element(fields, "sec-websocket-extensions", [&](std::string_view element) {
+    const std::string name = extension_name(element);
+    if (!wrong && !contains(offered.extensions, name))
+      wrong = "the extension \"" + name + "\" was not offered";
+  });
+  return wrong;
+}
+
+}  // namespace probegate::proto
