@@ -1,0 +1,257 @@
+"""Builds the trees and runs the suites; each test case counts as one, and so does each crash.
+
+A suite is judged by its report (Catch2's XML, pytest's JUnit XML) and by its exit code: a report that breaks off, an
+exit code that the report does not explain and a sanitizer's finding in a child process are failures of their own.
+"""
+
+import concurrent.futures
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TREES = {
+    "build-test": ["-Db_sanitize=address,undefined", "-Dbuildtype=debug"],
+    "build-tsan": ["-Db_sanitize=thread", "-Dbuildtype=debug", "-Doptimization=1"],
+}
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
+CATCH2_SUITES = {"unit": "build-test", "component": "build-test", "threads": "build-tsan"}
+PYTEST_SUITES = {"lint": 120, "system": 900, "container": 1800}  # and how many seconds each may take
+SUITES = ["lint", "unit", "component", "threads", "system", "container"]
+ALL_SKIPPED = 77  # the exit code of a pytest folder that could not run here at all
+PROGRAM = ROOT / "build-test/src/probegate"
+WORKERS = min(4, os.cpu_count() or 1)
+
+
+@dataclass
+class Test:
+    name: str
+    file: str
+    timeout: int
+
+
+@dataclass
+class Tree:
+    name: str
+    tests: list[Test] = field(default_factory=list)
+    built: bool = False
+    launcher: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=lambda: dict(SANITIZERS))
+
+
+@dataclass
+class Outcome:
+    name: str
+    passed: int = 0
+    failures: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    seconds: float = 0
+
+
+def main(wanted: list[str]) -> int:
+    if unknown := set(wanted) - set(SUITES):
+        print(f"scripts/test: no suite {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}", file=sys.stderr)
+        return 2
+    suites = [suite for suite in SUITES if not wanted or suite in wanted]
+    outcomes = []
+    for step in steps(suites):
+        outcomes.append(step)
+        show(step)
+    passed = sum(outcome.passed for outcome in outcomes)
+    failed = sum(len(outcome.failures) for outcome in outcomes)
+    print(f"\n{passed} passed, {failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+def steps(suites: list[str]):
+    """Yields an Outcome for everything done, cheapest first."""
+    if "lint" in suites:
+        yield run_pytest("lint", Tree("build-test"))
+    trees = {name: Tree(name) for name in TREES}
+    executables = []
+    for tree in trees.values():
+        of_tree = [suite for suite in suites if CATCH2_SUITES.get(suite) == tree.name]
+        with_program = tree.name == "build-test" and "system" in suites
+        if not of_tree and not with_program:
+            continue
+        begin = time.monotonic()
+        failure = build(tree, of_tree, with_program)
+        yield Outcome(f"build {tree.name}", failures=[failure] if failure else [], seconds=time.monotonic() - begin)
+        executables += [(test, tree) for test in tree.tests if tree.built]
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        jobs = [pool.submit(run_catch2, test, tree) for test, tree in executables]
+        for job in concurrent.futures.as_completed(jobs):
+            yield job.result()
+    if "system" in suites and trees["build-test"].built:
+        yield run_pytest("system", trees["build-test"])
+    if "container" in suites:
+        yield run_pytest("container", Tree("build-test"))
+
+
+def build(tree: Tree, suites: list[str], with_program: bool) -> str | None:
+    """Returns what went wrong, if anything."""
+    directory = ROOT / tree.name
+    if not (directory / "build.ninja").is_file():
+        shutil.rmtree(directory, ignore_errors=True)
+        setup = subprocess.run(["meson", "setup", tree.name, *TREES[tree.name]], cwd=ROOT, capture_output=True, text=True)
+        if setup.returncode != 0:
+            return f"meson setup failed\n{tail(setup.stdout + setup.stderr)}"
+    # A changed meson.build is noticed by ninja alone, so that comes before the question for the tests.
+    ninja = ["ninja", "-C", tree.name, "--quiet"]
+    subprocess.run([*ninja, "build.ninja"], cwd=ROOT, stdout=subprocess.DEVNULL)
+    listed = subprocess.run(["meson", "introspect", "--tests", tree.name], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:
+        return f"meson introspect failed\n{tail(listed.stdout + listed.stderr)}"
+    for test in json.loads(listed.stdout):
+        of_test = [name.split(":")[-1] for name in test["suite"]]
+        for suite in set(suites) & set(of_test):
+            tree.tests.append(Test(f"{suite} {Path(test['cmd'][0]).name}", test["cmd"][0], 2 * test["timeout"]))
+    files = {test.file for test in tree.tests} | ({str(PROGRAM)} if with_program else set())
+    if not files:
+        return f"no test is in {', '.join(suites)}"
+    if subprocess.run([*ninja, *sorted(os.path.relpath(file, directory) for file in files)], cwd=ROOT).returncode != 0:
+        return "ninja failed, see above"
+    fit_to_sandbox(tree, min(files))
+    tree.built = True
+    return None
+
+
+def fit_to_sandbox(tree: Tree, executable: str) -> None:
+    """Sanitizers need what some sandboxes withhold: one executable tries, and what had to give way is said."""
+
+    def attempt() -> str:
+        return run([*tree.launcher, executable, "--help"], tree.environment, 60)[1]
+
+    if "unexpected memory mapping" in attempt():
+        print(f"{tree.name}: this kernel spreads addresses too far for the sanitizer; running without that (setarch -R)")
+        tree.launcher = ["setarch", "-R"]
+    if "LeakSanitizer has encountered a fatal error" in attempt():
+        print(f"{tree.name}: LEAKS ARE NOT DETECTED here: LeakSanitizer may not trace its process; all else is checked")
+        tree.environment["ASAN_OPTIONS"] += ":detect_leaks=0"
+
+
+def reports(tree: str) -> Path:
+    directory = ROOT / tree / "reports"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def run(command: list[str], environment: dict[str, str], seconds: float) -> tuple[int | str, str]:
+    """Returns the exit code, or "timeout", and all that was printed."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+    )  # fmt: skip
+    try:
+        printed, _ = process.communicate(timeout=seconds)
+        return process.returncode, printed
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        printed, _ = process.communicate()
+        return "timeout", printed
+
+
+def run_catch2(test: Test, tree: Tree) -> Outcome:
+    name = test.name
+    report = reports(tree.name) / f"{name.replace(' ', '-')}.xml"
+    report.unlink(missing_ok=True)
+    begin = time.monotonic()
+    command = [*tree.launcher, test.file, "--reporter", "xml", "--out", str(report)]
+    code, printed = run(command, tree.environment, test.timeout)
+    outcome = Outcome(name, seconds=time.monotonic() - begin)
+    whole = False
+    try:
+        for _, element in ElementTree.iterparse(report):
+            if element.tag == "TestCase":
+                if element.find("OverallResult").get("success") == "true":
+                    outcome.passed += 1
+                else:
+                    outcome.failures.append(catch2_failure(element))
+            whole = whole or element.tag == "OverallResultsCases"
+    except (ElementTree.ParseError, OSError):
+        whole = False
+    if code == "timeout":
+        outcome.failures.append(f"{name}: no end after {test.timeout} s\n{tail(printed)}")
+    elif not whole or (code != 0 and not outcome.failures):
+        outcome.failures.append(f"{name}: ended early or unclean, exit code {code}\n{tail(printed)}")
+    elif outcome.passed + len(outcome.failures) == 0:
+        outcome.failures.append(f"{name}: has no test case")
+    return outcome
+
+
+def catch2_failure(case: ElementTree.Element) -> str:
+    lines = [f"{case.get('name')}"]
+    for part in case.iter():
+        place = f"  {part.get('filename')}:{part.get('line')}: "
+        if part.tag == "Expression" and part.get("success") != "true":
+            original, expanded = (part.findtext(tag, "").strip() for tag in ("Original", "Expanded"))
+            lines.append(f"{place}{part.get('type')}( {original} ) with {expanded}")
+        elif part.tag in ("Exception", "Failure", "FatalErrorCondition"):
+            lines.append(f"{place}{part.tag}: {(part.text or '').strip()}")
+        elif part.tag in ("Info", "Warning"):
+            lines.append(f"  {(part.text or '').strip()}")
+    return "\n".join(lines)
+
+
+def run_pytest(suite: str, tree: Tree) -> Outcome:
+    directory = reports(tree.name)
+    report = directory / f"{suite}.xml"
+    for old in [report, *directory.glob(f"{suite}-sanitizer.*")]:
+        old.unlink(missing_ok=True)
+    # The program under test is a child of a child: what its sanitizer finds goes to files, so that no test can miss it.
+    log_path = f":log_path={directory / suite}-sanitizer"
+    environment = {name: options + log_path for name, options in tree.environment.items()}
+    parallel = ["-n", str(WORKERS)] if suite == "system" else []
+    begin = time.monotonic()
+    command = [*tree.launcher, "/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *parallel]
+    command += [f"--junit-xml={report}", f"tests/{suite}"]
+    code, printed = run(command, {**environment, "PROBEGATE_BIN": str(PROGRAM)}, PYTEST_SUITES[suite])
+    outcome = Outcome(suite, seconds=time.monotonic() - begin)
+    try:
+        for case in ElementTree.parse(report).iter("testcase"):
+            name = f"{case.get('classname')}.{case.get('name')}"
+            if case.find("failure") is not None or case.find("error") is not None:
+                outcome.failures.append(name)
+            elif (skip := case.find("skipped")) is not None:
+                outcome.skipped.append(f"{name}: {skip.get('message')}")
+            else:
+                outcome.passed += 1
+    except (ElementTree.ParseError, OSError):
+        outcome.failures.append(f"{suite}: left no report, exit code {code}")
+    if code not in (0, ALL_SKIPPED) and not outcome.failures:
+        outcome.failures.append(f"{suite}: exit code {code}")
+    if outcome.failures:
+        print(printed, flush=True)
+    elif outcome.passed + len(outcome.skipped) == 0:
+        outcome.failures.append(f"{suite}: has no test case")
+    for finding in sorted(directory.glob(f"{suite}-sanitizer.*")):
+        outcome.failures.append(f"{suite}: a sanitizer spoke up in the program\n{tail(finding.read_text())}")
+    return outcome
+
+
+def tail(text: str, lines: int = 60) -> str:
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def show(outcome: Outcome) -> None:
+    verdict = "FAILED" if outcome.failures else "skipped" if outcome.skipped and not outcome.passed else "ok"
+    count = f"{outcome.passed:5} passed" if outcome.passed else ""
+    print(f"{verdict:8}{outcome.name:32}{outcome.seconds:8.1f} s{count:>16}", flush=True)
+    for failure in outcome.failures:
+        print("    FAILED  " + failure.replace("\n", "\n    "), flush=True)
+    for reason in outcome.skipped:
+        print("    skipped " + reason, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
