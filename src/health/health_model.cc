@@ -101,7 +101,7 @@ void HealthModel::record_pass(std::size_t check, std::optional<CheckError> warni
     state.error = still_proving(policy, state, now - *passing_since_[check]);
     if (state.error) return;
   }
-  if (!warning && policy.slow > Duration::zero() && *state.latency > policy.slow) {
+  if (!warning && is_slow(policy, *state.latency)) {
     warning = CheckError{FailKind::answer,
                          "slow: " + millis_text(*state.latency) + ", limit " + millis_text(policy.slow)};
   }

@@ -35,6 +35,11 @@ struct CheckPolicy {
   Duration stable_for{0};  // passes without a miss for so long before it counts as passing; 0 = off
 };
 
+// True for a pass that took longer than the policy calls healthy.
+inline bool is_slow(const CheckPolicy& policy, Duration latency) {
+  return policy.slow > Duration::zero() && latency > policy.slow;
+}
+
 enum class CheckStatus { pass, warn, fail, waiting, unknown };
 inline constexpr CheckStatus kCheckStatuses[] = {CheckStatus::pass, CheckStatus::warn, CheckStatus::fail,
                                                  CheckStatus::waiting, CheckStatus::unknown};

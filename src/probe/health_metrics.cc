@@ -1,0 +1,48 @@
+#include "probe/health_metrics.h"
+
+namespace probegate::probe {
+namespace {
+
+// The two enums live on one floor, which must not know itself; the words are compared by a test.
+metrics::FailureKind to_label(health::FailKind kind) { return static_cast<metrics::FailureKind>(kind); }
+
+}  // namespace
+
+void write_health(metrics::Exposition& out, const health::Snapshot& snapshot, std::string_view version) {
+  out.gauge("probegate_gate_open", "1 while new sessions may reach the backend.");
+  out.sample({}, snapshot.gate == health::GateState::open ? 1 : 0);
+  out.gauge("probegate_gate_state", "The state of the gate, one-hot.");
+  for (const auto state : health::kGateStates) {
+    out.sample({{"state", to_string(state)}}, snapshot.gate == state ? 1 : 0);
+  }
+  out.gauge("probegate_startup_seconds", "From the start of the process to the first opening of the gate.");
+  if (snapshot.startup) out.sample({}, to_seconds(*snapshot.startup));
+  out.gauge("probegate_check_status", "The judged status of a check, one-hot.");
+  for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
+    for (const auto status : health::kCheckStatuses) {
+      out.sample({{"check", (*snapshot.policies)[i].name}, {"status", to_string(status)}},
+                 snapshot.checks[i].status == status ? 1 : 0);
+    }
+  }
+  out.info("probegate_build", "The running version.");
+  out.sample({{"version", version}}, 1);
+}
+
+void count_run(metrics::CheckMetrics& metrics, const health::CheckPolicy& policy,
+               const health::CheckResult& result, Duration latency) {
+  using metrics::RunResult;
+  RunResult label = RunResult::inconclusive;
+  switch (result.verdict) {
+    case health::Verdict::pass: label = is_slow(policy, latency) ? RunResult::warn : RunResult::pass; break;
+    case health::Verdict::warn: label = RunResult::warn; break;
+    case health::Verdict::fail: label = RunResult::fail; break;
+    case health::Verdict::inconclusive: break;
+  }
+  metrics.runs[label].add();
+  if (label != RunResult::inconclusive) metrics.duration.observe(latency);
+  if (label == RunResult::fail) {
+    metrics.failures[to_label(result.error ? result.error->kind : health::FailKind::internal)].add();
+  }
+}
+
+}  // namespace probegate::probe

@@ -1,0 +1,189 @@
+#include "probe/probe_answers.h"
+
+#include <charconv>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "probe/accept.h"
+#include "probe/health_metrics.h"
+#include "probe/process_metrics.h"
+#include "probe/status_page.h"
+
+namespace probegate::probe {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kDraft = "application/health+json";
+constexpr std::string_view kAllow = "Allow: GET, HEAD\r\n";
+constexpr std::string_view kRetryAfter = "Retry-After: 1\r\n";  // probes are cheap, and a start takes seconds
+// A status page runs nothing and loads nothing, whatever ends up in an error text.
+constexpr std::string_view kPageFields =
+    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
+    "X-Content-Type-Options: nosniff\r\n";
+
+std::string_view reason(int status) {
+  switch (status) {
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 414: return "URI Too Long";
+    case 431: return "Request Header Fields Too Large";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
+    case 505: return "HTTP Version Not Supported";
+    default: return "";
+  }
+}
+
+// From the status line to "Content-Length: ", Date apart: what does not change from one answer to the next.
+std::string begin_head(int status, std::string_view type, std::string_view extra_fields) {
+  std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
+  head.append(reason(status)).append("\r\nContent-Type: ").append(type);
+  head.append("\r\nCache-Control: no-store\r\n").append(extra_fields);
+  return head + "Content-Length: ";
+}
+
+std::string error_body(std::string_view error, std::string_view detail) {
+  return nlohmann::ordered_json{{"error", error}, {"detail", detail}}.dump() + "\n";
+}
+
+}  // namespace
+
+ProbeAnswers::ProbeAnswers(const Clock& clock, ProbeOptions options,
+                           std::shared_ptr<const health::Snapshot> first, WriteMetrics write_metrics)
+    : clock_(clock),
+      options_(std::move(options)),
+      snapshot_(std::move(first)),
+      write_metrics_(std::move(write_metrics)) {}
+
+void ProbeAnswers::publish(std::shared_ptr<const health::Snapshot> snapshot) {
+  snapshot_ = std::move(snapshot);
+  json_ = {};
+  draft_ = {};
+}
+
+void ProbeAnswers::answer(const ProbeRequest& request, std::string& out) {
+  struct Route {
+    std::string_view path;
+    Page page;
+  };
+  static constexpr Route kRoutes[] = {
+      {"/health/ready", Page::readiness}, {"/readyz", Page::readiness}, {"/health", Page::liveness},
+      {"/health/live", Page::liveness},   {"/livez", Page::liveness},   {"/healthz", Page::liveness},
+      {"/health/startup", Page::startup}, {"/startup", Page::startup},  {"/status", Page::status},
+  };
+  const std::string_view path = request.path.substr(0, request.path.find('?'));
+  const Route* route = nullptr;
+  for (const Route& candidate : kRoutes) {
+    if (candidate.path == path) route = &candidate;
+  }
+  if (route == nullptr && path != "/metrics" && path != "/") {
+    answer_text(404, kJson, {}, request,
+                error_body("not found",
+                           "there are /health/startup, /health/ready, /health/live, /status and /metrics"),
+                out);
+  } else if (request.method != "GET" && request.method != "HEAD") {
+    answer_text(405, kJson, kAllow, request, error_body("method not allowed", "only GET and HEAD are"), out);
+  } else if (route != nullptr) {
+    answer_page(route->page, request, out);
+  } else if (path == "/metrics") {
+    answer_metrics(request, out);
+  } else {
+    answer_html(request, out);
+  }
+}
+
+void ProbeAnswers::refuse(int status, std::string_view detail, std::string& out) {
+  ProbeRequest request;
+  request.keep_alive = false;
+  answer_text(status, kJson, {}, request, error_body("bad request", detail), out);
+}
+
+void ProbeAnswers::answer_page(Page page, const ProbeRequest& request, std::string& out) {
+  const bool draft = !request.accept.empty() && prefers(request.accept, kDraft, {}, kJson);
+  const Rendered& ready = rendered(page, draft);
+  const bool with_body = request.method != "HEAD";
+  out += ready.head;
+  if (draft) {
+    end_head(ready.fixed.size(), request, out);
+    if (with_body) out += ready.fixed;
+  } else {
+    const std::string uptime = health::uptime_text(clock_.now() - snapshot_->started);
+    end_head(ready.body.size(uptime), request, out);
+    if (with_body) ready.body.append_to(out, iso8601(clock_.wall_now()), uptime);
+  }
+}
+
+const ProbeAnswers::Rendered& ProbeAnswers::rendered(Page page, bool draft) {
+  std::optional<Rendered>& slot = (draft ? draft_ : json_)[static_cast<std::size_t>(page)];
+  if (slot) return *slot;
+
+  using health::Document;
+  const Document document = page == Page::startup    ? Document::startup
+                            : page == Page::liveness ? Document::liveness
+                                                     : Document::readiness;
+  const bool ok = page == Page::status || judge(document, *snapshot_).ok;
+  slot.emplace();
+  slot->head = begin_head(ok ? 200 : 503, draft ? kDraft : kJson,
+                          ok ? "Vary: Accept\r\n" : "Vary: Accept\r\n" + std::string(kRetryAfter));
+  if (draft) {
+    slot->fixed = health_json(*snapshot_, document, options_.details, options_.version);
+  } else {
+    slot->body = readiness_json(*snapshot_, document, options_.details);
+  }
+  return *slot;
+}
+
+void ProbeAnswers::answer_metrics(const ProbeRequest& request, std::string& out) {
+  const bool open = prefers(request.accept, "application/openmetrics-text", "1.0.0", "text/plain");
+  const auto format = open ? metrics::Format::openmetrics : metrics::Format::prometheus_text;
+  metrics::Exposition exposition(format);
+  write_health(exposition, *snapshot_, options_.version);
+  write_metrics_(exposition);
+  write_process(exposition);
+  answer_text(200, content_type(format), "Vary: Accept\r\n", request, std::move(exposition).finish(), out);
+}
+
+void ProbeAnswers::answer_html(const ProbeRequest& request, std::string& out) {
+  const std::string page =
+      status_page(*snapshot_, options_.details, options_.version, clock_.now(), clock_.wall_now());
+  answer_text(200, "text/html; charset=utf-8", kPageFields, request, page, out);
+}
+
+void ProbeAnswers::answer_text(int status, std::string_view type, std::string_view extra_fields,
+                               const ProbeRequest& request, std::string_view body, std::string& out) {
+  out += begin_head(status, type, extra_fields);
+  end_head(body.size(), request, out);
+  if (request.method != "HEAD") out += body;
+}
+
+void ProbeAnswers::end_head(std::size_t content_length, const ProbeRequest& request, std::string& out) {
+  char length[24];
+  out.append(length, std::to_chars(length, length + sizeof length, content_length).ptr);
+  out.append("\r\nDate: ").append(date(clock_.wall_now()));
+  if (!request.keep_alive) {
+    out += "\r\nConnection: close";
+  } else if (request.minor == 0) {
+    out += "\r\nConnection: keep-alive";  // RFC 9112 section 9.3: a 1.0 client waits for the word
+  }
+  out += "\r\n\r\n";
+}
+
+std::string_view ProbeAnswers::date(WallTime wall) {
+  const std::int64_t second =
+      std::chrono::duration_cast<std::chrono::seconds>(wall.time_since_epoch()).count();
+  if (second != date_second_) {
+    const std::time_t time = static_cast<std::time_t>(second);
+    std::tm utc{};
+    ::gmtime_r(&time, &utc);
+    char text[40];
+    date_.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc));
+    date_second_ = second;
+  }
+  return date_;
+}
+
+}  // namespace probegate::probe
