@@ -1,13 +1,14 @@
 // Check: polls one dependency. The page to read before writing a new one.
 //
-// A check is an object that can make one attempt at a time. It lives on the control loop, may keep its connection
-// between attempts, and reports through Attempt. The runner owns everything else: when to run, the deadline, rise
-// and fall, logs, metrics. So a check never times out by itself, never retries, never judges.
+// A check is an object that can make one attempt at a time. It lives on the control loop, may keep its
+// connection between attempts, and reports through Attempt. The runner owns everything else: when to run, the
+// deadline, rise and fall, logs, metrics. So a check never times out by itself, never retries a failure,
+// never judges.
 //
-// Containment: exceptions thrown anywhere in a check's code, also in callbacks of the loop objects it made, become
-// the result `internal`. When the deadline passes, the runner destroys the check object and makes a new one, so a
-// destructor must release everything at once and without blocking (loop objects do: they orphan what libuv still
-// holds).
+// Containment: exceptions thrown anywhere in a check's code, also in callbacks of the loop objects it made,
+// become the result `internal`. When the deadline passes, the runner destroys the check object and makes a
+// new one, so a destructor must release everything at once and without blocking (loop objects do: they orphan
+// what libuv still holds).
 #pragma once
 
 #include <functional>
@@ -26,15 +27,18 @@ class HttpClient;
 
 namespace probegate::checks {
 
-// The right to report one result, once. Copies share that right; reporting again, or after the deadline, is ignored
-// and counted.
+// The right to report one result, once. Copies share that right; reporting again, or after the deadline, is
+// ignored and counted. Reporting never runs the runner's code inside the check's: the result is looked at
+// when the check's callback has returned.
 class Attempt {
  public:
   using Report = std::function<void(health::CheckResult)>;
   Attempt() = default;
   explicit Attempt(Report report) : report_(std::make_shared<Report>(std::move(report))) {}
 
-  void finish(health::CheckResult result) const;
+  void finish(health::CheckResult result) const {
+    if (report_) (*report_)(std::move(result));
+  }
   void pass() const { finish(health::CheckResult::pass()); }
   void fail(health::FailKind kind, std::string message) const {
     finish(health::CheckResult::fail(kind, std::move(message)));
@@ -42,7 +46,7 @@ class Attempt {
   explicit operator bool() const { return report_ != nullptr; }
 
  private:
-  std::shared_ptr<Report> report_;
+  std::shared_ptr<Report> report_;  // owners: the copies of this Attempt
 };
 
 class Check {
@@ -51,6 +55,8 @@ class Check {
   // Begins one attempt; finishes it now or in a later turn of the loop. Never called while one is under way.
   // `deadline` is for the check's information only (a statement timeout, say).
   virtual void start(Attempt attempt, TimePoint deadline) = 0;
+  // What the attempt under way is busy with, for the message of a timeout: "connecting". May be null.
+  virtual const char* phase() const noexcept { return nullptr; }
 };
 
 // What a check may use. References outlive every check.

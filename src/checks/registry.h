@@ -1,12 +1,21 @@
-// The one table of check types. A new type is one file beside this one and one line in registry.cc.
+// The one table of check types. A new type is one file beside this one and two lines: its reader here, its
+// row in registry.cc.
 #pragma once
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "checks/check.h"
+#include "config/load.h"
 
 namespace probegate::checks {
+
+CheckPlan read_http(const config::CheckSpec& spec, const config::Config& config);
+CheckPlan read_postgres(const config::CheckSpec& spec, const config::Config& config);
+CheckPlan read_redis(const config::CheckSpec& spec, const config::Config& config);
+CheckPlan read_tcp(const config::CheckSpec& spec, const config::Config& config);
+CheckPlan read_websocket(const config::CheckSpec& spec, const config::Config& config);
 
 struct CheckType {
   std::string_view name;
@@ -15,5 +24,8 @@ struct CheckType {
 
 std::span<const CheckType> check_types();
 const CheckType* find_check_type(std::string_view name);  // null: no such type
+
+// The table as config::load() wants it.
+config::CheckTypes config_check_types();
 
 }  // namespace probegate::checks
