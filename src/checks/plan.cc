@@ -1,0 +1,44 @@
+#include "checks/plan.h"
+
+#include <algorithm>
+
+#include "checks/registry.h"
+
+namespace probegate::checks {
+namespace {
+
+std::vector<std::size_t> indices(const std::vector<std::string>& names,
+                                 const std::vector<config::CheckSpec>& checks) {
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    if (std::find(names.begin(), names.end(), checks[i].name) != names.end()) found.push_back(i);
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<health::CheckPolicy> check_policies(const config::Config& config) {
+  std::vector<health::CheckPolicy> policies;
+  for (const auto& spec : config.checks) {
+    policies.push_back({.name = spec.name,
+                        .type = spec.type,
+                        .affects = {spec.startup, spec.readiness, spec.traffic},
+                        .needs = indices(spec.needs, config.checks),
+                        .rise = spec.rise,
+                        .fall = spec.fall,
+                        .slow = spec.slow,
+                        .stable_for = spec.stable_for});
+  }
+  return policies;
+}
+
+std::vector<PlannedCheck> plan_checks(const config::Config& config) {
+  std::vector<PlannedCheck> planned;
+  for (const auto& spec : config.checks) {
+    planned.push_back({Pace::of(spec), spec.timeout, find_check_type(spec.type)->read(spec, config)});
+  }
+  return planned;
+}
+
+}  // namespace probegate::checks

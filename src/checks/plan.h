@@ -1,0 +1,23 @@
+// From the configuration to what the health model and the runner take: one entry per check, in file order.
+#pragma once
+
+#include <vector>
+
+#include "base/clock.h"
+#include "checks/check.h"
+#include "checks/schedule.h"
+#include "health/health_model.h"
+
+namespace probegate::checks {
+
+struct PlannedCheck {
+  Pace pace;
+  Duration timeout;  // over all phases of one attempt
+  CheckPlan plan;
+};
+
+// For a configuration that loaded without problems.
+std::vector<health::CheckPolicy> check_policies(const config::Config& config);
+std::vector<PlannedCheck> plan_checks(const config::Config& config);
+
+}  // namespace probegate::checks

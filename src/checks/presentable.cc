@@ -1,0 +1,37 @@
+#include "checks/presentable.h"
+
+#include "base/text.h"
+
+namespace probegate::checks {
+namespace {
+
+constexpr std::size_t kLongestMessage = 500;
+constexpr std::size_t kLongestQuote = 80;
+
+// Cut between two characters, never inside one.
+std::string shortened(std::string_view text, std::size_t limit) {
+  if (text.size() <= limit) return std::string(text);
+  std::size_t end = limit;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return std::string(text.substr(0, end)) + "...";
+}
+
+}  // namespace
+
+std::string presentable(std::string_view message, const std::vector<std::string>& secrets) {
+  std::string line;
+  for (const char c : redact(message, secrets)) {
+    const bool blank = static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
+    if (!blank) {
+      line += c;
+    } else if (!line.empty() && line.back() != ' ') {
+      line += ' ';
+    }
+  }
+  if (line.ends_with(' ')) line.pop_back();
+  return shortened(line, kLongestMessage);
+}
+
+std::string quoted(std::string_view words) { return '"' + shortened(words, kLongestQuote) + '"'; }
+
+}  // namespace probegate::checks

@@ -1,0 +1,250 @@
+#include "checks/runner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "checks/presentable.h"
+
+namespace probegate::checks {
+namespace {
+
+using namespace std::chrono_literals;
+using health::CheckResult;
+using health::FailKind;
+
+constexpr Duration kBeat = 100ms;
+constexpr Duration kStoodStill = 350ms;
+
+std::string timeout_message(Duration timeout, const char* phase) {
+  std::string message = "no answer within " + format_duration(timeout);
+  if (phase != nullptr) message += std::string(" (while ") + phase + ")";
+  return message;
+}
+
+}  // namespace
+
+// One check and its attempts. The sink of everything its code creates on the loop.
+struct Runner::Job final : loop::ErrorSink {
+  Job(Runner& r, std::size_t i, PlannedCheck p)
+      : runner(r),
+        index(i),
+        planned(std::move(p)),
+        schedule(planned.pace, r.model_.policies()[i].affects.traffic),
+        due(r.context_.loop, [this] { runner.on_due(*this); }),
+        deadline(r.context_.loop, [this] { runner.on_deadline(*this); }) {}
+
+  void on_exception(const std::string& what) noexcept override {
+    if (!runner.running_) return;
+    ended = runner.context_.loop.now();
+    if (!in_flight) {  // thrown between attempts: a result all the same
+      in_flight = true;
+      started = ended;
+      ++attempt;
+    }
+    crashed = true;
+    outcome = CheckResult::fail(FailKind::internal, "the check failed: " + what);
+    deadline.stop();
+    runner.settle_.start(Duration::zero());
+  }
+
+  Runner& runner;
+  const std::size_t index;
+  const PlannedCheck planned;
+  Schedule schedule;
+  loop::Timer due;
+  loop::Timer deadline;
+  std::unique_ptr<Check> check;
+  std::uint64_t attempt = 0;  // the number of the latest; reports of others are late
+  bool in_flight = false;
+  bool crashed = false;
+  TimePoint started{};
+  TimePoint ended{};
+  std::optional<CheckResult> outcome;  // reported, not yet recorded
+};
+
+Runner::Runner(const CheckContext& context, health::HealthModel& model, std::vector<PlannedCheck> checks,
+               RunnerObserver& observer, std::uint64_t seed)
+    : context_(context),
+      model_(model),
+      observer_(observer),
+      random_(seed),
+      settle_(context.loop, [this] { settle(); }),
+      heartbeat_(context.loop, [this] { beat(); }),
+      anchor_(std::make_shared<Runner*>(this)) {
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    jobs_.push_back(std::make_unique<Job>(*this, i, std::move(checks[i])));
+  }
+}
+
+Runner::~Runner() { stop(); }
+
+void Runner::start() {
+  running_ = true;
+  started_ = context_.loop.now();
+  for (auto& job : jobs_) {
+    if (model_.runnable(job->index)) begin_first(*job);
+  }
+}
+
+void Runner::stop() {
+  running_ = false;
+  settle_.stop();
+  heartbeat_.stop();
+  for (auto& job : jobs_) {
+    job->due.stop();
+    cancel(*job);
+    job->check.reset();
+  }
+}
+
+void Runner::backend_refused(std::string_view message) {
+  for (auto& job : jobs_) {
+    const auto& policy = model_.policies()[job->index];
+    if (!running_ || policy.type != "websocket" || !policy.affects.traffic) continue;
+    if (!model_.states()[job->index].passing()) continue;
+    if (job->in_flight) {  // it may have begun before the backend broke, and would then reopen the gate
+      cancel(*job);
+      job->check.reset();
+    }
+    const auto wall = context_.loop.wall_now();
+    const auto text = presentable(message, job->planned.plan.secrets);
+    for (const auto& transition : model_.record_refusal(job->index, text, wall)) {
+      observer_.on_transition(transition);
+    }
+    if (!running_) return;  // an observer stopped us
+    wait_until(*job, job->schedule.after_refusal(context_.loop.now()));
+  }
+}
+
+void Runner::begin_first(Job& job) {
+  const TimePoint at = job.schedule.first(started_, chance());
+  // A check that had to wait for others has been spread by them.
+  const bool waited = !model_.policies()[job.index].needs.empty() && job.planned.pace.initial_delay <= 0ns;
+  if (waited || at <= context_.loop.now()) return begin(job);
+  wait_until(job, at);
+}
+
+void Runner::on_due(Job& job) {
+  stood_still();  // or this attempt would be taken for one that was interrupted
+  begin(job);
+}
+
+void Runner::begin(Job& job) {
+  if (!running_ || job.in_flight) return;
+  job.due.stop();
+  job.started = context_.loop.now();
+  if (!in_flight()) {
+    last_beat_ = job.started;
+    heartbeat_.start_repeating(kBeat);
+  }
+  job.in_flight = true;
+  const auto number = ++job.attempt;
+  job.deadline.start(job.planned.timeout);
+  const Attempt attempt([this, &job, number, anchor = std::weak_ptr<Runner*>(anchor_)](CheckResult result) {
+    if (!anchor.expired()) on_report(job, number, std::move(result));
+  });
+  context_.loop.enter(&job, [&] {
+    if (!job.check) job.check = job.planned.plan.make(context_);
+    job.check->start(attempt, job.started + job.planned.timeout);
+  });
+}
+
+// Forgets the attempt under way; what it reports from now on is late. The check object is the caller's to
+// end.
+void Runner::cancel(Job& job) {
+  job.in_flight = false;
+  job.crashed = false;
+  job.outcome.reset();
+  job.deadline.stop();
+}
+
+void Runner::on_report(Job& job, std::uint64_t attempt, CheckResult result) {
+  if (!job.in_flight || attempt != job.attempt || job.outcome) {
+    ++ignored_reports_;
+    return;
+  }
+  job.outcome = std::move(result);
+  job.ended = context_.loop.now();
+  job.deadline.stop();
+  settle_.start(Duration::zero());
+}
+
+void Runner::on_deadline(Job& job) {
+  if (!job.in_flight || job.outcome || stood_still()) return;
+  job.ended = context_.loop.now();
+  auto result = CheckResult::fail(
+      FailKind::timeout, timeout_message(job.planned.timeout, job.check ? job.check->phase() : nullptr));
+  job.check.reset();
+  conclude(job, std::move(result));
+}
+
+void Runner::settle() {
+  if (stood_still()) return;
+  for (auto& job : jobs_) {
+    if (!job->outcome) continue;
+    auto result = *std::exchange(job->outcome, std::nullopt);
+    if (job->crashed) job->check.reset();
+    conclude(*job, std::move(result));
+  }
+}
+
+void Runner::conclude(Job& job, CheckResult result) {
+  const bool crashed = job.crashed;
+  const Duration latency = job.ended - job.started;
+  cancel(job);
+  if (result.error) {
+    result.error->message = presentable(result.error->message, job.planned.plan.secrets);
+  }
+  const auto transitions =
+      model_.record(job.index, result, latency, context_.loop.now(), context_.loop.wall_now());
+  const Finished finished{job.started, job.ended, result, crashed};
+  wait_until(job, job.schedule.next(finished, model_.states()[job.index], chance()));
+
+  observer_.on_result(job.index, result, latency);
+  for (const auto& transition : transitions) observer_.on_transition(transition);
+  if (!running_) return;  // an observer stopped us
+  for (const auto& transition : transitions) {
+    if (transition.from == health::CheckStatus::waiting) begin_first(*jobs_[transition.check]);
+  }
+}
+
+void Runner::wait_until(Job& job, TimePoint at) { job.due.start(at - context_.loop.now()); }
+
+// True when this process stood still while attempts were under way: they are then inconclusive, and repeated.
+bool Runner::stood_still() {
+  const TimePoint now = context_.loop.now();
+  if (!in_flight() || now - last_beat_ <= kStoodStill) return false;
+  const Duration gap = now - std::exchange(last_beat_, now);
+  observer_.on_frozen(gap);
+  for (auto& job : jobs_) {
+    if (!running_) break;
+    if (!job->in_flight) continue;
+    job->ended = now;
+    job->check.reset();  // the only way to cancel an attempt
+    conclude(*job, CheckResult::inconclusive("the process stood still for " + format_duration(gap)));
+    begin(*job);
+  }
+  return true;
+}
+
+void Runner::beat() {
+  if (!in_flight()) return heartbeat_.stop();
+  if (!stood_still()) last_beat_ = context_.loop.now();
+}
+
+bool Runner::in_flight() const {
+  return std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->in_flight; });
+}
+
+bool all_passing(const health::HealthModel& model) {
+  return std::all_of(model.states().begin(), model.states().end(),
+                     [](const auto& state) { return state.passing(); });
+}
+
+bool all_judged(const health::HealthModel& model) {
+  return std::none_of(model.states().begin(), model.states().end(),
+                      [](const auto& state) { return state.status == health::CheckStatus::unknown; });
+}
+
+}  // namespace probegate::checks

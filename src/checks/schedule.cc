@@ -1,0 +1,59 @@
+#include "checks/schedule.h"
+
+#include <algorithm>
+
+namespace probegate::checks {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kStartSpread = 20ms;
+constexpr Duration kShortestPause = 10ms;
+constexpr double kJitter = 0.1;
+constexpr Duration kLoginLimit = 5s;
+constexpr Duration kFirstRestart = 100ms;
+constexpr Duration kSlowestRestart = 30s;
+
+Duration scaled(Duration d, double factor) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::nano>(d) * factor);
+}
+
+// `first`, then twice as long each time, up to the limit.
+Duration doubled(Duration first, int times, Duration limit) {
+  Duration delay = first;
+  for (int i = 0; i < times && delay < limit; ++i) delay *= 2;
+  return std::min(delay, limit);
+}
+
+}  // namespace
+
+TimePoint Schedule::first(TimePoint runner_started, double chance) const {
+  if (pace_.initial_delay > Duration::zero()) return runner_started + pace_.initial_delay;
+  return runner_started + scaled(std::min(kStartSpread, pace_.startup_interval), chance);
+}
+
+TimePoint Schedule::next(const Finished& finished, const health::CheckState& state, double chance) {
+  const bool keeps_clients_out = traffic_ && !state.passing();
+  Duration wait = !state.ever_passed() || keeps_clients_out ? pace_.startup_interval
+                                                            : scaled(pace_.interval, 1.0 - kJitter * chance);
+
+  // A wrong password tried four times a second would lock the account.
+  const bool login_refused = finished.result.verdict == health::Verdict::fail && finished.result.error &&
+                             finished.result.error->kind == health::FailKind::auth;
+  refused_logins_ = login_refused ? refused_logins_ + 1 : 0;
+  if (login_refused) {
+    wait = std::max(wait,
+                    doubled(pace_.startup_interval, refused_logins_, std::min(pace_.interval, kLoginLimit)));
+  }
+
+  TimePoint at = std::max(finished.start + wait, finished.end + pause());
+  crashes_ = finished.crashed ? crashes_ + 1 : 0;
+  if (finished.crashed) {
+    at = std::max(at, finished.end + doubled(kFirstRestart, crashes_ - 1, kSlowestRestart));
+  }
+  return at;
+}
+
+Duration Schedule::pause() const { return std::max(pace_.startup_interval / 10, kShortestPause); }
+
+}  // namespace probegate::checks

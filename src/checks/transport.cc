@@ -1,0 +1,37 @@
+#include "checks/transport.h"
+
+#include <chrono>
+
+namespace probegate::checks {
+
+using health::CheckResult;
+using health::FailKind;
+
+CheckResult failed_connection(loop::ConnectionObserver::Phase phase, const std::string& why) {
+  using Phase = loop::ConnectionObserver::Phase;
+  switch (phase) {
+    case Phase::resolve: return CheckResult::fail(FailKind::resolve, why);
+    case Phase::tls: return CheckResult::fail(FailKind::tls, why);
+    case Phase::local: return CheckResult::inconclusive(why);
+    case Phase::connect: return CheckResult::fail(FailKind::connect, why);
+    case Phase::established: return CheckResult::fail(FailKind::connect, "the connection broke: " + why);
+  }
+  return CheckResult::fail(FailKind::connect, why);
+}
+
+loop::TlsSettings tls_settings(const config::TlsOptions& options) {
+  return {options.server_name.value_or(""), options.ca_file, options.verify};
+}
+
+CheckResult pass_or_expiring(std::optional<Duration> certificate_left, int min_days_left) {
+  using Days = std::chrono::duration<int, std::ratio<86400>>;
+  if (min_days_left == 0 || !certificate_left || *certificate_left >= Days(min_days_left)) {
+    return CheckResult::pass();
+  }
+  const auto days = std::chrono::floor<Days>(*certificate_left).count();
+  return CheckResult::warn(FailKind::tls, days < 0 ? "the certificate has expired"
+                                                   : "the certificate ends in " + std::to_string(days) +
+                                                         " days, limit " + std::to_string(min_days_left));
+}
+
+}  // namespace probegate::checks
