@@ -154,13 +154,19 @@ Log::Log(int fd, LogLevel level, LogFormat format, const Clock& wall)
 }
 
 Log::~Log() {
+  flush(kFlushAtExit);
+  const std::lock_guard lock(queue_->mutex);
+  queue_->closed = true;
+  queue_->filled.notify_all();
+}
+
+void Log::flush(Duration limit) {
   std::unique_lock lock(queue_->mutex);
   if (queue_->dropped > 0) {
     queue_->lines.push_back(dropped_line(format_, std::exchange(queue_->dropped, 0u), wall_.wall_now()));
+    queue_->filled.notify_all();
   }
-  queue_->closed = true;
-  queue_->filled.notify_all();
-  queue_->emptied.wait_for(lock, kFlushAtExit, [&] { return queue_->lines.empty() && !queue_->writing; });
+  queue_->emptied.wait_for(lock, limit, [&] { return queue_->lines.empty() && !queue_->writing; });
 }
 
 void Log::write(LogLevel level, std::string_view message, Fields fields) {

@@ -46,6 +46,9 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
+  // Waits until the queued lines are written, at most so long. For the last words before an immediate exit.
+  void flush(Duration limit);
+
   bool enabled(LogLevel level) const { return level >= level_; }
   void write(LogLevel level, std::string_view message, Fields fields = {});
 

@@ -1,6 +1,6 @@
 // Mailbox<T>: one slot between two threads, the newest value wins. Bounded by construction, without locks.
 //
-// One thread puts, one thread takes; pair it with a loop::Wakeup so that the taker looks.
+// Any thread puts, one thread takes; pair it with a loop::Wakeup so that the taker looks.
 #pragma once
 
 #include <atomic>

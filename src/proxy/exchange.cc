@@ -105,6 +105,7 @@ bool Exchange::wants_body() const {
 
 void Exchange::take_body(std::span<const char>& bytes) {
   auto& parser = owner_.request_parser();
+  parser.join_chunks();
   const auto limit = environment_.config->proxy.limits.body_bytes;
   while (!request_complete_) {
     const Event event = parser.feed(bytes);
@@ -205,6 +206,7 @@ bool Exchange::take_response_head(std::string& head) {
   state_ = State::responding;
   continue_deadline_.disarm();
   unchunk_ = request_.minor == 0 && response.body == proto::BodyKind::chunked;
+  if (!unchunk_) response_.join_chunks();
   keep_alive_ = request_.keep_alive && request_complete_ && !upgrade_ && !unchunk_ &&
                 response.body != proto::BodyKind::until_close && environment_.gate->drain == DrainPhase::none;
   proto::write_response_head(response, request_.minor,

@@ -29,6 +29,8 @@ struct GateView {
     return state == health::GateState::open || (state == health::GateState::draining && opened_before_drain);
   }
   bool opened_before_drain = false;  // draining began while the gate was open: lame duck still serves
+
+  bool operator==(const GateView&) const = default;
 };
 
 }  // namespace probegate::proxy

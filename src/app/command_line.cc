@@ -1,0 +1,90 @@
+#include "app/command_line.h"
+
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "app/commands.h"
+#include "app/exit_code.h"
+#include "app/version.h"
+#include "config/scalars.h"
+
+namespace probegate::app {
+namespace {
+
+const auto kDuration = [](std::string& text) -> std::string {
+  return config::parse_duration(text) ? ""
+                                      : "expected a duration such as 500ms, 60s or 5m, got '" + text + "'";
+};
+const auto kSize = [](std::string& text) -> std::string {
+  return config::parse_size(text) ? "" : "expected a size such as 64KiB or 10MiB, got '" + text + "'";
+};
+
+CLI::Option* add_config(CLI::App* command, std::optional<std::string>& path) {
+  return command->add_option("-c,--config", path,
+                             "the configuration file (default: /etc/probegate/probegate.yaml if present, "
+                             "otherwise the environment alone)");
+}
+
+// CLI11 says what is wrong; this adds where to read more, and makes it exit code 2.
+int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  std::string command = "probegate";
+  if (const auto chosen = app.get_subcommands(); !chosen.empty()) command += " " + chosen.front()->get_name();
+  std::cerr << "probegate: " << error.what() << "\nTry '" << command << " --help'.\n";
+  return exit_code::kUsage;
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);  // a peer or a log reader that left is an error code, not the end
+  CLI::App app{"probegate: a truthful gate and WebSocket/HTTP door beside a backend container", "probegate"};
+  app.set_version_flag("--version", std::string("probegate ") + kVersion);
+  app.require_subcommand(1);
+
+  RunOptions run_options;
+  auto* run_command = app.add_subcommand("run", "the sidecar: polls, answers probes, forwards traffic");
+  add_config(run_command, run_options.config);
+
+  ValidateOptions validate_options;
+  auto* validate_command = app.add_subcommand("validate", "reads the configuration and prints every mistake");
+  add_config(validate_command, validate_options.config);
+  validate_command->add_flag("--print", validate_options.print,
+                             "print the effective configuration, secrets hidden");
+
+  CheckOptions check_options;
+  std::string wait = "0s";
+  auto* check_command = app.add_subcommand("check", "runs the checks, dependencies first, without serving");
+  add_config(check_command, check_options.config);
+  check_command->add_option("--wait", wait, "keep trying until all pass, at most so long")->check(kDuration);
+  check_command->add_flag("--json", check_options.json, "print one JSON document");
+
+  HealthcheckOptions health_options;
+  std::string log_max = "10MiB";
+  auto* health_command = app.add_subcommand("healthcheck", "asks the running probegate over loopback");
+  add_config(health_command, health_options.config);
+  health_command->add_option("probe", health_options.probe, "startup, ready or live (default: live)")
+      ->check(CLI::IsMember({"startup", "ready", "live"}));
+  health_command->add_option("--url", health_options.url, "the probe port, such as http://127.0.0.1:9090");
+  health_command->add_option("--log-file", health_options.log_file, "append every failure to this file");
+  health_command->add_option("--log-max", log_max, "rotate the log file to FILE.1 at this size")
+      ->check(kSize);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& request) {  // --help, --version
+    return app.exit(request);
+  } catch (const CLI::ParseError& error) {
+    return report_usage_error(app, error);
+  }
+  check_options.wait = *config::parse_duration(wait);
+  health_options.log_max = *config::parse_size(log_max);
+
+  if (run_command->parsed()) return run(run_options);
+  if (validate_command->parsed()) return validate(validate_options);
+  if (check_command->parsed()) return check(check_options);
+  return healthcheck(health_options);
+}
+
+}  // namespace probegate::app

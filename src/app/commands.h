@@ -1,0 +1,40 @@
+// The commands behind the command line. Each returns the exit code and prints results on stdout, errors on
+// stderr.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+
+namespace probegate::app {
+
+struct RunOptions {
+  std::optional<std::string> config;
+};
+int run(const RunOptions& options);
+
+struct ValidateOptions {
+  std::optional<std::string> config;
+  bool print = false;  // the effective configuration, secrets hidden
+};
+int validate(const ValidateOptions& options);
+
+struct CheckOptions {
+  std::optional<std::string> config;
+  Duration wait{0};  // 0: one verdict per check; otherwise until all pass or the time is over
+  bool json = false;
+};
+int check(const CheckOptions& options);
+
+struct HealthcheckOptions {
+  std::optional<std::string> config;
+  std::optional<std::string> url;  // of the probe port, "http://127.0.0.1:9090"
+  std::string probe = "live";      // startup | ready | live
+  std::optional<std::string> log_file;
+  std::uint64_t log_max = 10 * 1024 * 1024;
+};
+int healthcheck(const HealthcheckOptions& options);
+
+}  // namespace probegate::app

@@ -1,0 +1,213 @@
+#include "app/control.h"
+
+#include <algorithm>
+#include <random>
+
+#include "app/version.h"
+#include "base/text.h"
+#include "checks/plan.h"
+#include "probe/health_metrics.h"
+#include "probe/process_metrics.h"
+
+namespace probegate::app {
+namespace {
+
+using namespace std::chrono_literals;
+using health::GateState;
+
+constexpr Duration kLagPeriod = 1s;
+
+health::GatePolicy make_gate_policy(const config::GateOptions& options) {
+  using OnTimeout = config::GateOptions::OnTimeout;
+  health::GatePolicy policy;
+  policy.startup_timeout = options.startup_timeout;
+  switch (options.on_startup_timeout) {
+    case OnTimeout::fail: policy.on_startup_timeout = health::StartupTimeoutPolicy::fail; break;
+    case OnTimeout::exit: policy.on_startup_timeout = health::StartupTimeoutPolicy::exit; break;
+    case OnTimeout::wait: policy.on_startup_timeout = health::StartupTimeoutPolicy::wait; break;
+  }
+  return policy;
+}
+
+}  // namespace
+
+Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer& observer,
+                 WriteTraffic write_traffic, TimePoint started)
+    : loop_(loop),
+      log_(log),
+      observer_(observer),
+      started_(started),
+      resolver_(loop),
+      http_(loop, resolver_),
+      gate_policy_(make_gate_policy(settings.config.gate)),
+      model_(checks::check_policies(settings.config), started, loop.wall_now()),
+      gate_(gate_policy_, started),
+      policies_(std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies())),
+      view_(std::make_shared<const proxy::GateView>(make_view())),
+      probes_(loop,
+              {settings.config.probes.summary ? health::Details::summary : health::Details::full, kVersion},
+              snapshot(),
+              [this, write_traffic = std::move(write_traffic)](metrics::Exposition& out) {
+                probe::write_health(out, *snapshot(), kVersion);
+                metrics::write_control(out, metrics_);
+                write_traffic(out);
+                probe::write_process(out);
+              }),
+      runner_({loop, resolver_, http_}, model_, checks::plan_checks(settings.config), *this,
+              std::random_device{}()),
+      gate_timer_(loop, [this] { settle(); }),
+      lag_timer_(loop, [this] { measure_lag(); }) {
+  for (const auto& policy : model_.policies()) metrics_.checks.emplace_back(policy.name);
+  metrics_.loops.emplace_back("control");
+  for (int i = 0; i < settings.config.proxy.workers; ++i)
+    metrics_.loops.emplace_back("data-" + std::to_string(i));
+}
+
+void Control::start() {
+  lag_due_ = loop_.now() + kLagPeriod;
+  lag_timer_.start(kLagPeriod);
+  runner_.start();
+  settle();
+}
+
+void Control::stop() {
+  runner_.stop();
+  gate_timer_.stop();
+  lag_timer_.stop();
+}
+
+void Control::on_result(std::size_t check, const health::CheckResult& result, Duration latency) {
+  probe::count_run(metrics_.checks[check], model_.policies()[check], result, latency);
+  settle();
+}
+
+void Control::on_transition(const health::Transition& transition) {
+  log_check(transition.check, transition.from);
+}
+
+void Control::on_frozen(Duration gap) {
+  log_.warn("this process stood still; interrupted attempts are repeated", {{"seconds", to_seconds(gap)}});
+  gate_.excuse(gap);
+}
+
+void Control::backend_refused(const std::string& why) {
+  runner_.backend_refused(why);
+  settle();
+  observer_.gate_view_changed(view_);  // the loop that told us has closed its own view ahead of ours
+}
+
+void Control::data_loops_turning(bool all) {
+  loops_turning_ = all;
+  publish();
+}
+
+void Control::set_drain(proxy::DrainPhase phase) {
+  drain_ = phase;
+  // A drain does not change what the backend can do: in its lame-duck phase an open door stays open.
+  if (gate_.state() != GateState::draining) opened_before_drain_ = gate_.state() == GateState::open;
+  gate_.drain();
+  settle();
+}
+
+// After anything that may have moved the gate.
+void Control::settle() {
+  const GateState before = gate_.state();
+  const bool timed_out_before = gate_.startup_timed_out();
+  gate_.update(model_, loop_.now());
+  if (gate_.state() != before) log_gate(before);
+  if (const auto deadline = gate_.next_deadline()) {
+    gate_timer_.start(std::max(*deadline - loop_.now(), Duration(1ms)));
+  } else {
+    gate_timer_.stop();
+  }
+  publish();
+  const bool timed_out = gate_.startup_timed_out() && !timed_out_before;
+  if (timed_out && gate_policy_.on_startup_timeout == health::StartupTimeoutPolicy::exit) {
+    observer_.startup_timed_out_for_exit();
+  }
+}
+
+void Control::publish() {
+  probes_.publish(snapshot());
+  proxy::GateView view = make_view();
+  if (view == *view_) return;
+  view_ = std::make_shared<const proxy::GateView>(std::move(view));
+  observer_.gate_view_changed(view_);
+}
+
+std::shared_ptr<const health::Snapshot> Control::snapshot() const {
+  health::Snapshot snapshot;
+  snapshot.policies = policies_;
+  snapshot.checks = model_.states();
+  snapshot.waiting_for = health::Gate::waiting_for(model_, gate_.ever_opened());
+  snapshot.gate = gate_.state();
+  snapshot.on_startup_timeout = gate_policy_.on_startup_timeout;
+  snapshot.startup_timed_out = gate_.startup_timed_out();
+  snapshot.ever_opened = gate_.ever_opened();
+  snapshot.loops_turning = loops_turning_;
+  snapshot.started = started_;
+  snapshot.startup = gate_.opened_after();
+  return std::make_shared<const health::Snapshot>(std::move(snapshot));
+}
+
+proxy::GateView Control::make_view() const {
+  proxy::GateView view;
+  view.state = gate_.state();
+  view.drain = drain_;
+  view.opened_before_drain = opened_before_drain_;
+  if (view.state != GateState::open) {
+    for (const auto index : health::Gate::waiting_for(model_, gate_.ever_opened())) {
+      view.waiting_for.push_back(model_.policies()[index].name);
+    }
+  }
+  for (const auto& policy : model_.policies()) {
+    if (policy.affects.traffic && policy.type == "websocket") view.traffic_check = policy.name;
+  }
+  return view;
+}
+
+void Control::log_gate(GateState before) const {
+  std::string waiting;
+  for (const auto index : health::Gate::waiting_for(model_, gate_.ever_opened())) {
+    waiting += (waiting.empty() ? "" : " ") + model_.policies()[index].name;
+  }
+  const auto level = gate_.state() == GateState::failed ? LogLevel::error : LogLevel::info;
+  const std::string message = "gate " + std::string(health::to_string(gate_.state()));
+  if (gate_.state() == GateState::open) {
+    log_.write(level, message,
+               {{"from", health::to_string(before)},
+                {"startup_seconds", to_seconds(gate_.opened_after().value_or(Duration(0)))}});
+  } else {
+    log_.write(level, message, {{"from", health::to_string(before)}, {"waiting_for", waiting}});
+  }
+}
+
+// A dependency's edges. The attempts between them are in /status and in the metrics.
+void Control::log_check(std::size_t check, health::CheckStatus from) const {
+  const auto& policy = model_.policies()[check];
+  const auto& state = model_.states()[check];
+  const auto status = health::to_string(state.status);
+  const std::string message = "check " + policy.name + " " + std::string(status);
+  if (state.error && !state.passing()) {
+    log_.warn(message, {{"check", policy.name},
+                        {"from", health::to_string(from)},
+                        {"kind", health::to_string(state.error->kind)},
+                        {"error", state.error->message},
+                        {"failures", state.failures}});
+  } else {
+    log_.info(message, {{"check", policy.name},
+                        {"from", health::to_string(from)},
+                        {"latency_ms", to_millis(state.latency.value_or(Duration(0)))},
+                        {"failures", state.failures},
+                        {"since_start_seconds", to_seconds(loop_.now() - started_)}});
+  }
+}
+
+void Control::measure_lag() {
+  const TimePoint now = loop_.now();
+  metrics_.loops.front().set_lag(std::max(now - lag_due_, Duration(0)));
+  lag_due_ = now + kLagPeriod;
+  lag_timer_.start(kLagPeriod);
+}
+
+}  // namespace probegate::app

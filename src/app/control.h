@@ -1,0 +1,94 @@
+// Control: the control loop's mind. Runs the checks, judges the gate, answers probes, and publishes what it
+// concluded.
+//
+// Owns: the health model, the gate, the check runner and the probe server. Everything it concludes leaves as
+// an immutable snapshot (for probes) or gate view (for the data plane). Called from: the control loop only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/load_config.h"
+#include "base/log.h"
+#include "checks/runner.h"
+#include "health/gate.h"
+#include "health/health_model.h"
+#include "health/snapshot.h"
+#include "loop/http_client.h"
+#include "loop/listen_socket.h"
+#include "loop/resolver.h"
+#include "loop/timer.h"
+#include "metrics/control_metrics.h"
+#include "probe/probe_server.h"
+#include "proxy/gate_view.h"
+
+namespace probegate::app {
+
+class Control final : private checks::RunnerObserver {
+ public:
+  class Observer {
+   public:
+    virtual void gate_view_changed(std::shared_ptr<const proxy::GateView> view) = 0;
+    virtual void startup_timed_out_for_exit() = 0;  // on_startup_timeout: exit
+
+   protected:
+    ~Observer() = default;
+  };
+
+  // Writes the metric families that are not ours to know: traffic.
+  using WriteTraffic = std::function<void(metrics::Exposition&)>;
+
+  Control(loop::Loop& loop, const Settings& settings, Log& log, Observer& observer,
+          WriteTraffic write_traffic, TimePoint started);
+
+  Result<void> listen(const loop::ListenSocket& socket) { return probes_.listen(socket); }
+  void start();  // the checks
+  void stop();
+
+  // The view at this moment; also what the data plane starts with.
+  std::shared_ptr<const proxy::GateView> gate_view() const { return view_; }
+
+  void backend_refused(const std::string& why);
+  void data_loops_turning(bool all);
+  void set_drain(proxy::DrainPhase phase);
+
+  metrics::ControlMetrics& metrics() { return metrics_; }
+
+ private:
+  void on_result(std::size_t check, const health::CheckResult& result, Duration latency) override;
+  void on_transition(const health::Transition& transition) override;
+  void on_frozen(Duration gap) override;
+
+  void settle();
+  void publish();
+  std::shared_ptr<const health::Snapshot> snapshot() const;
+  proxy::GateView make_view() const;
+  void log_gate(health::GateState before) const;
+  void log_check(std::size_t check, health::CheckStatus from) const;
+  void measure_lag();
+
+  loop::Loop& loop_;
+  Log& log_;
+  Observer& observer_;
+  const TimePoint started_;
+  loop::Resolver resolver_;
+  loop::HttpClient http_;
+  health::GatePolicy gate_policy_;
+  health::HealthModel model_;
+  health::Gate gate_;
+  std::shared_ptr<const std::vector<health::CheckPolicy>> policies_;  // shared with every snapshot
+  metrics::ControlMetrics metrics_;
+  proxy::DrainPhase drain_ = proxy::DrainPhase::none;
+  bool opened_before_drain_ = false;
+  bool loops_turning_ = true;
+  std::shared_ptr<const proxy::GateView> view_;  // shared with the data loops
+  probe::ProbeServer probes_;
+  checks::Runner runner_;
+  loop::Timer gate_timer_;
+  loop::Timer lag_timer_;
+  TimePoint lag_due_{};
+};
+
+}  // namespace probegate::app

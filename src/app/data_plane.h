@@ -1,0 +1,74 @@
+// DataPlane: all data loops, as the control loop sees them: publish to them, hear from them, notice when one
+// is stuck.
+//
+// Owns: the data loops and the listening sockets. Thread: built and used by the main thread, which runs the
+// control loop; the data loops' own calls arrive through a Wakeup.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "config/config.h"
+#include "loop/listen_socket.h"
+#include "loop/timer.h"
+#include "loop/wakeup.h"
+#include "metrics/control_metrics.h"
+#include "proxy/data_loop.h"
+
+namespace probegate::app {
+
+class DataPlane final : private proxy::DataLoop::Events {
+ public:
+  class Observer {
+   public:
+    virtual void backend_refused(const std::string& why) = 0;
+    virtual void data_loops_turning(bool all) = 0;  // changed
+    virtual void data_loops_ended() = 0;            // all have; join() will not wait
+
+   protected:
+    ~Observer() = default;
+  };
+
+  DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> sockets,
+            std::shared_ptr<const config::Config> config, std::shared_ptr<const proxy::GateView> gate,
+            Log& log, Observer& observer);
+  ~DataPlane();
+
+  void start();
+  void publish(std::shared_ptr<const proxy::GateView> gate);
+  void
+  stop_listening();  // the loops have closed, or close, their duplicates when they see the drain's `ending`
+  void join();
+
+  std::vector<Endpoint> endpoints() const;
+  std::vector<const metrics::DataLoopMetrics*> metrics() const;
+  void write_lag(metrics::ControlMetrics& control) const;
+
+ private:
+  // Once a second each loop is asked for a sign of life. Counting our own beats instead of reading a clock
+  // makes this proof against a freeze of the whole process: then we did not beat either.
+  void beat();
+  void take_mail();
+
+  void backend_refused(const std::string& why) override;
+  void data_loop_ended() override;
+
+  loop::Loop& control_;
+  Observer& observer_;
+  std::vector<loop::ListenSocket> sockets_;
+  std::vector<std::unique_ptr<proxy::DataLoop>> loops_;
+  Mailbox<std::string> refusal_;
+  std::atomic<std::size_t> ended_{0};
+  bool ended_told_ = false;
+  bool turning_ = true;
+  std::uint64_t beats_ = 0;
+  loop::Wakeup mail_;
+  loop::Timer beat_timer_;
+};
+
+}  // namespace probegate::app

@@ -1,0 +1,31 @@
+#include "app/load_config.h"
+
+#include <iostream>
+
+#include "checks/registry.h"
+#include "config/load.h"
+
+namespace probegate::app {
+
+Settings load_settings(const std::optional<std::string>& file) {
+  Settings settings;
+  config::CheckTypes types;
+  for (const auto& type : checks::check_types()) types.names.emplace_back(type.name);
+  types.read = [](config::CheckSpec& spec, const config::Config& config) {
+    const auto* type = checks::find_check_type(spec.type);
+    if (type != nullptr) type->read(spec, config);  // for its mistakes; the plan is made when the checks are
+  };
+  config::Loaded loaded = config::load(file, config::process_environment(), types);
+  settings.config = std::move(loaded.config);
+  settings.problems = std::move(loaded.problems);
+  settings.effective = std::move(loaded.effective);
+  settings.source = std::move(loaded.source);
+  return settings;
+}
+
+bool print_problems(const Settings& settings) {
+  for (const auto& problem : settings.problems) std::cerr << problem << "\n";
+  return settings.problems.empty();
+}
+
+}  // namespace probegate::app

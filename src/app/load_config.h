@@ -1,0 +1,24 @@
+// Joins config/ and checks/: the configuration with every check's own keys read, or all mistakes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+namespace probegate::app {
+
+struct Settings {
+  config::Config config;              // usable when there are no problems
+  std::vector<std::string> problems;  // one line each, ready to print
+  std::string effective;              // YAML, secrets hidden
+  std::string source;                 // the file, or "environment"
+};
+
+Settings load_settings(const std::optional<std::string>& file);
+
+// Prints the problems on stderr; true when there were none.
+bool print_problems(const Settings& settings);
+
+}  // namespace probegate::app

@@ -1,0 +1,60 @@
+#include "app/probe_address.h"
+
+#include <nlohmann/json.hpp>
+
+#include "app/load_config.h"
+
+namespace probegate::app {
+namespace {
+
+// Health documents of many checks with long messages fit; more is not ours.
+constexpr std::size_t kMostBytes = 4 * 1024 * 1024;
+
+}  // namespace
+
+Result<ProbeAddress> find_probe_address(const std::optional<std::string>& url,
+                                        const std::optional<std::string>& config) {
+  if (url) {
+    if (url->starts_with("unix:")) return ProbeAddress{"http://localhost", url->substr(5)};
+    if (!url->starts_with("http://")) return failure("--url is written http://host:port or unix:/path");
+    std::string base = *url;
+    while (base.ends_with('/')) base.pop_back();
+    return ProbeAddress{base, std::nullopt};
+  }
+  const Settings settings = load_settings(config);
+  if (!settings.problems.empty()) {
+    return failure("cannot read where the probe port is: " + settings.problems.front());
+  }
+  Endpoint endpoint = settings.config.probes.listen.front();
+  if (endpoint.is_unix()) return ProbeAddress{"http://localhost", endpoint.path};
+  if (endpoint.host == "0.0.0.0" || endpoint.host == "*") endpoint.host = "127.0.0.1";
+  if (endpoint.host == "::") endpoint.host = "::1";
+  return ProbeAddress{"http://" + endpoint.to_string(), std::nullopt};
+}
+
+loop::HttpRequest probe_request(const ProbeAddress& address, const std::string& path, Duration timeout) {
+  loop::HttpRequest request;
+  request.url = address.url + path;
+  request.unix_path = address.unix_path;
+  request.timeout = timeout;
+  request.max_body = kMostBytes;
+  return request;
+}
+
+std::string describe_probe_answer(const loop::HttpResponse& response) {
+  std::string text = std::to_string(response.status);
+  const auto document = nlohmann::json::parse(response.body, nullptr, false);
+  if (!document.is_object()) return text;
+  if (const auto status = document.find("status"); status != document.end() && status->is_string()) {
+    text += " " + status->get<std::string>();
+  }
+  const auto waiting = document.find("waiting_for");
+  if (waiting == document.end() || !waiting->is_array() || waiting->empty()) return text;
+  text += ", waiting for ";
+  for (std::size_t i = 0; i < waiting->size(); ++i) {
+    if ((*waiting)[i].is_string()) text += (i > 0 ? ", " : "") + (*waiting)[i].get<std::string>();
+  }
+  return text;
+}
+
+}  // namespace probegate::app

@@ -1,0 +1,65 @@
+#include <unistd.h>
+
+#include <iostream>
+
+#include "app/commands.h"
+#include "app/exit_code.h"
+#include "app/load_config.h"
+#include "app/sidecar.h"
+#include "loop/listen_socket.h"
+
+namespace probegate::app {
+namespace {
+
+// What no narrower scope caught. The loop goes on: a monitor that dies of its own exception is what this
+// replaces.
+class LogExceptions final : public loop::ErrorSink {
+ public:
+  void on_exception(const std::string& what) noexcept override {
+    try {
+      if (log != nullptr) log->error("internal error on the control loop", {{"what", what}});
+    } catch (...) {
+      // Out of memory even for the message.
+    }
+  }
+  Log* log = nullptr;
+};
+
+Result<std::vector<loop::ListenSocket>> bind_all(const char* key, const std::vector<Endpoint>& endpoints) {
+  std::vector<loop::ListenSocket> sockets;
+  for (const auto& endpoint : endpoints) {
+    auto socket = loop::ListenSocket::bind(endpoint);
+    if (!socket) return failure(std::string(key) + ": " + socket.error().message);
+    sockets.push_back(std::move(*socket));
+  }
+  return sockets;
+}
+
+}  // namespace
+
+int run(const RunOptions& options) {
+  LogExceptions exceptions;
+  loop::Loop loop(exceptions);
+  const TimePoint started = loop.now();
+  const Settings settings = load_settings(options.config);
+  if (!print_problems(settings)) return exit_code::kUsage;
+
+  auto proxy_sockets = bind_all("proxy.listen", settings.config.proxy.listen);
+  auto probe_sockets = bind_all("probes.listen", settings.config.probes.listen);
+  for (const auto* sockets : {&proxy_sockets, &probe_sockets}) {
+    if (*sockets) continue;
+    std::cerr << "probegate: " << sockets->error().message << "\n";
+    return exit_code::kCannotListen;
+  }
+
+  const auto& log_options = settings.config.log;
+  const LogFormat automatic = ::isatty(STDOUT_FILENO) != 0 ? LogFormat::text : LogFormat::json;
+  Log log(STDOUT_FILENO, log_options.level, log_options.format.value_or(automatic), loop);
+  exceptions.log = &log;
+  Sidecar sidecar(loop, settings, std::move(*proxy_sockets), std::move(*probe_sockets), log, started);
+  const int code = sidecar.run();
+  exceptions.log = nullptr;
+  return code;
+}
+
+}  // namespace probegate::app

@@ -1,0 +1,169 @@
+#include "app/sidecar.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "app/exit_code.h"
+#include "app/version.h"
+#include "base/text.h"
+#include "metrics/families.h"
+
+namespace probegate::app {
+namespace {
+
+using namespace std::chrono_literals;
+using proxy::DrainPhase;
+
+constexpr Duration kLastWords = 500ms;  // for the log before an immediate end
+constexpr Duration kCutGrace = 1s;      // for the data loops to obey `cut`
+
+std::string join(const std::vector<Endpoint>& endpoints) {
+  std::string text;
+  for (const auto& endpoint : endpoints) text += (text.empty() ? "" : " ") + endpoint.to_string();
+  return text;
+}
+
+}  // namespace
+
+Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::ListenSocket> proxy_sockets,
+                 std::vector<loop::ListenSocket> probe_sockets, Log& log, TimePoint started)
+    : loop_(loop),
+      log_(log),
+      settings_(settings),
+      probe_sockets_(std::move(probe_sockets)),
+      control_(
+          loop, settings, log, *this,
+          [this](metrics::Exposition& out) {
+            data_plane_.write_lag(control_.metrics());
+            metrics::write_traffic(out, data_plane_.metrics());
+          },
+          started),
+      data_plane_(loop, std::move(proxy_sockets), std::make_shared<const config::Config>(settings.config),
+                  control_.gate_view(), log, *this),
+      drain_timer_(loop, [this] { advance_drain(); }) {}
+
+int Sidecar::run() {
+  for (const auto& [number, name] : {std::pair{SIGTERM, "SIGTERM"}, std::pair{SIGINT, "SIGINT"}}) {
+    signals_.push_back(
+        std::make_unique<loop::Signal>(loop_, number, [this, name = name] { on_signal(name); }));
+  }
+  log_settings();
+  for (const auto& socket : probe_sockets_) {
+    if (const auto listening = control_.listen(socket); !listening) {
+      log_.error(listening.error().message);
+      return exit_code::kCannotListen;
+    }
+  }
+  data_plane_.start();
+  prove_listening();
+  control_.start();
+  loop_.run();
+  control_.stop();
+  data_plane_.join();
+  log_.info("ended", {{"exit_code", exit_code_}});
+  return exit_code_;
+}
+
+void Sidecar::log_settings() const {
+  const auto& config = settings_.config;
+  std::string names;
+  for (const auto& check : config.checks) names += (names.empty() ? "" : " ") + check.name;
+  log_.info("starting", {{"version", kVersion},
+                         {"pid", ::getpid()},
+                         {"config", settings_.source},
+                         {"backend", config.proxy.backend.endpoint.to_string()},
+                         {"checks", names},
+                         {"startup_timeout", format_duration(config.gate.startup_timeout)}});
+}
+
+void Sidecar::prove_listening() {
+  self_test_ =
+      std::make_unique<SelfTest>(loop_, probe_sockets_.front().endpoint(), [this](std::string problem) {
+        if (!problem.empty()) {
+          log_.error("the probe port does not answer, so this process is of no use", {{"why", problem}});
+          end_now(exit_code::kCannotListen);
+        }
+        std::vector<Endpoint> probes;
+        for (const auto& socket : probe_sockets_) probes.push_back(socket.endpoint());
+        log_.info("listening", {{"proxy", join(data_plane_.endpoints())}, {"probes", join(probes)}});
+      });
+}
+
+void Sidecar::gate_view_changed(std::shared_ptr<const proxy::GateView> view) {
+  data_plane_.publish(std::move(view));
+}
+
+void Sidecar::backend_refused(const std::string& why) { control_.backend_refused(why); }
+
+void Sidecar::data_loops_turning(bool all) {
+  if (all) {
+    log_.info("every data loop turns again");
+  } else {
+    log_.error("a data loop has not turned for 10 s, liveness fails");
+  }
+  control_.data_loops_turning(all);
+}
+
+void Sidecar::startup_timed_out_for_exit() {
+  log_.error("gate.startup_timeout has passed, ending as gate.on_startup_timeout says");
+  exit_code_ = exit_code::kFailed;
+  drain_ = DrainPhase::ending;
+  advance_drain();
+}
+
+void Sidecar::on_signal(const char* name) {
+  if (drain_ != DrainPhase::none) {
+    log_.warn("second signal, ending at once", {{"signal", name}});
+    end_now(exit_code::kFailed);
+  }
+  log_.info("draining", {{"signal", name},
+                         {"delay", format_duration(settings_.config.drain.delay)},
+                         {"timeout", format_duration(settings_.config.drain.timeout)}});
+  begin_drain();
+}
+
+// Readiness fails in this very turn; traffic is served on for drain.delay.
+void Sidecar::begin_drain() {
+  drain_ = DrainPhase::lame_duck;
+  control_.set_drain(drain_);
+  if (settings_.config.drain.delay > Duration::zero()) {
+    drain_timer_.start(settings_.config.drain.delay);
+  } else {
+    advance_drain();
+  }
+}
+
+void Sidecar::advance_drain() {
+  switch (drain_) {
+    case DrainPhase::none: return;
+    case DrainPhase::lame_duck:
+      drain_ = DrainPhase::ending;
+      control_.set_drain(drain_);
+      data_plane_.stop_listening();
+      drain_timer_.start(settings_.config.drain.timeout);
+      return;
+    case DrainPhase::ending:
+      drain_ = DrainPhase::cut;
+      control_.set_drain(drain_);
+      data_plane_.stop_listening();
+      drain_timer_.start(kCutGrace);
+      return;
+    case DrainPhase::cut: log_.error("a data loop did not end, leaving it behind"); end_now(exit_code_);
+  }
+}
+
+void Sidecar::data_loops_ended() {
+  log_.info("every session has ended");
+  drain_timer_.stop();
+  loop_.stop();
+}
+
+// Without destructors: a stuck thread must not be waited for.
+void Sidecar::end_now(int code) {
+  log_.flush(kLastWords);
+  std::_Exit(code);
+}
+
+}  // namespace probegate::app

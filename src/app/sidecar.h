@@ -1,0 +1,58 @@
+// Sidecar: the running process. Joins the control loop's mind with the data plane, and owns start, drain and
+// end.
+//
+// Owns: everything that runs. Invariant: it listens before anything slow begins; the probe port answers until
+// the end; every step of the end has a deadline, so the process ends even when a thread of it is stuck.
+// Thread: the main thread, which becomes the control loop.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "app/control.h"
+#include "app/data_plane.h"
+#include "app/load_config.h"
+#include "app/self_test.h"
+#include "base/log.h"
+#include "loop/listen_socket.h"
+#include "loop/loop.h"
+#include "loop/signal.h"
+#include "loop/timer.h"
+
+namespace probegate::app {
+
+class Sidecar final : private Control::Observer, private DataPlane::Observer {
+ public:
+  Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::ListenSocket> proxy_sockets,
+          std::vector<loop::ListenSocket> probe_sockets, Log& log, TimePoint started);
+
+  int run();  // until drained or ended; the exit code
+
+ private:
+  void gate_view_changed(std::shared_ptr<const proxy::GateView> view) override;
+  void startup_timed_out_for_exit() override;
+  void backend_refused(const std::string& why) override;
+  void data_loops_turning(bool all) override;
+  void data_loops_ended() override;
+
+  void prove_listening();
+  void on_signal(const char* name);
+  void begin_drain();
+  void advance_drain();
+  [[noreturn]] void end_now(int code);
+  void log_settings() const;
+
+  loop::Loop& loop_;
+  Log& log_;
+  const Settings& settings_;
+  std::vector<loop::ListenSocket> probe_sockets_;
+  Control control_;
+  DataPlane data_plane_;
+  loop::Timer drain_timer_;
+  proxy::DrainPhase drain_ = proxy::DrainPhase::none;
+  std::vector<std::unique_ptr<loop::Signal>> signals_;
+  std::unique_ptr<SelfTest> self_test_;
+  int exit_code_ = 0;
+};
+
+}  // namespace probegate::app

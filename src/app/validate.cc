@@ -1,0 +1,24 @@
+#include <iostream>
+
+#include "app/commands.h"
+#include "app/exit_code.h"
+#include "app/load_config.h"
+
+namespace probegate::app {
+
+int validate(const ValidateOptions& options) {
+  const Settings settings = load_settings(options.config);
+  if (!print_problems(settings)) {
+    std::cerr << settings.source << ": " << settings.problems.size()
+              << (settings.problems.size() == 1 ? " mistake\n" : " mistakes\n");
+    return exit_code::kUsage;
+  }
+  if (options.print) {
+    std::cout << settings.effective;
+  } else {
+    std::cout << settings.source << ": valid, " << settings.config.checks.size() << " checks\n";
+  }
+  return exit_code::kOk;
+}
+
+}  // namespace probegate::app
