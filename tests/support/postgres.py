@@ -1,0 +1,134 @@
+"""A PostgreSQL of one's own: a fresh cluster in a temporary directory, on a free loopback port and a unix socket."""
+
+import atexit
+import contextlib
+import functools
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import psycopg2
+
+from support.ports import free_port
+from support.process import Child, as_user, unprivileged_user
+from support.waiting import wait_until
+
+USER = "chat"
+PASSWORD = "pg-s3cret-passphrase"
+TABLES = ["agent_executions", "credit_transactions", "subscriptions"]
+
+
+def _program(name):
+    found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), key=lambda path: int(path.split("/")[4]))
+    path = found[-1] if found else shutil.which(name)
+    if not path:
+        raise FileNotFoundError(f"{name} not found; apt install postgresql")
+    return path
+
+
+def _private_directory():
+    # Not below pytest's own temporary directory: that one is closed to other users.
+    path = tempfile.mkdtemp(prefix="probegate-pg-")
+    if unprivileged_user():
+        shutil.chown(path, unprivileged_user())
+    return path
+
+
+@functools.lru_cache(maxsize=None)
+def _template():
+    """initdb takes a second, a copy of its result a tenth."""
+    home = _private_directory()
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    password_file = os.path.join(home, "password")
+    with open(password_file, "w") as file:
+        file.write(PASSWORD)
+    data = os.path.join(home, "data")
+    subprocess.run(
+        [_program("initdb"), "-D", data, "-U", USER, "-A", "scram-sha-256", "--pwfile", password_file, "-E", "UTF8",
+         "--locale=C.UTF-8", "--no-sync", "--no-instructions", "--wal-segsize=1"],
+        check=True, cwd=home, stdout=subprocess.DEVNULL, timeout=120,
+        **as_user(unprivileged_user()))
+    return data
+
+
+class Postgres:
+    """A cluster made at once and a server that runs between start() and stop(); close() removes both."""
+
+    def __init__(self, standby=False):
+        self.port = free_port()
+        self.home = _private_directory()
+        self._data = os.path.join(self.home, "data")
+        subprocess.run(["cp", "-a", _template(), self._data], check=True)
+        if standby:  # with nothing to follow it stays a read-only server in recovery
+            signal_file = os.path.join(self._data, "standby.signal")
+            open(signal_file, "w").close()
+            if unprivileged_user():
+                shutil.chown(signal_file, unprivileged_user())
+        self._server = None
+
+    def url(self, password=PASSWORD, database="postgres", user=USER, host="127.0.0.1"):
+        return f"postgresql://{user}:{password}@{host}:{self.port}/{database}"
+
+    @property
+    def socket_directory(self):
+        return self.home
+
+    def start(self):
+        log = os.path.join(self.home, "log")
+        settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.home,
+                    "fsync": "off", "full_page_writes": "off", "shared_buffers": "16MB"}
+        self._server = Child(
+            "postgres", [_program("postgres"), "-D", self._data, *(f"-c{key}={value}" for key, value in settings.items())],
+            log, user=unprivileged_user(), cwd=self.home)
+
+        def answers():
+            if not self._server.alive:
+                raise AssertionError(f"postgres ended at its start:\n{self._server.output()}")
+            try:
+                return psycopg2.connect(self.url(), connect_timeout=5).close() is None
+            except psycopg2.OperationalError:
+                return False
+
+        wait_until(answers, "PostgreSQL to answer")
+        return self
+
+    def execute(self, *statements, database="postgres"):
+        with contextlib.closing(psycopg2.connect(self.url(database=database), connect_timeout=5)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                return cursor.fetchall() if cursor.description else None
+
+    def create_tables(self, names=tuple(TABLES)):
+        self.execute(*(f"CREATE TABLE {name} (id bigserial PRIMARY KEY)" for name in names))
+
+    def stop(self):
+        """Ends the server as an operator would: sessions are cut, data is kept."""
+        if self._server:
+            self._server.stop(signal.SIGINT)
+            self._server = None
+
+    def kill(self):
+        """The server is gone, with its connections, as after a crash."""
+        if self._server:
+            self._server.kill()
+            self._server = None
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(os.path.join(self._data, "postmaster.pid"))
+
+    def freeze(self):
+        self._server.freeze()
+
+    def thaw(self):
+        self._server.thaw()
+
+    def output(self):
+        return self._server.output() if self._server else "(not running)"
+
+    def close(self):
+        self.kill()
+        shutil.rmtree(self.home, ignore_errors=True)
