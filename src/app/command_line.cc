@@ -13,13 +13,15 @@
 namespace probegate::app {
 namespace {
 
-const auto kDuration = [](std::string& text) -> std::string {
-  return config::parse_duration(text) ? ""
-                                      : "expected a duration such as 500ms, 60s or 5m, got '" + text + "'";
-};
-const auto kSize = [](std::string& text) -> std::string {
-  return config::parse_size(text) ? "" : "expected a size such as 64KiB or 10MiB, got '" + text + "'";
-};
+std::string check_duration(const std::string& text) {
+  if (config::parse_duration(text)) return "";
+  return "expected a duration such as 500ms, 60s or 5m, got '" + text + "'";
+}
+
+std::string check_size(const std::string& text) {
+  if (config::parse_size(text)) return "";
+  return "expected a size such as 64KiB or 10MiB, got '" + text + "'";
+}
 
 CLI::Option* add_config(CLI::App* command, std::optional<std::string>& path) {
   return command->add_option("-c,--config", path,
@@ -57,7 +59,8 @@ int run_command_line(int argc, char** argv) {
   std::string wait = "0s";
   auto* check_command = app.add_subcommand("check", "runs the checks, dependencies first, without serving");
   add_config(check_command, check_options.config);
-  check_command->add_option("--wait", wait, "keep trying until all pass, at most so long")->check(kDuration);
+  check_command->add_option("--wait", wait, "keep trying until all pass, at most so long")
+      ->check(check_duration, "DURATION");
   check_command->add_flag("--json", check_options.json, "print one JSON document");
 
   HealthcheckOptions health_options;
@@ -69,7 +72,7 @@ int run_command_line(int argc, char** argv) {
   health_command->add_option("--url", health_options.url, "the probe port, such as http://127.0.0.1:9090");
   health_command->add_option("--log-file", health_options.log_file, "append every failure to this file");
   health_command->add_option("--log-max", log_max, "rotate the log file to FILE.1 at this size")
-      ->check(kSize);
+      ->check(check_size, "SIZE");
 
   try {
     app.parse(argc, argv);

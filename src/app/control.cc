@@ -6,6 +6,7 @@
 #include "app/version.h"
 #include "base/text.h"
 #include "checks/plan.h"
+#include "metrics/families.h"
 #include "probe/health_metrics.h"
 #include "probe/process_metrics.h"
 

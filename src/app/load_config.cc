@@ -9,13 +9,7 @@ namespace probegate::app {
 
 Settings load_settings(const std::optional<std::string>& file) {
   Settings settings;
-  config::CheckTypes types;
-  for (const auto& type : checks::check_types()) types.names.emplace_back(type.name);
-  types.read = [](config::CheckSpec& spec, const config::Config& config) {
-    const auto* type = checks::find_check_type(spec.type);
-    if (type != nullptr) type->read(spec, config);  // for its mistakes; the plan is made when the checks are
-  };
-  config::Loaded loaded = config::load(file, config::process_environment(), types);
+  config::Loaded loaded = config::load(file, config::process_environment(), checks::config_check_types());
   settings.config = std::move(loaded.config);
   settings.problems = std::move(loaded.problems);
   settings.effective = std::move(loaded.effective);
