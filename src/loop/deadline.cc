@@ -2,9 +2,13 @@
 
 namespace probegate::loop {
 
+Deadline::Deadline(DeadlineWheel& wheel, Observer& observer)
+    : wheel_(wheel), observer_(observer), sink_(wheel.loop().sink()) {}
+
 void Deadline::arm(Duration delay) {
   disarm();
   if (delay <= Duration::zero()) return;
+  uv_update_time(wheel_.loop_.uv());  // a long turn would otherwise make it fire early
   const auto millis = static_cast<std::uint64_t>(std::chrono::ceil<Millis>(delay).count());
   due_ = (wheel_.loop_.turn_ms() + millis) / DeadlineWheel::kTickMillis + 1;
   wheel_.insert(*this);
@@ -57,7 +61,7 @@ void DeadlineWheel::advance() {
       Deadline* node = due;
       node->disarm();
       // Entered one by one: an exception of one observer must not strand the others on this stack.
-      loop_.enter(loop_.sink(), [node] { node->observer_.on_deadline(*node); });
+      loop_.enter(node->sink_, [node] { node->observer_.on_deadline(*node); });
     }
   }
   schedule();

@@ -25,7 +25,7 @@ class Deadline {
     ~Observer() = default;
   };
 
-  Deadline(DeadlineWheel& wheel, Observer& observer) : wheel_(wheel), observer_(observer) {}
+  Deadline(DeadlineWheel& wheel, Observer& observer);
   ~Deadline() { disarm(); }
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
@@ -38,6 +38,7 @@ class Deadline {
   friend class DeadlineWheel;
   DeadlineWheel& wheel_;
   Observer& observer_;
+  ErrorSink* const sink_;  // of the scope we were made in
   Deadline* next_ = nullptr;
   Deadline** previous_ = nullptr;  // the pointer that points here
   std::uint64_t due_ = 0;          // in ticks

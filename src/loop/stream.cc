@@ -75,15 +75,20 @@ void Stream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
 void Stream::on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
   auto* block = static_cast<Block*>(stream->data);
   if (size == 0 || block->owner == nullptr) return;
+  if (size < 0 && size != UV_EOF) return lose(*block, static_cast<int>(size));
   block->loop.enter(block->sink, [=] {
     if (size > 0) {
       block->observer->on_data({buffer->base, static_cast<std::size_t>(size)});
-    } else if (size == UV_EOF) {
-      block->observer->on_end();
     } else {
-      block->observer->on_lost(static_cast<int>(size));
+      block->observer->on_end();
     }
   });
+}
+
+void Stream::lose(Block& block, int status) {
+  if (std::exchange(block.lost, true)) return;
+  uv_read_stop(&block.uv.stream);
+  block.loop.enter(block.sink, [&] { block.observer->on_lost(status); });
 }
 
 void Stream::read_start() { uv_read_start(&block_->uv.stream, on_alloc, on_read); }
@@ -95,6 +100,7 @@ bool Stream::reading() const {
 }
 
 bool Stream::write(std::string_view first, std::string_view second) {
+  if (block_->lost) return false;
   if (busy()) {
     queue(first, second);
     return true;
@@ -113,8 +119,9 @@ bool Stream::write(std::string_view first, std::string_view second) {
     first = {};
   }
   queue(first, second);
-  flush(*block_);
-  return true;
+  if (flush(*block_) == 0) return true;
+  block_->pending.reset();
+  return false;
 }
 
 void Stream::queue(std::string_view first, std::string_view second) {
@@ -122,20 +129,20 @@ void Stream::queue(std::string_view first, std::string_view second) {
   block_->pending->next.append(first).append(second);
 }
 
-void Stream::flush(Block& block) {
+int Stream::flush(Block& block) {
   Pending& pending = *block.pending;
   pending.writing = std::exchange(pending.next, {});
   pending.request.data = &block;
   const auto buffer = uv_buf_init(pending.writing.data(), static_cast<unsigned>(pending.writing.size()));
-  uv_write(&pending.request, &block.uv.stream, &buffer, 1, [](uv_write_t* request, int status) {
+  return uv_write(&pending.request, &block.uv.stream, &buffer, 1, [](uv_write_t* request, int status) {
     auto* self = static_cast<Block*>(request->data);
     if (self->owner == nullptr) return;
+    const bool more = !self->pending->next.empty();
+    if (status == 0 && more) status = flush(*self);
     if (status < 0) {
       self->pending.reset();
-      self->loop.enter(self->sink, [=] { self->observer->on_lost(status); });
-    } else if (!self->pending->next.empty()) {
-      flush(*self);
-    } else {
+      lose(*self, status);
+    } else if (!more) {
       self->pending.reset();  // an idle connection holds no buffer
       if (self->fin_after_queue) send_fin(*self);
       self->loop.enter(self->sink, [self] { self->observer->on_drained(); });

@@ -84,6 +84,7 @@ class Stream {
     std::unique_ptr<Pending> pending;
     std::unique_ptr<uv_connect_t> connecting;
     bool fin_after_queue = false;
+    bool lost = false;  // reading and writing may both notice; the observer hears it once
 
     Block(Loop& l, Stream* o, StreamObserver* obs);
     ~Block();
@@ -91,7 +92,8 @@ class Stream {
   };
 
   void queue(std::string_view first, std::string_view second);
-  static void flush(Block& block);
+  [[nodiscard]] static int flush(Block& block);
+  static void lose(Block& block, int status);
   static void send_fin(Block& block);
   static void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer);
   static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer);
