@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kMaxNodes = 50'000;
 constexpr std::size_t kMaxDepth = 32;
 constexpr std::size_t kMaxKeyBytes = 256;
+constexpr const char* kNoAliases = "aliases (*name) are not allowed; write the value out";
 
 // The text by lines, to translate yaml-cpp's marks: lines from 0, columns from 0 in bytes.
 class Lines {
@@ -135,7 +136,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(mark, Node::Kind::null, "", ""); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    throw YAML::ParserException(mark, "aliases (*name) are not allowed; write the value out");
+    throw YAML::ParserException(mark, kNoAliases);
   }
   void OnAnchor(const YAML::Mark& mark, const std::string&) override {
     throw YAML::ParserException(mark, "anchors (&name) are not allowed; write the value out");
@@ -161,6 +162,7 @@ class TreeBuilder : public YAML::EventHandler {
 
  private:
   struct Level {
+    std::string path;
     std::shared_ptr<Node> node;                            // owners: its parent, or root_, and this stack
     std::optional<std::pair<std::string, Mark>> key = {};  // read, its value not yet
     bool duplicate = false;                                // ... and it stands in the mapping already
@@ -175,22 +177,19 @@ class TreeBuilder : public YAML::EventHandler {
     return false;
   }
 
-  std::string path() const {
-    std::string path;
-    for (const auto& level : stack_) {
-      if (level.node->kind == Node::Kind::list) {
-        path = item_path(path, level.node->items.size());
-      } else if (level.key) {
-        path = join_path(path, level.key->first);
-      }
-    }
-    return path;
+  // Of the value that comes next.
+  std::string next_path() const {
+    if (stack_.empty()) return "";
+    const auto& level = stack_.back();
+    if (level.node->kind == Node::Kind::list) return item_path(level.path, level.node->items.size());
+    return level.key ? join_path(level.path, level.key->first) : level.path;
   }
 
   void open(const YAML::Mark& mark, Node::Kind kind, const std::string& tag) {
     if (stack_.size() >= kMaxDepth) throw YAML::ParserException(mark, "nested too deeply");
+    auto path = next_path();
     auto node = add(mark, kind, tag, "");
-    stack_.push_back({std::move(node)});
+    stack_.push_back({std::move(path), std::move(node)});
   }
 
   std::shared_ptr<Node> add(const YAML::Mark& mark, Node::Kind kind, const std::string& tag,
@@ -213,6 +212,7 @@ class TreeBuilder : public YAML::EventHandler {
       parent->node->items.push_back(node);
     } else {
       node->key_mark = parent->key->second;
+      if (kind == Node::Kind::null) node->mark = node->key_mark;  // yaml-cpp's may be on a later line
       if (!parent->duplicate) parent->node->entries.push_back({parent->key->first, node});
       parent->key.reset();
     }
@@ -226,7 +226,7 @@ class TreeBuilder : public YAML::EventHandler {
     const Node* first = level.node->find(key);
     level.duplicate = first != nullptr;
     if (first) {
-      problems_.add(level.key->second, path(),
+      problems_.add(level.key->second, next_path(),
                     "duplicate key, the first one is on line " + std::to_string(first->key_mark.line));
     }
   }
@@ -252,6 +252,7 @@ std::string explain(const YAML::ParserException& error, const Lines& lines) {
   if (error.msg == "end of map not found" || error.msg == "end of sequence not found") {
     return "the indentation fits none of the lines above";
   }
+  if (error.msg == "the referenced anchor is not defined") return kNoAliases;
   if (error.msg == "unknown token") return "this character may not begin a value; quote the text";
   return error.msg;
 }

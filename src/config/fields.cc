@@ -78,6 +78,23 @@ std::int64_t Fields::integer(std::string_view key, std::int64_t fallback, std::i
   return value;
 }
 
+int Fields::integer_or_auto(std::string_view key, int fallback, int resolved, int min, int max) const {
+  const auto what = "auto or a whole number from " + std::to_string(min) + " to " + std::to_string(max);
+  int value = fallback;
+  if (const Node* node = scalar(key, what)) {
+    const auto parsed = parse_integer(node->text);
+    if (node->text == "auto") {
+      value = resolved;
+    } else if (parsed && *parsed >= min && *parsed <= max) {
+      value = static_cast<int>(*parsed);
+    } else {
+      expected(key, what);
+    }
+  }
+  record({std::string(key), "integer_or_auto", std::to_string(value), {}, {}});
+  return value;
+}
+
 Duration Fields::duration(std::string_view key, Duration fallback, Duration min) const {
   std::string what = "a duration such as 250ms, 2s, 1m30s or 1h";
   if (min > Duration{0}) what += ", at least " + format_duration(min);
@@ -183,24 +200,29 @@ void Fields::report(const Node& node, std::string_view path, std::string_view me
 
 void Fields::problem(std::string_view key, std::string_view message) const {
   const Node* node = node_->find(key);
+  if (node && node->broken) return;
   report(node ? *node : *node_, join_path(node_->path, key), message, !node);
 }
 
 void Fields::item_problem(std::string_view key, std::size_t item, std::string_view message) const {
   const Node* node = node_->find(key);
   if (!node || item >= node->items.size()) return problem(key, message);
+  if (node->items[item]->broken) return;
   report(*node->items[item], join_path(node_->path, key), message, false);
 }
 
 void Fields::contradiction(std::string_view key, std::string_view message) const {
   const Node* node = node_->find(key);
+  if (node && node->broken) return;
   report(node ? *node : *node_, join_path(node_->path, key), message, true);
 }
 
 void Fields::problem_here(std::string_view message) const { report(*node_, node_->path, message, true); }
 
 void Fields::expected(std::string_view key, std::string_view what) const {
-  problem(key, "must be " + std::string(what) + ", not " + describe(*node_->find(key)));
+  Node& node = *node_->find(key);
+  problem(key, "must be " + std::string(what) + ", not " + describe(node));
+  node.broken = true;
 }
 
 const Node* Fields::scalar(std::string_view key, std::string_view what) const {

@@ -44,6 +44,8 @@ class Fields {
   std::optional<std::string> optional_text(std::string_view key) const;
   bool boolean(std::string_view key, bool fallback) const;
   std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t min, std::int64_t max) const;
+  // `auto` is the value `resolved`, and is shown as that.
+  int integer_or_auto(std::string_view key, int fallback, int resolved, int min, int max) const;
   Duration duration(std::string_view key, Duration fallback,
                     Duration min = Duration{0}) const;  // 250ms 1m30s 0
   std::uint64_t size(std::string_view key,
@@ -95,7 +97,8 @@ class Fields {
   std::vector<std::pair<std::string, Fields>> sections(std::string_view key) const;  // mapping of mappings
   std::vector<Fields> section_list(std::string_view key) const;                      // list of mappings
 
-  // Reports a problem at the key's value, or at this mapping's own key when the value is absent.
+  // Reports a problem at the key's value, or at this mapping's own key when the value is absent. Silent about
+  // a value that is reported already, so that one mistake gives one line.
   void problem(std::string_view key, std::string_view message) const;
   void item_problem(std::string_view key, std::size_t item,
                     std::string_view message) const;                         // at a list's item

@@ -18,15 +18,14 @@ std::optional<std::vector<std::string>> Fields::list(std::string_view key, std::
     return std::nullopt;
   }
   std::vector<std::string> texts;
-  bool usable = true;
   for (std::size_t i = 0; i < node->items.size(); ++i) {
-    const Node& item = *node->items[i];
-    if (item.kind != Node::Kind::scalar)
+    Node& item = *node->items[i];
+    if (item.kind != Node::Kind::scalar) {
       item_problem(key, i, "each item must be a text, not " + describe(item));
-    usable = usable && item.kind == Node::Kind::scalar && !item.broken;
-    texts.push_back(item.text);
+      item.broken = true;
+    }
+    texts.push_back(item.text);  // a broken one keeps its place, so that positions stay those of the file
   }
-  if (!usable) return std::nullopt;  // reported; the rest of a half-read list would only mislead
   return texts;
 }
 
@@ -81,7 +80,7 @@ std::vector<Endpoint> Fields::endpoints(std::string_view key, std::string_view f
     auto parsed = Endpoint::parse(texts[i]);
     if (!parsed) {
       item_problem(key, i, quote(texts[i]) + ": " + parsed.error().message);
-      continue;
+      parsed = Endpoint{};  // keeps its place
     }
     shown.push_back(parsed->to_string());
     value.push_back(std::move(*parsed));
@@ -130,6 +129,11 @@ std::vector<std::pair<std::string, std::string>> Fields::pairs(std::string_view 
 }
 
 Fields Fields::section(std::string_view key) const {
+  for (const auto& known : node_->shown) {
+    if (known.key == key && known.kind == "section" && !known.children.empty()) {
+      return {known.children.front().second, problems_};
+    }
+  }
   std::shared_ptr<Node> child;
   for (const auto& entry : node_->entries) {
     if (entry.key == key) child = entry.value;

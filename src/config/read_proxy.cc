@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <thread>
 
-#include "base/text.h"
 #include "config/describe.h"
 #include "config/read_config.h"
 #include "config/scalars.h"
@@ -21,17 +20,8 @@ Backend read_backend(const Fields& proxy) {
 }
 
 int read_workers(const Fields& proxy) {
-  const auto text = proxy.text("workers", "1");
-  int workers = 1;
-  if (text == "auto") {
-    workers = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMaxWorkers);
-  } else if (const auto number = parse_integer(text); number && *number >= 1 && *number <= kMaxWorkers) {
-    workers = static_cast<int>(*number);
-  } else {
-    proxy.problem("workers", "must be auto or a whole number from 1 to 256, not " + quote(text));
-  }
-  proxy.show("workers", std::to_string(workers));
-  return workers;
+  const auto cpus = static_cast<int>(std::thread::hardware_concurrency());  // 0 where it cannot tell
+  return proxy.integer_or_auto("workers", 1, std::clamp(cpus, 1, kMaxWorkers), 1, kMaxWorkers);
 }
 
 ProxyTimeouts read_timeouts(const Fields& timeouts) {
