@@ -1,0 +1,348 @@
+// The postgres check: one kept session, one round trip an attempt, through libpq's asynchronous API.
+//
+// Traps of libpq, each observed: it resolves names by itself and blocks for ten seconds, so every host comes
+// with its `hostaddr`; its socket may be replaced inside PQconnectPoll under the same number, so the watch is
+// dropped before every call and made anew after it; notices go to stderr unless taken; PQcancel blocks, so a
+// statement that takes too long is left to statement_timeout and the end of the session.
+//
+// The session may belong to a pooler that hands it on to the backend itself. So nothing is ever set for the
+// session: the settings are local to the one implicit transaction that a query of several statements is.
+#include <libpq-fe.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "checks/postgres_errors.h"
+#include "checks/postgres_settings.h"
+#include "checks/presentable.h"
+#include "checks/registry.h"
+#include "loop/fd_watch.h"
+#include "loop/resolver.h"
+
+namespace probegate::checks {
+namespace {
+
+using health::CheckError;
+using health::CheckResult;
+using health::FailKind;
+
+constexpr std::size_t kMostAddresses = 16;
+
+using Parameters = PostgresParameters;
+using Settings = PostgresSettings;
+
+struct Finish {
+  void operator()(PGconn* session) const noexcept { PQfinish(session); }
+  void operator()(PGresult* result) const noexcept { PQclear(result); }
+  void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
+};
+
+// What one round trip brought.
+struct Answers {
+  std::size_t statement = 0;  // the one whose result comes next
+  std::vector<std::string> missing;
+  std::optional<std::string> role_problem;
+  std::optional<std::string> value;  // first field of the first row of the query
+  bool query_gave_row = false;
+  std::optional<CheckError> error;
+  bool session_ended = false;
+};
+
+class PostgresCheck final : public Check {
+ public:
+  PostgresCheck(const CheckContext& context, std::shared_ptr<const Settings> settings)
+      : context_(context), settings_(std::move(settings)) {}
+
+  void start(Attempt attempt, TimePoint deadline) override {
+    attempt_ = std::move(attempt);
+    deadline_ = deadline;
+    reused_ = session_ != nullptr;
+    reused_ ? ask() : resolve();
+  }
+
+  const char* phase() const noexcept override { return phase_; }
+
+ private:
+  enum class Part { missing_tables, role, query };
+  static constexpr std::size_t kSettings = 2;  // statements before the parts
+
+  void resolve() {
+    phase_ = "resolving";
+    addresses_.assign(settings_->hosts.size(), {});
+    unresolved_ = 1;  // us, until all are asked
+    for (std::size_t i = 0; i < settings_->hosts.size(); ++i) {
+      const PostgresHost& host = settings_->hosts[i];
+      if (host.is_socket()) continue;
+      ++unresolved_;
+      queries_.push_back(context_.resolver.resolve(
+          Endpoint::tcp(host.look_up, host.port),
+          [this, i](loop::Resolver::Answer answer) { on_answer(i, std::move(answer)); }));
+    }
+    resolved_one();
+  }
+
+  void on_answer(std::size_t host, loop::Resolver::Answer answer) {
+    if (answer) {
+      addresses_[host] = std::move(*answer);
+    } else {
+      resolve_error_ = answer.error().message;
+    }
+    resolved_one();
+  }
+
+  void resolved_one() {
+    if (--unresolved_ == 0) connect();
+  }
+
+  // Every address of every host becomes an entry of its own in libpq's lists, which it tries in turn.
+  void connect() {
+    phase_ = "connecting";
+    Parameters parameters = settings_->parameters;
+    std::size_t entries = 0;
+    const auto add = [&](const PostgresHost& host, const std::string& address) {
+      if (++entries > kMostAddresses) return;
+      const char* comma = entries > 1 ? "," : "";
+      parameters["host"] += comma + host.name;
+      parameters["hostaddr"] += comma + address;
+      parameters["port"] += comma + std::to_string(host.port);
+    };
+    for (std::size_t i = 0; i < settings_->hosts.size(); ++i) {
+      if (settings_->hosts[i].is_socket()) add(settings_->hosts[i], "");
+      for (const auto& address : addresses_[i]) add(settings_->hosts[i], address.ip());
+    }
+    queries_.clear();
+    if (entries == 0) return attempt_.fail(FailKind::resolve, resolve_error_);
+
+    std::vector<const char*> keywords, values;
+    for (const auto& [keyword, value] : parameters) {
+      keywords.push_back(keyword.c_str());
+      values.push_back(value.c_str());
+    }
+    keywords.push_back(nullptr);
+    values.push_back(nullptr);
+    session_.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
+    if (!session_) return attempt_.finish(CheckResult::inconclusive("out of memory"));
+    PQsetNoticeReceiver(
+        session_.get(), [](void*, const PGresult*) {}, nullptr);
+    PQsetErrorVerbosity(session_.get(), PQERRORS_VERBOSE);
+    if (PQstatus(session_.get()) == CONNECTION_BAD) return on_connect_failed();
+    watch(false, true, &PostgresCheck::on_connecting);
+  }
+
+  void on_connecting() {
+    switch (PQconnectPoll(session_.get())) {
+      case PGRES_POLLING_READING: return watch(true, false, &PostgresCheck::on_connecting);
+      case PGRES_POLLING_WRITING: return watch(false, true, &PostgresCheck::on_connecting);
+      case PGRES_POLLING_OK: PQsetnonblocking(session_.get(), 1); return ask();
+      case PGRES_POLLING_FAILED:
+      case PGRES_POLLING_ACTIVE: return on_connect_failed();
+    }
+  }
+
+  void on_connect_failed() {
+    auto result = failed_connect(PQerrorMessage(session_.get()));
+    session_.reset();
+    attempt_.finish(std::move(result));
+  }
+
+  void ask() {
+    phase_ = "waiting for the answer to the query";
+    answers_ = {};
+    parts_.clear();
+    if (PQsendQuery(session_.get(), statements().c_str()) == 1) {
+      PQsetSingleRowMode(session_.get());  // so that a query without LIMIT does not fill our memory
+      return on_answering();
+    }
+    answers_.session_ended = true;
+    answers_.error = failed_connect(PQerrorMessage(session_.get())).error;
+    on_answered();
+  }
+
+  // One query of several statements, and so one implicit transaction.
+  std::string statements() {
+    const Duration left = deadline_ - context_.loop.now();
+    // A little less than is left, so that it is the server that ends a slow query and the session is kept.
+    const auto limit = std::max<std::int64_t>(1, std::chrono::floor<Millis>(left * 9 / 10).count());
+    std::string sql = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = " + std::to_string(limit);
+    if (!settings_->tables.empty()) {
+      parts_.push_back(Part::missing_tables);
+      sql += "; SELECT i FROM (VALUES " + numbered_tables() +
+             ") AS wanted (i, name) WHERE to_regclass(name) IS NULL ORDER BY i";
+    }
+    if (settings_->writable) {
+      parts_.push_back(Part::role);
+      sql += "; SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')";
+    }
+    if (settings_->query || parts_.empty()) {
+      parts_.push_back(Part::query);
+      sql += "; " + settings_->query.value_or("SELECT 1");
+    }
+    return sql;
+  }
+
+  std::string numbered_tables() const {
+    std::string list;
+    for (std::size_t i = 0; i < settings_->tables.size(); ++i) {
+      const auto& name = settings_->tables[i];
+      char* literal = PQescapeLiteral(session_.get(), name.data(), name.size());
+      list += (i > 0 ? ", (" : "(") + std::to_string(i) + ", " + (literal ? literal : "NULL") + ")";
+      PQfreemem(literal);
+    }
+    return list;
+  }
+
+  void on_answering() {
+    // What fails here also shows as a result, in better words.
+    const bool more_to_send = PQflush(session_.get()) == 1;
+    std::ignore = PQconsumeInput(session_.get());
+    while (PQisBusy(session_.get()) == 0) {
+      const std::unique_ptr<PGresult, Finish> result(PQgetResult(session_.get()));
+      if (!result) return on_answered();
+      take(*result);
+      if (answers_.session_ended) return on_answered();
+    }
+    watch(true, more_to_send, &PostgresCheck::on_answering);
+  }
+
+  void take(const PGresult& result) {
+    switch (PQresultStatus(&result)) {
+      case PGRES_SINGLE_TUPLE: return take_row(result);
+      case PGRES_COMMAND_OK:
+      case PGRES_EMPTY_QUERY:
+      case PGRES_TUPLES_OK: ++answers_.statement; return;
+      case PGRES_COPY_IN:
+      case PGRES_COPY_OUT:
+      case PGRES_COPY_BOTH:
+        answers_.error = CheckError{FailKind::answer, "the query must not be a COPY"};
+        answers_.session_ended = true;  // by us: the copy would have to be read to its end
+        return;
+      default: return take_error(result);
+    }
+  }
+
+  void take_row(const PGresult& row) {
+    const auto field = [&](int column) -> std::string { return PQgetvalue(&row, 0, column); };
+    if (answers_.statement < kSettings) return;
+    // Statements after the last of ours are more of the user's query.
+    switch (parts_[std::min(answers_.statement - kSettings, parts_.size() - 1)]) {
+      case Part::missing_tables:
+        if (const auto i = parse_decimal<std::size_t>(field(0))) {
+          answers_.missing.push_back(settings_->tables.at(*i));
+        }
+        return;
+      case Part::role:
+        if (field(0) == "t") {
+          answers_.role_problem = "the server is a standby";
+        } else if (field(1) == "on") {
+          answers_.role_problem = "the server is read-only (default_transaction_read_only)";
+        }
+        return;
+      case Part::query:
+        if (std::exchange(answers_.query_gave_row, true) || PQnfields(&row) == 0) return;
+        if (PQgetisnull(&row, 0, 0) == 0) answers_.value = field(0);
+        return;
+    }
+  }
+
+  void take_error(const PGresult& result) {
+    const auto field = [&](int code) -> std::string {
+      const char* text = PQresultErrorField(&result, code);
+      return text != nullptr ? text : "";
+    };
+    const std::string sqlstate = field(PG_DIAG_SQLSTATE);
+    const std::string severity = field(PG_DIAG_SEVERITY_NONLOCALIZED);
+    // Without a code it is libpq that speaks: the session broke.
+    answers_.session_ended = sqlstate.empty() || severity == "FATAL" || severity == "PANIC";
+    if (sqlstate.empty()) {
+      answers_.error = failed_connect(PQresultErrorMessage(&result)).error;
+    } else {
+      answers_.error =
+          CheckError{kind_of_sqlstate(sqlstate, false), field(PG_DIAG_MESSAGE_PRIMARY), sqlstate};
+    }
+  }
+
+  void on_answered() {
+    const bool clean = !answers_.session_ended && PQtransactionStatus(session_.get()) == PQTRANS_IDLE;
+    if (!clean) session_.reset();
+    // The server was restarted since the last attempt: that it is gone says nothing about the new one.
+    if (answers_.session_ended && answers_.statement == 0 && std::exchange(reused_, false)) return resolve();
+    attempt_.finish(judge());
+  }
+
+  CheckResult judge() const {
+    // First, as a missing table is the likely reason of an error in the query.
+    if (!answers_.missing.empty()) {
+      std::string names;
+      for (const auto& name : answers_.missing) names += (names.empty() ? "" : ", ") + name;
+      return CheckResult::fail({.kind = FailKind::missing_tables,
+                                .message = "missing tables: " + names,
+                                .missing = answers_.missing});
+    }
+    if (answers_.error) return CheckResult::fail(*answers_.error);
+    if (answers_.statement < kSettings + parts_.size()) {
+      return CheckResult::fail(FailKind::protocol, "the server left a statement unanswered");
+    }
+    if (answers_.role_problem) return CheckResult::fail(FailKind::answer, *answers_.role_problem);
+    if (settings_->expect && answers_.value != settings_->expect) {
+      const std::string gave = !answers_.query_gave_row ? "no row"
+                               : answers_.value         ? quoted(*answers_.value)
+                                                        : "NULL";
+      return CheckResult::fail(FailKind::answer,
+                               "the query gave " + gave + ", expected " + quoted(*settings_->expect));
+    }
+    return CheckResult::pass();
+  }
+
+  void watch(bool read, bool write, void (PostgresCheck::*then)()) {
+    const int socket = PQsocket(session_.get());
+    if (socket < 0) return on_connect_failed();
+    watch_.emplace(context_.loop, socket, [this, then](loop::FdWatch::Ready) {
+      watch_.reset();
+      (this->*then)();
+    });
+    watch_->want(read, write);
+  }
+
+  const CheckContext context_;
+  const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
+  Attempt attempt_;
+  TimePoint deadline_{};
+  const char* phase_ = nullptr;
+  bool reused_ = false;  // this attempt began on a kept session
+  std::vector<std::unique_ptr<loop::Resolver::Query>> queries_;
+  std::vector<std::vector<loop::Address>> addresses_;  // of each host
+  std::size_t unresolved_ = 0;
+  std::string resolve_error_;
+  std::unique_ptr<PGconn, Finish> session_;
+  std::optional<loop::FdWatch> watch_;  // after the session: it must be gone before the session's socket
+  std::vector<Part> parts_;
+  Answers answers_;
+};
+
+// The keywords of a URL or a keyword string. libpq's own error would repeat the text and with it the
+// password.
+std::optional<Parameters> parse_connection(const std::string& text) {
+  char* error = nullptr;
+  const std::unique_ptr<PQconninfoOption, Finish> options(PQconninfoParse(text.c_str(), &error));
+  PQfreemem(error);
+  if (!options) return std::nullopt;
+  Parameters parameters;
+  for (const auto* option = options.get(); option->keyword != nullptr; ++option) {
+    if (option->val != nullptr && option->val[0] != '\0') parameters[option->keyword] = option->val;
+  }
+  return parameters;
+}
+
+}  // namespace
+
+CheckPlan read_postgres(const config::CheckSpec& spec, const config::Config&) {
+  auto settings = std::make_shared<const Settings>(read_postgres_settings(spec.fields, parse_connection));
+  return {
+      .make = [settings](
+                  const CheckContext& context) { return std::make_unique<PostgresCheck>(context, settings); },
+      .secrets = settings->secrets(),
+      .target = settings->target()};
+}
+
+}  // namespace probegate::checks

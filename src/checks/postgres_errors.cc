@@ -1,0 +1,122 @@
+#include "checks/postgres_errors.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "base/text.h"
+
+namespace probegate::checks {
+namespace {
+
+using health::CheckError;
+using health::CheckResult;
+using health::FailKind;
+
+struct ServerError {
+  std::string_view sqlstate;
+  std::string_view message;
+};
+
+bool is_code_char(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); }
+
+// The severity before it may be translated; two blanks, five characters and a colon are not.
+std::optional<ServerError> server_error(std::string_view line) {
+  constexpr std::size_t kPrefix = 3;  // ":  "
+  for (auto at = line.find(":  "); at != std::string_view::npos; at = line.find(":  ", at + 1)) {
+    const auto rest = line.substr(at + kPrefix);
+    if (rest.size() < 7 || rest.substr(5, 2) != ": ") continue;
+    if (std::all_of(rest.begin(), rest.begin() + 5, is_code_char)) {
+      return ServerError{rest.substr(0, 5), rest.substr(7)};
+    }
+  }
+  return std::nullopt;
+}
+
+// libpq's own words, when the server never got to speak.
+FailKind kind_of_text(std::string_view text) {
+  struct Sign {
+    std::string_view words;
+    FailKind kind;
+  };
+  static constexpr Sign kSigns[] = {
+      {"could not translate host name", FailKind::resolve},
+      {"no password supplied", FailKind::auth},
+      {"authentication method", FailKind::auth},
+      {"SCRAM", FailKind::auth},
+      {"SSL negotiation", FailKind::protocol},  // the peer's answer to our asking is not PostgreSQL's
+      {"SSL", FailKind::tls},
+      {"certificate", FailKind::tls},
+      {"expected authentication request", FailKind::protocol},
+      {"received invalid", FailKind::protocol},
+      {"read-only", FailKind::answer},  // target_session_attrs found no fitting server
+      {"hot standby", FailKind::answer},
+      {"local user with ID", FailKind::config},  // no user named, and ours has no name
+      {"invalid ", FailKind::config},            // a parameter libpq does not take
+  };
+  for (const auto& [words, kind] : kSigns) {
+    if (text.find(words) != std::string_view::npos) return kind;
+  }
+  return FailKind::connect;
+}
+
+std::string_view skip_identifier(std::string_view name) {
+  if (name.starts_with('"')) {
+    std::size_t at = 1;
+    while (at < name.size() && (name[at] != '"' || name.substr(at).starts_with("\"\""))) {
+      at += name[at] == '"' ? 2 : 1;
+    }
+    if (at >= name.size() || at == 1) return name;  // unterminated or empty
+    return name.substr(at + 1);
+  }
+  const auto letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           static_cast<unsigned char>(c) >= 0x80;
+  };
+  if (name.empty() || !letter(name.front())) return name;
+  const auto end = std::find_if_not(name.begin(), name.end(),
+                                    [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '$'; });
+  return name.substr(static_cast<std::size_t>(end - name.begin()));
+}
+
+}  // namespace
+
+FailKind kind_of_sqlstate(std::string_view sqlstate, bool connecting) {
+  if (sqlstate.starts_with("28")) return FailKind::auth;
+  if (sqlstate == "3D000" || sqlstate == "42501") return FailKind::config;
+  if (sqlstate.starts_with("08") || sqlstate.starts_with("57P")) return FailKind::connect;
+  if (sqlstate == "57014") return FailKind::timeout;
+  return connecting ? FailKind::connect : FailKind::answer;
+}
+
+CheckResult failed_connect(std::string_view libpq_text) {
+  std::string told;
+  for (const auto line : split(libpq_text, '\n')) {
+    if (const auto error = server_error(line)) {
+      return CheckResult::fail({.kind = kind_of_sqlstate(error->sqlstate, true),
+                                .message = std::string(error->message),
+                                .sqlstate = std::string(error->sqlstate)});
+    }
+    // The indented lines are advice ("Is the server running on that host ...?").
+    if (line.empty() || line.starts_with('\t') || told.find(line) != std::string::npos) continue;
+    told += told.empty() ? "" : "; ";
+    told += line;
+  }
+  for (const int lack : {EMFILE, ENFILE}) {
+    if (told.find(std::strerror(lack)) != std::string::npos) return CheckResult::inconclusive(told);
+  }
+  return CheckResult::fail(kind_of_text(told), told.empty() ? "cannot connect" : told);
+}
+
+bool is_table_name(std::string_view name) {
+  auto rest = skip_identifier(name);
+  if (rest.size() == name.size()) return false;
+  if (rest.empty()) return true;
+  if (!rest.starts_with('.')) return false;
+  rest.remove_prefix(1);
+  return !rest.empty() && skip_identifier(rest).empty();
+}
+
+}  // namespace probegate::checks

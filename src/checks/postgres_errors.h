@@ -1,0 +1,23 @@
+// What PostgreSQL's refusals mean. Pure; no libpq.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "health/check_result.h"
+
+namespace probegate::checks {
+
+// The kind for a SQLSTATE. A server that refuses the connection for a reason not listed (53300, too many
+// connections) is `connect`; a statement that fails is `answer`.
+health::FailKind kind_of_sqlstate(std::string_view sqlstate, bool connecting);
+
+// libpq has no SQLSTATE for a connection that failed, only its text, several lines of it, where with verbose
+// errors the code stands before the server's words: `... failed: FATAL:  28P01: password authentication
+// failed for user "app"`.
+health::CheckResult failed_connect(std::string_view libpq_text);
+
+// "name" or "schema.name", each part plain or in double quotes: what to_regclass() reads without an error.
+bool is_table_name(std::string_view name);
+
+}  // namespace probegate::checks

@@ -1,0 +1,146 @@
+#include "checks/postgres_settings.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "checks/postgres_errors.h"
+
+namespace probegate::checks {
+namespace {
+
+constexpr std::uint16_t kPort = 5432;
+constexpr const char* kSocketDirectory = "/var/run/postgresql";  // where libpq looks when no host is named
+constexpr const char* kAuthorities = "/etc/ssl/certs/ca-certificates.crt";
+
+std::string take_out(PostgresParameters& parameters, const std::string& keyword) {
+  const auto node = parameters.extract(keyword);
+  return node ? node.mapped() : "";
+}
+
+// libpq's parallel lists: ports and addresses are one for all or one for each host.
+Result<std::vector<PostgresHost>> take_hosts(PostgresParameters& parameters) {
+  const std::string host = take_out(parameters, "host");
+  const std::string address = take_out(parameters, "hostaddr");
+  const std::string port = take_out(parameters, "port");
+  const std::string named = !host.empty() ? host : !address.empty() ? address : kSocketDirectory;
+  const auto names = split(named, ',');
+  const auto addresses = split(address, ',');
+  const auto ports = split(port, ',');
+  if (!address.empty() && addresses.size() != names.size()) return failure("needs as many hostaddr as host");
+  if (ports.size() != 1 && ports.size() != names.size())
+    return failure("needs one port, or one for each host");
+
+  std::vector<PostgresHost> hosts;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    PostgresHost one{std::string(names[i].empty() ? kSocketDirectory : names[i]), ""};
+    const bool is_socket = one.name.starts_with('/') || one.name.starts_with('@');
+    if (!address.empty() && !addresses[i].empty()) {
+      one.look_up = addresses[i];
+    } else if (!is_socket) {
+      one.look_up = one.name;
+    }
+    const auto text = ports.size() == 1 ? ports[0] : ports[i];
+    const auto number = text.empty() ? kPort : parse_decimal<std::uint16_t>(text).value_or(0);
+    if (number == 0) return failure("a port is a number from 1 to 65535");
+    one.port = number;
+    hosts.push_back(std::move(one));
+  }
+  return hosts;
+}
+
+void read_address(const config::Fields& fields, ParsePostgresAddress parse, PostgresSettings& settings) {
+  const auto url = fields.secret_url("url");
+  if (url) {
+    auto parsed = url->empty() ? std::nullopt : parse(*url);
+    if (!parsed) {
+      fields.problem("url",
+                     "is not a PostgreSQL address, expected postgresql://user:password@host:5432/dbname or "
+                     "host=... user=... dbname=...");
+    }
+    settings.parameters = std::move(parsed).value_or(PostgresParameters{});
+  }
+  for (const char* keyword : {"host", "port", "user", "dbname", "sslmode"}) {
+    const auto value = fields.optional_text(keyword);
+    if (!value) continue;
+    if (url) fields.contradiction(keyword, "url is set too; keep one of the two");
+    settings.parameters[keyword] = *value;
+  }
+  if (const auto password = fields.secret("password")) settings.parameters["password"] = *password;
+  if (!url && !fields.has("host")) fields.problem("url", "is missing; set url, or host and its companions");
+
+  auto hosts = take_hosts(settings.parameters);
+  if (hosts) {
+    settings.hosts = std::move(*hosts);
+  } else {
+    fields.problem(url ? "url" : "port", hosts.error().message);
+  }
+}
+
+void check_ssl_mode(const config::Fields& fields, const PostgresSettings& settings) {
+  constexpr std::string_view kModes[] = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+  const auto mode = settings.parameters.find("sslmode");
+  if (mode == settings.parameters.end()) return;
+  if (std::find(std::begin(kModes), std::end(kModes), mode->second) != std::end(kModes)) return;
+  fields.problem(fields.has("sslmode") ? "sslmode" : "url",
+                 "sslmode is one of disable, allow, prefer, require, verify-ca, verify-full");
+}
+
+// What is ours to decide, whatever the address says.
+void complete(const std::optional<std::string>& ca_file, PostgresSettings& settings) {
+  auto& parameters = settings.parameters;
+  parameters.try_emplace("application_name", "probegate");
+  parameters["client_encoding"] = "UTF8";
+  parameters["gssencmode"] = "disable";  // libpq would ask for tickets first
+  parameters["passfile"] = "/dev/null";
+  if (ca_file) parameters["sslrootcert"] = *ca_file;
+  const auto mode = parameters.find("sslmode");
+  if (mode != parameters.end() && mode->second.starts_with("verify-")) {
+    parameters.try_emplace("sslrootcert", kAuthorities);
+  }
+}
+
+void read_questions(const config::Fields& fields, PostgresSettings& settings) {
+  settings.tables = fields.text_list("tables", {});
+  for (std::size_t i = 0; i < settings.tables.size(); ++i) {
+    if (is_table_name(settings.tables[i])) continue;
+    fields.item_problem("tables", i,
+                        "is not a table's name, expected name or schema.name, quoted where needed");
+  }
+  settings.query = fields.optional_text("query");
+  settings.expect = fields.optional_text("expect");
+  settings.writable = fields.boolean("writable", false);
+  if (settings.query && trim(*settings.query).empty()) fields.problem("query", "is empty");
+  if (settings.expect && !settings.query) fields.contradiction("expect", "needs a query");
+}
+
+}  // namespace
+
+PostgresSettings read_postgres_settings(const config::Fields& fields, ParsePostgresAddress parse) {
+  PostgresSettings settings;
+  read_address(fields, parse, settings);
+  check_ssl_mode(fields, settings);
+  complete(fields.section("tls").optional_text("ca_file"), settings);
+  read_questions(fields, settings);
+  return settings;
+}
+
+std::vector<std::string> PostgresSettings::secrets() const {
+  std::vector<std::string> found;
+  for (const char* keyword : {"password", "sslpassword"}) {
+    if (const auto secret = parameters.find(keyword); secret != parameters.end())
+      found.push_back(secret->second);
+  }
+  return found;
+}
+
+std::string PostgresSettings::target() const {
+  std::string text;
+  for (const auto& host : hosts) {
+    if (!text.empty()) text += ",";
+    text += host.is_socket() ? host.name : Endpoint::tcp(host.name, host.port).to_string();
+  }
+  const auto database = parameters.find("dbname");
+  return database == parameters.end() ? text : text + "/" + database->second;
+}
+
+}  // namespace probegate::checks

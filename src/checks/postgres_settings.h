@@ -1,0 +1,40 @@
+// The postgres check's configuration: libpq's keywords, the hosts apart, and what to ask. Pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/fields.h"
+
+namespace probegate::checks {
+
+using PostgresParameters = std::map<std::string, std::string>;  // libpq's keywords
+
+struct PostgresHost {
+  std::string name;     // a host name, an address, or the directory of a unix socket
+  std::string look_up;  // what to resolve; empty: a unix socket
+  std::uint16_t port = 0;
+  bool is_socket() const { return look_up.empty(); }
+};
+
+struct PostgresSettings {
+  PostgresParameters parameters;  // without host, hostaddr and port
+  std::vector<PostgresHost> hosts;
+  std::vector<std::string> tables;
+  std::optional<std::string> query;
+  std::optional<std::string> expect;
+  bool writable = false;
+
+  std::vector<std::string> secrets() const;
+  std::string target() const;
+};
+
+// The keywords of a URL or a keyword string; nothing when it is neither. libpq's part of the work.
+using ParsePostgresAddress = std::optional<PostgresParameters> (*)(const std::string& text);
+
+PostgresSettings read_postgres_settings(const config::Fields& fields, ParsePostgresAddress parse);
+
+}  // namespace probegate::checks
