@@ -8,7 +8,6 @@
 #include "checks/plan.h"
 #include "metrics/families.h"
 #include "probe/health_metrics.h"
-#include "probe/process_metrics.h"
 
 namespace probegate::app {
 namespace {
@@ -49,10 +48,8 @@ Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer&
               {settings.config.probes.summary ? health::Details::summary : health::Details::full, kVersion},
               snapshot(),
               [this, write_traffic = std::move(write_traffic)](metrics::Exposition& out) {
-                probe::write_health(out, *snapshot(), kVersion);
                 metrics::write_control(out, metrics_);
                 write_traffic(out);
-                probe::write_process(out);
               }),
       runner_({loop, resolver_, http_}, model_, checks::plan_checks(settings.config), *this,
               std::random_device{}()),

@@ -6,6 +6,19 @@
 #include "config/load.h"
 
 namespace probegate::app {
+namespace {
+
+// Sections that are understood and checked but that nothing acts on yet: better refused than silently
+// ignored.
+std::vector<std::string> without_effect(const config::Config& config) {
+  std::vector<std::string> keys;
+  if (config.auth) keys.emplace_back("auth");
+  if (config.state_file) keys.emplace_back("state_file");
+  if (!config.alerts.empty()) keys.emplace_back("alerts");
+  return keys;
+}
+
+}  // namespace
 
 Settings load_settings(const std::optional<std::string>& file) {
   Settings settings;
@@ -14,6 +27,10 @@ Settings load_settings(const std::optional<std::string>& file) {
   settings.problems = std::move(loaded.problems);
   settings.effective = std::move(loaded.effective);
   settings.source = std::move(loaded.source);
+  for (const auto& key : without_effect(settings.config)) {
+    settings.problems.push_back(settings.source + ": " + key +
+                                ": this version does not act on it; remove it");
+  }
   return settings;
 }
 

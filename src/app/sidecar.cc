@@ -45,10 +45,7 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
       drain_timer_(loop, [this] { advance_drain(); }) {}
 
 int Sidecar::run() {
-  for (const auto& [number, name] : {std::pair{SIGTERM, "SIGTERM"}, std::pair{SIGINT, "SIGINT"}}) {
-    signals_.push_back(
-        std::make_unique<loop::Signal>(loop_, number, [this, name = name] { on_signal(name); }));
-  }
+  watch_signals();
   log_settings();
   for (const auto& socket : probe_sockets_) {
     if (const auto listening = control_.listen(socket); !listening) {
@@ -64,6 +61,16 @@ int Sidecar::run() {
   data_plane_.join();
   log_.info("ended", {{"exit_code", exit_code_}});
   return exit_code_;
+}
+
+void Sidecar::watch_signals() {
+  const auto watch = [this](int number, std::function<void()> act) {
+    signals_.push_back(std::make_unique<loop::Signal>(loop_, number, std::move(act)));
+  };
+  watch(SIGTERM, [this] { on_signal("SIGTERM"); });
+  watch(SIGINT, [this] { on_signal("SIGINT"); });
+  // Its default action would end the process and every tunnel in it.
+  watch(SIGHUP, [this] { log_.warn("SIGHUP: this version reads its configuration at start only"); });
 }
 
 void Sidecar::log_settings() const {

@@ -35,6 +35,7 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer {
   void data_loops_turning(bool all) override;
   void data_loops_ended() override;
 
+  void watch_signals();
   void prove_listening();
   void on_signal(const char* name);
   void begin_drain();

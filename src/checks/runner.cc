@@ -201,8 +201,8 @@ void Runner::conclude(Job& job, CheckResult result) {
   const Finished finished{job.started, job.ended, result, crashed};
   wait_until(job, job.schedule.next(finished, model_.states()[job.index], chance()));
 
-  observer_.on_result(job.index, result, latency);
   for (const auto& transition : transitions) observer_.on_transition(transition);
+  observer_.on_result(job.index, result, latency);
   if (!running_) return;  // an observer stopped us
   for (const auto& transition : transitions) {
     if (transition.from == health::CheckStatus::waiting) begin_first(*jobs_[transition.check]);
