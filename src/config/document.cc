@@ -6,8 +6,8 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
-#include <set>
 #include <sstream>
 #include <string_view>
 #include <vector>
@@ -15,7 +15,7 @@
 namespace probegate::config {
 namespace {
 
-constexpr std::size_t kMaxNodes = 50'000;
+constexpr std::size_t kMaxNodes = 10'000;
 constexpr std::size_t kMaxDepth = 32;
 constexpr std::size_t kMaxKeyBytes = 256;
 constexpr const char* kNoAliases = "aliases (*name) are not allowed; write the value out";
@@ -42,17 +42,19 @@ class Lines {
         std::min(starts_[line] + static_cast<std::size_t>(std::max(mark.column, 0)), text_.size()));
   }
 
-  // Columns count characters, as editors do, not bytes.
-  Mark mark(const YAML::Mark& mark) const {
+  // Columns count characters, as editors do, not bytes. Counts on from the last mark: a line may be 1 MiB
+  // long.
+  Mark mark(const YAML::Mark& mark) {
     if (mark.is_null()) return {1, 1};
-    const auto before =
-        line(static_cast<std::size_t>(mark.line)).substr(0, static_cast<std::size_t>(mark.column));
-    const auto inside =
-        std::count_if(before.begin(), before.end(), [](char c) { return (c & 0xC0) == 0x80; });
-    return {mark.line + 1, mark.column + 1 - static_cast<int>(inside)};
+    const auto column = static_cast<std::size_t>(mark.column);
+    if (mark.line != last_.line || column < last_.column) last_ = {mark.line, 0, 0};
+    const auto passed = line(static_cast<std::size_t>(mark.line)).substr(0, column).substr(last_.column);
+    last_.inside += std::count_if(passed.begin(), passed.end(), [](char c) { return (c & 0xC0) == 0x80; });
+    last_.column += passed.size();
+    return {mark.line + 1, mark.column + 1 - static_cast<int>(last_.inside)};
   }
 
-  Mark mark_at(std::size_t offset) const {
+  Mark mark_at(std::size_t offset) {
     const auto next = std::upper_bound(starts_.begin(), starts_.end(), offset);
     YAML::Mark mark;
     mark.line = static_cast<int>(next - starts_.begin()) - 1;
@@ -61,8 +63,15 @@ class Lines {
   }
 
  private:
+  struct Position {
+    int line = 0;
+    std::size_t column = 0;     // in bytes
+    std::ptrdiff_t inside = 0;  // of them, those that continue a character
+  };
+
   std::string_view text_;
   std::vector<std::size_t> starts_;
+  Position last_;
 };
 
 // Length of the well-formed UTF-8 sequence at the front (RFC 3629: no surrogates, no overlong forms), or 0.
@@ -83,7 +92,7 @@ std::size_t utf8_sequence(std::string_view text) {
 }
 
 // What must never reach yaml-cpp; true when the text is clean.
-bool check_bytes(std::string_view text, const Lines& lines, Problems& problems) {
+bool check_bytes(std::string_view text, Lines& lines, Problems& problems) {
   for (std::size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
     const auto size = utf8_sequence(text.substr(i));
@@ -118,7 +127,7 @@ bool quote_is_closed(std::string_view text) {
 // milder mistakes go to Problems.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(const Lines& lines, Problems& problems) : lines_(lines), problems_(problems) {}
+  TreeBuilder(Lines& lines, Problems& problems) : lines_(lines), problems_(problems) {}
 
   std::shared_ptr<Node> take_root() { return std::move(root_); }
 
@@ -166,6 +175,7 @@ class TreeBuilder : public YAML::EventHandler {
     std::shared_ptr<Node> node;                            // owners: its parent, or root_, and this stack
     std::optional<std::pair<std::string, Mark>> key = {};  // read, its value not yet
     bool duplicate = false;                                // ... and it stands in the mapping already
+    std::map<std::string, int> lines = {};                 // of the keys so far
   };
 
   bool ended_by_dots(const YAML::Mark& mark) const {
@@ -223,15 +233,15 @@ class TreeBuilder : public YAML::EventHandler {
     if (kind != Node::Kind::scalar) throw YAML::ParserException(mark, "a key must be plain text");
     if (key.size() > kMaxKeyBytes) throw YAML::ParserException(mark, "a key longer than 256 bytes");
     level.key = {key, lines_.mark(mark)};
-    const Node* first = level.node->find(key);
-    level.duplicate = first != nullptr;
-    if (first) {
+    const auto [first, is_new] = level.lines.emplace(key, mark.line + 1);
+    level.duplicate = !is_new;
+    if (level.duplicate) {
       problems_.add(level.key->second, next_path(),
-                    "duplicate key, the first one is on line " + std::to_string(first->key_mark.line));
+                    "duplicate key, the first one is on line " + std::to_string(first->second));
     }
   }
 
-  const Lines& lines_;
+  Lines& lines_;
   Problems& problems_;
   std::vector<Level> stack_;
   std::shared_ptr<Node> root_;  // owners: this until take_root(), then load()
@@ -240,7 +250,7 @@ class TreeBuilder : public YAML::EventHandler {
 };
 
 // yaml-cpp's messages name its grammar; these name the mistake.
-std::string explain(const YAML::ParserException& error, const Lines& lines) {
+std::string explain(const YAML::ParserException& error, Lines& lines) {
   const auto line = lines.line(static_cast<std::size_t>(std::max(error.mark.line, 0)));
   if (error.msg.find("flow") != std::string::npos) {
     if (line.find("${") != std::string_view::npos)
@@ -257,7 +267,7 @@ std::string explain(const YAML::ParserException& error, const Lines& lines) {
   return error.msg;
 }
 
-void report(const YAML::ParserException& error, const Lines& lines, Problems& problems) {
+void report(const YAML::ParserException& error, Lines& lines, Problems& problems) {
   if (!error.mark.is_null()) {
     const auto line = lines.line(static_cast<std::size_t>(error.mark.line));
     const auto tab = line.find('\t');
@@ -279,7 +289,7 @@ std::shared_ptr<Node> parse_document(const std::string& text, Problems& problems
   }
   const std::string_view bom = "\xEF\xBB\xBF";  // yaml-cpp skips it too, and does not count it
   const auto body = std::string_view(text).substr(text.starts_with(bom) ? bom.size() : 0);
-  const Lines lines(body);
+  Lines lines(body);
   if (!check_bytes(body, lines, problems)) return nullptr;
 
   std::istringstream stream{std::string(body)};

@@ -1,0 +1,125 @@
+#include "config/secrets.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "load_fixture.h"
+
+namespace probegate::config {
+namespace {
+
+// A directory of its own, gone with the test.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string pattern = std::filesystem::temp_directory_path() / "probegate-config-XXXXXX";
+    path_ = mkdtemp(pattern.data());
+  }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+
+  std::string write(const std::string& name, std::string_view content) const {
+    const std::string file = path_ / name;
+    std::ofstream(file) << content;
+    return file;
+  }
+  std::string file(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::optional<std::string> password_from(const std::string& file) {
+  const auto loaded = load_yaml("checks: {a: {type: postgres, password_file: " + file + "}}");
+  CHECK(loaded.problems == Lines{});
+  CHECK(loaded.effective.find("password_file: " + file) != std::string::npos);
+  CHECK(loaded.effective.find("password: ") == std::string::npos);
+  return loaded.config.checks.at(0).fields.secret("password");
+}
+
+TEST_CASE("A secret file gives its content without one trailing newline") {
+  const TemporaryDirectory directory;
+  CHECK(password_from(directory.write("plain", "geheim")) == "geheim");
+  CHECK(password_from(directory.write("newline", "geheim\n")) == "geheim");
+  CHECK(password_from(directory.write("crlf", "geheim\r\n")) == "geheim");
+  CHECK(password_from(directory.write("two", "geheim\n\n")) == "geheim\n");
+  CHECK(password_from(directory.write("dollar", "${A}$$")) == "${A}$$");
+  CHECK(password_from(directory.write("empty", "")) == "");
+}
+
+TEST_CASE("A secret file that is missing, a directory, too large or a silent pipe is no hang and no crash") {
+  const TemporaryDirectory directory;
+  const auto problem = [](const std::string& file) {
+    return problems_of("checks: {a: {type: postgres, password_file: " + file + "}}");
+  };
+  CHECK(problem("/nonexistent").at(0).ends_with("cannot read: No such file or directory"));
+  CHECK(problem("/tmp").at(0).ends_with("cannot read: Is a directory"));
+  CHECK(problem(directory.write("large", std::string(64 * 1024 + 1, 'x')))
+            .at(0)
+            .ends_with("larger than 64 KiB, the limit"));
+  const auto pipe = directory.file("pipe");
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(problem(pipe).empty());
+}
+
+TEST_CASE("Every secret of a URL is hidden, and nothing else") {
+  CHECK(hide_in_url("postgres://u:p@h:5432/d?sslmode=require") == "postgres://***@h:5432/d?sslmode=require");
+  CHECK(hide_in_url("postgres://h/d?password=p&sslpassword=q&sslmode=x") ==
+        "postgres://h/d?password=***&sslpassword=***&sslmode=x");
+  CHECK(hide_in_url("postgres://u:a/b@h/d") == "postgres://***@h/d");
+  CHECK(hide_in_url("postgres://u:a?b@h/d") == "postgres://***@h/d");
+  CHECK(hide_in_url("postgres://u:a@b@h/d") == "postgres://***@h/d");
+  CHECK(hide_in_url("redis://:p@h") == "redis://***@h");
+  CHECK(hide_in_url("http://h:80/@me?key=k&q=1") == "http://h:80/@me?key=***&q=1");
+  CHECK(hide_in_url("http://[::1]/@me") == "http://[::1]/@me");
+  CHECK(hide_in_url("unix:/run/s?password=p") == "unix:/run/s?password=***");
+  CHECK(hide_in_url("/ws?access_token=t") == "/ws?access_token=***");
+  CHECK(hide_in_url("host=h password=p") == "***");
+  CHECK(hide_path_of_url("https://hooks.example/T/B/x") == "https://hooks.example/***");
+  CHECK(hide_path_of_url("smtp://u:p@mail.example") == "smtp://***@mail.example");
+}
+
+TEST_CASE("No secret reaches the effective configuration") {
+  const auto loaded = load_yaml(R"(
+checks:
+  a: {type: postgres, url: "postgres://u:geheim@h/d", password: geheim}
+  b: {type: http, url: "http://h/?token=geheim", headers: {authorization: Bearer geheim, X-Api-Key: geheim, x-plain: seen}}
+auth: {url: "http://u:geheim@h", bypass: {header: x-b, secret: geheim}}
+alerts: [{to: "https://hooks.example/geheim"}]
+)");
+  CHECK(loaded.problems == Lines{});
+  CHECK(loaded.effective.find("geheim") == std::string::npos);
+  CHECK(loaded.effective.find("x-plain: seen") != std::string::npos);
+  CHECK(loaded.config.auth->bypass->secret == "geheim");
+  CHECK(loaded.config.checks.at(1).fields.headers("headers").at(0).second == "Bearer geheim");
+}
+
+TEST_CASE("No secret reaches an error message") {
+  const auto problems = problems_of(R"(
+proxy: {listen: "http://u:geheim@h", backend: "ftp://u:geheim@h", workers: "x://u:geheim@h"}
+checks:
+  a: {type: postgres, url: [geheim], password: {a: geheim}}
+  b: {type: http, url: "http://h", url_file: /x, headers: {authorization: "a\ngeheim"}}
+auth: {url: "ftp://geheim@h"}
+alerts: [{to: "gopher://geheim"}]
+)");
+  CHECK(problems.size() == 9);
+  for (const auto& problem : problems) CHECK(problem.find("geheim") == std::string::npos);
+}
+
+TEST_CASE("A header's value may come from a file") {
+  const TemporaryDirectory directory;
+  const auto file = directory.write("token", "Bearer geheim\n");
+  const auto loaded =
+      load_yaml("checks: {a: {type: http, url: \"http://h\", headers: {Authorization_file: " + file + "}}}");
+  CHECK(loaded.problems == Lines{});
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  CHECK(loaded.config.checks.at(0).fields.headers("headers") == Headers{{"Authorization", "Bearer geheim"}});
+  CHECK(loaded.effective.find("{Authorization_file: " + file + "}") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace probegate::config

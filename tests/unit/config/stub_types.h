@@ -1,0 +1,48 @@
+// Check types with the keys of the real ones, for tests of the floors below checks/.
+#pragma once
+
+#include "config/load.h"
+
+namespace probegate::config {
+
+inline void read_stub(const CheckSpec& spec, const Config&) {
+  const Fields& fields = spec.fields;
+  if (spec.type == "postgres") {
+    fields.secret_url("url");
+    fields.optional_text("host");
+    fields.integer("port", 5432, 1, 65535);
+    fields.optional_text("user");
+    fields.secret("password");
+    fields.optional_text("dbname");
+    fields.optional_text("sslmode");
+    fields.text_list("tables", {});
+    fields.optional_text("query");
+    fields.optional_text("expect");
+    fields.boolean("writable", false);
+  } else if (spec.type == "redis") {
+    fields.secret_url("url");
+    fields.boolean("write", true);
+  } else if (spec.type == "websocket") {
+    fields.secret_url("url");
+    fields.headers("headers");
+    fields.text_list("subprotocols", {});
+    fields.boolean("ping", true);
+    fields.optional_text("send");
+    fields.optional_text("expect");
+  } else if (spec.type == "http") {
+    fields.secret_url("url");
+    fields.text("method", "GET");
+    fields.headers("headers");
+    fields.text_list("expect_status", {"200-299"});
+    fields.optional_text("expect_body");
+    fields.text_map("expect_json");
+  } else if (spec.type == "tcp") {
+    fields.optional_text("address");
+    fields.optional_text("send");
+    fields.optional_text("expect");
+  }
+}
+
+inline CheckTypes stub_types() { return {{"postgres", "redis", "websocket", "http", "tcp"}, read_stub}; }
+
+}  // namespace probegate::config
