@@ -32,12 +32,13 @@ bool has_header(const HttpRequest& request, std::string_view name) {
                      [&](const auto& header) { return iequals(header.first, name); });
 }
 
-HttpFailure::Kind kind_of(CURLcode code) {
+HttpFailure::Kind kind_of(CURLcode code, long os_error) {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST: return HttpFailure::Kind::resolve;
     case CURLE_COULDNT_CONNECT:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR: return HttpFailure::Kind::connect;
+    case CURLE_SEND_ERROR: return HttpFailure::Kind::connect;
+    // Broken by the system, or bytes that curl would not take, such as a bad chunk.
+    case CURLE_RECV_ERROR: return os_error != 0 ? HttpFailure::Kind::connect : HttpFailure::Kind::protocol;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
@@ -147,7 +148,9 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     if (head_too_large_) {
       return finish(failed(HttpFailure::Kind::protocol, "the head of the answer is larger than 64 KiB"));
     }
-    finish(failed(kind_of(code), describe(code)));
+    long os_error = 0;
+    curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_error);
+    finish(failed(kind_of(code, os_error), describe(code, os_error)));
   }
 
   static HttpClient::Outcome failed(HttpFailure::Kind kind, std::string message) {
@@ -319,9 +322,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     return !response_.truncated;
   }
 
-  std::string describe(CURLcode code) const {
-    long os_error = 0;
-    curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_error);
+  std::string describe(CURLcode code, long os_error) const {
     const std::string reason = error_[0] != '\0' ? error_ : curl_easy_strerror(code);
     switch (code) {
       case CURLE_COULDNT_CONNECT: {
@@ -346,10 +347,10 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     const std::string limit = format_duration(request_.timeout);
     std::string what = "no complete answer within " + limit;
     curl_off_t sent = 0;
-    curl_off_t connected = 0;
+    long connected = 0;
     if (easy_) {
       curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &sent);
-      curl_easy_getinfo(easy_.get(), CURLINFO_CONNECT_TIME_T, &connected);
+      curl_easy_getinfo(easy_.get(), CURLINFO_LOCAL_PORT, &connected);
     }
     if (query_) {
       what = "the name " + target_.host + " was not resolved within " + limit;

@@ -4,9 +4,11 @@ namespace probegate::loop {
 namespace {
 
 std::uint64_t ceil_millis(Duration d) {
-  if (d <= Duration::zero()) return 0;
-  return static_cast<std::uint64_t>(std::chrono::ceil<Millis>(d).count());
+  return d <= Duration::zero() ? 0 : static_cast<std::uint64_t>(std::chrono::ceil<Millis>(d).count());
 }
+
+// libuv counts from the last full millisecond: without one more a timer may fire that much early.
+std::uint64_t first_delay(Duration d) { return d <= Duration::zero() ? 0 : ceil_millis(d) + 1; }
 
 }  // namespace
 
@@ -23,12 +25,12 @@ void Timer::fired(uv_timer_t* handle) {
 
 void Timer::start(Duration delay) {
   uv_update_time(block_->loop.uv());  // a long turn would otherwise make the timer fire early
-  uv_timer_start(&block_->uv, fired, ceil_millis(delay), 0);
+  uv_timer_start(&block_->uv, fired, first_delay(delay), 0);
 }
 
 void Timer::start_repeating(Duration period) {
   uv_update_time(block_->loop.uv());
-  uv_timer_start(&block_->uv, fired, ceil_millis(period), ceil_millis(period));
+  uv_timer_start(&block_->uv, fired, first_delay(period), ceil_millis(period));
 }
 
 void Timer::stop() { uv_timer_stop(&block_->uv); }
