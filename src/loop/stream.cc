@@ -43,7 +43,7 @@ Stream Stream::connect(Loop& loop, const Address& address, StreamObserver& obser
   const auto connected = [](uv_connect_t* request, int result) {
     auto* self = static_cast<Block*>(request->data);
     self->connecting.reset();
-    if (self->owner != nullptr) self->loop.enter(self->sink, [=] { self->observer->on_connected(result); });
+    if (self->owner != nullptr) self->loop.enter(self->sink, [self, result] { self->observer->on_connected(result); });
   };
   if (address.is_unix()) {
     uv_pipe_connect(b.connecting.get(), &b.uv.pipe, address.ip().c_str(), connected);
@@ -76,7 +76,7 @@ void Stream::on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) 
   auto* block = static_cast<Block*>(stream->data);
   if (size == 0 || block->owner == nullptr) return;
   if (size < 0 && size != UV_EOF) return lose(*block, static_cast<int>(size));
-  block->loop.enter(block->sink, [=] {
+  block->loop.enter(block->sink, [block, size, buffer] {
     if (size > 0) {
       block->observer->on_data({buffer->base, static_cast<std::size_t>(size)});
     } else {

@@ -24,10 +24,11 @@ def outcome_of(tmp_path, monkeypatch):
     monkeypatch.setattr(suites, "ROOT", tmp_path)
 
     def run(script: str, timeout: float = 20) -> suites.Outcome:
-        file = tmp_path / "unit_x"
+        file = tmp_path / "build-test/unit_x"
+        file.parent.mkdir()
         file.write_text("#!/bin/sh\n" + script)
         file.chmod(file.stat().st_mode | stat.S_IXUSR)
-        return suites.run_catch2(suites.Test("unit unit_x", str(file), timeout), suites.Tree("build-test"))
+        return suites.run_test(suites.Test("unit x", [str(file)], timeout), suites.Tree("build-test"))
 
     return run
 
@@ -68,8 +69,15 @@ def test_a_bad_end_is_one_failure(outcome_of, script, passed, says):
 def test_a_run_without_end_is_cut_and_counted(outcome_of):
     outcome = outcome_of(report(HEAD, PASSED) + "exec sleep 600", timeout=0.3)
     assert outcome.passed == 1
-    assert outcome.failures == ["unit unit_x: no end after 0.3 s\n"]
+    assert outcome.failures == ["unit x: no end after 0.3 s\n"]
     assert outcome.seconds < 30
+
+
+@pytest.mark.parametrize(("code", "passed", "failed"), [(0, 1, 0), (1, 0, 1), (77, 0, 1)])
+def test_a_script_is_one_case(code, passed, failed):
+    script = suites.Test("unit script", ["/bin/sh", "-c", f"exit {code}"], 20)
+    outcome = suites.run_test(script, suites.Tree("build-test"))
+    assert (outcome.passed, len(outcome.failures)) == (passed, failed)
 
 
 @pytest.mark.parametrize(
