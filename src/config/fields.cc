@@ -74,7 +74,8 @@ std::int64_t Fields::integer(std::string_view key, std::int64_t fallback, std::i
       expected(key, what);
     }
   }
-  record({std::string(key), "integer", std::to_string(value), {}, {}});
+  record(
+      {std::string(key), "integer", std::to_string(value), {std::to_string(min), std::to_string(max)}, {}});
   return value;
 }
 
@@ -91,7 +92,11 @@ int Fields::integer_or_auto(std::string_view key, int fallback, int resolved, in
       expected(key, what);
     }
   }
-  record({std::string(key), "integer_or_auto", std::to_string(value), {}, {}});
+  record({std::string(key),
+          "integer_or_auto",
+          std::to_string(value),
+          {std::to_string(min), std::to_string(max)},
+          {}});
   return value;
 }
 

@@ -24,7 +24,7 @@ struct Shown {
   std::string kind;  // "duration", "list", "section", ...
   std::optional<std::string>
       value;  // as YAML; empty: known, but not printed (the unused one of a _file pair)
-  std::vector<std::string> allowed;  // choice: the words
+  std::vector<std::string> allowed;  // choice: the words; integer: the least and the greatest
   // sections: names and mappings; section: one without a name; section_list: all without names
   std::vector<std::pair<std::string, std::shared_ptr<Node>>>
       children;  // owners: this and the Fields reading them

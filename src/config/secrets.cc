@@ -75,7 +75,8 @@ struct Descriptor {
 std::string hide_in_url(std::string_view url) {
   if (url.find("://") != std::string_view::npos) return hide_parameters(hide_user_info(url));
   if (url.starts_with("unix:") || url.starts_with('/')) return hide_parameters(url);
-  return std::string(kHidden);
+  const bool keywords = url.find('=') != std::string_view::npos;  // libpq's "host=h user=u"
+  return std::string(keywords && !contains_any(url, {"pass"}) ? url : kHidden);
 }
 
 std::string hide_path_of_url(std::string_view url) {

@@ -78,6 +78,8 @@ TEST_CASE("Every secret of a URL is hidden, and nothing else") {
   CHECK(hide_in_url("unix:/run/s?password=p") == "unix:/run/s?password=***");
   CHECK(hide_in_url("/ws?access_token=t") == "/ws?access_token=***");
   CHECK(hide_in_url("host=h password=p") == "***");
+  CHECK(hide_in_url("host=h user=u") == "host=h user=u");
+  CHECK(hide_in_url("geheim") == "***");
   CHECK(hide_path_of_url("https://hooks.example/T/B/x") == "https://hooks.example/***");
   CHECK(hide_path_of_url("smtp://u:p@mail.example") == "smtp://***@mail.example");
 }

@@ -10,17 +10,20 @@ inline void read_stub(const CheckSpec& spec, const Config&) {
   if (spec.type == "postgres") {
     fields.secret_url("url");
     fields.optional_text("host");
-    fields.integer("port", 5432, 1, 65535);
+    fields.optional_text("port");
     fields.optional_text("user");
     fields.secret("password");
     fields.optional_text("dbname");
     fields.optional_text("sslmode");
+    fields.section("tls").optional_text("ca_file");
     fields.text_list("tables", {});
     fields.optional_text("query");
     fields.optional_text("expect");
     fields.boolean("writable", false);
   } else if (spec.type == "redis") {
     fields.secret_url("url");
+    fields.optional_text("user");
+    fields.secret("password");
     fields.boolean("write", true);
   } else if (spec.type == "websocket") {
     fields.secret_url("url");

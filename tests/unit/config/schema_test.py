@@ -1,0 +1,171 @@
+"""The JSON Schema for editors must know exactly the keys, defaults and values that the readers know.
+
+Usage: schema_test.py DUMP_CONFIG_KEYS CONFIGS_DIRECTORY. The readers are asked through DUMP_CONFIG_KEYS (dump_keys.cc).
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import jsonschema
+import yaml
+
+DUMP, CONFIGS = sys.argv[1], pathlib.Path(sys.argv[2])
+SCHEMA = json.loads((CONFIGS / "probegate.schema.json").read_text())
+
+# Every section that exists only when it is written; all other keys at their defaults.
+EVERYTHING = """
+platform: none
+checks:
+  a: {type: postgres, url: "postgres://h/d"}
+  b: {type: redis, url: "redis://h"}
+  c: {type: websocket, url: /ws}
+  d: {type: http, url: "http://h"}
+  e: {type: tcp, address: "h:1"}
+auth: {url: "http://h", bypass: {header: x-b, secret: s}}
+alerts: [{to: "https://h"}]
+"""
+GIVEN = {"platform", "checks", "auth", "auth.url", "auth.bypass", "auth.bypass.header", "auth.bypass.secret", "alerts",
+         "alerts[].to", "checks.postgres.type", "checks.postgres.url", "checks.redis.type", "checks.redis.url",
+         "checks.websocket.type", "checks.websocket.url", "checks.http.type", "checks.http.url", "checks.tcp.type",
+         "checks.tcp.address"}
+
+WRONG_WORDS = ["nonsense", 5, [], {}]
+# For each kind of read: values the key must take, and values it must refuse.
+SAMPLES = {
+    "text": (["x", None, "${X}"], [[], {}]),
+    "secret": (["x", "${X}"], [[], {}]),
+    "secret_url": (["redis://h", "${X}"], [[], {}]),
+    "file": (["/run/secrets/x"], [[], {}]),
+    "boolean": ([True, False, None, "${X}"], ["yes", 1, [], {}]),
+    "duration": (["250ms", "2s", "5m", "1h", "1m30s", "1h1ms", 0, "0", "${X}", None],
+                 ["", 5, "5", "1d", "1s1m", "1.5s", "-1s", [], {}]),
+    "size": (["64KiB", "1MiB", "1GiB", "512", 512, 0, "${X}", None], ["64KB", -1, "", "1 MiB", [], {}]),
+    "list": ([[], ["a"], ["a", "b"], None], ["a", {}, [[]], [None]]),
+    "endpoint": (["h:1", "unix:/p", "${X}"], [5, {}]),
+    "endpoints": (["h:1", ["h:1", "unix:/p"], "${X}"], [5, {}, []]),
+    "map": ([{}, {"a": "b"}, None], ["a", [], {"a": []}]),
+    "headers": ([{}, {"x-a": "b", "x-a_file": "/p"}, None], ["a", [], {"a": []}, {"x y": "b"}]),
+    "section": ([], ["x", 5, []]),
+    "sections": ([None, {}], ["x", 5, []]),
+    "section_list": ([None, []], ["x", 5, {}]),
+    "integer": ([None, "${X}"], ["x", 1.5, [], {}]),
+    "integer_or_auto": ([None, "auto", "${X}"], ["x", 1.5, [], {}]),
+    "choice": ([None, "${X}"], WRONG_WORDS),
+    "choices": ([None], ["a", {}, ["nonsense"]]),
+}
+
+def known_keys():
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(EVERYTHING)
+        file.flush()
+        output = subprocess.run([DUMP, file.name], check=True, capture_output=True, text=True, timeout=30).stdout
+    return {key["path"]: key for key in map(json.loads, output.splitlines())}
+
+
+def resolve(schema):
+    while "$ref" in schema:
+        target = SCHEMA
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        schema = target
+    return schema
+
+
+def schema_keys(schema=SCHEMA, path=""):
+    """Path to sub-schema of every key, in the notation of dump_keys.cc."""
+    for name, child in schema.get("properties", {}).items():
+        child, here = resolve(child), f"{path}.{name}" if path else name
+        yield here, child
+        if here == "checks":
+            for kind, check in SCHEMA["definitions"]["types"].items():
+                yield from schema_keys(check, f"checks.{kind}")
+        else:
+            yield from schema_keys(child, here)
+            yield from schema_keys(resolve(child.get("items", {})), here + "[]")
+
+
+def accepts(schema, value):
+    whole = {"definitions": SCHEMA["definitions"], **schema}
+    return jsonschema.Draft7Validator(whole).is_valid(value)
+
+
+class SchemaTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.known = known_keys()
+        cls.schema = dict(schema_keys())
+
+    def test_schema_is_valid_draft_7(self):
+        jsonschema.Draft7Validator.check_schema(SCHEMA)
+
+    def test_schema_and_readers_know_the_same_keys(self):
+        self.assertGreater(len(self.known), 100)
+        self.assertEqual(set(self.known), set(self.schema))
+
+    def test_defaults_are_the_readers(self):
+        for path, key in self.known.items():
+            if path in GIVEN or key["kind"] == "section":
+                continue
+            with self.subTest(path):
+                value = None if key["value"] is None else yaml.safe_load(key["value"])
+                self.assertEqual(value, self.schema[path].get("default", "no default"))
+
+    def test_values_are_judged_as_the_readers_judge_them(self):
+        for path, key in self.known.items():
+            kind, allowed = key["kind"], key["allowed"]
+            if path.endswith(".type"):
+                continue  # a constant of each type, tested below
+            good, bad = map(list, SAMPLES[kind])
+            if kind.startswith("integer"):
+                low, high = map(int, allowed)
+                good, bad = good + [low, high], bad + [low - 1, high + 1]
+            if kind == "choice":
+                good += allowed
+            if kind == "choices":
+                good, bad = good + [[word] for word in allowed] + [allowed], bad + [allowed[:1] * 2]
+            for value in good:
+                with self.subTest(path, value=value):
+                    self.assertTrue(accepts(self.schema[path], value))
+            for value in bad:
+                with self.subTest(path, wrong=value):
+                    self.assertFalse(accepts(self.schema[path], value))
+
+    def test_unknown_keys_are_refused_in_every_section(self):
+        self.assertFalse(accepts(SCHEMA, {"nonsense": 1}))
+        for path, key in self.known.items():
+            if key["kind"] == "section":
+                with self.subTest(path):
+                    self.assertFalse(accepts(self.schema[path], {"nonsense": 1}))
+        for kind in SCHEMA["definitions"]["types"]:
+            self.assertTrue(accepts(SCHEMA, {"checks": {"a": {"type": kind}}}))
+            self.assertFalse(accepts(SCHEMA, {"checks": {"a": {"type": kind, "nonsense": 1}}}))
+
+    def test_checks_need_a_known_type_and_a_free_name(self):
+        self.assertFalse(accepts(SCHEMA, {"checks": {"a": {}}}))
+        self.assertFalse(accepts(SCHEMA, {"checks": {"a": {"type": "nonsense"}}}))
+        for name in ["A", "1a", "a-b", "", "status", "checks", "error", "a" * 64]:
+            self.assertFalse(accepts(SCHEMA, {"checks": {name: {"type": "tcp"}}}), name)
+
+    def test_the_reference_file_is_valid(self):
+        reference = yaml.safe_load((CONFIGS / "probegate.yaml").read_text())
+        jsonschema.validate(reference, SCHEMA)
+        jsonschema.validate(yaml.safe_load(EVERYTHING), SCHEMA)
+
+    def test_the_reference_file_shows_every_key(self):
+        reference = yaml.safe_load((CONFIGS / "probegate.yaml").read_text())
+        for path in self.known:
+            if path.startswith(("checks.", "alerts[]", "auth.bypass.")) or path.endswith("_file"):
+                if path != "state_file":
+                    continue
+            value = reference
+            for step in path.split("."):
+                self.assertIn(step, value, path)
+                value = value[step]
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=1)
