@@ -27,7 +27,8 @@ bool holds_back(const CheckPolicy& policy, const CheckState& state, bool ever_op
   return (policy.affects.startup && !state.passing()) || (policy.affects.traffic && failing);
 }
 
-// Marks the check, or when it only waits for others, what it waits for. `seen` ends the walk even on a cycle.
+// Marks the check, or when it only waits for others, what it waits for. The configuration refuses cycles;
+// `seen` ends the walk even on one.
 void mark_causes(const HealthModel& model, std::size_t check, std::vector<bool>& seen,
                  std::vector<bool>& causes) {
   if (seen[check]) return;

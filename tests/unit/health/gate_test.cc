@@ -233,6 +233,11 @@ TEST_CASE("Gate names a cause that affects nothing itself when a startup check w
   CHECK(Gate::waiting_for(f.model, false) == std::vector<std::size_t>{1});
 }
 
+TEST_CASE("Gate does not search for ever where checks wait for each other") {
+  ModelFixture f({policy("a", kStartupOnly, {1}), policy("b", kStartupOnly, {0})});
+  CHECK(Gate::waiting_for(f.model, false).empty());
+}
+
 TEST_CASE("Gate once opened waits for judged failures of readiness and traffic checks only") {
   ModelFixture f({policy("a", kStartupOnly), policy("b", kReadinessOnly), policy("c", kTrafficOnly),
                   policy("d", kNothing), policy("e", kReadinessOnly)});

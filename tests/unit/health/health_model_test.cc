@@ -256,6 +256,22 @@ TEST_CASE("A refusal seen by the data plane fails the check at once, and rise pa
   CHECK(f.status() == CheckStatus::pass);
 }
 
+TEST_CASE("A refusal starts the time of stability anew") {
+  CheckPolicy p = policy("websocket");
+  p.stable_for = 5s;
+  ModelFixture f({p});
+  f.pass();
+  f.advance(5s);
+  f.pass();
+  REQUIRE(f.status() == CheckStatus::pass);
+  f.refuse();
+  f.pass();
+  CHECK(f.status() == CheckStatus::fail);
+  f.advance(5s);
+  f.pass();
+  CHECK(f.status() == CheckStatus::pass);
+}
+
 TEST_CASE("A refusal does not judge a check that still waits for others") {
   ModelFixture f({policy("redis"), policy("websocket", {}, {0})});
   CHECK(f.refuse(1).empty());

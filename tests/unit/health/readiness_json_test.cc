@@ -173,6 +173,16 @@ TEST_CASE("Readiness is lost with a readiness check, and liveness is not") {
   CHECK(judge(Document::liveness, s).ok);
 }
 
+TEST_CASE("Readiness is lost with a traffic check, whatever else it affects") {
+  Snapshot s = everything_passes();
+  auto policies = *s.policies;
+  policies[3].affects = kTrafficOnly;
+  s.policies = std::make_shared<const std::vector<CheckPolicy>>(policies);
+  s.checks[3].status = CheckStatus::fail;
+  CHECK_FALSE(s.readiness_passing());
+  CHECK((judge(Document::readiness, s) == Judgement{"not_ready", false}));
+}
+
 TEST_CASE("A reported check never takes readiness away") {
   Snapshot s = everything_passes();
   s.checks[3].status = CheckStatus::fail;
