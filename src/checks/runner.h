@@ -28,8 +28,8 @@
 
 namespace probegate::checks {
 
-// Where logs, metrics, the gate and `probegate check` hang. The model already knows when these are called, and a
-// result's transitions are told before the result.
+// Where logs, metrics, the gate and `probegate check` hang. The model already knows when these are called,
+// and a result's transitions are told before the result.
 class RunnerObserver {
  public:
   virtual void on_result(std::size_t check, const health::CheckResult& result, Duration latency) = 0;

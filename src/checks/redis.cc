@@ -1,0 +1,277 @@
+// The redis check: one pipelined round trip an attempt on a kept connection.
+//
+// hiredis gives its reader and its formatter only; its own I/O resolves names in the loop's thread and loses
+// refused connects. Nothing we ask is answered by an array, so the reader is not allowed to make one: a peer
+// that announces a hundred million elements would otherwise be given the memory for them.
+#include <hiredis/hiredis.h>
+
+#include <deque>
+#include <utility>
+
+#include "base/text.h"
+#include "checks/presentable.h"
+#include "checks/random_bytes.h"
+#include "checks/registry.h"
+#include "checks/transport.h"
+#include "checks/url.h"
+#include "loop/connection.h"
+
+namespace probegate::checks {
+namespace {
+
+using health::CheckResult;
+using health::FailKind;
+
+constexpr std::uint16_t kPort = 6379;
+constexpr std::size_t kLongestAnswer = 64 * 1024;  // of one attempt
+constexpr int kMostDatabases = 1'000'000;
+
+struct Settings {
+  Endpoint endpoint;
+  std::optional<loop::TlsSettings> tls;
+  int min_days_left = 0;
+  std::string user;
+  std::string password;
+  int database = 0;
+  bool write = true;
+  std::string key;  // of this instance: others may check the same server
+};
+
+struct Reply {
+  int type = REDIS_REPLY_NIL;
+  std::string text;
+};
+
+struct Free {
+  void operator()(redisReader* reader) const noexcept { redisReaderFree(reader); }
+  void operator()(Reply* reply) const noexcept { delete reply; }
+};
+
+std::unique_ptr<redisReader, Free> make_reader() {
+  static constexpr redisReplyObjectFunctions kFunctions = {
+      .createString = [](const redisReadTask* task, char* text, std::size_t size) noexcept -> void* {
+        return new Reply{task->type, std::string(text, size)};
+      },
+      .createArray = [](const redisReadTask*, int) noexcept -> void* { return nullptr; },
+      .createInteger = [](const redisReadTask*, long long value) noexcept -> void* {
+        return new Reply{REDIS_REPLY_INTEGER, std::to_string(value)};
+      },
+      .createNil = [](const redisReadTask*) noexcept -> void* { return new Reply; },
+      .freeObject = [](void* reply) noexcept { delete static_cast<Reply*>(reply); },
+  };
+  // The parameter is not const, but nothing writes to it.
+  return std::unique_ptr<redisReader, Free>(
+      redisReaderCreateWithFunctions(const_cast<redisReplyObjectFunctions*>(&kFunctions)));
+}
+
+std::string command(const std::vector<std::string>& words) {
+  std::vector<const char*> arguments;
+  std::vector<std::size_t> sizes;
+  for (const auto& word : words) {
+    arguments.push_back(word.data());
+    sizes.push_back(word.size());
+  }
+  char* bytes = nullptr;
+  const int size =
+      redisFormatCommandArgv(&bytes, static_cast<int>(words.size()), arguments.data(), sizes.data());
+  if (size < 0) throw std::bad_alloc();
+  std::string text(bytes, static_cast<std::size_t>(size));
+  redisFreeCommand(bytes);
+  return text;
+}
+
+CheckResult error_reply(const std::string& name, const std::string& text) {
+  const std::string_view prefix = std::string_view(text).substr(0, text.find(' '));
+  const std::string told = name + ": " + text;
+  for (const std::string_view refusal : {"NOAUTH", "WRONGPASS", "NOPERM", "DENIED"}) {
+    if (prefix == refusal) return CheckResult::fail(FailKind::auth, told);
+  }
+  if (prefix == "MOVED" || prefix == "ASK") {
+    return CheckResult::fail(FailKind::answer, told + " (a cluster keeps the key on another node)");
+  }
+  // The server speaks and says why it cannot serve: LOADING, MASTERDOWN, BUSY, READONLY, MISCONF, OOM,
+  // NOREPLICAS, CLUSTERDOWN. Only "ERR" depends on what was asked.
+  if (prefix != "ERR") return CheckResult::fail(FailKind::answer, told);
+  if (text.find("max number of clients") != std::string::npos)
+    return CheckResult::fail(FailKind::connect, text);
+  if (name == "AUTH") return CheckResult::fail(FailKind::auth, told);
+  if (name == "SELECT") return CheckResult::fail(FailKind::config, told);
+  return CheckResult::fail(FailKind::answer, told);
+}
+
+class RedisCheck final : public Check, private loop::ConnectionObserver {
+ public:
+  RedisCheck(const CheckContext& context, std::shared_ptr<const Settings> settings)
+      : context_(context), settings_(std::move(settings)) {}
+
+  void start(Attempt attempt, TimePoint) override {
+    attempt_ = std::move(attempt);
+    reused_ = connection_.has_value();
+    reused_ ? ask(false) : connect();
+  }
+
+  const char* phase() const noexcept override {
+    return asked_.empty() ? "connecting" : "waiting for the answer";
+  }
+
+ private:
+  struct Question {
+    const char* name;
+    std::string expected;
+  };
+
+  void connect() {
+    asked_.clear();
+    connection_.emplace(context_.loop, context_.resolver, settings_->endpoint, settings_->tls,
+                        static_cast<loop::ConnectionObserver&>(*this));
+  }
+
+  void on_open() override { ask(true); }
+
+  // Everything in one write: the server answers in order.
+  void ask(bool new_connection) {
+    reader_ = make_reader();
+    received_ = 0;
+    asked_.clear();
+    std::string bytes;
+    const auto add = [&](std::vector<std::string> words, const char* name, std::string expected) {
+      bytes += command(words);
+      asked_.push_back({name, std::move(expected)});
+    };
+    if (new_connection && !settings_->password.empty()) {
+      add(settings_->user.empty() ? std::vector<std::string>{"AUTH", settings_->password}
+                                  : std::vector<std::string>{"AUTH", settings_->user, settings_->password},
+          "AUTH", "OK");
+    }
+    if (new_connection && settings_->database != 0) {
+      add({"SELECT", std::to_string(settings_->database)}, "SELECT", "OK");
+    }
+    add({"PING"}, "PING", "PONG");
+    if (settings_->write) {
+      const std::string value = random_hex();
+      add({"SET", settings_->key, value, "EX", "5"}, "SET", "OK");
+      add({"GET", settings_->key}, "GET", value);
+    }
+    if (!connection_->write(bytes)) lost(CheckResult::fail(FailKind::connect, "the connection broke"));
+  }
+
+  void on_data(std::span<const char> bytes) override {
+    if (asked_.empty()) return connection_.reset();  // between attempts nobody has anything to say
+    received_ += bytes.size();
+    if (received_ > kLongestAnswer) return fail(FailKind::protocol, "the answer is longer than 64 KiB");
+    redisReaderFeed(reader_.get(), bytes.data(), bytes.size());
+    while (!asked_.empty()) {
+      void* object = nullptr;
+      if (redisReaderGetReply(reader_.get(), &object) != REDIS_OK) {
+        return fail(FailKind::protocol, "the answer to " + std::string(asked_.front().name) +
+                                            " is not what a Redis server sends");
+      }
+      if (object == nullptr) return;
+      const std::unique_ptr<Reply, Free> reply(static_cast<Reply*>(object));
+      if (auto problem = judge(asked_.front(), *reply)) return finish(*std::move(problem));
+      asked_.pop_front();
+    }
+    std::exchange(attempt_, {})
+        .finish(pass_or_expiring(connection_->certificate_left(), settings_->min_days_left));
+  }
+
+  static std::optional<CheckResult> judge(const Question& question, const Reply& reply) {
+    if (reply.type == REDIS_REPLY_ERROR) return error_reply(question.name, reply.text);
+    if (reply.type != REDIS_REPLY_NIL && reply.text == question.expected) return std::nullopt;
+    const std::string gave = reply.type == REDIS_REPLY_NIL ? "nothing" : quoted(reply.text);
+    return CheckResult::fail(FailKind::answer, std::string(question.name) + " gave " + gave + ", expected " +
+                                                   quoted(question.expected));
+  }
+
+  void on_end() override {
+    lost(CheckResult::fail(FailKind::connect, "the server closed the connection before it answered"));
+  }
+
+  void on_failed(Phase phase, const std::string& why) override { lost(failed_connection(phase, why)); }
+
+  void lost(CheckResult result) {
+    // The server was restarted since the last attempt: that it is gone says nothing about the new one.
+    if (!asked_.empty() && received_ == 0 && std::exchange(reused_, false)) return connect();
+    finish(std::move(result));
+  }
+
+  void fail(FailKind kind, std::string message) { finish(CheckResult::fail(kind, std::move(message))); }
+
+  // Not a pass: the next attempt begins with a new connection. Between attempts the report is nobody's.
+  void finish(CheckResult result) {
+    asked_.clear();
+    connection_.reset();
+    std::exchange(attempt_, {}).finish(std::move(result));
+  }
+
+  const CheckContext context_;
+  const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
+  Attempt attempt_;
+  std::optional<loop::Connection> connection_;
+  bool reused_ = false;  // this attempt began on a kept connection
+  std::unique_ptr<redisReader, Free> reader_;
+  std::size_t received_ = 0;
+  std::deque<Question> asked_;  // not yet answered; empty between attempts and while connecting
+};
+
+void read_redis_url(const config::CheckSpec& spec, const Url& url, Settings& settings) {
+  const auto& fields = spec.fields;
+  if (url.scheme != "redis" && url.scheme != "rediss") {
+    return fields.problem("url", "starts with redis://, rediss:// or unix:/");
+  }
+  settings.endpoint = url.endpoint(kPort);
+  if (url.scheme == "rediss") settings.tls = tls_settings(spec.tls);
+  settings.user = url.user.value_or("");
+  settings.password = url.password.value_or("");
+  const auto path = std::string_view(url.target).substr(1);
+  if (path.empty()) return;
+  const auto database = parse_decimal<int>(path);
+  if (!database || *database > kMostDatabases)
+    return fields.problem("url", "the path is the number of a database, /0");
+  settings.database = *database;
+}
+
+void read_address(const config::CheckSpec& spec, Settings& settings, CheckPlan& plan) {
+  const auto& fields = spec.fields;
+  const auto text = fields.secret_url("url");
+  if (!text) {
+    if (!fields.has("url_file"))
+      fields.problem("url", "is missing, expected redis://, rediss:// or unix:/path");
+  } else if (text->starts_with("unix:")) {
+    auto endpoint = Endpoint::parse(*text);
+    if (endpoint) {
+      settings.endpoint = std::move(*endpoint);
+    } else {
+      fields.problem("url", endpoint.error().message);
+    }
+  } else if (const auto url = parse_url(*text)) {
+    read_redis_url(spec, *url, settings);
+    plan.secrets.push_back(url->raw_password);
+  } else {
+    fields.problem("url", "is not redis://user:password@host:6379/0: " + url.error().message);
+  }
+}
+
+}  // namespace
+
+CheckPlan read_redis(const config::CheckSpec& spec, const config::Config&) {
+  CheckPlan plan;
+  Settings settings;
+  read_address(spec, settings, plan);
+  if (const auto user = spec.fields.optional_text("user")) settings.user = *user;
+  if (const auto password = spec.fields.secret("password")) settings.password = *password;
+  if (!settings.user.empty() && settings.password.empty())
+    spec.fields.problem("url", "a user needs a password");
+  settings.write = spec.fields.boolean("write", settings.write);
+  settings.min_days_left = spec.tls.min_days_left;
+  settings.key = "probegate:" + random_hex();
+
+  plan.secrets.push_back(settings.password);
+  plan.target = settings.endpoint.to_string();
+  if (settings.database != 0) plan.target += "/" + std::to_string(settings.database);
+  plan.make = [settings = std::make_shared<const Settings>(std::move(settings))](
+                  const CheckContext& context) { return std::make_unique<RedisCheck>(context, settings); };
+  return plan;
+}
+
+}  // namespace probegate::checks

@@ -1,0 +1,84 @@
+// A check under test: made from the YAML a user would write, run attempt by attempt on the test's loop.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checks/registry.h"
+#include "config/load.h"
+#include "health/check_result.h"
+#include "loop/http_client.h"
+#include "loop/resolver.h"
+#include "tests/support/fake_peer.h"
+#include "tests/support/test_loop.h"
+
+namespace probegate::test {
+
+using checks::CheckPlan;
+using health::CheckResult;
+using health::FailKind;
+using health::Verdict;
+
+struct ReadOutcome {
+  CheckPlan plan;
+  std::vector<std::string> problems;
+};
+
+// `own_keys` is YAML in flow style: "url: redis://127.0.0.1:6379, write: false".
+inline ReadOutcome read_check(checks::ReadCheck read, const std::string& type, const std::string& own_keys,
+                              const std::string& proxy = "{}") {
+  ReadOutcome outcome;
+  config::CheckTypes types;
+  types.names = {type};
+  types.read = [&](config::CheckSpec& spec, const config::Config& config) {
+    outcome.plan = read(spec, config);
+  };
+  const auto yaml = "proxy: " + proxy + "\nchecks:\n  it: {type: " + type + ", " + own_keys + "}\n";
+  outcome.problems = config::load_text(yaml, "test.yaml", {}, types).problems;
+  return outcome;
+}
+
+class CheckUnderTest {
+ public:
+  explicit CheckUnderTest(CheckPlan plan) : plan_(std::move(plan)) { remake(); }
+
+  // One attempt; fails the test when it does not finish in time.
+  CheckResult attempt(Duration limit = 10s) {
+    start();
+    REQUIRE(loop.until([&] { return result.has_value(); }, limit));
+    return *result;
+  }
+
+  void start() {
+    result.reset();
+    check->start(checks::Attempt([this](CheckResult r) {
+                   ++reports;
+                   result = std::move(r);
+                 }),
+                 loop->now() + 5s);
+  }
+
+  // As the runner does after a deadline.
+  void remake() { check = plan_.make(context_); }
+
+  TestLoop loop;
+  std::optional<CheckResult> result;
+  int reports = 0;
+
+ private:
+  CheckPlan plan_;
+  loop::Resolver resolver_{loop};
+  loop::HttpClient http_{loop, resolver_};
+  checks::CheckContext context_{loop, resolver_, http_};
+
+ public:
+  std::unique_ptr<checks::Check> check;
+};
+
+inline std::string text(const CheckResult& result) {
+  return result.error ? std::string(to_string(result.error->kind)) + ": " + result.error->message : "pass";
+}
+
+}  // namespace probegate::test
