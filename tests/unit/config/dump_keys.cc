@@ -10,6 +10,7 @@
 #include "config/expand.h"
 #include "config/node.h"
 #include "config/read_config.h"
+#include "config/unknown_keys.h"
 #include "stub_types.h"
 
 namespace probegate::config {
@@ -39,7 +40,11 @@ int run(const char* file) {
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
   const auto problems = std::make_shared<Problems>(file);
   const auto root = parse_document(text, *problems);
-  if (root) read_config(Fields(root, problems), {}, stub_types());
+  if (root) {
+    expand_tree(*root, {}, *problems);
+    read_config(Fields(root, problems), {}, stub_types());
+    report_unknown_keys(*root, *problems);
+  }
   for (const auto& problem : problems->sorted()) std::cerr << problem << "\n";
   if (!root || !problems->empty()) return 1;
   dump(*root, "");

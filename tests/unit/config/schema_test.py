@@ -5,6 +5,7 @@ Usage: schema_test.py DUMP_CONFIG_KEYS CONFIGS_DIRECTORY. The readers are asked 
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -58,12 +59,18 @@ SAMPLES = {
     "choices": ([None], ["a", {}, ["nonsense"]]),
 }
 
-def known_keys():
+def known_keys(text):
+    """Loads the text as the program does and returns every key that was asked for; fails when it has problems."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        file.write(EVERYTHING)
+        file.write(text)
         file.flush()
-        output = subprocess.run([DUMP, file.name], check=True, capture_output=True, text=True, timeout=30).stdout
+        output = subprocess.run([DUMP, file.name], check=True, stdout=subprocess.PIPE, text=True, timeout=30).stdout
     return {key["path"]: key for key in map(json.loads, output.splitlines())}
+
+
+def reference_with_auth():
+    """The reference file with its commented section switched on ("#key:", while comments begin with "# ")."""
+    return re.sub(r"^#(?=[a-z]|  )", "", (CONFIGS / "probegate.yaml").read_text(), flags=re.MULTILINE)
 
 
 def resolve(schema):
@@ -88,6 +95,15 @@ def schema_keys(schema=SCHEMA, path=""):
             yield from schema_keys(resolve(child.get("items", {})), here + "[]")
 
 
+def enum_words(schema):
+    """All words of the enums inside, definitions left out."""
+    if isinstance(schema, list):
+        return {word for part in schema for word in enum_words(part)}
+    if not isinstance(schema, dict):
+        return set()
+    return set(schema.get("enum", [])) | enum_words(list(schema.values()))
+
+
 def accepts(schema, value):
     whole = {"definitions": SCHEMA["definitions"], **schema}
     return jsonschema.Draft7Validator(whole).is_valid(value)
@@ -96,7 +112,7 @@ def accepts(schema, value):
 class SchemaTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.known = known_keys()
+        cls.known = known_keys(EVERYTHING)
         cls.schema = dict(schema_keys())
 
     def test_schema_is_valid_draft_7(self):
@@ -113,6 +129,12 @@ class SchemaTest(unittest.TestCase):
             with self.subTest(path):
                 value = None if key["value"] is None else yaml.safe_load(key["value"])
                 self.assertEqual(value, self.schema[path].get("default", "no default"))
+
+    def test_words_are_the_readers(self):
+        for path, key in self.known.items():
+            if key["kind"] in ("choice", "choices"):
+                with self.subTest(path):
+                    self.assertEqual(enum_words(self.schema[path]), set(key["allowed"]))
 
     def test_values_are_judged_as_the_readers_judge_them(self):
         for path, key in self.known.items():
@@ -151,16 +173,24 @@ class SchemaTest(unittest.TestCase):
             self.assertFalse(accepts(SCHEMA, {"checks": {name: {"type": "tcp"}}}), name)
 
     def test_the_reference_file_is_valid(self):
-        reference = yaml.safe_load((CONFIGS / "probegate.yaml").read_text())
-        jsonschema.validate(reference, SCHEMA)
+        jsonschema.validate(yaml.safe_load((CONFIGS / "probegate.yaml").read_text()), SCHEMA)
+        jsonschema.validate(yaml.safe_load(reference_with_auth()), SCHEMA)
+        self.assertIn("auth.precheck", known_keys(reference_with_auth()))
         jsonschema.validate(yaml.safe_load(EVERYTHING), SCHEMA)
 
     def test_the_reference_file_shows_every_key(self):
-        reference = yaml.safe_load((CONFIGS / "probegate.yaml").read_text())
-        for path in self.known:
-            if path.startswith(("checks.", "alerts[]", "auth.bypass.")) or path.endswith("_file"):
-                if path != "state_file":
-                    continue
+        reference = yaml.safe_load(reference_with_auth())
+        by_type = {check["type"]: check for check in reference["checks"].values()}
+        reference["checks"] = by_type
+        instead_of_url = {"host", "port", "user", "password", "dbname", "sslmode"}
+        common = set(SCHEMA["definitions"]["common"]) | {"affects", "tls"}  # shown once, at the first check that has it
+        for path, key in self.known.items():
+            step = path.split(".")[-1]
+            optional = path.startswith(("alerts[]", "auth.bypass.")) or key["kind"] == "file"
+            if path.startswith("checks."):
+                optional = optional or step in instead_of_url or bool(common & set(path.split(".")))
+            if optional:
+                continue
             value = reference
             for step in path.split("."):
                 self.assertIn(step, value, path)
