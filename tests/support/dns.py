@@ -1,0 +1,51 @@
+"""A name server of our own on a loopback address, for a process whose /etc/resolv.conf we replace (needs root)."""
+
+import os
+import random
+import shlex
+import shutil
+import socket
+import threading
+
+
+def available():
+    return os.geteuid() == 0 and shutil.which("unshare") is not None
+
+
+class NameServer:
+    """Swallows every question, or (mode "nxdomain") says that no name exists."""
+
+    def __init__(self, mode, directory):
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        while True:
+            self.address = f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.53"
+            try:
+                self._socket.bind((self.address, 53))
+                break
+            except OSError:
+                continue
+        self.questions = 0
+        self._mode = mode
+        self._resolv_conf = os.path.join(directory, f"resolv-{mode}.conf")
+        with open(self._resolv_conf, "w") as file:
+            file.write(f"nameserver {self.address}\n")
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                question, peer = self._socket.recvfrom(4096)
+            except OSError:
+                return
+            self.questions += 1
+            if self._mode == "nxdomain":
+                # The question back, with QR, RD, RA and code 3; no other section.
+                self._socket.sendto(question[:2] + b"\x81\x83" + question[4:6] + b"\0" * 6 + question[12:], peer)
+
+    def around(self, argv):
+        """`argv` run where /etc/resolv.conf names this server alone; exec keeps the process id."""
+        mount = f"mount --bind {shlex.quote(self._resolv_conf)} /etc/resolv.conf && exec \"$@\""
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount, "sh", *argv]
+
+    def close(self):
+        self._socket.close()

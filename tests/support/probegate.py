@@ -1,0 +1,170 @@
+"""The program under test: its process, its two ports, its log."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import yaml
+
+from support.http import request
+from support.ports import free_port
+from support.process import Child
+from support.waiting import PATIENCE, wait_for, wait_until
+
+BINARY = os.environ.get("PROBEGATE_BIN", str(pathlib.Path(__file__).parents[2] / "build" / "src" / "probegate"))
+
+# A sanitizer's report has an exit code of its own, so that no test takes it for one of the program's.
+SANITIZERS = {"ASAN_OPTIONS": "exitcode=99:quarantine_size_mb=8", "LSAN_OPTIONS": "exitcode=99",
+              "UBSAN_OPTIONS": "exitcode=99:halt_on_error=1:print_stacktrace=1", "TSAN_OPTIONS": "exitcode=99"}
+
+
+def environment(extra=None):
+    """What the program may see of ours: nearly nothing, so that a PORT or K_SERVICE around us changes no test."""
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **SANITIZERS, **(extra or {})}
+
+
+def is_sanitized():
+    with open(BINARY, "rb") as binary:
+        return b"__asan_init" in binary.read() or b"__tsan_init" in binary.read()
+
+
+def command(*arguments, env=None, timeout=PATIENCE, stdin=None):
+    """Runs a command of the program to its end: returncode, stdout, stderr."""
+    return subprocess.run([BINARY, *map(str, arguments)], env=environment(env), timeout=timeout, text=True,
+                          capture_output=True, stdin=stdin or subprocess.DEVNULL, check=False)
+
+
+class Probegate:
+    """`probegate run` on two free ports.
+
+    `config` is YAML; what it leaves out of the two `listen` keys is filled in. None means environment alone.
+    """
+
+    def __init__(self, directory, config=None, env=None, around=lambda argv: argv):
+        self.proxy_port = free_port()
+        self.probe_port = free_port()
+        self._env = environment({"PORT": str(self.proxy_port), "PROBE_PORT": str(self.probe_port), **(env or {})})
+        self._around = around
+        self.log = os.path.join(directory, f"probegate-{self.probe_port}.log")
+        self._argv = [BINARY, "run"]
+        self.config_file = None
+        if config is not None:
+            self.config_file = os.path.join(directory, f"probegate-{self.probe_port}.yaml")
+            self.write_config(config)
+            self._argv += ["-c", self.config_file]
+        self._process = None
+
+    def write_config(self, config):
+        settings = yaml.safe_load(config) or {}
+        settings.setdefault("proxy", {}).setdefault("listen", f"127.0.0.1:{self.proxy_port}")
+        settings.setdefault("probes", {}).setdefault("listen", f"127.0.0.1:{self.probe_port}")
+        with open(self.config_file, "w") as file:
+            yaml.safe_dump(settings, file, sort_keys=False)
+
+    # The process
+
+    def launch(self):
+        """Starts the process and does not wait for it."""
+        self._process = Child("probegate", self._around(self._argv), self.log, env=self._env)
+        return self
+
+    def start(self):
+        """Starts the process and waits until both ports answer."""
+        self.launch()
+        wait_until(lambda: self.running() and self.probe("/health").status, "the probe port to answer")
+        wait_until(lambda: self.running() and request(self.proxy_port, "/").status, "the proxy port to answer")
+        return self
+
+    def running(self):
+        if not self._process.alive:
+            raise AssertionError(f"probegate ended with {self._process.wait()}:\n{self.output()[-4000:]}")
+        return True
+
+    @property
+    def alive(self):
+        return self._process is not None and self._process.alive
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def send(self, number):
+        self._process.send(number)
+
+    def wait(self, timeout=PATIENCE):
+        return self._process.wait(timeout)
+
+    def stop(self, timeout=PATIENCE):
+        """SIGTERM, and the exit code."""
+        return self._process.stop(timeout=timeout)
+
+    def freeze(self):
+        self._process.freeze()
+
+    def thaw(self):
+        self._process.thaw()
+
+    def rss(self):
+        """Resident bytes."""
+        with open(f"/proc/{self.pid}/statm") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    # What it says
+
+    def output(self):
+        if not os.path.exists(self.log):
+            return ""
+        with open(self.log, errors="replace") as file:
+            return file.read()
+
+    def logs(self):
+        """The complete lines so far; every one must be JSON."""
+        return [json.loads(line) for line in self.output().split("\n")[:-1]]
+
+    def probe(self, path, method="GET", headers=None):
+        return request(self.probe_port, path, method=method, headers=headers)
+
+    def ready(self):
+        """The readiness document."""
+        return self.probe("/health/ready").json
+
+    def check(self, name):
+        return self.ready()["checks"][name]
+
+    def metrics(self):
+        return self.probe("/metrics").text
+
+    def request(self, path="/", **arguments):
+        """One request through the door."""
+        return request(self.proxy_port, path, **arguments)
+
+    def wait_for_readiness(self, accept, what, timeout=PATIENCE):
+        """Waits until `accept` likes the readiness document, and returns that."""
+        return wait_for(lambda: self.running() and self.ready(), accept, what, timeout)
+
+    def wait_for_gate(self, state="open", timeout=PATIENCE):
+        return self.wait_for_readiness(lambda seen: seen["gate"] == state, f"the gate to be {state}", timeout)
+
+    def wait_for_check(self, name, status, timeout=PATIENCE):
+        """The check's part of the document, once its status is this."""
+        return self.wait_for_readiness(lambda seen: seen["checks"][name]["status"] == status,
+                                       f"check {name} to be {status}", timeout)["checks"][name]
+
+    def wait_for_error(self, name, kind, timeout=PATIENCE):
+        """The check's error, once it is of this kind."""
+        return self.wait_for_readiness(lambda seen: (seen["checks"][name].get("error") or {}).get("kind") == kind,
+                                       f"check {name} to fail with {kind}", timeout)["checks"][name]["error"]
+
+    def close(self):
+        """The end of every test: what still runs must drain and exit with 0, and no sanitizer may have spoken."""
+        if self.alive:
+            self.thaw()
+            code = self.stop()
+            assert code == 0, f"probegate ended with {code} after SIGTERM:\n{self.output()[-4000:]}"
+        for sign in ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:"):
+            assert sign not in self.output(), f"{sign} in the log:\n{self.output()[-8000:]}"
+
+    def kill(self):
+        if self._process:
+            self._process.kill()

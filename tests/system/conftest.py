@@ -1,0 +1,120 @@
+"""What every system test gets: servers of its own, a deadline, and their logs when it fails."""
+
+import faulthandler
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+# pylint: disable=wrong-import-position
+from support import backends, dns, probegate
+from support.chat import Chat
+from support.postgres import Postgres
+from support.probegate import Probegate
+from support.redis import Redis
+
+TEST_DEADLINE = 120
+
+
+class Rig:
+    """Makes servers and closes them all, the last made first. Every test has one, and no two tests share anything."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="probegate-test-")
+        self.made = []
+
+    def _keep(self, server):
+        self.made.append(server)
+        return server
+
+    # Made, with an address, and not started: the test decides when.
+
+    def postgres(self, **options):
+        return self._keep(Postgres(**options))
+
+    def redis(self, **options):
+        return self._keep(Redis(**options))
+
+    def chat(self, postgres, redis, **options):
+        return self._keep(Chat(postgres, redis, **options))
+
+    def probegate(self, config=None, env=None, around=lambda argv: argv):
+        return self._keep(Probegate(self.directory, config, env, around))
+
+    # Made and running.
+
+    def http_backend(self, **options):
+        return self._keep(backends.HttpBackend(**options))
+
+    def scripted(self, script, **options):
+        return self._keep(backends.Scripted(script, **options))
+
+    def name_server(self, mode):
+        return self._keep(dns.NameServer(mode, self.directory))
+
+    def close(self):
+        errors = []
+        for server in reversed(self.made):
+            try:
+                server.close()
+            except Exception as error:  # pylint: disable=broad-except
+                errors.append(error)
+                if hasattr(server, "kill"):
+                    server.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        if errors:
+            raise errors[0]
+
+
+def pytest_configure():
+    if not os.access(probegate.BINARY, os.X_OK):
+        pytest.exit(f"no program at {probegate.BINARY}; build it, or set PROBEGATE_BIN", returncode=4)
+
+
+@pytest.fixture
+def rig(request):
+    made = Rig()
+    request.node.rig = made
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def backend(rig):  # pylint: disable=redefined-outer-name
+    """A real HTTP and WebSocket server."""
+    return rig.http_backend()
+
+
+@pytest.fixture
+def door(rig, backend):  # pylint: disable=redefined-outer-name
+    """A running probegate with no checks, so with an open gate, before `backend`."""
+    return rig.probegate(f"proxy: {{backend: '{backend.url}'}}").start()
+
+
+@pytest.fixture(autouse=True)
+def deadline():
+    """No test waits for ever, whatever it waits for."""
+    def too_late(*_):
+        faulthandler.dump_traceback(all_threads=True)
+        raise TimeoutError(f"the test took longer than {TEST_DEADLINE} s")
+    before = signal.signal(signal.SIGALRM, too_late)
+    signal.alarm(TEST_DEADLINE)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A failed test shows what its servers said."""
+    report = (yield).get_result()
+    if report.failed and hasattr(item, "rig"):
+        for server in item.rig.made:
+            if hasattr(server, "output"):
+                report.sections.append((f"output of {type(server).__name__}", server.output()[-6000:]))

@@ -1,0 +1,362 @@
+"""SIGTERM with everything under way (CONTRACT section 8), and a process that is frozen (section 2)."""
+
+import asyncio
+import json
+import signal
+import socket
+import time
+
+import pytest
+import websockets
+
+from support import metrics
+from support.backends import pattern
+from support.expect import problem_on
+from support.raw import CLOSE, TEXT, Raw, close_code, upgrade_request, upgrade_response
+from support.waiting import PATIENCE, wait_for, wait_until
+
+
+def tunnel(sidecar):
+    client = Raw.connect(sidecar.proxy_port)
+    client.send(upgrade_request())
+    assert client.read_head().status == 101
+    return client
+
+
+def test_an_idle_sidecar_exits_with_0_at_once(door):
+    """8: "Exit 0"; nothing to wait for, no waiting."""
+    start = time.monotonic()
+    assert door.stop() == 0
+    assert time.monotonic() - start < 4
+
+
+def test_sigint_drains_too(door):
+    """8: "SIGTERM or SIGINT"."""
+    door.send(signal.SIGINT)
+    assert door.wait() == 0
+
+
+def test_readiness_says_draining_at_once_and_the_probe_port_answers_to_the_end(rig, backend):
+    """8: "readiness 503 `draining` in the same turn; `drain.delay` of still serving"; 5: startup stays 200, liveness too."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{delay: 2s, timeout: 3s}}").start()
+    sidecar.send(signal.SIGTERM)
+    answer = wait_for(lambda: sidecar.probe("/health/ready"), lambda seen: seen.status == 503, "readiness to fail", timeout=1)
+    assert answer.json["status"] == "draining"
+    assert answer.json["gate"] == "draining"
+    assert sidecar.probe("/health/startup").status == 200
+    assert sidecar.probe("/health/startup").json["status"] == "ready"
+    assert sidecar.probe("/health").status == 200
+    assert sidecar.request("/mirror").status == 200, "during the delay it still serves"
+    states = metrics.parse(sidecar.metrics())["probegate_gate_state"]
+    assert states.value(state="draining") == 1
+
+    refused = 0
+    while sidecar.alive:
+        try:
+            assert sidecar.probe("/health").status == 200
+            refused = 0
+        except OSError:
+            refused += 1
+            assert refused < 50, "the probe port went silent before the process ended"
+            time.sleep(0.01)
+    assert sidecar.wait() == 0
+
+
+def test_tunnels_get_a_close_frame_on_both_sides(rig):
+    """8: "tunnels get Close `close_code` to both sides at frame boundaries"; masked towards the backend (7)."""
+    backend_saw = []
+
+    def script(connection):
+        connection.send(upgrade_response(connection.read_head().get("sec-websocket-key")))
+        _, opcode, payload, masked = connection.read_frame()
+        backend_saw.append((opcode, close_code(payload), masked))
+        connection.send_frame(CLOSE, payload[:2])
+        connection.read_to_end()
+
+    backend = rig.scripted(script)
+    sidecar = rig.probegate(f"""
+proxy: {{backend: "{backend.url}"}}
+drain: {{timeout: 4s, close_code: 1012}}
+""").launch()
+    wait_until(lambda: sidecar.running() and sidecar.probe("/health"), "the probe port")
+    clients = [tunnel(sidecar) for _ in range(5)]
+    sidecar.send(signal.SIGTERM)
+    for client in clients:
+        fin, opcode, payload, masked = client.read_frame()
+        assert (fin, opcode, close_code(payload), masked) == (True, CLOSE, 1012, False)
+        client.send_frame(CLOSE, payload[:2], mask=True)
+        assert client.ends()
+    assert sidecar.wait() == 0
+    wait_for(lambda: len(backend_saw), lambda count: count == 5, "every backend connection's Close")
+    assert set(backend_saw) == {(CLOSE, 1012, True)}
+
+
+def test_a_real_chat_client_sees_1001(rig):
+    """8 with a well-kept client on either side: the default code is 1001, and nobody sees 1006."""
+    postgres, redis = rig.postgres().start(), rig.redis().start()
+    chat = rig.chat(postgres, redis)
+    chat.migrate()
+    chat.start()
+    sidecar = rig.probegate(f"proxy: {{backend: '{chat.url}'}}\ndrain: {{timeout: 4s}}").start()
+
+    async def talk():
+        sockets = [await websockets.connect(f"ws://127.0.0.1:{sidecar.proxy_port}/ws") for _ in range(10)]
+        await sockets[0].send("hello")
+        for client in sockets:
+            assert "hello" in await asyncio.wait_for(client.recv(), PATIENCE)
+        sidecar.send(signal.SIGTERM)
+        for client in sockets:
+            with pytest.raises(websockets.ConnectionClosed):
+                await asyncio.wait_for(client.recv(), PATIENCE)
+            assert client.close_code == 1001
+
+    asyncio.run(talk())
+    assert sidecar.wait() == 0
+
+
+def test_closes_are_spread_over_the_first_half(rig, backend):
+    """8: "spread over the first half of `drain.timeout`": not everybody reconnects in the same instant."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 4s}}").start()
+
+    async def talk():
+        sockets = [await websockets.connect(f"ws://127.0.0.1:{sidecar.proxy_port}/ws") for _ in range(20)]
+        start = time.monotonic()
+        sidecar.send(signal.SIGTERM)
+
+        async def closed_after(client):
+            await asyncio.wait_for(client.wait_closed(), PATIENCE)
+            return time.monotonic() - start
+
+        return await asyncio.gather(*map(closed_after, sockets))
+
+    ended = asyncio.run(talk())
+    assert max(ended) - min(ended) > 0.5
+    assert max(ended) < 4
+    assert sidecar.wait() == 0
+
+
+def test_a_message_under_way_is_finished_before_the_close(rig):
+    """8: "at frame boundaries": the Close does not land in the middle of somebody's message."""
+    import threading
+    go_on = threading.Event()
+
+    def script(connection):
+        connection.send(upgrade_response(connection.read_head().get("sec-websocket-key")))
+        connection.send(b"\x82\x7e" + (1000).to_bytes(2, "big") + b"a" * 400)
+        go_on.wait(PATIENCE)
+        connection.send(b"b" * 600)
+        connection.read_to_end()
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}\ndrain: {{timeout: 6s}}").launch()
+    wait_until(lambda: sidecar.running() and sidecar.probe("/health"), "the probe port")
+    with tunnel(sidecar) as client:
+        head = client.read_exactly(4 + 400)
+        assert head[4:] == b"a" * 400
+        sidecar.send(signal.SIGTERM)
+        wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
+        uptime = sidecar.ready()["uptime_seconds"]
+        sidecar.wait_for_readiness(lambda seen: seen["uptime_seconds"] > uptime + 0.5, "half a second")
+        go_on.set()
+        assert client.read_exactly(600) == b"b" * 600
+        _, opcode, payload, _ = client.read_frame()
+        assert (opcode, close_code(payload)) == (CLOSE, 1001)
+    assert sidecar.wait() == 0
+
+
+def test_http_in_flight_is_finished_with_connection_close(rig, backend):
+    """8: "HTTP answers in flight finish with `Connection: close`"; "idle ones are closed with FIN"."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 8s}}").start()
+    with Raw.connect(sidecar.proxy_port) as idle, Raw.connect(sidecar.proxy_port) as busy:
+        idle.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        idle.read_body(idle.read_head())
+        busy.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        sidecar.send(signal.SIGTERM)
+        assert idle.read_some() == b""
+        backend.release()
+        head = busy.read_head()
+        assert head.status == 200
+        assert head.get("connection").lower() == "close"
+        assert busy.read_body(head) == b"released"
+        assert busy.ends()
+    assert sidecar.wait() == 0
+
+
+def test_a_download_under_way_is_finished(rig, backend):
+    """8: the same for a body that is already flowing."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 15s}}").start()
+    size = 30_000_000
+    with Raw.connect(sidecar.proxy_port, receive_buffer=65536) as client:
+        client.send(f"GET /bytes?n={size} HTTP/1.1\r\nHost: door.test\r\n\r\n".encode())
+        assert client.read_head().status == 200
+        body = client.read_exactly(1000)
+        sidecar.send(signal.SIGTERM)
+        wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
+        body += client.read_exactly(size - 1000)
+        assert body == pattern(size)
+        assert client.ends()
+    assert sidecar.wait() == 0
+
+
+def test_a_new_connection_is_refused_once_the_listeners_are_closed(rig, backend):
+    """8: "then listeners close": a new client is refused, not left hanging."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 10s}}").start()
+    with Raw.connect(sidecar.proxy_port) as busy:
+        busy.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        sidecar.send(signal.SIGTERM)
+
+        def refused():
+            try:
+                Raw.connect(sidecar.proxy_port).close()
+                return False
+            except ConnectionRefusedError:
+                return True
+
+        wait_until(refused, "the listener to close", timeout=5)
+        assert sidecar.probe("/health/ready").json["status"] == "draining"
+        backend.release()
+        assert busy.read_head().status == 200
+    assert sidecar.wait() == 0
+
+
+def test_a_request_completed_during_the_drain_is_503_draining(rig, backend):
+    """8: "held requests and those that complete on accepted connections get 503 `draining`"."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 10s}}").start()
+    with Raw.connect(sidecar.proxy_port) as late, Raw.connect(sidecar.proxy_port) as busy:
+        late.send(b"GET /mirror HTTP/1.1\r\nHost: do")
+        busy.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        sidecar.send(signal.SIGTERM)
+        wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
+        late.send(b"or.test\r\n\r\n")
+        problem_on(late, "draining")
+        backend.release()
+        assert busy.read_head().status == 200
+    assert sidecar.wait() == 0
+
+
+def test_what_is_still_open_at_the_end_is_cut(rig, backend):
+    """8: "never past `delay + timeout`; what is still open then is cut. Exit 0 all the same.\""""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 1s}}").start()
+    with Raw.connect(sidecar.proxy_port) as stuck, tunnel(sidecar) as deaf:
+        stuck.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        start = time.monotonic()
+        assert sidecar.stop() == 0
+        assert time.monotonic() - start < 4
+        assert deaf.read_frame()[1] == CLOSE
+
+
+def test_a_second_signal_ends_it_at_once_with_1(rig, backend):
+    """8: "A second signal ends it at once, exit 1.\""""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 60s}}").start()
+    with Raw.connect(sidecar.proxy_port) as stuck:
+        stuck.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        sidecar.send(signal.SIGTERM)
+        wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
+        start = time.monotonic()
+        sidecar.send(signal.SIGTERM)
+        assert sidecar.wait() == 1
+        assert time.monotonic() - start < 3
+
+
+def test_sigterm_before_the_gate_was_ever_open(rig):
+    """8: a drain while starting ends as well, with 0."""
+    from support.ports import free_port
+    sidecar = rig.probegate(f"checks: {{broker: {{type: tcp, address: '127.0.0.1:{free_port()}'}}}}").start()
+    start = time.monotonic()
+    assert sidecar.stop() == 0
+    assert time.monotonic() - start < 4
+
+
+def test_a_drain_is_the_ends_cause_in_the_log(rig, backend):
+    """9: `cause` `drain`; one line a tunnel."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 2s}}").start()
+
+    async def talk():
+        client = await websockets.connect(f"ws://127.0.0.1:{sidecar.proxy_port}/ws")
+        await client.send("hello")
+        await client.recv()
+        sidecar.send(signal.SIGTERM)
+        await asyncio.wait_for(client.wait_closed(), PATIENCE)
+
+    asyncio.run(talk())
+    assert sidecar.wait() == 0
+    ends = [line for line in sidecar.logs() if "drain" in json.dumps(line) and "1001" in json.dumps(line)]
+    assert len(ends) == 1, ends
+
+
+# Frozen
+
+def test_a_frozen_sidecar_books_no_failure_for_the_time_it_slept(rig, backend):
+    """2: "A frozen process (CPU throttling, SIGSTOP) is not a failed dependency: ... no fall, no timeout is booked for
+    frozen time." The checks here are under way when the freeze comes, and their timeout is shorter than it."""
+    redis = rig.redis().start()
+
+    def slow(connection):
+        connection.read_head()
+        time.sleep(0.2)  # most of the time an attempt is under way
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+    web = rig.scripted(slow)
+    sidecar = rig.probegate(f"""
+proxy: {{backend: "{backend.url}"}}
+checks:
+  redis: {{type: redis, url: "{redis.url()}", interval: 50ms, timeout: 1s, fall: 1}}
+  web: {{type: http, url: "{web.url}/health", interval: 50ms, timeout: 1s, fall: 1}}
+""").start()
+    sidecar.wait_for_gate("open")
+    with tunnel(sidecar) as client:
+        before = sidecar.ready()["checks"]
+        sidecar.freeze()
+        time.sleep(3)  # frozen time is the input of this test
+        sidecar.thaw()
+        after = sidecar.wait_for_readiness(
+            lambda seen: all(seen["checks"][name]["runs"] > before[name]["runs"] + 3 for name in before), "more runs")
+        for name in before:
+            assert after["checks"][name]["failures"] == before[name]["failures"], after["checks"][name]
+            assert after["checks"][name]["status"] == "pass"
+        families = metrics.parse(sidecar.metrics())
+        assert families["probegate_check_failures_total"].total() == sum(check["failures"] for check in before.values())
+        assert sidecar.ready()["status"] == "ready"
+        client.send_frame(TEXT, b"still here", mask=True)
+        assert client.read_frame()[2] == b"still here"
+
+
+def test_a_frozen_backend_is_noticed_and_the_sidecar_is_not_harmed(rig):
+    """4 and 2: a backend that hangs is `timeout` for its check; new sessions are refused, and come back."""
+    postgres, redis = rig.postgres().start(), rig.redis().start()
+    chat = rig.chat(postgres, redis)
+    chat.migrate()
+    chat.start()
+    sidecar = rig.probegate(f"""
+proxy: {{backend: "{chat.url}"}}
+checks:
+  websocket: {{type: websocket, url: /ws, interval: 200ms, startup_interval: 200ms, timeout: 500ms, fall: 2}}
+""").start()
+    sidecar.wait_for_gate("open")
+    chat.freeze()
+    try:
+        sidecar.wait_for_error("websocket", "timeout")
+        sidecar.wait_for_gate("closed")
+        with Raw.connect(sidecar.proxy_port) as client:
+            client.send(upgrade_request())
+            problem_on(client, "gate_closed", waiting_for=["websocket"])
+    finally:
+        chat.thaw()
+    sidecar.wait_for_gate("open")
+    assert sidecar.request("/").status == 200
+
+
+def test_a_connection_that_says_nothing_does_not_hold_up_the_drain(rig, backend):
+    """8: "idle ones are closed with FIN", one that never sent a byte included."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 8s}}").start()
+    with socket.create_connection(("127.0.0.1", sidecar.proxy_port), timeout=PATIENCE) as mute:
+        wait_until(lambda: sidecar.request("/mirror").status == 200, "a later connection to be served")
+        start = time.monotonic()
+        sidecar.send(signal.SIGTERM)
+        assert mute.recv(10) == b""
+        assert sidecar.wait() == 0
+        assert time.monotonic() - start < 5

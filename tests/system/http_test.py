@@ -1,0 +1,488 @@
+"""HTTP through the door, between real clients and real backends (CONTRACT section 6)."""
+
+import hashlib
+import http.client
+import itertools
+import json
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+from support import metrics
+from support.backends import pattern, silent
+from support.expect import problem_in, problem_on
+from support.http import request
+from support.ports import free_port
+from support.raw import Raw, upgrade_request
+from support.waiting import PATIENCE, at_rest, wait_until
+
+MEGABYTE = 1_000_000
+
+
+def chunked(body, size=50_000):
+    return (body[start:start + size] for start in range(0, len(body), size))
+
+
+# Bodies
+
+def test_methods_paths_and_queries_arrive_as_they_were_sent(door):
+    """6: the request line is the client's."""
+    for method, path in itertools.product(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"),
+                                          ("/mirror", "/mirror/a%20b/%C3%A9?q=1&q=2&empty=", "/mirror/x;y=1,2/..?")):
+        answer = door.request(path, method=method)
+        assert answer.status == 200
+        assert answer.json["method"] == method
+        assert answer.json["path"] == path
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_a_large_upload_arrives_whole(door, framing):
+    """6: "bodies streamed both ways", "chunked kept chunked"."""
+    body = pattern(20 * MEGABYTE)
+    if framing == "chunked":
+        answer = door.request("/mirror", method="POST", body=chunked(body), encode_chunked=True,
+                              headers={"Transfer-Encoding": "chunked"})
+    else:
+        answer = door.request("/mirror", method="POST", body=body)
+    assert answer.json["size"] == len(body)
+    assert answer.json["sha256"] == hashlib.sha256(body).hexdigest()
+    names = {name.lower(): value for name, value in answer.json["headers"]}
+    if framing == "chunked":
+        assert names["transfer-encoding"] == "chunked" and "content-length" not in names
+    else:
+        assert names["content-length"] == str(len(body)) and "transfer-encoding" not in names
+
+
+@pytest.mark.parametrize("path", ["/bytes", "/chunks"])
+def test_a_large_download_arrives_whole(door, path):
+    """6: "bodies streamed both ways", "chunked kept chunked"."""
+    size = 20 * MEGABYTE
+    answer = door.request(f"{path}?n={size}")
+    assert answer.body == pattern(size)
+    if path == "/chunks":
+        assert answer.headers["Transfer-Encoding"] == "chunked" and answer.headers["Content-Length"] is None
+    else:
+        assert answer.headers["Content-Length"] == str(size) and answer.headers["Transfer-Encoding"] is None
+
+
+def test_an_upload_and_its_answer_flow_at_the_same_time(door):
+    """6: streamed means that the first part comes back before the last was sent."""
+    part = pattern(MEGABYTE)
+    with Raw.connect(door.proxy_port) as client:
+        client.send(b"POST /echo HTTP/1.1\r\nHost: door.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        assert client.read_head().status == 200
+        received = b""
+        while len(received) < 5:
+            received += client.read_chunk()
+        assert received == b"hello"
+
+        def finish():
+            for _ in range(8):
+                client.send(b"%x\r\n%s\r\n" % (len(part), part))
+            client.send(b"0\r\n\r\n")
+
+        sender = threading.Thread(target=finish, daemon=True)
+        sender.start()
+        assert b"".join(iter(client.read_chunk, b"")) == part * 8
+        sender.join(PATIENCE)
+
+
+def test_a_body_without_a_length_ends_with_the_connection(rig):
+    """6: a close-delimited answer of the backend keeps its every byte."""
+    body = pattern(3 * MEGABYTE)
+
+    def script(connection):
+        connection.read_head()
+        connection.send(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n" + body)
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
+    assert sidecar.request("/").body == body
+
+
+def test_a_cut_body_is_not_passed_off_as_whole(rig):
+    """6: a backend that dies in mid-body must show to the client."""
+    def script(connection):
+        connection.read_head()
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        sidecar.request("/")
+
+
+def test_an_event_stream_is_flushed_at_once(door):
+    """6: "SSE flushed at once"."""
+    with Raw.connect(door.proxy_port) as client:
+        client.send(b"GET /events HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        assert client.read_head().status == 200
+        start = time.monotonic()
+        for number in range(5):
+            assert f"data: {number}".encode() in client.read_until(b"\n\n")
+        assert time.monotonic() - start < 5  # 250 ms of events; a buffer of a few KiB would take minutes
+
+
+def test_head_204_and_304_have_no_body_and_the_connection_lives(door):
+    """6: "HEAD/204/304 ... right"."""
+    with Raw.connect(door.proxy_port) as client:
+        for line, status in (("HEAD /bytes?n=5000", 200), ("GET /status/204", 204), ("GET /status/304", 304)):
+            client.send(f"{line} HTTP/1.1\r\nHost: door.test\r\n\r\n".encode())
+            head = client.read_head()
+            assert head.status == status
+            if "HEAD" in line:
+                assert head.get("content-length") == "5000"
+        client.send(b"GET /bytes?n=3 HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        head = client.read_head()
+        assert client.read_body(head) == pattern(3)
+
+
+def test_keep_alive_and_pipelining_on_both_sides(door, backend):
+    """6: one client connection for many requests; "keep-alive pool" towards the backend."""
+    connection = http.client.HTTPConnection("127.0.0.1", door.proxy_port, timeout=PATIENCE)
+    for _ in range(20):
+        connection.request("POST", "/mirror", body=b"x")
+        assert connection.getresponse().read()
+    client_socket = connection.sock
+    assert client_socket is not None
+    connection.close()
+    assert len(backend.connections) < 20
+
+    with Raw.connect(door.proxy_port) as client:
+        client.send(b"".join(b"GET /mirror/%d HTTP/1.1\r\nHost: door.test\r\n\r\n" % number for number in range(5)))
+        for number in range(5):
+            assert json.loads(client.read_body(client.read_head()))["path"] == f"/mirror/{number}"
+
+
+def test_http_1_0_is_served_and_closed(door):
+    """6: "HTTP/1.1 and 1.0 from clients"; a 1.0 client cannot read chunks."""
+    with Raw.connect(door.proxy_port) as client:
+        client.send(b"GET /chunks?n=100000 HTTP/1.0\r\nHost: door.test\r\n\r\n")
+        head = client.read_head()
+        assert head.status == 200
+        assert head.get("transfer-encoding") is None
+        assert client.read_to_end() == pattern(100_000)
+
+
+def test_expect_100_continue_is_answered_before_the_body(door):
+    """6: "Expect ... right": the client gets 100, sends, and gets its answer."""
+    with Raw.connect(door.proxy_port) as client:
+        client.send(b"POST /mirror HTTP/1.1\r\nHost: door.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        assert client.read_head().status == 100
+        client.send(b"hello")
+        head = client.read_head()
+        assert head.status == 200
+        assert json.loads(client.read_body(head))["size"] == 5
+
+
+def test_many_clients_at_once(door):
+    """6: sessions do not mix: everybody gets their own answer."""
+    failures = []
+
+    def one(number):
+        for turn in range(10):
+            body = f"{number}:{turn}".encode() * 2000
+            answer = door.request(f"/mirror/{number}-{turn}", method="POST", body=body)
+            if answer.json["sha256"] != hashlib.sha256(body).hexdigest() or f"{number}-{turn}" not in answer.json["path"]:
+                failures.append((number, turn))
+
+    threads = [threading.Thread(target=one, args=(number,), daemon=True) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert not failures
+
+
+# Back-pressure
+
+def test_a_client_that_does_not_read_costs_bounded_memory(rig):
+    """6: "bodies streamed both ways with back-pressure": a gigabyte is offered, a few socket buffers are taken."""
+    sent = {"bytes": 0}
+    block = b"x" * MEGABYTE
+
+    def flood(connection):
+        connection.read_head()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1000 * MEGABYTE))
+        for _ in range(1000):
+            connection.send(block)
+            sent["bytes"] += len(block)
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(flood).url}'}}").start()
+    before = sidecar.rss()
+    with Raw.connect(sidecar.proxy_port, receive_buffer=65536) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        assert client.read_head().status == 200
+        at_rest(lambda: sent["bytes"])
+        assert sent["bytes"] < 100 * MEGABYTE
+        assert sidecar.rss() - before < 32 * MEGABYTE
+
+
+def test_a_backend_that_does_not_read_costs_bounded_memory(rig):
+    """6: the same for uploads."""
+    stall = threading.Event()
+
+    def lazy(connection):
+        connection.read_head()
+        stall.wait(PATIENCE)
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(lazy).url}'}}").start()
+    before = sidecar.rss()
+    sent = {"bytes": 0}
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: door.test\r\nContent-Length: %d\r\n\r\n" % (1000 * MEGABYTE))
+
+        def flood():
+            try:
+                while True:
+                    client.send(b"x" * MEGABYTE)
+                    sent["bytes"] += MEGABYTE
+            except OSError:
+                pass
+
+        threading.Thread(target=flood, daemon=True).start()
+        at_rest(lambda: sent["bytes"])
+        assert sent["bytes"] < 100 * MEGABYTE
+        assert sidecar.rss() - before < 32 * MEGABYTE
+        stall.set()
+
+
+# Headers
+
+def headers_at_backend(sidecar, headers, path="/mirror"):
+    with Raw.connect(sidecar.proxy_port) as client:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        client.send(f"GET {path} HTTP/1.1\r\nHost: door.test\r\n{lines}\r\n".encode())
+        head = client.read_head()
+        return head, json.loads(client.read_body(head))["headers"]
+
+
+def values(headers, name):
+    return [value for field, value in headers if field.lower() == name]
+
+
+def test_hop_by_hop_fields_stay_on_their_hop(door):
+    """6 and FEATURES 4.6: every field named in Connection, and the known ones."""
+    _, seen = headers_at_backend(door, [
+        ("Connection", "keep-alive, X-Private, x-other"), ("X-Private", "1"), ("X-Other", "2"), ("Keep-Alive", "timeout=5"),
+        ("Proxy-Connection", "keep-alive"), ("X-Kept", "3"), ("Cookie", "a=b"), ("Authorization", "Bearer t"),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")])
+    for name in ("x-private", "x-other", "keep-alive", "proxy-connection"):
+        assert not values(seen, name), name
+    assert values(seen, "x-kept") == ["3"]
+    assert values(seen, "cookie") == ["a=b"]
+    assert values(seen, "authorization") == ["Bearer t"]
+    assert values(seen, "traceparent") == ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]
+    assert values(seen, "host") == ["door.test"], "the client's Host is passed on"
+
+
+def test_hop_by_hop_fields_of_the_answer_stay_on_their_hop(rig):
+    """6: the same on the way back; Set-Cookie lines are not merged."""
+    def script(connection):
+        connection.read_head()
+        connection.send(b"HTTP/1.1 200 OK\r\nConnection: close, X-Private\r\nX-Private: 1\r\nKeep-Alive: timeout=5\r\n"
+                        b"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\n\r\nok")
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
+    answer = sidecar.request("/")
+    assert answer.headers["X-Private"] is None
+    assert answer.headers["Keep-Alive"] is None
+    assert answer.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
+
+
+def test_forwarded_fields_are_appended_to_from_a_trusted_peer(door):
+    """3: `forwarded.trust` holds loopback by default: from these X-Forwarded-For is appended to, and the last
+    Proto and Host are kept; 6: "Forwarded untouched, Via added"."""
+    _, seen = headers_at_backend(door, [
+        ("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "chat.example"),
+        ("Forwarded", "for=203.0.113.7")])
+    assert ", ".join(values(seen, "x-forwarded-for")) == "203.0.113.7, 127.0.0.1"
+    assert values(seen, "x-forwarded-proto") == ["https"]
+    assert values(seen, "x-forwarded-host") == ["chat.example"]
+    assert values(seen, "forwarded") == ["for=203.0.113.7"]
+    assert re.search(r"1\.1 \S+", ", ".join(values(seen, "via")))
+
+
+def test_forwarded_fields_are_replaced_from_anybody_else(rig, backend):
+    """3: "from others replaced"."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', forwarded: {{trust: []}}}}").start()
+    _, seen = headers_at_backend(sidecar, [
+        ("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil.example")])
+    assert values(seen, "x-forwarded-for") == ["127.0.0.1"]
+    assert values(seen, "x-forwarded-proto") == ["http"]
+    assert values(seen, "x-forwarded-host") == ["door.test"]
+
+
+def test_a_request_id_is_made_when_absent_and_kept_when_there(door):
+    """6: "`X-Request-Id` made when absent"."""
+    made = [values(headers_at_backend(door, [])[1], "x-request-id") for _ in range(2)]
+    assert all(len(value) == 1 and len(value[0]) >= 8 for value in made)
+    assert made[0] != made[1]
+    _, seen = headers_at_backend(door, [("X-Request-Id", "mine-42")])
+    assert values(seen, "x-request-id") == ["mine-42"]
+
+
+def test_other_upgrade_tokens_are_dropped(door):
+    """6: "other upgrade tokens are dropped": h2c becomes a plain request."""
+    head, seen = headers_at_backend(door, [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"),
+                                           ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")])
+    assert head.status == 200
+    assert not values(seen, "upgrade")
+    assert not values(seen, "http2-settings")
+
+
+# Backends of other kinds
+
+def test_a_backend_on_a_unix_socket(rig):
+    """3: `backend: ... unix:/path`."""
+    backend = rig.http_backend(path=f"{rig.directory}/backend.sock")
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}").start()
+    body = pattern(3 * MEGABYTE)
+    answer = sidecar.request("/mirror", method="POST", body=body)
+    assert answer.json["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+def test_listening_on_several_addresses_and_a_unix_socket(rig, backend):
+    """3: `listen: host:port, [v6]:port, unix:/path, or a list of them`."""
+    path, second = f"{rig.directory}/door.sock", free_port()
+    sidecar = rig.probegate(f"""
+proxy: {{listen: ["127.0.0.1:${{PORT}}", "127.0.0.1:{second}", "unix:{path}"], backend: "{backend.url}"}}
+""").start()
+    for port in (sidecar.proxy_port, second):
+        assert request(port, "/mirror").status == 200
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.connect(path)
+        client = Raw(plain)
+        client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        seen = json.loads(client.read_body(client.read_head()))["headers"]
+        assert not values(seen, "x-forwarded-for"), "a client on a unix socket adds no entry"
+
+
+def test_forward_websocket_answers_plain_http_with_404(rig, backend):
+    """3: "`forward: websocket` (plain HTTP then gets 404)"."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', forward: websocket}}").start()
+    problem_in(sidecar.request("/mirror"), "not_found")
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(upgrade_request())
+        assert client.read_head().status == 101
+
+
+def test_several_workers_share_the_door(rig, backend):
+    """2: "Data loops (`proxy.workers`...) carry traffic"."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 3}}").start()
+    for _ in range(30):
+        assert sidecar.request("/mirror").status == 200
+    assert metrics.parse(sidecar.metrics())["probegate_requests_total"].value(code="200") >= 30
+
+
+# Backends in trouble
+
+def test_a_dead_backend_is_502_backend_unreachable(rig):
+    """6: 502 `backend_unreachable`; "a failed connect is retried within `timeouts.connect`"."""
+    sidecar = rig.probegate(f"proxy: {{backend: 'http://127.0.0.1:{free_port()}', timeouts: {{connect: 500ms}}}}").start()
+    start = time.monotonic()
+    problem_in(sidecar.request("/"), "backend_unreachable")
+    assert time.monotonic() - start < 5
+
+
+def test_a_silent_backend_is_504_backend_timeout(rig):
+    """6: 504 `backend_timeout` (connect and answer)."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(silent).url}', timeouts: {{response: 500ms}}}}").start()
+    start = time.monotonic()
+    problem_in(sidecar.request("/"), "backend_timeout")
+    assert 0.4 < time.monotonic() - start < 5
+
+
+def test_a_silent_backend_is_504_for_an_upgrade_too(rig):
+    """6: "Every request gets a complete HTTP answer in bounded time in every state" (`timeouts.upgrade`)."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(silent).url}', timeouts: {{upgrade: 500ms}}}}").start()
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(upgrade_request())
+        problem_on(client, "backend_timeout")
+
+
+@pytest.mark.parametrize("answer", [
+    b"", b"garbage that is no HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000 + b"\r\n\r\n", b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+    b"Upgrade: websocket\r\n\r\n"], ids=["close", "garbage", "two lengths", "endless head", "unasked 101"])
+def test_a_broken_answer_is_502_backend_error(rig, answer):
+    """6: 502 `backend_error`: what is no answer never reaches the client."""
+    def script(connection):
+        connection.read_head()
+        connection.send(answer)
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
+    problem_in(sidecar.request("/", method="POST", body=b"x"), "backend_error")
+    assert sidecar.probe("/health").status == 200
+
+
+def test_a_stale_kept_connection_is_retried_once_for_get(rig):
+    """6: "only GET, HEAD and OPTIONS, once, when a reused connection died before any answer byte"."""
+    def one_answer(connection):
+        connection.read_head()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        connection.read_until(b"\r\n\r\n")  # the second request on this connection dies with it
+
+    target = rig.scripted(one_answer)
+    sidecar = rig.probegate(f"proxy: {{backend: '{target.url}'}}").start()
+    before = target.connections
+    assert [sidecar.request("/").status for _ in range(6)] == [200] * 6
+    assert target.connections > before + 1
+
+
+def test_a_client_that_leaves_frees_its_backend_connection(rig):
+    """6: nobody waits for an answer that nobody wants."""
+    arrived, gone = threading.Event(), threading.Event()
+
+    def script(connection):
+        connection.read_head()
+        arrived.set()
+        connection.read_to_end()
+        gone.set()
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").launch()
+    wait_until(lambda: sidecar.probe("/health").status == 200, "the probe port to answer")
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        assert arrived.wait(PATIENCE)
+        assert not gone.is_set()
+        client.reset()
+    assert gone.wait(PATIENCE)
+
+
+def test_a_slow_head_is_408(rig, backend):
+    """6: "408 slow head"."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', timeouts: {{header: 500ms}}}}").start()
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: door")
+        problem_on(client, "header_timeout")
+
+
+def test_limits_on_head_and_body(rig, backend):
+    """6: 431 and 413 "where the RFC says so"."""
+    sidecar = rig.probegate(f"""
+proxy: {{backend: "{backend.url}", limits: {{header_bytes: 4KiB, body_bytes: 100KiB}}}}
+""").start()
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: door.test\r\nX: " + b"a" * 8000 + b"\r\n\r\n")
+        problem_on(client, "header_too_large")
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(b"POST /mirror HTTP/1.1\r\nHost: door.test\r\nContent-Length: 200000\r\n\r\n")
+        problem_on(client, "body_too_large")
+    assert sidecar.request("/mirror", method="POST", body=b"x" * 100_000).json["size"] == 100_000
+
+
+def test_a_limit_on_connections(rig, backend):
+    """3: `limits.connections`; 6: 503 `connection_limit`."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', limits: {{connections: 3}}}}").start()
+    wait_until(lambda: sidecar.request("/mirror").status == 200, "earlier connections to be gone")
+    with Raw.connect(sidecar.proxy_port) as one, Raw.connect(sidecar.proxy_port) as two, Raw.connect(sidecar.proxy_port) as three:
+        for held in (one, two, three):
+            held.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+            head = held.read_head()
+            assert head.status == 200
+            held.read_body(head)
+        problem_in(sidecar.request("/mirror"), "connection_limit")
+    wait_until(lambda: sidecar.request("/mirror").status == 200, "room for another connection")
