@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <tuple>
 
@@ -33,6 +34,9 @@ bool has_header(const HttpRequest& request, std::string_view name) {
 }
 
 HttpFailure::Kind kind_of(CURLcode code, long os_error) {
+  if (os_error == EMFILE || os_error == ENFILE || os_error == ENOBUFS || os_error == ENOMEM) {
+    return HttpFailure::Kind::local;
+  }
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST: return HttpFailure::Kind::resolve;
     case CURLE_COULDNT_CONNECT:
@@ -53,6 +57,7 @@ HttpFailure::Kind kind_of(CURLcode code, long os_error) {
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM: return HttpFailure::Kind::protocol;
+    case CURLE_OUT_OF_MEMORY: return HttpFailure::Kind::local;
     default: return HttpFailure::Kind::internal;
   }
 }
@@ -136,6 +141,17 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   }
 
   ~Transfer() override { detach(); }
+
+  const char* phase() const noexcept override {
+    if (query_) return "resolving the name";
+    if (!running_) return "beginning or ending";
+    curl_off_t sent = 0;
+    long connected = 0;  // our port, once there is a connection
+    curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &sent);
+    curl_easy_getinfo(easy_.get(), CURLINFO_LOCAL_PORT, &connected);
+    if (sent != 0) return "waiting for the answer";
+    return target_.https && connected != 0 ? "in the TLS handshake" : "connecting";
+  }
 
  private:
   void on_transfer_done(CURLcode code) override {
@@ -344,22 +360,8 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   }
 
   void on_timeout() {
-    const std::string limit = format_duration(request_.timeout);
-    std::string what = "no complete answer within " + limit;
-    curl_off_t sent = 0;
-    long connected = 0;
-    if (easy_) {
-      curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &sent);
-      curl_easy_getinfo(easy_.get(), CURLINFO_LOCAL_PORT, &connected);
-    }
-    if (query_) {
-      what = "the name " + target_.host + " was not resolved within " + limit;
-    } else if (sent == 0 && connected == 0) {
-      what = "no connection within " + limit;
-    } else if (sent == 0) {
-      what = "the TLS handshake did not end within " + limit;
-    }
-    finish(failed(HttpFailure::Kind::timeout, what));
+    finish(failed(HttpFailure::Kind::timeout,
+                  "no answer within " + format_duration(request_.timeout) + ", while " + phase()));
   }
 
   void finish(HttpClient::Outcome outcome) {

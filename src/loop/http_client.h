@@ -43,7 +43,15 @@ struct HttpResponse {
 };
 
 struct HttpFailure {
-  enum class Kind { resolve, connect, tls, protocol, timeout, internal };
+  enum class Kind {
+    resolve,
+    connect,
+    tls,
+    protocol,
+    timeout,
+    local,     // our own lack, such as no descriptors left: says nothing about the peer
+    internal,  // the request itself cannot be made
+  };
   Kind kind = Kind::internal;
   std::string message;
 };
@@ -54,6 +62,8 @@ class HttpClient {
   class Call {  // destroying it cancels; nothing is called back then
    public:
     virtual ~Call() = default;
+    // What it is busy with, for messages: "connecting".
+    virtual const char* phase() const noexcept = 0;
   };
 
   HttpClient(Loop& loop, Resolver& resolver);

@@ -1,0 +1,106 @@
+#include "checks/expectations.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "checks/presentable.h"
+
+namespace probegate::checks {
+
+using nlohmann::json;
+
+namespace {
+
+std::string shown(const json& value) {
+  if (value.is_string()) return checks::quoted(value.get_ref<const std::string&>());
+  if (value.is_object()) return "an object";
+  if (value.is_array()) return "an array";
+  return value.dump();
+}
+
+}  // namespace
+
+Result<std::pair<int, int>> StatusSet::parse_range(std::string_view text) {
+  const auto dash = text.find('-');
+  const auto first = parse_decimal<int>(trim(text.substr(0, dash)));
+  const auto last = dash == std::string_view::npos ? first : parse_decimal<int>(trim(text.substr(dash + 1)));
+  if (!first || !last || *first < 100 || *last > 599 || *first > *last) {
+    return failure("is neither a status from 100 to 599 nor a range such as 200-299");
+  }
+  return std::pair(*first, *last);
+}
+
+bool StatusSet::contains(int status) const {
+  return std::any_of(ranges_.begin(), ranges_.end(),
+                     [&](const auto& range) { return range.first <= status && status <= range.second; });
+}
+
+std::string StatusSet::to_string() const {
+  std::string text;
+  for (const auto& [first, last] : ranges_) {
+    if (!text.empty()) text += " or ";
+    text += std::to_string(first);
+    if (last != first) text += "-" + std::to_string(last);
+  }
+  return text;
+}
+
+Result<JsonCondition> JsonCondition::parse(std::string_view pointer, std::string_view condition) {
+  static constexpr std::pair<std::string_view, Op> kOps[] = {
+      // The longer sign first: "<=" begins with "<".
+      {"==", Op::equal},         {"!=", Op::not_equal}, {"<=", Op::less_equal},
+      {">=", Op::greater_equal}, {"<", Op::less},       {">", Op::greater},
+  };
+  JsonCondition made;
+  try {
+    made.pointer_ = json::json_pointer(std::string(pointer));
+  } catch (const json::parse_error&) {
+    return failure(checks::quoted(pointer) + " is not a JSON pointer, such as /status or /items/0/name");
+  }
+  condition = trim(condition);
+  made.shown_ = condition;
+  if (condition == "exists") return made;
+  const auto op = std::find_if(std::begin(kOps), std::end(kOps),
+                               [&](const auto& row) { return condition.starts_with(row.first); });
+  if (op == std::end(kOps)) return failure("a condition begins with == != < <= > >=, or is exists");
+  made.op_ = op->second;
+  made.right_text_ = trim(condition.substr(op->first.size()));
+  if (made.right_text_.empty()) return failure("nothing to compare with after " + std::string(op->first));
+  made.right_ = json::parse(made.right_text_, nullptr, false);
+  if (made.right_.is_discarded()) made.right_ = made.right_text_;
+  const bool orders = made.op_ != Op::equal && made.op_ != Op::not_equal;
+  if (orders && !made.right_.is_number()) return failure(std::string(op->first) + " compares numbers only");
+  return made;
+}
+
+std::optional<std::string> JsonCondition::complaint(const json& document) const {
+  const json* value = nullptr;
+  try {
+    if (document.contains(pointer_)) value = &document.at(pointer_);
+  } catch (const json::exception&) {  // an array's index that is no number, or beyond all arrays
+  }
+  const std::string name = pointer_.empty() ? "the document" : pointer_.to_string();
+  if (value == nullptr) return name + " is missing, expected " + shown_;
+  if (holds(*value)) return std::nullopt;
+  return name + " is " + shown(*value) + ", expected " + shown_;
+}
+
+bool JsonCondition::holds(const json& value) const {
+  switch (op_) {
+    case Op::exists: return true;
+    case Op::equal: return equals(value);
+    case Op::not_equal: return !equals(value);
+    case Op::less: return value.is_number() && value < right_;
+    case Op::less_equal: return value.is_number() && value <= right_;
+    case Op::greater: return value.is_number() && value > right_;
+    case Op::greater_equal: return value.is_number() && value >= right_;
+  }
+  return false;
+}
+
+bool JsonCondition::equals(const json& value) const {
+  if (value == right_) return true;
+  return value.is_string() && !right_.is_string() && value.get_ref<const std::string&>() == right_text_;
+}
+
+}  // namespace probegate::checks

@@ -1,0 +1,188 @@
+// The http check: one request, and what its answer must be.
+#include <algorithm>
+
+#include "base/text.h"
+#include "checks/expectations.h"
+#include "checks/presentable.h"
+#include "checks/registry.h"
+#include "checks/transport.h"
+#include "checks/url.h"
+#include "loop/http_client.h"
+
+namespace probegate::checks {
+namespace {
+
+using health::CheckResult;
+using health::FailKind;
+using loop::HttpClient;
+using loop::HttpFailure;
+using loop::HttpResponse;
+
+struct Settings {
+  loop::HttpRequest request;
+  StatusSet status;
+  std::optional<std::string> body;
+  std::vector<JsonCondition> json;
+  int min_days_left = 0;
+};
+
+FailKind fail_kind(HttpFailure::Kind kind) {
+  switch (kind) {
+    case HttpFailure::Kind::resolve: return FailKind::resolve;
+    case HttpFailure::Kind::connect: return FailKind::connect;
+    case HttpFailure::Kind::tls: return FailKind::tls;
+    case HttpFailure::Kind::protocol: return FailKind::protocol;
+    case HttpFailure::Kind::timeout: return FailKind::timeout;
+    case HttpFailure::Kind::local:
+    case HttpFailure::Kind::internal: return FailKind::internal;
+  }
+  return FailKind::internal;
+}
+
+CheckResult judge_json(const Settings& settings, const HttpResponse& response) {
+  if (response.truncated) {
+    return CheckResult::fail(FailKind::answer, "the body is larger than " +
+                                                   std::to_string(settings.request.max_body / 1024) +
+                                                   " KiB, too large to be read as JSON");
+  }
+  const auto document = nlohmann::json::parse(response.body, nullptr, false);
+  if (document.is_discarded()) return CheckResult::fail(FailKind::answer, "the body is not JSON");
+  for (const auto& condition : settings.json) {
+    if (auto complaint = condition.complaint(document)) {
+      return CheckResult::fail(FailKind::answer, *std::move(complaint));
+    }
+  }
+  return pass_or_expiring(response.certificate_left, settings.min_days_left);
+}
+
+CheckResult judge(const Settings& settings, const HttpResponse& response) {
+  if (!settings.status.contains(response.status)) {
+    const bool refused = response.status == 401 || response.status == 403;
+    return CheckResult::fail(
+        refused ? FailKind::auth : FailKind::answer,
+        "answered " + std::to_string(response.status) + ", expected " + settings.status.to_string());
+  }
+  if (settings.body && response.body.find(*settings.body) == std::string::npos) {
+    return CheckResult::fail(FailKind::answer, "the body does not contain " + checks::quoted(*settings.body) +
+                                                   (response.truncated ? " in its first 64 KiB" : ""));
+  }
+  if (!settings.json.empty()) return judge_json(settings, response);
+  return pass_or_expiring(response.certificate_left, settings.min_days_left);
+}
+
+CheckResult judge(const Settings& settings, const HttpClient::Outcome& outcome) {
+  if (outcome) return judge(settings, *outcome);
+  if (outcome.error().kind == HttpFailure::Kind::local) {
+    return CheckResult::inconclusive(outcome.error().message);
+  }
+  return CheckResult::fail(fail_kind(outcome.error().kind), outcome.error().message);
+}
+
+class HttpCheck final : public Check {
+ public:
+  HttpCheck(const CheckContext& context, std::shared_ptr<const Settings> settings)
+      : context_(context), settings_(std::move(settings)) {}
+
+  void start(Attempt attempt, TimePoint deadline) override {
+    auto request = settings_->request;
+    // The runner's deadline decides, as it knows of frozen time; this limit is for a check without a runner.
+    request.timeout = std::max(deadline - context_.loop.now(), Duration::zero()) + std::chrono::seconds(1);
+    call_ = context_.http.start(std::move(request),
+                                [this, attempt = std::move(attempt)](const HttpClient::Outcome& outcome) {
+                                  attempt.finish(judge(*settings_, outcome));
+                                });
+  }
+
+  const char* phase() const noexcept override { return call_ ? call_->phase() : nullptr; }
+
+ private:
+  const CheckContext context_;
+  const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
+  std::unique_ptr<HttpClient::Call> call_;
+};
+
+void read_backend_path(const config::Fields& fields, const config::Backend& backend, const std::string& path,
+                       Settings& settings, CheckPlan& plan) {
+  if (path.find_first_of(" \t\r\n#") != std::string::npos) {
+    fields.problem("url", "the path must be without blanks and fragment");
+  }
+  settings.request.url = "http://" + backend.authority + path;
+  if (backend.endpoint.is_unix()) settings.request.unix_path = backend.endpoint.path;
+  plan.target = backend.endpoint.to_string() + path.substr(0, path.find('?'));
+}
+
+void read_url(const config::CheckSpec& spec, const config::Config& config, Settings& settings,
+              CheckPlan& plan) {
+  const auto& fields = spec.fields;
+  const auto text = fields.secret_url("url");
+  if (!text) {
+    if (!fields.has("url_file")) {
+      fields.problem("url",
+                     "is missing, expected http://host/path, https://host/path, or a path on the backend");
+    }
+    return;
+  }
+  if (text->starts_with('/')) return read_backend_path(fields, config.proxy.backend, *text, settings, plan);
+  const auto url = parse_url(*text);
+  if (!url) return fields.problem("url", "is not http://host/path: " + url.error().message);
+  const bool https = url->scheme == "https";
+  if (!https && url->scheme != "http") return fields.problem("url", "starts with http://, https:// or /");
+  settings.request.url = text->substr(0, text->find('#'));
+  if (https) settings.request.tls = tls_settings(spec.tls);
+  plan.secrets = {url->raw_password, url->password.value_or("")};
+  plan.target = url->endpoint(https ? 443 : 80).to_string() + url->target.substr(0, url->target.find('?'));
+}
+
+void read_request(const config::Fields& fields, loop::HttpRequest& request) {
+  request.method = fields.text("method", "GET");
+  const bool word =
+      !request.method.empty() && std::all_of(request.method.begin(), request.method.end(),
+                                             [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; });
+  if (!word || request.method == "CONNECT") {
+    fields.problem("method", "is not a request method, such as GET, HEAD or POST");
+  }
+  request.headers = fields.headers("headers");
+  request.body = fields.text("body", "");
+}
+
+void read_expectations(const config::Fields& fields, Settings& settings) {
+  const auto ranges = fields.text_list("expect_status", {"200-299"});
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    if (const auto range = StatusSet::parse_range(ranges[i])) {
+      settings.status.add(*range);
+    } else {
+      fields.item_problem("expect_status", i, range.error().message);
+    }
+  }
+  if (ranges.empty()) fields.problem("expect_status", "allows no status at all");
+  settings.body = fields.optional_text("expect_body");
+  for (const auto& [pointer, condition] : fields.text_map("expect_json")) {
+    if (auto read = JsonCondition::parse(pointer, condition)) {
+      settings.json.push_back(*std::move(read));
+    } else {
+      fields.problem("expect_json", checks::quoted(pointer) + ": " + read.error().message);
+    }
+  }
+  const bool needs_body = settings.body || !settings.json.empty();
+  if (needs_body && settings.request.method == "HEAD") {
+    fields.problem("method", "HEAD has no body, and expect_body or expect_json needs one");
+  }
+}
+
+}  // namespace
+
+CheckPlan read_http(const config::CheckSpec& spec, const config::Config& config) {
+  CheckPlan plan;
+  Settings settings;
+  read_url(spec, config, settings, plan);
+  read_request(spec.fields, settings.request);
+  read_expectations(spec.fields, settings);
+  settings.min_days_left = spec.tls.min_days_left;
+  for (const auto& [name, value] : settings.request.headers) plan.secrets.push_back(value);
+
+  plan.make = [settings = std::make_shared<const Settings>(std::move(settings))](
+                  const CheckContext& context) { return std::make_unique<HttpCheck>(context, settings); };
+  return plan;
+}
+
+}  // namespace probegate::checks
