@@ -32,6 +32,10 @@ class Chat:
         """As proxy.backend wants it."""
         return f"unix:{self.socket_path}" if self.socket_path else f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self):
+        return self._server.pid
+
     def launch(self):
         """Starts the process and does not wait for it."""
         where = ["--unix", self.socket_path] if self.socket_path else ["--port", str(self.port)]

@@ -5,8 +5,6 @@ import os
 import pathlib
 import subprocess
 
-import yaml
-
 from support.http import request
 from support.ports import free_port
 from support.process import Child
@@ -38,7 +36,8 @@ def command(*arguments, env=None, timeout=PATIENCE, stdin=None):
 class Probegate:
     """`probegate run` on two free ports.
 
-    `config` is YAML; what it leaves out of the two `listen` keys is filled in. None means environment alone.
+    `config` is YAML, where what it leaves out of the two `listen` keys is filled in, or the path of a file that is used
+    as it is (it finds PORT and PROBE_PORT in its environment). None means environment alone.
     """
 
     def __init__(self, directory, config=None, env=None, around=lambda argv: argv):
@@ -48,14 +47,16 @@ class Probegate:
         self._around = around
         self.log = os.path.join(directory, f"probegate-{self.probe_port}.log")
         self._argv = [BINARY, "run"]
-        self.config_file = None
-        if config is not None:
+        self.config_file = config
+        if isinstance(config, str):
             self.config_file = os.path.join(directory, f"probegate-{self.probe_port}.yaml")
             self.write_config(config)
+        if self.config_file:
             self._argv += ["-c", self.config_file]
         self._process = None
 
     def write_config(self, config):
+        import yaml  # here, so that the demo does without it
         settings = yaml.safe_load(config) or {}
         settings.setdefault("proxy", {}).setdefault("listen", f"127.0.0.1:{self.proxy_port}")
         settings.setdefault("probes", {}).setdefault("listen", f"127.0.0.1:{self.probe_port}")
