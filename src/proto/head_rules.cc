@@ -27,35 +27,31 @@ struct Control {
   const HeaderField* host = nullptr;
   const HeaderField* content_length = nullptr;
   const HeaderField* transfer_encoding = nullptr;
+  std::size_t options = 0;  // in Connection
   int hosts = 0, content_lengths = 0, transfer_encodings = 0;
   bool close = false, keep_alive = false, upgrade = false;  // Connection names them
   bool websocket = false;                                   // Upgrade names it
+  bool nominates = false;                                   // Connection names others
   bool expect_continue = false;
 };
 
-Problem read_connection(std::string_view value, Control& control, std::size_t& options) {
+Problem read_connection(std::string_view value, Control& control) {
   ListReader list(value);
   for (std::string_view option; list.next(option);) {
-    if (++options > kMostConnectionOptions) return bad("too many options in Connection");
-    if (iequals(option, "close")) {
-      control.close = true;
-    } else if (iequals(option, "keep-alive")) {
-      control.keep_alive = true;
-    } else if (iequals(option, "upgrade")) {
-      control.upgrade = true;
-    }
+    if (++control.options > kMostConnectionOptions) return bad("too many options in Connection");
     switch (field_name(option)) {
+      case FieldName::keep_alive: control.keep_alive = true; break;
+      case FieldName::upgrade: control.upgrade = true; break;
       case FieldName::host:
       case FieldName::content_length:
       case FieldName::transfer_encoding: return bad("Connection names a field that frames the message");
-      default: break;
+      default: (iequals(option, "close") ? control.close : control.nominates) = true; break;
     }
   }
   return std::nullopt;
 }
 
 Problem gather(const HeaderFields& fields, Control& control) {
-  std::size_t options = 0;
   for (const HeaderField& field : fields) {
     switch (field.known) {
       case FieldName::host:
@@ -71,7 +67,7 @@ Problem gather(const HeaderFields& fields, Control& control) {
         ++control.transfer_encodings;
         break;
       case FieldName::connection:
-        if (auto wrong = read_connection(field.value, control, options)) return wrong;
+        if (auto wrong = read_connection(field.value, control)) return wrong;
         break;
       case FieldName::upgrade:
         control.websocket = control.websocket || list_contains(field.value, "websocket");
@@ -115,34 +111,6 @@ Problem read_content_length(const Control& control, std::uint64_t& length) {
 
 bool keeps_alive(int minor, const Control& control) {
   return !control.close && (minor >= 1 || control.keep_alive);
-}
-
-// uri-host [ ":" port ] of RFC 3986 section 3.2, never empty. No comma: it would be two Hosts folded into
-// one.
-bool is_host(std::string_view text) {
-  const auto is_alnum = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  };
-  std::size_t end = 0;
-  if (text.starts_with('[')) {
-    end = text.find(']');
-    if (end == std::string_view::npos || end == 1) return false;
-    const auto literal = text.substr(1, end - 1);
-    const auto allowed = [&](char c) {
-      return is_alnum(c) || std::string_view(":.-_~%").find(c) != std::string_view::npos;
-    };
-    if (!std::all_of(literal.begin(), literal.end(), allowed)) return false;
-    ++end;
-  } else {
-    while (end < text.size() && (is_alnum(text[end]) || std::string_view(".-_~%!$&'()*+;=").find(text[end]) !=
-                                                            std::string_view::npos)) {
-      ++end;
-    }
-    if (end == 0) return false;
-  }
-  if (end == text.size()) return true;
-  const auto port = text.substr(end + 1);
-  return text[end] == ':' && (port.empty() || parse_decimal<std::uint16_t>(port));
 }
 
 Problem read_host(RequestHead& head, const Control& control) {
@@ -208,6 +176,7 @@ std::optional<HttpError> judge_request(RequestHead& head, std::string& path_stor
   if (auto wrong = read_request_body(head, control)) return wrong;
 
   head.keep_alive = keeps_alive(head.minor, control);
+  head.nominates = control.nominates;
   head.expect_continue = control.expect_continue && head.minor >= 1 && head.body != BodyKind::none;
   if (control.upgrade && control.websocket && head.minor >= 1) {
     if (head.method != "GET") return bad("an upgrade to websocket by a method other than GET");
@@ -221,6 +190,7 @@ std::optional<HttpError> judge_response(ResponseHead& head, bool to_head_request
   Control control;
   if (auto wrong = gather(head.fields, control)) return wrong;
   head.keep_alive = keeps_alive(head.minor, control);
+  head.nominates = control.nominates;
   if (control.content_length != nullptr) {
     if (auto wrong = read_content_length(control, head.content_length)) return wrong;
     head.has_content_length = true;

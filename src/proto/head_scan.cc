@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
+
+#include "base/text.h"
 
 namespace probegate::proto {
 namespace {
@@ -12,6 +15,7 @@ enum CharClass : std::uint8_t {
   kToken = 1,   // RFC 9110 section 5.6.2
   kText = 2,    // of a field value: HTAB, SP, VCHAR, obs-text
   kTarget = 4,  // VCHAR without "#": a fragment is never sent
+  kHost = 8,  // of a reg-name (RFC 3986 section 3.2.2) without ",", which would be two Hosts folded into one
 };
 
 constexpr std::array<std::uint8_t, 256> kClasses = [] {
@@ -20,10 +24,11 @@ constexpr std::array<std::uint8_t, 256> kClasses = [] {
   for (unsigned c = 0x80; c < 0x100; ++c) classes[c] = kText;
   classes[' '] = classes['\t'] = kText;
   classes['#'] = kText;
-  for (unsigned c = '0'; c <= '9'; ++c) classes[c] |= kToken;
-  for (unsigned c = 'a'; c <= 'z'; ++c) classes[c] |= kToken;
-  for (unsigned c = 'A'; c <= 'Z'; ++c) classes[c] |= kToken;
+  for (unsigned c = '0'; c <= '9'; ++c) classes[c] |= kToken | kHost;
+  for (unsigned c = 'a'; c <= 'z'; ++c) classes[c] |= kToken | kHost;
+  for (unsigned c = 'A'; c <= 'Z'; ++c) classes[c] |= kToken | kHost;
   for (const unsigned char c : std::string_view("!#$%&'*+-.^_`|~")) classes[c] |= kToken;
+  for (const unsigned char c : std::string_view("-._~%!$&'()*+;=")) classes[c] |= kHost;
   return classes;
 }();
 
@@ -35,6 +40,26 @@ bool is_blank(char c) { return c == ' ' || c == '\t'; }
 const char* skip(CharClass wanted, const char* p) {
   while (is(wanted, *p)) ++p;
   return p;
+}
+
+// The end of a field value's text: eight bytes at a time, as values are most of a head.
+const char* skip_text(const char* p, const char* end) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kTops = 0x8080808080808080;
+  while (end - p >= 8) {
+    std::uint64_t word;
+    std::memcpy(&word, p, sizeof word);
+    const std::uint64_t del = word ^ (kOnes * 0x7f);
+    const std::uint64_t marked = (((word - kOnes * 0x20) & ~word) | ((del - kOnes) & ~del)) & kTops;
+    if (marked == 0) {
+      p += 8;
+      continue;
+    }
+    if constexpr (std::endian::native == std::endian::little)
+      p += std::countr_zero(marked) / 8;  // the first is exact
+    if (!is(kText, *p)) return p;
+    ++p;  // HTAB, or a byte before the marked one
+  }
+  return skip(kText, p);
 }
 
 HttpError bad(std::string_view detail) { return {400, detail}; }
@@ -61,6 +86,24 @@ HttpError name_problem(const char* name, const char* stopped) {
 }  // namespace
 
 bool is_token_char(char c) { return is(kToken, c); }
+
+bool is_host(std::string_view text) {
+  std::size_t end = 0;
+  if (text.starts_with('[')) {
+    end = text.find(']');
+    if (end == std::string_view::npos || end == 1) return false;
+    const auto literal = text.substr(1, end - 1);
+    if (!std::all_of(literal.begin(), literal.end(), [](char c) { return c == ':' || is(kHost, c); }))
+      return false;
+    ++end;
+  } else {
+    while (end < text.size() && is(kHost, text[end])) ++end;
+    if (end == 0) return false;
+  }
+  if (end == text.size()) return true;
+  const auto port = text.substr(end + 1);
+  return text[end] == ':' && (port.empty() || parse_decimal<std::uint16_t>(port));
+}
 
 bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
@@ -156,7 +199,7 @@ std::optional<HttpError> scan_fields(std::string_view lines, std::size_t most, H
 
     while (is_blank(*p)) ++p;
     const char* const value = p;
-    p = skip(kText, p);
+    p = skip_text(p, empty_line);
     if (*p != '\r') return bad("a control character in a field value");
     if (p[1] != '\n') return bad("a CR without LF");
     const char* value_end = p;

@@ -17,6 +17,7 @@ namespace probegate::proto {
 
 bool is_token(std::string_view text);  // RFC 9110 section 5.6.2; not empty
 bool is_token_char(char c);
+bool is_host(std::string_view text);  // uri-host [ ":" port ] of RFC 9110 section 7.2, not empty
 
 // Copies a block of lines that ends with an empty line out of passing bytes: a head, or a trailer section.
 // Looks at each byte once, however the bytes are sliced. Invariant: every LF in the block follows a CR.

@@ -9,19 +9,49 @@
 namespace probegate::proto {
 namespace {
 
-void put(std::string& out, std::string_view name, std::string_view value) {
-  out.append(name).append(": ").append(value).append("\r\n");
-}
+// Appends to a string with one check and one copy for each piece; the string is cut to size in the end.
+class HeadWriter {
+ public:
+  explicit HeadWriter(std::string& out) : out_(out), size_(out.size()) {
+    out_.resize(std::max(out_.capacity(), size_ + 512));
+  }
+  ~HeadWriter() { out_.resize(size_); }
+  HeadWriter(const HeadWriter&) = delete;
+  HeadWriter& operator=(const HeadWriter&) = delete;
 
-void put_number(std::string& out, std::string_view name, std::uint64_t number) {
-  std::array<char, 20> digits;
-  const auto end = std::to_chars(digits.begin(), digits.end(), number).ptr;
-  put(out, name, {digits.data(), static_cast<std::size_t>(end - digits.data())});
-}
+  // Inlined, as most pieces are literals: their copies are then a move or two.
+  [[gnu::always_inline]] HeadWriter& text(std::string_view piece) {
+    if (out_.size() - size_ < piece.size()) out_.resize(2 * out_.size() + piece.size());
+    piece.copy(out_.data() + size_, piece.size());
+    size_ += piece.size();
+    return *this;
+  }
+  HeadWriter& number(std::uint64_t number) {
+    std::array<char, 20> digits;
+    const auto end = std::to_chars(digits.begin(), digits.end(), number).ptr;
+    return text({digits.data(), static_cast<std::size_t>(end - digits.data())});
+  }
+  void end_line() { text("\r\n"); }
 
-void put_via(std::string& out, int minor) {
-  out.append(minor == 0 ? "Via: 1.0 probegate\r\n" : "Via: 1.1 probegate\r\n");
-}
+  // As it came: mostly the name, a colon, a space and the value still lie side by side, and are one copy.
+  void field(const HeaderField& field) {
+    const char* const between = field.name.data() + field.name.size();
+    if (field.value.data() == between + 2 && between[0] == ':' && between[1] == ' ') {
+      text({field.name.data(), field.name.size() + 2 + field.value.size()});
+    } else {
+      text(field.name).text(": ").text(field.value);
+    }
+    end_line();
+  }
+  void via(int minor) { text(minor == 0 ? "Via: 1.0 probegate\r\n" : "Via: 1.1 probegate\r\n"); }
+
+  std::size_t size() const { return size_; }
+  void cut(std::size_t size) { size_ = size; }
+
+ private:
+  std::string& out_;
+  std::size_t size_;
+};
 
 // For names that a backend may see through CGI glasses, where "-" and "_" are one.
 bool same_to_cgi(std::string_view a, std::string_view b) {
@@ -33,12 +63,15 @@ bool same_to_cgi(std::string_view a, std::string_view b) {
 // The fields that Connection names: they are for this hop alone, whatever they are.
 class Nominated {
  public:
-  explicit Nominated(const HeaderFields& fields) {
-    for (const HeaderField& field : fields) {
+  template <typename Head>
+  explicit Nominated(const Head& head) {
+    if (!head.nominates) return;
+    for (const HeaderField& field : head.fields) {
       if (field.known == FieldName::connection) add(field.value);
     }
   }
   bool contains(std::string_view name) const {
+    if (count_ == 0) return false;
     const auto end = names_.begin() + count_;
     return std::any_of(names_.begin(), end, [name](std::string_view other) { return iequals(name, other); });
   }
@@ -47,7 +80,8 @@ class Nominated {
   void add(std::string_view options) {
     ListReader list(options);
     for (std::string_view option; list.next(option);) {
-      if (iequals(option, "close") || iequals(option, "keep-alive") || iequals(option, "upgrade")) continue;
+      const FieldName known = field_name(option);
+      if (known == FieldName::keep_alive || known == FieldName::upgrade || iequals(option, "close")) continue;
       if (count_ < static_cast<std::ptrdiff_t>(names_.size()))
         names_[static_cast<std::size_t>(count_++)] = option;
     }
@@ -63,13 +97,10 @@ bool is_dropped(std::string_view name, const std::vector<std::string>& drop) {
 }
 
 // RFC 9110 section 7.6.2: the count goes down by one with every hop.
-void put_max_forwards(std::string& out, const HeaderField& field) {
+void put_max_forwards(HeadWriter& out, const HeaderField& field) {
   const auto left = parse_decimal<std::uint32_t>(field.value);
-  if (left && *left > 0) {
-    put_number(out, field.name, *left - 1);
-  } else {
-    put(out, field.name, field.value);
-  }
+  if (!left || *left == 0) return out.field(field);
+  out.text(field.name).text(": ").number(*left - 1).end_line();
 }
 
 // What the fields of the request said, for what is written after them.
@@ -79,7 +110,7 @@ struct Seen {
   bool forwarded_for = false;
 };
 
-void put_request_field(std::string& out, const RequestHead& request, const ClientView& client,
+void put_request_field(HeadWriter& out, const RequestHead& request, const ClientView& client,
                        const HeaderField& field, Seen& seen) {
   switch (field.known) {
     case FieldName::connection:
@@ -114,57 +145,46 @@ void put_request_field(std::string& out, const RequestHead& request, const Clien
     case FieldName::via:
     case FieldName::other: break;
   }
-  put(out, field.name, field.value);
+  out.field(field);
 }
 
 // One field, whatever came: the entries of a trusted peer, in order, and the peer itself.
-void put_forwarded_for(std::string& out, const HeaderFields& fields, const Nominated& nominated,
+void put_forwarded_for(HeadWriter& out, const HeaderFields& fields, bool keep_entries,
                        const ClientView& client) {
   const std::size_t begin = out.size();
-  out.append("X-Forwarded-For: ");
+  out.text("X-Forwarded-For: ");
   const std::size_t empty = out.size();
   const auto entry = [&](std::string_view text) {
     if (text.empty()) return;
-    if (out.size() > empty) out.append(", ");
-    out.append(text);
+    if (out.size() > empty) out.text(", ");
+    out.text(text);
   };
-  if (client.trusted && !nominated.contains("x-forwarded-for")) {
+  if (keep_entries) {
     for (const HeaderField& field : fields) {
       if (field.known == FieldName::forwarded_for) entry(field.value);
     }
   }
   entry(client.address.substr(0, client.address.find('%')));  // a zone means nothing elsewhere
-  if (out.size() == empty) {
-    out.resize(begin);
-  } else {
-    out.append("\r\n");
-  }
-}
-
-void put_status_line(std::string& out, int status, std::string_view reason) {
-  std::array<char, 3> digits{};
-  std::to_chars(digits.begin(), digits.end(), status);
-  out.append("HTTP/1.1 ").append(digits.data(), digits.size()).append(" ").append(reason).append("\r\n");
+  if (out.size() == empty) return out.cut(begin);
+  out.end_line();
 }
 
 // `required` is the Upgrade field of a 426, which has to come along, named (RFC 9110 section 15.5.22).
-void put_connection(std::string& out, ConnectionField connection, const HeaderField* required) {
+void put_connection(HeadWriter& out, ConnectionField connection, const HeaderField* required) {
   if (connection == ConnectionField::upgrade) {
-    out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    out.text("Connection: Upgrade\r\nUpgrade: websocket\r\n");
     return;
   }
-  if (required != nullptr) put(out, required->name, required->value);
+  if (required != nullptr) out.field(*required);
   switch (connection) {
-    case ConnectionField::keep_alive:
-      put(out, "Connection", required != nullptr ? "keep-alive, Upgrade" : "keep-alive");
-      break;
-    case ConnectionField::close:
-      put(out, "Connection", required != nullptr ? "close, Upgrade" : "close");
-      break;
+    case ConnectionField::keep_alive: out.text("Connection: keep-alive"); break;
+    case ConnectionField::close: out.text("Connection: close"); break;
     default:
-      if (required != nullptr) put(out, "Connection", "Upgrade");
-      break;
+      if (required != nullptr) out.text("Connection: Upgrade").end_line();
+      return;
   }
+  if (required != nullptr) out.text(", Upgrade");
+  out.end_line();
 }
 
 }  // namespace
@@ -172,44 +192,52 @@ void put_connection(std::string& out, ConnectionField connection, const HeaderFi
 void write_request_head(const RequestHead& request, const ClientView& client,
                         std::string_view backend_authority, const std::vector<std::string>& drop,
                         std::string_view add, std::string& out) {
-  out.append(request.method).append(" ").append(request.path).append(" HTTP/1.1\r\n");
-  put(out, "Host", request.host.empty() ? backend_authority : request.host);
+  HeadWriter head(out);
+  head.text(request.method).text(" ").text(request.path).text(" HTTP/1.1\r\nHost: ");
+  head.text(request.host.empty() ? backend_authority : request.host).end_line();
 
-  const Nominated nominated(request.fields);
+  const Nominated nominated(request);
   Seen seen;
   for (const HeaderField& field : request.fields) {
     if (nominated.contains(field.name) && field.known != FieldName::te) continue;
-    if (is_dropped(field.name, drop)) continue;
-    put_request_field(out, request, client, field, seen);
+    if (!drop.empty() && is_dropped(field.name, drop)) continue;
+    put_request_field(head, request, client, field, seen);
   }
 
-  put_forwarded_for(out, request.fields, nominated, client);
-  if (!seen.forwarded_proto) put(out, "X-Forwarded-Proto", client.scheme);
-  if (!seen.forwarded_host && !request.host.empty()) put(out, "X-Forwarded-Host", request.host);
-  if (!seen.request_id && !client.request_id.empty()) put(out, "X-Request-Id", client.request_id);
-  put_via(out, request.minor);
-  out.append(add);
+  put_forwarded_for(head, request.fields, client.trusted && seen.forwarded_for, client);
+  if (!seen.forwarded_proto) head.text("X-Forwarded-Proto: ").text(client.scheme).end_line();
+  if (!seen.forwarded_host && !request.host.empty())
+    head.text("X-Forwarded-Host: ").text(request.host).end_line();
+  if (!seen.request_id && !client.request_id.empty())
+    head.text("X-Request-Id: ").text(client.request_id).end_line();
+  head.via(request.minor);
+  head.text(add);
 
   if (request.body == BodyKind::chunked) {
-    out.append("Transfer-Encoding: chunked\r\n");
+    head.text("Transfer-Encoding: chunked\r\n");
   } else if (seen.content_length) {
-    put_number(out, "Content-Length", request.content_length);
+    head.text("Content-Length: ").number(request.content_length).end_line();
   }
   if (request.upgrade_websocket) {
-    out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    head.text("Connection: Upgrade\r\nUpgrade: websocket\r\n");
   } else if (seen.te_trailers) {
-    out.append("TE: trailers\r\nConnection: TE\r\n");
+    head.text("TE: trailers\r\nConnection: TE\r\n");
   }
-  out.append("\r\n");
+  head.end_line();
 }
 
 void write_response_head(const ResponseHead& response, int client_minor, ConnectionField connection,
                          bool rechunk, std::string& out) {
   const bool chunked = client_minor >= 1 && (response.body == BodyKind::chunked ||
                                              (rechunk && response.body == BodyKind::until_close));
-  put_status_line(out, response.status, response.reason);
+  HeadWriter head(out);
+  head.text("HTTP/1.1 ")
+      .number(static_cast<std::uint64_t>(response.status))
+      .text(" ")
+      .text(response.reason)
+      .end_line();
 
-  const Nominated nominated(response.fields);
+  const Nominated nominated(response);
   const HeaderField* required = nullptr;  // Upgrade of a 426
   for (const HeaderField& field : response.fields) {
     switch (field.known) {
@@ -227,19 +255,19 @@ void write_response_head(const ResponseHead& response, int client_minor, Connect
         break;
       default: break;
     }
-    if (!nominated.contains(field.name)) put(out, field.name, field.value);
+    if (!nominated.contains(field.name)) head.field(field);
   }
-  put_via(out, response.minor);
+  head.via(response.minor);
 
   // RFC 9110 section 8.6: never in 1xx and 204; in answers to HEAD and in 304 it tells of a body that does
   // not follow.
   if (chunked) {
-    out.append("Transfer-Encoding: chunked\r\n");
+    head.text("Transfer-Encoding: chunked\r\n");
   } else if (response.has_content_length && response.status >= 200 && response.status != 204) {
-    put_number(out, "Content-Length", response.content_length);
+    head.text("Content-Length: ").number(response.content_length).end_line();
   }
-  put_connection(out, connection, required);
-  out.append("\r\n");
+  put_connection(head, connection, required);
+  head.end_line();
 }
 
 std::string_view reason_phrase(int status) {

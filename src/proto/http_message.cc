@@ -12,10 +12,8 @@ namespace {
 FieldName match(std::string_view name, std::string_view canonical, FieldName known) {
   bool underscore = false;
   for (std::size_t i = 0; i < name.size(); ++i) {
-    const char want = canonical[i];
-    if (name[i] == want) continue;
-    if (want >= 'a' && want <= 'z' && name[i] == want - 'a' + 'A') continue;
-    if (want != '-' || name[i] != '_') return FieldName::other;
+    if ((name[i] | 0x20) == canonical[i]) continue;  // names are tokens: no control character becomes a "-"
+    if (canonical[i] != '-' || name[i] != '_') return FieldName::other;
     underscore = true;
   }
   return underscore ? FieldName::ambiguous : known;
@@ -25,6 +23,17 @@ FieldName match_either(std::string_view name, std::string_view first, FieldName 
                        std::string_view second, FieldName if_second) {
   const FieldName found = match(name, first, if_first);
   return found != FieldName::other ? found : match(name, second, if_second);
+}
+
+// The end of a list's first element, which has a quoted string in it.
+std::size_t end_of_quoted(std::string_view list) {
+  bool quoted = false;
+  std::size_t end = 0;
+  for (; end < list.size() && (quoted || list[end] != ','); ++end) {
+    if (list[end] == '"') quoted = !quoted;
+    if (quoted && list[end] == '\\') ++end;
+  }
+  return std::min(end, list.size());  // a backslash may have been the last byte
 }
 
 }  // namespace
@@ -86,13 +95,8 @@ bool HeaderFields::has_token(std::string_view name, std::string_view token) cons
 
 bool ListReader::next(std::string_view& element) {
   while (!rest_.empty()) {
-    bool quoted = false;
-    std::size_t end = 0;
-    for (; end < rest_.size() && (quoted || rest_[end] != ','); ++end) {
-      if (rest_[end] == '"') quoted = !quoted;
-      if (quoted && rest_[end] == '\\') ++end;
-    }
-    end = std::min(end, rest_.size());  // a backslash may have been the last byte
+    std::size_t end = std::min(rest_.find(','), rest_.size());
+    if (rest_.substr(0, end).find('"') != std::string_view::npos) end = end_of_quoted(rest_);
     element = trim(rest_.substr(0, end));
     rest_.remove_prefix(std::min(end + 1, rest_.size()));
     if (!element.empty()) return true;

@@ -103,7 +103,8 @@ struct RequestHead {
   std::uint64_t content_length = 0;  // BodyKind::length
   bool keep_alive = true;            // by version and Connection
   bool upgrade_websocket = false;    // GET, HTTP/1.1, Connection names upgrade, Upgrade names websocket
-  bool expect_continue = false;      // never in HTTP/1.0
+  bool expect_continue = false;      // never in HTTP/1.0; only with a body
+  bool nominates = false;            // Connection names fields that are for this hop alone
 };
 
 struct ResponseHead {
@@ -115,6 +116,7 @@ struct ResponseHead {
   std::uint64_t content_length = 0;
   bool keep_alive = true;
   bool has_content_length = false;  // also where no body follows (HEAD, 304)
+  bool nominates = false;           // as in requests
 };
 
 }  // namespace probegate::proto

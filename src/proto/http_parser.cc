@@ -270,22 +270,23 @@ class HttpParser::Impl {
 
   // From the end of the last chunk's data to the end of the next chunk's size line; llhttp pauses there.
   bool take_chunk_header(std::span<const char>& input) {
-    const std::size_t read = run_llhttp_until_pause({input.data(), input.size()});
+    // CRLF of the data before, 16 hex digits, CRLF: what is more is extension or padding, and is rationed.
+    constexpr std::uint64_t kPlain = 2 + 16 + 2;
+    const std::uint64_t most = kPlain + limits_.chunk_extension_bytes - chunk_extensions_;
+    const auto offered = std::min<std::uint64_t>(input.size(), most - chunk_framing_);
+    const std::size_t read = run_llhttp_until_pause({input.data(), static_cast<std::size_t>(offered)});
     if (!llhttp_ok_) {
       fail_by_llhttp();
       return false;
     }
     input = input.subspan(read);
     chunk_framing_ += read;
-    // CRLF of the data before, 16 hex digits, CRLF: what is more is extension or padding, and is rationed.
-    constexpr std::uint64_t kPlain = 2 + 16 + 2;
-    const std::uint64_t beyond = chunk_framing_ > kPlain ? chunk_framing_ - kPlain : 0;
-    if (chunk_extensions_ + beyond > limits_.chunk_extension_bytes) {
+    if (!paused_ && chunk_framing_ == most) {
       fail("chunk extensions larger than the limit");
       return false;
     }
     if (!paused_) return true;
-    chunk_extensions_ += beyond;
+    if (chunk_framing_ > kPlain) chunk_extensions_ += chunk_framing_ - kPlain;
     chunk_framing_ = 0;
     remaining_ = llhttp_.content_length;
     state_ = remaining_ > 0 ? State::chunk_data : State::trailers;

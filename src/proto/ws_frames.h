@@ -58,10 +58,12 @@ class FrameTracker {
   enum class Fault : std::uint8_t;
   static std::string_view detail(Fault fault);
 
-  std::size_t walk_header(const char* bytes, std::size_t size);
+  std::size_t plain_message(const unsigned char* bytes, std::size_t size) const;
+  std::size_t walk_header(const unsigned char* bytes, std::size_t size);
   std::size_t header_needed() const;
-  void check_header();
-  void begin_payload();
+  void check_first();
+  void check_second();
+  void begin_payload(const unsigned char* header, std::size_t header_size);
   void end_frame();
   unsigned opcode() const { return header_[0] & 0x0f; }
   bool is_final() const { return (header_[0] & 0x80) != 0; }
