@@ -102,6 +102,8 @@ LogOptions read_log(const Fields& log, const Preset& preset) {
 }
 
 std::vector<Alert> read_alerts(const Fields& root) {
+  const std::initializer_list<std::string_view> events = {"ready", "startup_timeout", "check_down",
+                                                          "check_up", "restart"};
   std::vector<Alert> value;
   for (const auto& fields : root.section_list("alerts")) {
     Alert alert;
@@ -111,9 +113,7 @@ std::vector<Alert> read_alerts(const Fields& root) {
     if (std::none_of(std::begin(kSchemes), std::end(kSchemes), fits)) {
       fields.problem("to", "must be a URL that begins with https://, http://, smtp:// or smtps://");
     }
-    const auto events = {"ready", "startup_timeout", "check_down", "check_up", "restart"};
-    alert.on = fields.choices("on", {events.begin(), events.end()},
-                              {"ready", "startup_timeout", "check_down", "check_up", "restart"});
+    alert.on = fields.choices("on", {events.begin(), events.end()}, events);
     if (alert.on.empty())
       fields.problem("on", "an empty list would never send; leave the key out for all events");
     value.push_back(std::move(alert));
