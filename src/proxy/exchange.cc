@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "proto/http_forward.h"
+#include "proxy/admission.h"
 
 namespace probegate::proxy {
 namespace {
@@ -12,10 +13,6 @@ using Event = proto::HttpParser::Event;
 
 constexpr Duration kContinueAfter = 1s;
 constexpr int kMostInformational = 16;  // 1xx answers before the final one
-
-bool may_repeat(std::string_view method) {
-  return method == "GET" || method == "HEAD" || method == "OPTIONS";
-}
 
 std::string_view view(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -100,7 +97,8 @@ void Exchange::send_head() {
 }
 
 bool Exchange::wants_body() const {
-  return !request_complete_ && (state_ == State::waiting || state_ == State::responding) && !backend_.busy();
+  const bool connected = state_ == State::waiting || state_ == State::responding;
+  return !request_complete_ && connected && !backend_.busy() && !backend_deaf_;
 }
 
 void Exchange::take_body(std::span<const char>& bytes) {
@@ -110,9 +108,7 @@ void Exchange::take_body(std::span<const char>& bytes) {
   while (!request_complete_) {
     const Event event = parser.feed(bytes);
     if (event == Event::error) {
-      if (state_ == State::responding) return break_off();
-      return owner_.exchange_refused(
-          Refusal::of(Reason::bad_request, parser.error().status, std::string(parser.error().detail)));
+      return state_ == State::responding ? break_off() : refuse(refusal_of(parser.error()));
     }
     if (limit > 0 && parser.body_bytes() > limit) {
       if (state_ == State::responding) return break_off();
@@ -120,12 +116,10 @@ void Exchange::take_body(std::span<const char>& bytes) {
     }
     if (event == Event::more) break;
     const std::string_view wire = parser.raw();
-    // An answer that came early may have made the backend deaf; the answer is what counts then.
-    if (!wire.empty() && !backend_.write(wire) && state_ == State::waiting) {
-      return retry_or_fail("the backend closed the connection");
-    }
+    // A backend that refuses a body may answer and close without reading it: its answer is what counts.
+    backend_deaf_ = !wire.empty() && !backend_.write(wire);
     if (event == Event::done) request_complete_ = true;
-    if (backend_.busy()) break;
+    if (backend_.busy() || backend_deaf_) break;
   }
   if (state_ == State::waiting) deadline_.arm(environment_.timeouts().response);
 }
@@ -134,10 +128,17 @@ void Exchange::on_drained() {
   if (!request_complete_) owner_.resume_client();
 }
 
+// Only a connection that had served before can have been closed for reasons that have nothing to do with this
+// request, and only where nothing of the answer has come, and the body, if any, is not gone, may it be sent
+// again.
+bool Exchange::may_repeat() const {
+  const bool safe = request_.method == "GET" || request_.method == "HEAD" || request_.method == "OPTIONS";
+  return safe && reused_ && !heard_ && request_.body == proto::BodyKind::none;
+}
+
 void Exchange::retry_or_fail(const std::string& what) {
   backend_.close();
-  if (reused_ && !heard_ && !retried_ && may_repeat(request_.method) && request_complete_) {
-    retried_ = true;
+  if (may_repeat()) {  // once: the next connection is a new one
     response_.next_message();
     response_.expect_response_to(request_.method);
     return connect();
@@ -191,10 +192,9 @@ void Exchange::take_informational() {
   if (++informational_ > kMostInformational) {
     return refuse(Reason::backend_error, "the backend sent too many informational answers");
   }
-  continue_deadline_.disarm();
+  if (response.status == 100) continue_deadline_.disarm();
   if (request_.minor == 0) return;
-  if (response.status == 100 && (continued_ || !request_.expect_continue)) return;
-  continued_ = continued_ || response.status == 100;
+  if (response.status == 100 && std::exchange(continued_, true)) return;  // we have said it already
   std::string head;
   proto::write_response_head(response, request_.minor, proto::ConnectionField::none, false, head);
   if (!owner_.client_stream().write(head)) break_off();
@@ -286,28 +286,32 @@ void Exchange::on_deadline(loop::Deadline& deadline) {
     if (!owner_.client_stream().write("HTTP/1.1 100 Continue\r\n\r\n")) break_off();
     return;
   }
-  if (state_ == State::responding) return break_off();
+  if (state_ == State::responding) return break_off(owner_.client_stream().busy());
+  if (!request_complete_ && !backend_.busy() && !backend_deaf_) {
+    return refuse(Refusal::of(Reason::bad_request, 408, "the rest of the request's body did not arrive"));
+  }
   refuse(Reason::backend_timeout,
          "the backend did not answer within " +
              format_duration(upgrade_ ? environment_.timeouts().upgrade : environment_.timeouts().response));
 }
 
-void Exchange::refuse(Reason reason, std::string detail) {
+void Exchange::refuse(Refusal refusal) {
   state_ = State::ended;
   deadline_.disarm();
   continue_deadline_.disarm();
   backend_.close();
-  owner_.exchange_refused(Refusal::of(reason, std::move(detail)));
+  owner_.exchange_refused(std::move(refusal));
 }
 
-void Exchange::break_off() {
+void Exchange::break_off(bool client_stalled) {
   state_ = State::ended;
   deadline_.disarm();
   continue_deadline_.disarm();
   backend_.close();
-  // An answer that ends with the connection looks whole when it ends with FIN.
-  const bool fin_would_lie = unchunk_ || response_.response().body == proto::BodyKind::until_close;
-  owner_.exchange_broken(fin_would_lie);
+  // An answer that ends with the connection looks whole when it ends with FIN, and a client that takes
+  // nothing takes no FIN either.
+  const bool until_close = unchunk_ || response_.response().body == proto::BodyKind::until_close;
+  owner_.exchange_broken(until_close || client_stalled);
 }
 
 }  // namespace probegate::proxy

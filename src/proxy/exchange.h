@@ -23,8 +23,8 @@ namespace probegate::proxy {
 
 class Exchange final : private loop::StreamObserver, private loop::Deadline::Observer {
  public:
-  // The session's side. Each of the four endings is called at most once, as the last thing an exchange does;
-  // the exchange is destroyed later, not inside the call.
+  // The session's side. One of the four endings is called, once, as the very last thing an exchange does: it
+  // is destroyed inside the call.
   class Owner {
    public:
     virtual loop::Stream& client_stream() = 0;
@@ -35,8 +35,8 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
 
     virtual void exchange_done(bool keep_alive) = 0;     // the whole answer is written or queued
     virtual void exchange_refused(Refusal refusal) = 0;  // not a byte of an answer has been written
-    virtual void exchange_broken(
-        bool fin_would_lie) = 0;  // the answer ends in its middle, and must be seen to
+    // The answer ends in its middle, and must be seen to: with RST where FIN would say that it was whole.
+    virtual void exchange_broken(bool by_reset) = 0;
     virtual void exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) = 0;
 
    protected:
@@ -63,6 +63,7 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   void connect();
   void send_head();
   void retry_or_fail(const std::string& what);
+  bool may_repeat() const;
 
   void on_data(std::span<const char> bytes) override;
   void on_end() override;
@@ -76,8 +77,9 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   [[nodiscard]] bool to_client(std::string_view head, std::string_view piece);
   void finish(std::span<const char> rest);
 
-  void refuse(metrics::Reason reason, std::string detail);
-  void break_off();
+  void refuse(Refusal refusal);
+  void refuse(metrics::Reason reason, std::string detail) { refuse(Refusal::of(reason, std::move(detail))); }
+  void break_off(bool client_stalled = false);
 
   Environment& environment_;
   Owner& owner_;
@@ -91,10 +93,10 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   loop::Deadline continue_deadline_;  // the backend says nothing to Expect: 100-continue
   std::uint64_t started_ms_;
   bool reused_ = false;
-  bool retried_ = false;
   bool heard_ = false;  // a byte of an answer has come
   bool request_complete_ = false;
-  bool continued_ = false;  // the client has been told 100 Continue
+  bool backend_deaf_ = false;  // it takes no more of the request; an answer may still come
+  bool continued_ = false;     // the client has been told 100 Continue
   bool keep_alive_ = false;
   bool unchunk_ = false;  // an HTTP/1.0 client gets a chunked answer as plain bytes
   int informational_ = 0;

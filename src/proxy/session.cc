@@ -1,10 +1,8 @@
 #include "proxy/session.h"
 
-#include <algorithm>
 #include <cassert>
 
-#include "base/text.h"
-#include "proto/ws_handshake.h"
+#include "proxy/admission.h"
 #include "proxy/trust.h"
 
 namespace probegate::proxy {
@@ -17,6 +15,8 @@ using Event = proto::HttpParser::Event;
 // How long, and for how many bytes, we read on after the last answer, so that a reset does not destroy it on
 // its way (RFC 9112 section 9.6).
 constexpr Duration kLinger = 2s;
+
+constexpr char kHoldTimeout[] = "the backend did not become ready within hold.timeout";
 
 proto::HttpLimits parser_limits(const config::ProxyLimits& limits) {
   proto::HttpLimits result;
@@ -52,16 +52,34 @@ void Session::start() {
   deadline_.arm(environment_.timeouts().header);
 }
 
+// The edges of the state machine. Every state may end in `closed`, and in `lingering` once the last answer is
+// written.
+bool Session::may_follow(State from, State next) {
+  if (from == State::closed) return false;
+  if (next == State::closed) return true;
+  if (from == State::tunnel || from == State::lingering) return false;
+  switch (next) {
+    case State::idle: return from == State::exchange || from == State::flushing;
+    case State::head: return from == State::idle;
+    case State::held: return from == State::idle || from == State::head || from == State::exchange;
+    case State::exchange: return from == State::idle || from == State::head || from == State::held;
+    case State::flushing:
+    case State::tunnel: return from == State::exchange;
+    default: return true;
+  }
+}
+
 void Session::to(State next) {
-  assert(state_ != State::closed && "a closed session stays closed");
+  assert(may_follow(state_, next));
   if (state_ == State::held) leave_hold();
   state_ = next;
   switch (next) {
     case State::idle: deadline_.arm(environment_.timeouts().idle); break;
     case State::head: deadline_.arm(environment_.timeouts().header); break;
-    case State::held: deadline_.arm(environment_.config->proxy.hold.timeout); break;
+    case State::flushing: deadline_.arm(environment_.timeouts().idle); break;
     case State::lingering: deadline_.arm(kLinger); break;
-    case State::exchange:  // has deadlines of its own
+    case State::held:      // hold_or_refuse() arms what is left of the request's time
+    case State::exchange:  // has deadlines of its own, and so has
     case State::tunnel:
     case State::closed: deadline_.disarm(); break;
   }
@@ -72,10 +90,11 @@ void Session::on_data(std::span<const char> bytes) {
     case State::idle:
     case State::head: return read_heads(bytes);
     case State::exchange:
-      if (exchange_->wants_body()) exchange_->take_body(bytes);
+      if (kept_.empty() && exchange_->wants_body()) exchange_->take_body(bytes);
       if (state_ == State::exchange && !bytes.empty()) keep(bytes);
       return;
-    case State::held: return keep(bytes);
+    case State::held:
+    case State::flushing: return keep(bytes);
     case State::lingering:
     case State::tunnel:  // the tunnel's own observer has the client by now
     case State::closed: return;
@@ -103,72 +122,59 @@ void Session::read_heads(std::span<const char> bytes) {
       if (state_ == State::idle && !parser_->idle()) to(State::head);
       return;
     case Event::head: return begin_request(bytes);
-    case Event::error: {
-      const auto& error = parser_->error();
-      Reason reason = Reason::bad_request;
-      if (error.status == 414) reason = Reason::uri_too_long;
-      if (error.status == 431) reason = Reason::header_too_large;
-      return refuse(Refusal::of(reason, error.status, std::string(error.detail)));
-    }
+    case Event::error: return refuse(refusal_of(parser_->error()));
     case Event::body:
     case Event::done: assert(false && "no body before its head"); return;
   }
 }
 
-// The head is complete. CONTRACT order: drain or gate, limits, origin, handshake, auth.
+// The head is complete. The order of the questions is a promise to users: drain or gate, limits, origin,
+// handshake.
 void Session::begin_request(std::span<const char> rest) {
   head_seen_ = true;
+  was_held_ = false;
   if (!rest.empty()) kept_.assign(rest.data(), rest.size());
-  const auto& gate = *environment_.gate;
-  if (gate.drain >= DrainPhase::ending) {
+  if (environment_.gate->drain >= DrainPhase::ending) {
     return refuse(Refusal::of(Reason::draining, "this instance is shutting down"));
   }
-  if (!gate.open()) {
-    if (environment_.config->proxy.hold.max == 0) {
-      Refusal refusal = Refusal::of(Reason::gate_closed, "the backend is not ready");
-      refusal.waiting_for = gate.waiting_for;
-      return refuse(refusal);
-    }
-    if (environment_.held->full()) {
-      Refusal refusal =
-          Refusal::of(Reason::hold_full, "too many requests are waiting for the backend already");
-      refusal.waiting_for = gate.waiting_for;
-      return refuse(refusal);
-    }
-    to(State::held);
-    held_since_ms_ = environment_.loop.turn_ms();
-    hold_place_ = environment_.held->join(*this);
-    return;
-  }
-  forward();
+  // A request that meets an open gate does not queue behind those that are still being released: the queue
+  // softens the moment of opening, and must not become a limit on what comes after it.
+  if (environment_.gate->open()) return forward();
+  hold_or_refuse();
 }
 
-std::optional<Refusal> Session::judge() const {
-  const auto& config = environment_.config->proxy;
-  const auto& request = parser_->request();
-  if (surplus_) return Refusal::of(Reason::connection_limit, "more connections than limits.connections");
-  if (config.websocket_only && !request.upgrade_websocket) {
-    return Refusal::of(Reason::not_found, "only WebSocket upgrades are forwarded here");
+void Session::refuse_by_gate(Reason reason, std::string detail) {
+  Refusal refusal = Refusal::of(reason, std::move(detail));
+  refusal.waiting_for = environment_.gate->waiting_for;
+  refuse(refusal);
+}
+
+// The gate is closed. Whoever would be refused anyway is told so now and takes no place in the hold.
+void Session::hold_or_refuse() {
+  const auto& hold = environment_.config->proxy.hold;
+  if (hold.max == 0) return refuse_by_gate(Reason::gate_closed, "the backend is not ready");
+  if (environment_.held->full()) {
+    return refuse_by_gate(Reason::hold_full, "too many requests are waiting for the backend already");
   }
-  if (config.limits.body_bytes > 0 && request.content_length > config.limits.body_bytes) {
-    return Refusal::of(Reason::body_too_large, "the request's body is larger than limits.body_bytes");
+  if (const auto refusal = judge(environment_.config->proxy, parser_->request(), surplus_)) {
+    return refuse(*refusal);
   }
-  if (!request.upgrade_websocket) return std::nullopt;
-  const auto* origin = request.fields.find("origin");
-  const auto& allowed = config.websocket.origins;
-  if (origin != nullptr && !allowed.empty() &&
-      std::none_of(allowed.begin(), allowed.end(),
-                   [&](const auto& o) { return iequals(o, origin->value); })) {
-    return Refusal::of(Reason::origin_denied, "this Origin is not in websocket.origins");
-  }
-  if (const auto wrong = proto::check_upgrade_request(request)) {
-    return Refusal::of(Reason::bad_request, wrong->status, std::string(wrong->detail));
-  }
-  return std::nullopt;
+
+  const auto now = environment_.loop.turn_ms();
+  if (!std::exchange(was_held_, true)) held_since_ms_ = now;
+  // A gate that opens and closes again must not make a request wait for hold.timeout each time.
+  const Duration left = hold.timeout - Millis(now - held_since_ms_);
+  if (hold.timeout > Duration::zero() && left <= Duration::zero())
+    return refuse_by_gate(Reason::hold_timeout, kHoldTimeout);
+  to(State::held);
+  hold_place_ = environment_.held->join(*this);
+  deadline_.arm(left);
 }
 
 void Session::forward() {
-  if (const auto refusal = judge()) return refuse(*refusal);
+  if (const auto refusal = judge(environment_.config->proxy, parser_->request(), surplus_)) {
+    return refuse(*refusal);
+  }
   to(State::exchange);
   Exchange::Owner& owner = *this;
   exchange_ = std::make_unique<Exchange>(environment_, owner);
@@ -176,60 +182,63 @@ void Session::forward() {
 }
 
 void Session::release_from_hold() {
-  environment_.metrics.hold_seconds.observe(Millis(environment_.loop.turn_ms() - held_since_ms_));
-  forward();
-  if (state_ == State::exchange) resume_client();
+  environment_.loop.enter(this, [this] {
+    forward();
+    resume_client();
+  });
 }
 
-void Session::refuse_held(Refusal refusal) {
-  environment_.metrics.hold_seconds.observe(Millis(environment_.loop.turn_ms() - held_since_ms_));
-  refuse(refusal);
+void Session::refuse_held(const Refusal& refusal) {
+  environment_.loop.enter(this, [&] { refuse(refusal); });
 }
 
 void Session::leave_hold() {
   if (!hold_place_) return;
   environment_.held->leave(*hold_place_);
   hold_place_.reset();
+  environment_.metrics.hold_seconds.observe(Millis(environment_.loop.turn_ms() - held_since_ms_));
 }
 
 void Session::exchange_done(bool keep_alive) {
-  ended_exchange_ = std::move(exchange_);
-  if (!keep_alive || client_ended_ || environment_.gate->drain >= DrainPhase::ending) return linger();
+  exchange_.reset();
+  const bool more_may_come = !client_ended_ || !kept_.empty();
+  if (!keep_alive || !more_may_come || environment_.gate->drain >= DrainPhase::ending) return linger();
   parser_->next_message();
   head_seen_ = false;
+  if (!client_.busy()) return next_request();
+  to(State::flushing);
+  client_.read_stop();
+}
+
+void Session::next_request() {
   to(State::idle);
   if (!kept_.empty()) {
     const std::string kept = std::exchange(kept_, {});
     read_heads(kept);
   }
-  const bool reads = state_ == State::idle || state_ == State::head;
-  if (reads && !client_.reading()) client_.read_start();
+  if (state_ != State::idle && state_ != State::head) return;
+  if (client_ended_) return linger();
+  if (!client_.reading()) client_.read_start();
 }
 
 void Session::exchange_refused(Refusal refusal) {
-  ended_exchange_ = std::move(exchange_);
-  // The backend vanished and the gate closed over it: this request is one of those that may wait for it.
-  const bool may_wait = refusal.reason == Reason::gate_closed && environment_.config->proxy.hold.max > 0 &&
-                        parser_->in_body() == false && !environment_.held->full() && !client_ended_;
-  if (refusal.reason == Reason::gate_closed) refusal.waiting_for = environment_.gate->waiting_for;
-  if (may_wait) {
-    to(State::held);
-    held_since_ms_ = environment_.loop.turn_ms();
-    hold_place_ = environment_.held->join(*this);
-    return;
-  }
+  exchange_.reset();
+  // The backend vanished and the gate closed over it before a byte of this request was sent: it is one of
+  // those that may wait.
+  if (refusal.reason == Reason::gate_closed && !client_ended_) return hold_or_refuse();
   refuse(refusal);
 }
 
-void Session::exchange_broken(bool fin_would_lie) {
-  ended_exchange_ = std::move(exchange_);
-  if (!fin_would_lie) return linger();
+void Session::exchange_broken(bool by_reset) {
+  exchange_.reset();
+  if (!by_reset) return linger();
   client_.reset();
   end();
 }
 
 void Session::exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) {
-  ended_exchange_ = std::move(exchange_);
+  exchange_.reset();
+  parser_.reset();
   to(State::tunnel);
   const std::string from_client = std::exchange(kept_, {});
   Tunnel::Owner& owner = *this;
@@ -277,12 +286,11 @@ void Session::on_end() {
   client_ended_ = true;
   switch (state_) {
     case State::exchange:
-      // A client may end its sending side after a whole request and still wait for the answer.
-      if (exchange_->request_complete() && !exchange_->upgrading()) {
-        client_.read_stop();
-        return;
-      }
-      return end();
+      // A client may end its sending side after a whole request and still wait for the answer. One that waits
+      // for a tunnel has left.
+      if (!exchange_->request_complete() || exchange_->upgrading()) return end();
+      client_.read_stop();
+      return;
     case State::lingering:
       if (client_.busy()) return;
       return end();
@@ -294,6 +302,7 @@ void Session::on_lost(int) { end(); }
 
 void Session::on_drained() {
   if (state_ == State::exchange) return exchange_->client_drained();
+  if (state_ == State::flushing) return next_request();
   if (state_ != State::lingering) return;
   if (client_ended_) return end();
   deadline_.arm(kLinger);
@@ -304,22 +313,19 @@ void Session::on_deadline(loop::Deadline&) {
     case State::head:
       return refuse(
           Refusal::of(Reason::header_timeout, "the request's head did not arrive within timeouts.header"));
-    case State::held: {
-      Refusal refusal =
-          Refusal::of(Reason::hold_timeout, "the backend did not become ready within hold.timeout");
-      refusal.waiting_for = environment_.gate->waiting_for;
-      return refuse_held(std::move(refusal));
-    }
+    case State::held: return refuse_by_gate(Reason::hold_timeout, kHoldTimeout);
     case State::tunnel: return close_tunnel_for_drain();
     default: return end();  // an idle connection's time is over, or the client has had time enough to read
   }
 }
 
 void Session::drain(Duration tunnel_delay) {
-  if (state_ == State::idle) return linger();
-  if (state_ != State::tunnel) return;  // the answer under way is the last one of its connection
-  if (tunnel_delay <= Duration::zero()) return close_tunnel_for_drain();
-  deadline_.arm(tunnel_delay);
+  environment_.loop.enter(this, [&] {
+    if (state_ == State::idle || state_ == State::flushing) return linger();
+    if (state_ != State::tunnel) return;  // the answer under way is the last one of its connection
+    if (tunnel_delay <= Duration::zero()) return close_tunnel_for_drain();
+    deadline_.arm(tunnel_delay);
+  });
 }
 
 void Session::close_tunnel_for_drain() {
@@ -329,16 +335,20 @@ void Session::close_tunnel_for_drain() {
 }
 
 void Session::cut() {
-  if (tunnel_) return tunnel_->cut();
-  end();
+  environment_.loop.enter(this, [this] {
+    if (state_ == State::tunnel) return tunnel_->cut();
+    end();
+  });
 }
 
+// The stack is unwound: nothing of the exchange or the tunnel is running any more.
 void Session::on_exception(const std::string& what) noexcept {
   try {
     environment_.log.error("a session ended by an internal error", {{"what", what}, {"client", address_}});
   } catch (...) {
     // Nothing is left to tell it to; the session ends all the same.
   }
+  tunnel_.reset();
   end();
 }
 

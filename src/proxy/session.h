@@ -2,9 +2,10 @@
 //
 // Owns: the client stream, the parser of its requests, and the exchange or the tunnel under way.
 // Invariant: one function, to(), changes the state. Every request gets one complete answer in bounded time:
-// each state in which we wait has its deadline armed. Requests of one connection are answered in order; while
-// one is under way, at most one read buffer of what follows is kept and reading stops. Called from: DataLoop,
-// on its thread. Destroyed by DataLoop between two callbacks, after session_ended().
+// each state in which we wait has its deadline armed. Requests of one connection are answered in order, the
+// next one only once the client has taken the answer before; while one is under way, at most two read buffers
+// of what follows are kept and reading stops. Called from: DataLoop, on its thread. Destroyed by DataLoop
+// between two callbacks, after session_ended().
 #pragma once
 
 #include <list>
@@ -37,7 +38,7 @@ class Session final : private loop::StreamObserver,
 
   // By HoldQueue.
   void release_from_hold();
-  void refuse_held(Refusal refusal);
+  void refuse_held(const Refusal& refusal);
 
   // By DataLoop: the drain's `ending` phase begins. An idle connection ends with FIN, a tunnel gets its Close
   // after `tunnel_delay`, an answer under way is finished first.
@@ -53,11 +54,13 @@ class Session final : private loop::StreamObserver,
     head,      // in the middle of a head
     held,      // waits for the gate
     exchange,  // a request is under way
+    flushing,  // its answer is queued; the next request waits until the client has taken it
     tunnel,
     lingering,  // the last answer is written; reads until the client has seen it
     closed,
   };
   void to(State next);
+  static bool may_follow(State from, State next);
 
   // StreamObserver, of the client
   void on_data(std::span<const char> bytes) override;
@@ -74,7 +77,7 @@ class Session final : private loop::StreamObserver,
   void resume_client() override;
   void exchange_done(bool keep_alive) override;
   void exchange_refused(Refusal refusal) override;
-  void exchange_broken(bool fin_would_lie) override;
+  void exchange_broken(bool by_reset) override;
   void exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) override;
   void tunnel_ended() override;
 
@@ -82,7 +85,9 @@ class Session final : private loop::StreamObserver,
 
   void read_heads(std::span<const char> bytes);
   void begin_request(std::span<const char> rest);
-  std::optional<Refusal> judge() const;
+  void next_request();
+  void hold_or_refuse();
+  void refuse_by_gate(metrics::Reason reason, std::string detail);
   void forward();
   void keep(std::span<const char> bytes);
   void refuse(const Refusal& refusal);
@@ -98,12 +103,12 @@ class Session final : private loop::StreamObserver,
   bool surplus_;
   bool client_ended_ = false;
   bool head_seen_ = false;  // parser_->request() is the request under way
+  bool was_held_ = false;   // that request, since held_since_ms_
   State state_ = State::idle;
-  std::optional<proto::HttpParser> parser_;  // given back once the session is a tunnel
+  std::optional<proto::HttpParser> parser_;  // not of a tunnel, whose memory is to be small
   std::string kept_;                         // bytes behind the request under way
   loop::Deadline deadline_;
   std::unique_ptr<Exchange> exchange_;
-  std::unique_ptr<Exchange> ended_exchange_;  // may still be on the stack
   std::unique_ptr<Tunnel> tunnel_;
   std::optional<HoldQueue::Place> hold_place_;
   std::uint64_t held_since_ms_ = 0;

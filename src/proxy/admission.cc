@@ -1,0 +1,50 @@
+#include "proxy/admission.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "proto/ws_handshake.h"
+
+namespace probegate::proxy {
+namespace {
+
+using metrics::Reason;
+
+bool origin_allowed(const proto::RequestHead& request, const std::vector<std::string>& allowed) {
+  const auto* origin = request.fields.find("origin");
+  // Only browsers send one, and only browsers carry a visitor's cookies to strangers.
+  if (origin == nullptr || allowed.empty()) return true;
+  return request.fields.count("origin") == 1 &&
+         std::any_of(allowed.begin(), allowed.end(),
+                     [&](const std::string& known) { return iequals(known, origin->value); });
+}
+
+}  // namespace
+
+Refusal refusal_of(const proto::HttpError& error) {
+  Reason reason = Reason::bad_request;
+  if (error.status == 414) reason = Reason::uri_too_long;
+  if (error.status == 431) reason = Reason::header_too_large;
+  return Refusal::of(reason, error.status, std::string(error.detail));
+}
+
+std::optional<Refusal> judge(const config::Proxy& config, const proto::RequestHead& request, bool surplus) {
+  if (surplus) return Refusal::of(Reason::connection_limit, "more connections than limits.connections");
+  if (config.websocket_only && !request.upgrade_websocket) {
+    return Refusal::of(Reason::not_found, "only WebSocket upgrades are forwarded here");
+  }
+  const auto most = config.limits.body_bytes;
+  if (most > 0 && request.content_length > most) {
+    return Refusal::of(Reason::body_too_large, "the request's body is larger than limits.body_bytes");
+  }
+  if (!request.upgrade_websocket) return std::nullopt;
+  if (!origin_allowed(request, config.websocket.origins)) {
+    return Refusal::of(Reason::origin_denied, "this Origin is not in websocket.origins");
+  }
+  if (const auto wrong = proto::check_upgrade_request(request)) {
+    return Refusal::of(Reason::bad_request, wrong->status, std::string(wrong->detail));
+  }
+  return std::nullopt;
+}
+
+}  // namespace probegate::proxy

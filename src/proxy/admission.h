@@ -1,0 +1,19 @@
+// Admission: what a request is asked, apart from the gate, before it may go to the backend. Pure.
+#pragma once
+
+#include <optional>
+
+#include "config/config.h"
+#include "proto/http_message.h"
+#include "proxy/refusal.h"
+
+namespace probegate::proxy {
+
+// The refusal of a request that the parser could not read.
+Refusal refusal_of(const proto::HttpError& error);
+
+// Limits, origin, handshake, in this order: the first that objects. `surplus`: its connection is over
+// limits.connections.
+std::optional<Refusal> judge(const config::Proxy& config, const proto::RequestHead& request, bool surplus);
+
+}  // namespace probegate::proxy
