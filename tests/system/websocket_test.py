@@ -26,8 +26,7 @@ def run(coroutine):
 def scripted_door(rig, script, settings=""):
     """(sidecar, backend) with a raw backend behind the door."""
     backend = rig.scripted(script)
-    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}' {settings}}}").launch()
-    wait_for(lambda: sidecar.running() and sidecar.probe("/health").status, lambda status: status == 200, "the probe port")
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}' {settings}}}").start()
     return sidecar, backend
 
 
