@@ -90,8 +90,8 @@ void complete(const std::optional<std::string>& ca_file, PostgresSettings& setti
   auto& parameters = settings.parameters;
   parameters.try_emplace("application_name", "probegate");
   parameters["client_encoding"] = "UTF8";
-  parameters["gssencmode"] = "disable";  // libpq would ask for tickets first
-  parameters["passfile"] = "/dev/null";
+  parameters["gssencmode"] = "disable";       // libpq would ask for tickets first
+  parameters["passfile"] = "/dev/null/none";  // never ~/.pgpass; of a device libpq would complain
   if (ca_file) parameters["sslrootcert"] = *ca_file;
   const auto mode = parameters.find("sslmode");
   if (mode != parameters.end() && mode->second.starts_with("verify-")) {

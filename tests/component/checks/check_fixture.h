@@ -51,13 +51,13 @@ class CheckUnderTest {
     return *result;
   }
 
-  void start() {
+  void start(Duration deadline = 5s) {
     result.reset();
     check->start(checks::Attempt([this](CheckResult r) {
                    ++reports;
                    result = std::move(r);
                  }),
-                 loop->now() + 5s);
+                 loop->now() + deadline);
   }
 
   // As the runner does after a deadline.
