@@ -93,13 +93,14 @@ bool is_chunked(const Control& control) {
 HttpError transfer_encoding_problem(std::string_view value) {
   constexpr HttpError kUnclear{400, "a Transfer-Encoding that is not exactly chunked"};
   ListReader list(value);
-  bool chunked = false, any = false;
-  for (std::string_view coding; list.next(coding); any = true) {
+  bool chunked = false, unknown = false;
+  for (std::string_view coding; list.next(coding);) {
     if (chunked || !is_token(coding) || iequals(coding, "identity")) return kUnclear;
     chunked = iequals(coding, "chunked");
     if (!chunked && to_lower(coding).find("chunked") != std::string::npos) return kUnclear;
+    unknown = unknown || !chunked;
   }
-  return any ? HttpError{501, "a transfer coding other than chunked"} : kUnclear;
+  return unknown ? HttpError{501, "a transfer coding other than chunked"} : kUnclear;
 }
 
 Problem read_content_length(const Control& control, std::uint64_t& length) {

@@ -13,7 +13,8 @@ namespace {
 class HeadWriter {
  public:
   explicit HeadWriter(std::string& out) : out_(out), size_(out.size()) {
-    out_.resize(std::max(out_.capacity(), size_ + 512));
+    constexpr std::size_t kMostHeads = 1024;
+    out_.resize(size_ + kMostHeads);
   }
   ~HeadWriter() { out_.resize(size_); }
   HeadWriter(const HeadWriter&) = delete;

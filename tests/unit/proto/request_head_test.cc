@@ -68,6 +68,7 @@ TEST_CASE("A request whose length can be read in two ways is refused") {
       {"TE identity", post("Transfer-Encoding: identity\r\n")},
       {"TE identity, chunked", post("Transfer-Encoding: identity, chunked\r\n")},
       {"TE empty", post("Transfer-Encoding: \r\n")},
+      {"TE with an empty element", post("Transfer-Encoding: chunked,\r\n")},
       {"TE quoted", post("Transfer-Encoding: \"chunked\"\r\n")},
       {"TE xchunked", post("Transfer-Encoding: xchunked\r\n")},
       {"TE chunkedx", post("Transfer-Encoding: chunkedx\r\n")},
