@@ -1,6 +1,7 @@
 #include "checks/expectations.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "base/text.h"
 #include "checks/presentable.h"
@@ -16,6 +17,14 @@ std::string shown(const json& value) {
   if (value.is_object()) return "an object";
   if (value.is_array()) return "an array";
   return value.dump();
+}
+
+// Exact for every number JSON has here: nlohmann's own order casts -1 to 2^64-1 when the other side is
+// unsigned.
+long double number(const json& value) {
+  if (value.is_number_unsigned()) return static_cast<long double>(value.get<std::uint64_t>());
+  if (value.is_number_integer()) return static_cast<long double>(value.get<std::int64_t>());
+  return value.get<double>();
 }
 
 }  // namespace
@@ -90,15 +99,16 @@ bool JsonCondition::holds(const json& value) const {
     case Op::exists: return true;
     case Op::equal: return equals(value);
     case Op::not_equal: return !equals(value);
-    case Op::less: return value.is_number() && value < right_;
-    case Op::less_equal: return value.is_number() && value <= right_;
-    case Op::greater: return value.is_number() && value > right_;
-    case Op::greater_equal: return value.is_number() && value >= right_;
+    case Op::less: return value.is_number() && number(value) < number(right_);
+    case Op::less_equal: return value.is_number() && number(value) <= number(right_);
+    case Op::greater: return value.is_number() && number(value) > number(right_);
+    case Op::greater_equal: return value.is_number() && number(value) >= number(right_);
   }
   return false;
 }
 
 bool JsonCondition::equals(const json& value) const {
+  if (value.is_number() && right_.is_number()) return number(value) == number(right_);
   if (value == right_) return true;
   return value.is_string() && !right_.is_string() && value.get_ref<const std::string&>() == right_text_;
 }

@@ -1,6 +1,7 @@
 #include "loop/http_client.h"
 
 #include <openssl/ssl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -34,9 +35,6 @@ bool has_header(const HttpRequest& request, std::string_view name) {
 }
 
 HttpFailure::Kind kind_of(CURLcode code, long os_error) {
-  if (os_error == EMFILE || os_error == ENFILE || os_error == ENOBUFS || os_error == ENOMEM) {
-    return HttpFailure::Kind::local;
-  }
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST: return HttpFailure::Kind::resolve;
     case CURLE_COULDNT_CONNECT:
@@ -164,6 +162,9 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     if (head_too_large_) {
       return finish(failed(HttpFailure::Kind::protocol, "the head of the answer is larger than 64 KiB"));
     }
+    if (code == CURLE_COULDNT_CONNECT && no_socket_ != 0) {
+      return finish(failed(HttpFailure::Kind::local, "cannot open a socket: " + error_text(-no_socket_)));
+    }
     long os_error = 0;
     curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_error);
     finish(failed(kind_of(code, os_error), describe(code, os_error)));
@@ -225,6 +226,8 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     if (request_.http2_prior_knowledge) {
       set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
     }
+    set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_open_socket);
+    set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
     set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
     set(CURLOPT_HEADERDATA, static_cast<void*>(this));
     set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
@@ -284,6 +287,13 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     } catch (...) {
       return CURLE_OUT_OF_MEMORY;
     }
+  }
+
+  // curl would report "couldn't connect" for our own lack of descriptors, as if the peer were to blame.
+  static curl_socket_t on_open_socket(void* self, curlsocktype, curl_sockaddr* address) noexcept {
+    const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0 && errno != EAFNOSUPPORT) static_cast<Transfer*>(self)->no_socket_ = errno;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
   }
 
   static std::size_t on_header(char* data, std::size_t, std::size_t size, void* self) noexcept {
@@ -394,6 +404,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   bool running_ = false;  // curl works for us
   CURLcode setup_ = CURLE_OK;
   char error_[CURL_ERROR_SIZE] = "";
+  int no_socket_ = 0;  // errno where none could be opened
   std::size_t head_size_ = 0;
   bool head_too_large_ = false;
   HttpResponse response_;

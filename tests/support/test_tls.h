@@ -115,12 +115,13 @@ class Authority {
 // pieces and does not care about back-pressure: tests send little through it.
 class TlsFront {
  public:
-  TlsFront(loop::Loop& loop, Certificate certificate, Endpoint target, int newest_version = TLS1_3_VERSION)
+  TlsFront(loop::Loop& loop, Certificate certificate, Endpoint target, int newest_version = TLS1_3_VERSION,
+           const Endpoint& listen = Endpoint::tcp("127.0.0.1", 0))
       : loop_(loop),
         certificate_(std::move(certificate)),
         target_(std::move(target)),
         context_(SSL_CTX_new(TLS_server_method())),
-        socket_(*loop::ListenSocket::bind(Endpoint::tcp("127.0.0.1", 0))),
+        socket_(*loop::ListenSocket::bind(listen)),
         listener_(loop, *socket_.duplicate(), false, [this](loop::Stream stream) {
           links_.push_back(std::make_unique<Link>(*this, std::move(stream)));
         }) {
