@@ -130,6 +130,10 @@ std::vector<std::string> PostgresSettings::secrets() const {
     if (const auto secret = parameters.find(keyword); secret != parameters.end())
       found.push_back(secret->second);
   }
+  // The server names the user, in quotes, when it refuses it. The quotes keep other words as they are.
+  if (const auto user = parameters.find("user"); user != parameters.end()) {
+    found.push_back('"' + user->second + '"');
+  }
   return found;
 }
 

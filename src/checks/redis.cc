@@ -267,6 +267,7 @@ CheckPlan read_redis(const config::CheckSpec& spec, const config::Config&) {
   settings.key = "probegate:" + random_hex();
 
   plan.secrets.push_back(settings.password);
+  if (settings.user != "default") plan.secrets.push_back(settings.user);  // NOPERM names it
   plan.target = settings.endpoint.to_string();
   if (settings.database != 0) plan.target += "/" + std::to_string(settings.database);
   plan.make = [settings = std::make_shared<const Settings>(std::move(settings))](

@@ -173,6 +173,8 @@ void Runner::on_report(Job& job, std::uint64_t attempt, CheckResult result) {
 void Runner::on_deadline(Job& job) {
   if (!job.in_flight || job.outcome || stood_still()) return;
   job.ended = context_.loop.now();
+  const Duration late = job.ended - (job.started + job.planned.timeout);
+  if (late > kBeat) return repeat(job, late);  // a shorter absence, but one that hid the answer from us
   auto result = CheckResult::fail(
       FailKind::timeout, timeout_message(job.planned.timeout, job.check ? job.check->phase() : nullptr));
   job.check.reset();
@@ -219,13 +221,16 @@ bool Runner::stood_still() {
   observer_.on_frozen(gap);
   for (auto& job : jobs_) {
     if (!running_) break;
-    if (!job->in_flight) continue;
-    job->ended = now;
-    job->check.reset();  // the only way to cancel an attempt
-    conclude(*job, CheckResult::inconclusive("the process stood still for " + format_duration(gap)));
-    begin(*job);
+    if (job->in_flight) repeat(*job, gap);
   }
   return true;
+}
+
+void Runner::repeat(Job& job, Duration absent) {
+  job.ended = context_.loop.now();
+  job.check.reset();  // the only way to cancel an attempt
+  conclude(job, CheckResult::inconclusive("the process stood still for " + format_duration(absent)));
+  begin(job);
 }
 
 void Runner::beat() {

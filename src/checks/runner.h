@@ -10,9 +10,10 @@
 // looking, and would blame its dependencies. Wall and monotonic clocks alike went on meanwhile, so the only
 // witness is our own absence: while attempts are in flight a beat is due every 100 ms, and when 350 ms have
 // passed since the last one, whoever notices first (beat, result or deadline), every attempt in flight is
-// inconclusive and begins anew. The limit lies well above what a busy loop takes for a turn and below the
-// shortest sensible timeout. Nothing limits the repetitions: a process that is never awake for long enough to
-// finish an attempt knows nothing about its dependencies, and must not claim otherwise.
+// inconclusive and begins anew; so is one whose deadline we noticed more than a beat late. The limit lies
+// well above what a busy loop takes for a turn and below the shortest sensible timeout. Nothing limits the
+// repetitions: a process that is never awake for long enough to finish an attempt knows nothing about its
+// dependencies, and must not claim otherwise.
 #pragma once
 
 #include <cstdint>
@@ -73,6 +74,7 @@ class Runner {
   void conclude(Job& job, health::CheckResult result);
   void wait_until(Job& job, TimePoint at);
   bool stood_still();
+  void repeat(Job& job, Duration absent);
   void beat();
   bool in_flight() const;
   double chance() { return std::uniform_real_distribution<double>(0.0, 1.0)(random_); }

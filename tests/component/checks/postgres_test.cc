@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <catch2/catch.hpp>
 
 #include "tests/component/checks/check_fixture.h"
@@ -194,6 +196,24 @@ TEST_CASE("Postgres check says connect when nobody listens") {
   CHECK(result.error->message.find("Is the server running") == std::string::npos);
 }
 
+TEST_CASE("Postgres check does not blame the server for our own lack of descriptors") {
+  CheckUnderTest check(postgres_plan(url_key()));
+  check.loop.settle();
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const int next_free = dup(0);
+  ::close(next_free);
+  rlimit none_left = before;
+  none_left.rlim_cur = static_cast<rlim_t>(next_free);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none_left) == 0);
+  check.start();
+  const bool finished = check.loop.until([&] { return check.result.has_value(); });
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  REQUIRE(finished);
+  CHECK(check.result->verdict == Verdict::inconclusive);
+  CHECK(text(check.attempt()) == "pass");
+}
+
 TEST_CASE("Postgres check can be destroyed at once in every phase") {
   BlackHole hole;
   CheckUnderTest connecting(
@@ -244,6 +264,8 @@ TEST_CASE("Postgres check shows its target without user and password") {
   CHECK(postgres_plan("url: 'postgresql://app:t0p-secret@[::1]:5433,b/chat'").target ==
         "[::1]:5433,b:5432/chat");
   CHECK(postgres_plan("url: 'postgresql:///chat'").target == "/var/run/postgresql/chat");
+  const auto secrets = postgres_plan("url: 'postgresql://app:t0p-secret@db/chat'").secrets;
+  CHECK(secrets == std::vector<std::string>{"t0p-secret", "\"app\""});
 }
 
 }  // namespace probegate::test

@@ -2,6 +2,7 @@
 
 #include "tests/component/checks/check_fixture.h"
 #include "tests/component/checks/private_server.h"
+#include "tests/support/test_tls.h"
 
 namespace probegate::test {
 namespace {
@@ -173,6 +174,28 @@ TEST_CASE("Redis check keeps its connection, and replaces a dead one once within
   CHECK(check.attempt().error->kind == FailKind::connect);
   CHECK(peer.connections() == 3);
   CHECK(check.reports == 4);
+}
+
+TEST_CASE("Redis check speaks TLS for rediss, and warns of a certificate that ends soon") {
+  const auto port = closed_port();
+  Authority ca("redis");
+  const auto ask = [&](const std::string& tls) {
+    CheckUnderTest check(
+        redis_plan("write: false, url: 'rediss://localhost:" + std::to_string(port) + "', tls: " + tls));
+    FakePeer peer(check.loop, {expect("PING\r\n"), send("+PONG\r\n"), expect("PING\r\n"), send("+PONG\r\n")});
+    TlsFront front(*check.loop, ca.issue({{"localhost"}, -2, 5}), peer.endpoint(), TLS1_3_VERSION,
+                   Endpoint::tcp("127.0.0.1", port));
+    const auto first = check.attempt();
+    if (first.verdict == Verdict::pass) {
+      CHECK(text(check.attempt()) == "pass");
+      CHECK(front.connections() == 1);
+    }
+    return first;
+  };
+  CHECK(text(ask("{ca_file: " + ca.file() + "}")) == "pass");
+  CHECK(ask("{ca_file: " + ca.file() + ", min_days_left: 14}").verdict == Verdict::warn);
+  CHECK(ask("{ca_file: " + ca.file() + ", server_name: other}").error->kind == FailKind::tls);
+  CHECK(ask("{}").error->kind == FailKind::tls);
 }
 
 TEST_CASE("Redis check tells what is wrong with its configuration and never the password") {

@@ -347,6 +347,23 @@ TEST_CASE("Runner that stood still does not believe what came in meanwhile eithe
   CHECK(check.starts >= 2);
 }
 
+TEST_CASE("Runner does not book a timeout that a short absence of ours caused") {
+  RunnerBench bench;
+  auto& check = bench.add(
+      "victim",
+      [](loop::Loop&, const Attempt& attempt, int number) {
+        if (number == 1) attempt.pass();
+      },
+      kFast, 50ms);
+  bench.run();
+  REQUIRE(bench.until([&] { return check.starts == 1; }));
+  bench.loop.settle(2);
+  stand_still(bench.loop, 250ms);
+  REQUIRE(bench.until_results(2));
+  CHECK(bench.recorder.results[0].second.verdict == Verdict::inconclusive);
+  CHECK(bench.recorder.results[1].second.verdict == Verdict::pass);
+}
+
 TEST_CASE("Runner takes no freeze between attempts for one within them") {
   RunnerBench bench;
   auto& check = bench.add("a", pass, {.interval = 200ms, .startup_interval = 20ms, .initial_delay = 0ms});

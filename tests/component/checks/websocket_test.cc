@@ -3,6 +3,7 @@
 #include "loop/listen_socket.h"
 #include "proto/ws_handshake.h"
 #include "tests/component/checks/check_fixture.h"
+#include "tests/support/test_tls.h"
 
 namespace probegate::test {
 namespace {
@@ -46,6 +47,8 @@ class WsPeer final : private loop::StreamObserver {
     return frame(kClose, p);
   };
   bool hang_up_after_head = false;
+
+  const Endpoint& endpoint() const { return socket_.endpoint(); }
 
   std::string request;
   std::vector<std::string> closes;  // payloads
@@ -249,6 +252,22 @@ TEST_CASE("WebSocket check takes a path alone as one on the backend, also over a
     CHECK(peer.request.find("GET /chat/ws HTTP/1.1\r\nHost: ") == 0);
   }
   REQUIRE(rmdir(directory.c_str()) == 0);
+}
+
+TEST_CASE("WebSocket check speaks TLS for wss") {
+  const auto port = closed_port();
+  Authority ca("websocket");
+  const auto ask = [&](const std::string& tls) {
+    CheckUnderTest check(
+        websocket_plan("url: 'wss://localhost:" + std::to_string(port) + "/ws', tls: " + tls));
+    WsPeer peer(check.loop, Endpoint::tcp("127.0.0.1", closed_port()));
+    TlsFront front(*check.loop, ca.issue(), peer.endpoint(), TLS1_3_VERSION,
+                   Endpoint::tcp("127.0.0.1", port));
+    return check.attempt();
+  };
+  CHECK(text(ask("{ca_file: " + ca.file() + "}")) == "pass");
+  CHECK(ask("{ca_file: " + ca.file() + ", min_days_left: 60}").verdict == Verdict::warn);
+  CHECK(ask("{}").error->kind == FailKind::tls);
 }
 
 TEST_CASE("WebSocket check tells what is wrong with its configuration") {
