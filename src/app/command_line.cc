@@ -74,6 +74,7 @@ int run_command_line(int argc, char** argv) {
   health_command->add_option("--log-max", log_max, "rotate the log file to FILE.1 at this size")
       ->check(check_size, "SIZE");
 
+  for (auto* command : app.get_subcommands({})) command->set_version_flag("--version", app.version());
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {  // --help, --version

@@ -184,6 +184,8 @@ void Control::log_gate(GateState before) const {
 void Control::log_check(std::size_t check, health::CheckStatus from) const {
   const auto& policy = model_.policies()[check];
   const auto& state = model_.states()[check];
+  // The checks it needs have passed; its own first result is what matters.
+  if (state.status == health::CheckStatus::unknown) return;
   const auto status = health::to_string(state.status);
   const std::string message = "check " + policy.name + " " + std::string(status);
   if (state.error && !state.passing()) {
