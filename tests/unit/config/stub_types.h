@@ -36,11 +36,12 @@ inline void read_stub(const CheckSpec& spec, const Config&) {
     fields.secret_url("url");
     fields.text("method", "GET");
     fields.headers("headers");
+    fields.text("body", "");
     fields.text_list("expect_status", {"200-299"});
     fields.optional_text("expect_body");
     fields.text_map("expect_json");
   } else if (spec.type == "tcp") {
-    fields.optional_text("address");
+    fields.endpoint("address", "127.0.0.1:1");
     fields.optional_text("send");
     fields.optional_text("expect");
   }
