@@ -29,17 +29,18 @@ from support.waiting import PATIENCE, wait_for, wait_until
 class Screen:
     """One aligned line a step: when, what, and what was seen."""
 
-    WIDTH = 58
+    WIDTH = 62
 
     def __init__(self):
         self._colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        self._start = time.monotonic()
+        self._start = None  # the first act's: making a database is no part of the story
         self.steps = 0
 
     def _paint(self, code, text):
         return f"\033[{code}m{text}\033[0m" if self._colours else text
 
     def title(self, text):
+        self._start = self._start or time.monotonic()
         print(f"\n{self._paint('1', text)}", flush=True)
 
     def seconds(self):
@@ -184,7 +185,7 @@ class Demo:
     def redis_comes_late(self):
         screen, sidecar = self.screen, self.sidecar
         screen.title("Redis comes late")
-        with screen.step("Redis is what the gate waits for, its own check included") as seen:
+        with screen.step("Redis is named as what is missing, upgrades are refused") as seen:
             error = sidecar.wait_for_error("redis", "connect")
             document = sidecar.ready()
             expect(document["checks"]["websocket"]["status"], "waiting", "websocket")
@@ -199,10 +200,11 @@ class Demo:
     def backend_comes_last(self):
         screen, sidecar = self.screen, self.sidecar
         screen.title("The backend starts last, and slowly")
-        with screen.step("the backend is not up, upgrades are refused"):
+        with screen.step("the backend's WebSocket is named, upgrades are refused") as seen:
             self.chat.launch()
-            sidecar.wait_for_error("websocket", "connect")
+            error = sidecar.wait_for_error("websocket", "connect")
             expect(upgrade(sidecar)[:2], (503, "gate_closed"), "an upgrade")
+            seen(f"websocket: {error['message']}")
         with screen.step("its WebSocket answers: the gate opens") as seen:
             document = sidecar.wait_for_gate("open")
             expect_probes(sidecar, live=200, startup=200, ready=200)
@@ -232,15 +234,17 @@ class Demo:
             check = sidecar.wait_for_check("redis", "fail")
             expect_probes(sidecar, live=200, startup=200, ready=503)
             seen(f"503, redis: {check['error']['message']}")
-        with screen.step("the gate stays open and the chat goes on"):
+        with screen.step("the gate stays open, the chat goes on, Carol may join") as seen:
             expect(sidecar.ready()["gate"], "open", "gate")
             talk("is Redis gone?", ann, bob)
             carol = Person(self.loop, "carol", sidecar.proxy_port)
             talk("I came in without it", carol, ann, bob)
-        with screen.step("Redis is back"):
+            seen("3 sockets")
+        with screen.step("Redis is back: ready again") as seen:
             self.redis.start()
             sidecar.wait_for_check("redis", "pass")
             expect_probes(sidecar, ready=200)
+            seen("200 ready")
 
     def backend_dies(self, ann, bob):
         screen, sidecar = self.screen, self.sidecar
@@ -257,7 +261,7 @@ class Demo:
             expect(second[:2], (503, "gate_closed"), "the second upgrade")
             seen(f"{first[0]} {first[1]}, then {second[0]} {second[1]}")
             expect_probes(sidecar, live=200, startup=200, ready=503)
-        with screen.step("it is back: the gate opens, they talk again, nothing is lost") as seen:
+        with screen.step("it is back: the gate opens, they talk, nothing is lost") as seen:
             self.chat.start()
             sidecar.wait_for_gate("open")
             ann, bob = (Person(self.loop, name, sidecar.proxy_port) for name in ("ann", "bob"))
@@ -275,10 +279,10 @@ class Demo:
             expect(answer.json["status"], "draining", "status")
             seen("503 draining")
         with screen.step("everybody gets a Close frame, the exit code is 0") as seen:
-            expect({ann.closed_with(), bob.closed_with()}, {1001}, "close codes")
             start = time.monotonic()
+            expect({ann.closed_with(), bob.closed_with()}, {1001}, "close codes")
             expect(sidecar.wait(), 0, "exit code")
-            seen(f"close code 1001, exit 0 {time.monotonic() - start:.1f} s later")
+            seen(f"close code 1001, exit 0, {time.monotonic() - start:.1f} s")
 
     def keep(self):
         self.sidecar.start()
@@ -287,7 +291,7 @@ class Demo:
         for name, address in (
                 ("chat", f"http://127.0.0.1:{self.sidecar.proxy_port}/"),
                 ("probes", f"http://127.0.0.1:{self.sidecar.probe_port}/    (/health/ready /metrics /status)"),
-                ("backend", f"{self.chat.url}/    (pid {self.chat.pid}: kill it, and look at the chat)"),
+                ("backend", f"{self.chat.url}/    (pid {self.chat.pid}: kill it, and look at the probes)"),
                 ("PostgreSQL", self.postgres.url()), ("Redis", self.redis.url()), ("log", self.sidecar.log)):
             print(f"  {name:<12}{address}", flush=True)
         signal.pause()

@@ -47,11 +47,10 @@ def test_a_wrong_password_is_auth_and_appears_nowhere(rig):
     seen.append(sidecar.request("/").text)
     for arguments in (["validate", "--print"], ["check"], ["check", "--json"]):
         ran = command(*arguments, "-c", sidecar.config_file)
-        seen += [ran.stdout, ran.stderr]
+        seen.append(ran.stdout + ran.stderr)
     sidecar.stop()
     seen.append(sidecar.output())
-    for text in seen:
-        assert text
+    assert all(seen), "each of them has said something"
     assert not [text for text in seen if SECRET in text]
 
 
@@ -237,13 +236,13 @@ checks:
   plain: {{type: http, url: "{backend.url}/health"}}
   body: {{type: http, url: "{backend.url}/health", expect_body: linkage}}
   json: {{type: http, url: "{backend.url}/health", expect_json: {{/linkage_pct: "> 9", /status: "== ok", /up: exists}}}}
-  status: {{type: http, url: "{broken.url}/health", expect_status: [500]}}
+  code: {{type: http, url: "{broken.url}/health", expect_status: [500]}}
   wrong_status: {{type: http, url: "{broken.url}/health"}}
   wrong_body: {{type: http, url: "{backend.url}/health", expect_body: nothing}}
   wrong_json: {{type: http, url: "{backend.url}/health", expect_json: {{/linkage_pct: "> 99"}}}}
   missing_json: {{type: http, url: "{backend.url}/health", expect_json: {{/nowhere: exists}}}}
 """).start()
-    for name in ("plain", "body", "json", "status"):
+    for name in ("plain", "body", "json", "code"):
         sidecar.wait_for_check(name, "pass")
     for name in ("wrong_status", "wrong_body", "wrong_json", "missing_json"):
         sidecar.wait_for_error(name, "answer")

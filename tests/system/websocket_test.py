@@ -59,7 +59,7 @@ def test_the_websockets_library_talks_through_the_door(door):
             assert await socket.recv() == large
             await asyncio.wait_for(await socket.ping(b"are you there"), PATIENCE)
             await socket.close(code=4001, reason="enough")
-        assert socket.close_code == 4001
+        assert socket.close_code == 1000, "what the backend answers to any Close"
 
     run(talk())
 
