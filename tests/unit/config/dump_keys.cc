@@ -6,12 +6,12 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "checks/registry.h"
 #include "config/document.h"
 #include "config/expand.h"
 #include "config/node.h"
 #include "config/read_config.h"
 #include "config/unknown_keys.h"
-#include "stub_types.h"
 
 namespace probegate::config {
 namespace {
@@ -42,7 +42,7 @@ int run(const char* file) {
   const auto root = parse_document(text, *problems);
   if (root) {
     expand_tree(*root, {}, *problems);
-    read_config(Fields(root, problems), {}, stub_types());
+    read_config(Fields(root, problems), {}, checks::config_check_types());
     report_unknown_keys(*root, *problems);
   }
   for (const auto& problem : problems->sorted()) std::cerr << problem << "\n";
