@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "loop/curl_multi.h"
+#include "loop/http_target.h"
 #include "loop/resolver.h"
 #include "loop/timer.h"
 
@@ -58,52 +59,6 @@ HttpFailure::Kind kind_of(CURLcode code, long os_error) {
     case CURLE_OUT_OF_MEMORY: return HttpFailure::Kind::local;
     default: return HttpFailure::Kind::internal;
   }
-}
-
-// The parts of a URL that must be known before curl sees it.
-struct Target {
-  bool https = false;
-  std::string host;  // IPv6 without brackets
-  std::uint16_t port = 0;
-  std::string url;          // what curl is given
-  std::string host_header;  // where the URL's host was replaced by the name to verify
-};
-
-std::string part(CURLU* url, CURLUPart what, unsigned flags = 0) {
-  char* text = nullptr;
-  if (curl_url_get(url, what, &text, flags) != CURLUE_OK) return {};
-  const Curl<char> owner(text);
-  return text;
-}
-
-Result<Target> parse_target(const HttpRequest& request) {
-  const Curl<CURLU> url(curl_url());
-  if (!url) throw std::bad_alloc();
-  if (const auto code = curl_url_set(url.get(), CURLUPART_URL, request.url.c_str(), 0); code != CURLUE_OK) {
-    return failure("not a URL: " + redact_url(request.url) + ": " + curl_url_strerror(code));
-  }
-  const std::string scheme = part(url.get(), CURLUPART_SCHEME);
-  if (scheme != "http" && scheme != "https")
-    return failure("neither http nor https: " + redact_url(request.url));
-  Target target;
-  target.https = scheme == "https";
-  target.host = part(url.get(), CURLUPART_HOST);
-  const auto port = parse_decimal<std::uint16_t>(part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT));
-  target.port = port.value_or(0);
-  target.url = request.url;
-  if (request.tls && !request.tls->server_name.empty() && !iequals(request.tls->server_name, target.host)) {
-    // curl takes the name for SNI and verification from the URL; the peer still sees its own in Host.
-    const std::string own_port = part(url.get(), CURLUPART_PORT);
-    target.host_header = own_port.empty() ? target.host : target.host + ":" + own_port;
-    const bool v6 = request.tls->server_name.find(':') != std::string::npos;
-    const std::string name = v6 ? "[" + request.tls->server_name + "]" : request.tls->server_name;
-    if (curl_url_set(url.get(), CURLUPART_HOST, name.c_str(), 0) != CURLUE_OK) {
-      return failure("not a host name: " + request.tls->server_name);
-    }
-    target.url = part(url.get(), CURLUPART_URL);
-  }
-  if (target.host.starts_with('[')) target.host = target.host.substr(1, target.host.size() - 2);
-  return target;
 }
 
 }  // namespace
@@ -175,7 +130,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   }
 
   std::optional<std::string> find_problem() {
-    auto target = parse_target(request_);
+    auto target = parse_http_target(request_);
     if (!target) return target.error().message;
     target_ = *std::move(target);
     for (const auto& [name, value] : request_.headers) {
@@ -187,10 +142,9 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   void on_answer(Resolver::Answer answer) {
     query_.reset();
     if (!answer) return finish(failed(HttpFailure::Kind::resolve, answer.error().message));
+    if (Address::literal(Endpoint::tcp(target_.host, 0))) return begin();
     // "name:port:address,address": curl then asks no resolver, and races the addresses itself.
-    if (Address::literal(Endpoint::tcp(target_.host, 0)) && target_.host_header.empty()) return begin();
-    const std::string& name = target_.host_header.empty() ? target_.host : request_.tls->server_name;
-    std::string pin = name + ":" + std::to_string(target_.port) + ":";
+    std::string pin = target_.host + ":" + std::to_string(target_.port) + ":";
     for (const Address& address : *answer) {
       if (&address != &answer->front()) pin += ',';
       pin += address.family() == AF_INET6 ? "[" + address.ip() + "]" : address.ip();
@@ -223,6 +177,10 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     set(CURLOPT_ERRORBUFFER, static_cast<char*>(error_));
     if (request_.unix_path) set(CURLOPT_UNIX_SOCKET_PATH, request_.unix_path->c_str());
     if (pin_) set(CURLOPT_RESOLVE, pin_.get());
+    if (!target_.connect_to.empty()) {
+      append(connect_to_, target_.connect_to);
+      set(CURLOPT_CONNECT_TO, connect_to_.get());
+    }
     if (request_.http2_prior_knowledge) {
       set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
     }
@@ -396,9 +354,10 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   HttpClient::Impl& impl_;
   const HttpRequest request_;
   std::function<void(HttpClient::Outcome)> done_;
-  Target target_;
+  HttpTarget target_;
   std::unique_ptr<Resolver::Query> query_;
   Curl<curl_slist> pin_;
+  Curl<curl_slist> connect_to_;
   Curl<curl_slist> headers_;
   Curl<CURL> easy_;
   bool running_ = false;  // curl works for us

@@ -317,7 +317,8 @@ TEST_CASE("HttpClient names the name that does not resolve") {
   REQUIRE_FALSE(outcome);
   // Without any name server at hand the query is refused, times out, or is answered: each names the name.
   CHECK((outcome.error().kind == Kind::resolve || outcome.error().kind == Kind::timeout));
-  CHECK_THAT(outcome.error().message, Catch::Contains("no-such-host.invalid") || Catch::Contains("resolving"));
+  CHECK_THAT(outcome.error().message,
+             Catch::Contains("no-such-host.invalid") || Catch::Contains("resolving"));
 }
 
 TEST_CASE("HttpClient keeps its time limit in every phase, and says which one it was") {
@@ -561,6 +562,24 @@ TEST_CASE("HttpClient does not lend a connection verified one way to a request t
   REQUIRE(http.ask(request));
   request.tls.reset();
   CHECK_FALSE(http.ask(request));
+}
+
+TEST_CASE("HttpClient does not lend the connection of one peer to another that has the same name to verify") {
+  TestLoop loop;
+  Authority ca("shared");
+  FakePeer first(loop, [](std::size_t) { return Script{expect("\r\n\r\n"), send(ok("first"))}; });
+  FakePeer second(loop, [](std::size_t) { return Script{expect("\r\n\r\n"), send(ok("second"))}; });
+  TlsFront one(*loop, ca.issue({{"db.internal"}}), first.endpoint());
+  TlsFront two(*loop, ca.issue({{"db.internal"}}), second.endpoint(), TLS1_3_VERSION,
+               Endpoint::tcp("127.0.0.2", one.port()));
+  Http http(loop);
+  for (const auto& [host, body] : {std::pair("localhost", "first"), std::pair("127.0.0.2", "second")}) {
+    HttpRequest request{.url = std::string("https://") + host + ":" + std::to_string(one.port()) + "/"};
+    request.tls = loop::TlsSettings{"db.internal", ca.file(), true};
+    const auto outcome = http.ask(request);
+    REQUIRE(outcome);
+    CHECK(outcome->body == body);
+  }
 }
 
 TEST_CASE("HttpClient recognises a peer that does not speak TLS") {
