@@ -24,11 +24,6 @@ def environment(extra=None):
     return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **sanitizers, **(extra or {})}
 
 
-def is_sanitized():
-    with open(BINARY, "rb") as binary:
-        return b"__asan_init" in binary.read() or b"__tsan_init" in binary.read()
-
-
 def command(*arguments, env=None, timeout=PATIENCE, stdin=None):
     """Runs a command of the program to its end: returncode, stdout, stderr."""
     return subprocess.run([BINARY, *map(str, arguments)], env=environment(env), timeout=timeout, text=True,

@@ -107,6 +107,19 @@ def test_validate_names_an_unset_variable(rig):
     assert re.search(rf"^{re.escape(path)}:3:\d+: .*ask the operators", said(ran), re.M)
 
 
+def test_validate_names_a_secret_file_that_cannot_be_read(rig):
+    """3: "Any secret has a `_file` twin"; both at once is a contradiction."""
+    missing = os.path.join(rig.directory, "nosuch-secret")
+    path = write(rig, f"""checks:
+  one: {{type: redis, url: 'redis://h', password_file: {missing}}}
+  two: {{type: redis, url: 'redis://h', password: a, password_file: {missing}}}
+""")
+    ran = command("validate", "-c", path)
+    assert ran.returncode == 2
+    assert re.search(rf"^{re.escape(path)}:2:\d+: .*{re.escape(missing)}", said(ran), re.M), said(ran)
+    assert re.search(rf"^{re.escape(path)}:3:\d+: .*password", said(ran), re.M), said(ran)
+
+
 def test_variables_expand_in_values_only(rig):
     """3: "`${VAR}`, `${VAR:-default}` ... (`$$` is a dollar)... after parsing, on values only": a value cannot add keys."""
     path = write(rig, "checks:\n  web: {type: http, url: 'http://${HOST:-fallback.test}/${PATH_PART}', expect_body: '$$5'}\n")
@@ -332,6 +345,25 @@ def test_healthcheck_says_1_when_nobody_answers():
     ran = command("healthcheck", "ready", "--url", f"http://127.0.0.1:{free_port()}")
     assert ran.returncode == 1
     assert said(ran).strip()
+
+
+def test_healthcheck_keeps_a_log_of_failures_that_does_not_grow_for_ever(rig):
+    """10: "failures go to a rotating log" (`--log-file F --log-max`): Docker forgets all but the last five."""
+    log = os.path.join(rig.directory, "health.log")
+    arguments = ["healthcheck", "ready", "--url", f"http://127.0.0.1:{free_port()}", "--log-file", log, "--log-max", "1KiB"]
+    assert command(*arguments).returncode == 1
+    with open(log) as file:
+        assert "refused" in file.read()
+    for _ in range(25):
+        assert command(*arguments).returncode == 1
+    written = [name for name in os.listdir(rig.directory) if name.startswith("health.log")]
+    assert os.path.getsize(log) <= 2048
+    assert sum(os.path.getsize(os.path.join(rig.directory, name)) for name in written) <= 4096
+
+    sidecar = rig.probegate("proxy: {}").start()
+    before = os.path.getsize(log)
+    assert command("healthcheck", "ready", "-c", sidecar.config_file, "--log-file", log).returncode == 0
+    assert os.path.getsize(log) == before, "a success is no news"
 
 
 def test_healthcheck_does_not_hang_on_a_silent_port(rig):

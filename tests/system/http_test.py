@@ -176,6 +176,63 @@ def test_expect_100_continue_is_answered_before_the_body(door):
         assert json.loads(client.read_body(head))["size"] == 5
 
 
+def test_a_backend_silent_on_expect_gets_its_body_all_the_same(rig):
+    """FEATURES 4.7: "backend is silent 1 s, send 100 ourselves and start the body"."""
+    def script(connection):
+        head = connection.read_head()
+        body = connection.read_body(head)  # without a 100 first
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: door.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        assert client.read_head().status == 100
+        client.send(b"hello")
+        head = client.read_head()
+        assert client.read_body(head) == b"hello"
+
+
+def test_early_hints_reach_a_client_of_1_1_and_never_one_of_1_0(rig):
+    """6: "1xx ... right"; FEATURES 4.7: "Never 1xx to HTTP/1.0 clients"."""
+    def script(connection):
+        while connection.read_head():
+            connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+                            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
+    for version, statuses in (("1.1", [103, 200]), ("1.0", [200])):
+        with Raw.connect(sidecar.proxy_port) as client:
+            client.send(f"GET / HTTP/{version}\r\nHost: door.test\r\n\r\n".encode())
+            heads = [client.read_head() for _ in statuses]
+            assert [head.status for head in heads] == statuses
+            assert client.read_body(heads[-1]) == b"ok"
+
+
+def test_trailers_pass_to_who_asked_for_them(rig):
+    """6: "trailers right"; FEATURES 4.7: "passed if client sent `TE: trailers`"."""
+    def script(connection):
+        connection.read_head()
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
+                        b"5\r\nhello\r\n0\r\nX-Sum: 42\r\n\r\n")
+        connection.read_to_end()
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: door.test\r\nTE: trailers\r\nConnection: TE\r\n\r\n")
+        client.read_head()
+        assert client.read_until(b"0\r\n").endswith(b"hello\r\n")
+        assert client.read_until(b"\r\n\r\n").lower() == b"x-sum: 42"
+
+
+def test_an_idle_connection_is_closed_in_the_end(rig, backend):
+    """3: `timeouts.idle`."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', timeouts: {{idle: 500ms}}}}").start()
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.read_body(client.read_head())
+        assert client.read_some() == b"", "closed with FIN, and without a word"
+
+
 def test_many_clients_at_once(door):
     """6: sessions do not mix: everybody gets their own answer."""
     failures = []
@@ -295,7 +352,7 @@ def test_hop_by_hop_fields_of_the_answer_stay_on_their_hop(rig):
 def test_forwarded_fields_are_appended_to_from_a_trusted_peer(door):
     """3: `forwarded.trust` holds loopback by default: from these X-Forwarded-For is appended to, and the last
     Proto and Host are kept; 6: "Forwarded untouched, Via added"."""
-    _, seen = headers_at_backend(door, [
+    head, seen = headers_at_backend(door, [
         ("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "chat.example"),
         ("Forwarded", "for=203.0.113.7")])
     assert ", ".join(values(seen, "x-forwarded-for")) == "203.0.113.7, 127.0.0.1"
@@ -303,6 +360,7 @@ def test_forwarded_fields_are_appended_to_from_a_trusted_peer(door):
     assert values(seen, "x-forwarded-host") == ["chat.example"]
     assert values(seen, "forwarded") == ["for=203.0.113.7"]
     assert re.search(r"1\.1 \S+", ", ".join(values(seen, "via")))
+    assert re.search(r"1\.1 \S+", head.get("via")), "both ways"
 
 
 def test_forwarded_fields_are_replaced_from_anybody_else(rig, backend):
@@ -358,6 +416,22 @@ proxy: {{listen: ["127.0.0.1:${{PORT}}", "127.0.0.1:{second}", "unix:{path}"], b
         client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
         seen = json.loads(client.read_body(client.read_head()))["headers"]
         assert not values(seen, "x-forwarded-for"), "a client on a unix socket adds no entry"
+
+
+def test_listening_on_an_ipv6_address(rig, backend):
+    """3: `listen: [v6]:port`."""
+    port = free_port()
+    try:
+        with socket.socket(socket.AF_INET6) as trial:
+            trial.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    rig.probegate(f"proxy: {{listen: ['127.0.0.1:${{PORT}}', '[::1]:{port}'], backend: '{backend.url}'}}").start()
+    with socket.create_connection(("::1", port), timeout=PATIENCE) as plain:
+        client = Raw(plain)
+        client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        seen = json.loads(client.read_body(client.read_head()))["headers"]
+        assert values(seen, "x-forwarded-for") == ["::1"]
 
 
 def test_forward_websocket_answers_plain_http_with_404(rig, backend):
@@ -430,6 +504,21 @@ def test_a_stale_kept_connection_is_retried_once_for_get(rig):
     before = target.connections
     assert [sidecar.request("/").status for _ in range(6)] == [200] * 6
     assert target.connections > before + 1
+
+
+def test_a_post_is_never_sent_twice(rig):
+    """6: the retry is for GET, HEAD and OPTIONS; a POST that met a dying connection is an error."""
+    posts = []
+
+    def one_answer(connection):
+        connection.read_head()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        posts.append(connection.read_head().start_line)
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(one_answer).url}'}}").start()
+    assert sidecar.request("/", method="GET").status == 200
+    problem_in(sidecar.request("/pay", method="POST", body=b"x"), "backend_error")
+    assert posts == ["POST /pay HTTP/1.1"]
 
 
 def test_a_client_that_leaves_frees_its_backend_connection(rig):
