@@ -1,38 +1,91 @@
 #include "loop/listener.h"
 
-#include <stdexcept>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+
+#include "loop/fd_watch.h"
+#include "loop/timer.h"
 
 namespace probegate::loop {
 namespace {
 
-constexpr int kBacklog = 1024;  // the kernel caps it at net.core.somaxconn
+constexpr int kPerTurn = 64;  // a flood of connections must not starve those that are open
+constexpr Duration kPause = std::chrono::milliseconds(50);
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() { ::close(fd_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  const int fd_;
+};
 
 }  // namespace
 
-Listener::Listener(Loop& loop, int descriptor, bool is_unix, std::function<void(Stream)> accepted) {
-  auto block = std::make_unique<Block>(Block{{}, loop, loop.sink(), this, std::move(accepted)});
-  int status = is_unix ? uv_pipe_init(loop.uv(), &block->uv.pipe, 0) : uv_tcp_init(loop.uv(), &block->uv.tcp);
-  if (status < 0) throw std::runtime_error("cannot listen: " + error_text(status));
-  block->uv.handle.data = block.get();
-  block_.reset(block.release());  // from here on a failure closes the handle properly
+class Listener::Acceptor {
+ public:
+  using Accepted = std::function<void(Stream)>;
 
-  status = is_unix ? uv_pipe_open(&block_->uv.pipe, descriptor) : uv_tcp_open(&block_->uv.tcp, descriptor);
-  if (status == 0) {
-    status = uv_listen(&block_->uv.stream, kBacklog, [](uv_stream_t* server, int error) {
-      auto* self = static_cast<Block*>(server->data);
-      if (error == 0 && self->owner != nullptr) self->loop.enter(self->sink, [self] { accept(*self); });
-    });
+  // The callback lives in the watch, which keeps it until it returns even if it destroys us.
+  Acceptor(Loop& loop, int fd, bool is_unix, Accepted accepted)
+      : loop_(loop),
+        fd_(fd),
+        is_unix_(is_unix),
+        resume_(loop, [this] { watch_.want(true, false); }),
+        watch_(loop, fd, [this, accepted = std::move(accepted)](FdWatch::Ready) { accept_some(accepted); }) {
+    watch_.want(true, false);
   }
-  if (status < 0) throw std::runtime_error("cannot listen: " + error_text(status));
-}
+  ~Acceptor() {
+    if (destroyed_ != nullptr) *destroyed_ = true;
+  }
 
-void Listener::accept(Block& block) {
-  const bool is_unix = block.uv.handle.type == UV_NAMED_PIPE;
-  Stream stream;
-  auto connection = std::make_unique<Stream::Block>(block.loop, &stream, nullptr);
-  if (connection->init(is_unix ? AF_UNIX : AF_INET) < 0) return;
-  stream.block_.reset(connection.release());
-  if (uv_accept(&block.uv.stream, &stream.block_->uv.stream) == 0) block.accepted(std::move(stream));
-}
+ private:
+  void accept_some(const Accepted& accepted) {
+    bool destroyed = false;
+    for (int i = 0; i < kPerTurn && !destroyed; ++i) {
+      const int fd = ::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd >= 0) {
+        destroyed_ = &destroyed;
+        const ForgetFlag forget{*this, destroyed};
+        if (Stream stream = Stream::adopt(loop_, fd, is_unix_); stream.is_open()) accepted(std::move(stream));
+      } else if (errno == EAGAIN) {
+        return;
+      } else if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) {
+        watch_.want(false, false);  // it stays readable: watching on would spin
+        resume_.start(kPause);
+        return;
+      }
+    }
+  }
+
+  struct ForgetFlag {
+    Acceptor& acceptor;
+    const bool& destroyed;
+    ~ForgetFlag() {
+      if (!destroyed) acceptor.destroyed_ = nullptr;
+    }
+  };
+
+  Loop& loop_;
+  const Descriptor fd_;
+  const bool is_unix_;
+  Timer resume_;
+  FdWatch watch_;  // after the descriptor: gone before it is closed
+  bool* destroyed_ = nullptr;
+};
+
+Listener::Listener(Loop& loop, int descriptor, bool is_unix, std::function<void(Stream)> accepted)
+    : acceptor_(std::make_unique<Acceptor>(loop, descriptor, is_unix, std::move(accepted))) {}
+
+Listener::Listener(Listener&&) noexcept = default;
+Listener& Listener::operator=(Listener&&) noexcept = default;
+Listener::~Listener() = default;
 
 }  // namespace probegate::loop

@@ -1,37 +1,30 @@
 // Listener: accepts connections on a loop from a descriptor that ListenSocket has bound.
 //
-// Invariant: running out of descriptors neither spins nor stops the loop; the connection in question is
-// dropped.
+// Owns: the descriptor it was given. Invariant: running out of descriptors neither spins nor stops the loop;
+// connections then wait in the kernel's queue until there are some. That is why this is not uv_listen: libuv
+// accepts and drops them by means of a spare descriptor, and once another thread has taken that one's place
+// it accepts for ever in one turn.
 #pragma once
 
 #include <functional>
+#include <memory>
 
-#include "loop/handle.h"
 #include "loop/stream.h"
 
 namespace probegate::loop {
 
 class Listener {
  public:
-  // Takes its own duplicate of the socket. `accepted` gets an open stream whose observer it must set before
-  // reading.
+  // Takes over the descriptor. `accepted` gets an open stream whose observer it must set before reading.
+  // Throws std::runtime_error if the descriptor cannot be watched.
   Listener(Loop& loop, int descriptor, bool is_unix, std::function<void(Stream)> accepted);
+  Listener(Listener&&) noexcept;
+  Listener& operator=(Listener&&) noexcept;
+  ~Listener();
 
  private:
-  struct Block {
-    union Any {
-      uv_handle_t handle;
-      uv_stream_t stream;
-      uv_tcp_t tcp;
-      uv_pipe_t pipe;
-    } uv;
-    Loop& loop;
-    ErrorSink* sink;
-    Listener* owner;
-    std::function<void(Stream)> accepted;
-  };
-  static void accept(Block& block);
-  Handle<Block> block_;
+  class Acceptor;
+  std::unique_ptr<Acceptor> acceptor_;
 };
 
 }  // namespace probegate::loop

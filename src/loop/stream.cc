@@ -43,7 +43,8 @@ Stream Stream::connect(Loop& loop, const Address& address, StreamObserver& obser
   const auto connected = [](uv_connect_t* request, int result) {
     auto* self = static_cast<Block*>(request->data);
     self->connecting.reset();
-    if (self->owner != nullptr) self->loop.enter(self->sink, [self, result] { self->observer->on_connected(result); });
+    if (self->owner != nullptr)
+      self->loop.enter(self->sink, [self, result] { self->observer->on_connected(result); });
   };
   if (address.is_unix()) {
     uv_pipe_connect(b.connecting.get(), &b.uv.pipe, address.ip().c_str(), connected);
@@ -53,6 +54,20 @@ Stream Stream::connect(Loop& loop, const Address& address, StreamObserver& obser
   }
   if (status < 0) return {};
   return stream;
+}
+
+Stream Stream::adopt(Loop& loop, int descriptor, bool is_unix) {
+  Stream stream;
+  auto block = std::make_unique<Block>(loop, &stream, nullptr);
+  int status = block->init(is_unix ? AF_UNIX : AF_INET);
+  if (status == 0) {
+    stream.block_.reset(block.release());  // from here on the handle must be closed by libuv
+    auto& uv = stream.block_->uv;
+    status = is_unix ? uv_pipe_open(&uv.pipe, descriptor) : uv_tcp_open(&uv.tcp, descriptor);
+  }
+  if (status == 0) return stream;
+  ::close(descriptor);
+  return {};
 }
 
 void Stream::set_observer(StreamObserver& observer) {

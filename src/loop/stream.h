@@ -46,6 +46,9 @@ class Stream {
   // descriptors).
   static Stream connect(Loop& loop, const Address& address, StreamObserver& observer, int& status);
 
+  // Takes over a connected descriptor; not open if the loop cannot take it, which then closes it.
+  static Stream adopt(Loop& loop, int descriptor, bool is_unix);
+
   bool is_open() const { return block_ != nullptr; }
   // Also hands the stream over to the scope that is open now (loop.h): its exceptions belong to the new
   // observer.
@@ -68,7 +71,6 @@ class Stream {
   int descriptor() const;
 
  private:
-  friend class Listener;
   struct Pending;
   struct Block {
     union Any {
