@@ -1,36 +1,41 @@
+// The tunnel while it lives: relaying and watching. How it ends is in tunnel_end.cc.
 #include "proxy/tunnel.h"
 
-#include "base/text.h"
+#include <algorithm>
 
 namespace probegate::proxy {
 namespace {
 
-using namespace std::chrono_literals;
 namespace code = proto::close_code;
+using metrics::Direction;
 
-constexpr Duration kCloseReply = 2s;       // for the peer's Close after ours
-constexpr Duration kHalfClosed = 30s;      // for the other direction after one FIN
-constexpr Duration kAfterBothClosed = 2s;  // for the FINs after both Closes
+std::uint64_t millis(Duration d) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<Millis>(d).count());
+}
 
-// A Close without a code is answered by the code for a normal end.
-std::uint16_t echo_of(std::uint16_t received) { return received == code::kNone ? code::kNormal : received; }
+// A platform cuts at a fixed age: whole generations of clients would come back together.
+std::uint64_t spread_lifetime(Duration lifetime, std::mt19937& random) {
+  const std::uint64_t whole = millis(lifetime);
+  return whole - whole * (random() % 1000) / 10'000;
+}
 
 }  // namespace
 
-Tunnel::Side::Side(Tunnel& t, metrics::Direction d, proto::Masking masking, bool extensions,
-                   std::uint64_t max_message)
+Tunnel::Side::Side(Tunnel& t, Direction d, proto::Masking masking, bool extensions, std::uint64_t max_message)
     : tunnel(t), direction(d), tracker(masking, extensions, max_message) {}
 
 Tunnel::Tunnel(Environment& environment, Owner& owner, loop::Stream backend, bool extensions)
     : environment_(environment),
       owner_(owner),
       backend_stream_(std::move(backend)),
-      client_(*this, metrics::Direction::client_to_backend, proto::Masking::required, extensions,
+      client_(*this, Direction::client_to_backend, proto::Masking::required, extensions,
               environment.config->proxy.websocket.max_message),
-      backend_(*this, metrics::Direction::backend_to_client, proto::Masking::forbidden, extensions,
+      backend_(*this, Direction::backend_to_client, proto::Masking::forbidden, extensions,
                environment.config->proxy.websocket.max_message),
-      end_deadline_(environment.wheel, *this),
-      started_ms_(environment.loop.turn_ms()) {
+      deadline_(environment.wheel, *this),
+      started_ms_(environment.loop.turn_ms()),
+      last_frame_ms_(started_ms_),
+      last_client_ms_(started_ms_) {
   environment_.metrics.tunnels.add();
 }
 
@@ -44,39 +49,92 @@ void Tunnel::start(std::string_view from_client, std::string_view from_backend) 
   if (!backend_stream_.reading()) backend_stream_.read_start();
   // The 101 itself may still be queued towards the client.
   if (client.busy()) backend_stream_.read_stop();
+
+  const auto& policy = environment_.config->proxy.websocket;
+  if (policy.max_lifetime > Duration::zero()) {
+    lifetime_ends_ms_ = now_ms() + spread_lifetime(policy.max_lifetime, environment_.random);
+  }
+  watch();
   if (!from_backend.empty()) relay(backend_, from_backend);
   if (!from_client.empty() && !done_) relay(client_, from_client);
 }
 
-Duration Tunnel::age() const { return Millis(environment_.loop.turn_ms() - started_ms_); }
-
 // The path of every message: walk the frame headers, hand the same bytes on, stop reading if the peer is
-// slow.
+// slow. Of the clock only the time of this turn is noted; watch() looks at it later.
 void Tunnel::relay(Side& from, std::span<const char> bytes) {
   if (done_) return;
+  if (is_client(from)) {
+    last_client_ms_ = now_ms();
+    if (our_pong_.chosen()) return relay_past_our_pongs(bytes);
+  }
+  pass(from, bytes);
+}
+
+// As pass(), for a client that has been pinged: a Pong that answers us ends here.
+void Tunnel::relay_past_our_pongs(std::span<const char> bytes) {
+  while (!bytes.empty() && !done_) {
+    if (client_.tracker.at_boundary()) {
+      const auto found = our_pong_.take(bytes);
+      if (found == OurPong::Found::partly) return;
+      if (found == OurPong::Found::whole) {
+        client_.tracker.walk(our_pong_.kept());
+        our_pong_.forget();
+        continue;
+      }
+      const auto kept = our_pong_.kept();
+      our_pong_.forget();  // its bytes stay where they are until the next take()
+      if (!kept.empty()) {
+        pass(client_, kept);
+        continue;
+      }
+    }
+    // Up to the next Pong that is not the first frame of these bytes.
+    const std::size_t taken = pass(client_, bytes);
+    if (taken == 0) return;
+    bytes = bytes.subspan(taken);
+  }
+}
+
+// Returns how many bytes have been dealt with, forwarded or not.
+std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
+  if (from.broken) return bytes.size();
   Side& to = other(from);
   const bool was_closed = from.tracker.closed();
+  const bool held_up = to.close_due != 0;  // what goes beyond the next boundary is dropped
   const auto messages_before = from.tracker.messages();
-  std::size_t walked = walk(from, bytes);
+  const std::size_t walked = walk(from, bytes);
+  last_frame_ms_ = now_ms();
 
-  auto& metrics = environment_.metrics;
-  metrics.tunnel_messages[from.direction].add(from.tracker.messages() - messages_before);
   if (walked > 0 && !to.close_sent && !to.lost) {
+    const auto messages = from.tracker.messages() - messages_before;
     from.bytes += walked;
+    from.messages += messages;
+    auto& metrics = environment_.metrics;
+    metrics.tunnel_messages[from.direction].add(messages);
     metrics.tunnel_bytes[from.direction].add(walked);
-    if (!stream(to).write({bytes.data(), walked})) return source_ended(to, UV_EPIPE);
+    if (!stream(to).write({bytes.data(), walked})) {
+      source_ended(to, true);
+      return bytes.size();
+    }
     if (stream(to).busy()) stream(from).read_stop();
   }
 
-  if (from.tracker.problem() != proto::FrameTracker::Problem::none) return violated(from);
+  if (held_up) listen(from, bytes.subspan(walked));
+  if (from.tracker.problem() != proto::FrameTracker::Problem::none) {
+    violated(from);
+    return bytes.size();
+  }
   if (from.tracker.closed() && !was_closed) {
     to.close_sent = true;
-    begin_end(is_client(from) ? Cause::client_close : Cause::backend_close, from.tracker.close_code(), "");
-    // Both directions have had their Close: only the FINs are missing.
-    if (from.close_sent) end_deadline_.arm(kAfterBothClosed);
+    begin_end(is_client(from) ? Cause::client_close : Cause::backend_close, name(from),
+              from.tracker.close_code(), "");
   }
-  offer_close(to);
-  settle();
+  if (ping_due_ && !is_client(from)) offer_ping();
+  if (ending() && !done_) {
+    offer_closes();
+    settle();
+  }
+  return held_up || from.tracker.closed() ? bytes.size() : walked;
 }
 
 // How many of these bytes may go on. While a Close of ours waits for a boundary, not a byte beyond that
@@ -84,77 +142,22 @@ void Tunnel::relay(Side& from, std::span<const char> bytes) {
 std::size_t Tunnel::walk(Side& from, std::span<const char> bytes) {
   if (from.tracker.closed()) return 0;
   if (other(from).close_due == 0) return from.tracker.walk(bytes);
-  std::size_t walked = 0;
-  while (walked < bytes.size() && !from.tracker.at_boundary()) {
-    const std::size_t step = from.tracker.walk(bytes.subspan(walked, 1));
+  std::size_t forward = 0;
+  while (forward < bytes.size() && !from.tracker.at_boundary()) {
+    const std::size_t step = from.tracker.walk(bytes.subspan(forward, 1));
     if (step == 0) break;
-    walked += step;
+    forward += step;
   }
-  // What follows is not forwarded, but a Close in it is the reply we wait for.
-  const std::size_t forward = walked;
-  if (from.tracker.at_boundary() && walked < bytes.size()) from.tracker.walk(bytes.subspan(walked));
   return forward;
 }
 
-void Tunnel::violated(Side& by) {
-  const bool too_big = by.tracker.problem() == proto::FrameTracker::Problem::too_big;
-  begin_end(too_big ? Cause::max_message : Cause::protocol_error,
-            too_big ? code::kTooBig : code::kProtocolError, by.tracker.problem_detail());
-  by.ended = true;  // nothing it sends from here on means anything
-  stream(by).read_stop();
-  const std::uint16_t told_client = is_client(by) ? code::kProtocolError : code::kInternalError;
-  close_both(too_big ? code::kTooBig : told_client, too_big ? code::kTooBig : code::kProtocolError);
-}
-
-void Tunnel::close(Cause cause, std::uint16_t close_code, std::string_view reason) {
-  if (done_ || cause_) return;  // it is ending already; a peer's own Close goes untouched
-  begin_end(cause, close_code, reason);
-  close_both(close_code, close_code);
-}
-
-void Tunnel::cut() {
-  begin_end(Cause::drain, code::kNone, "the drain's time was over");
-  finish();
-}
-
-// The first cause is the cause; what follows from it does not overwrite it.
-void Tunnel::begin_end(Cause cause, std::uint16_t close_code, std::string_view reason) {
-  if (cause_) return;
-  cause_ = cause;
-  code_ = close_code;
-  reason_ = reason;
-  end_deadline_.arm(kHalfClosed);
-}
-
-void Tunnel::close_both(std::uint16_t to_client, std::uint16_t to_backend) {
-  client_.close_due = to_client;
-  backend_.close_due = to_backend;
-  offer_close(client_);
-  offer_close(backend_);
-  end_deadline_.arm(kCloseReply);
-  settle();
-}
-
-// A side sends no more: FIN (0) or loss (an error).
-void Tunnel::source_ended(Side& from, int status) {
-  if (done_) return;
-  Side& to = other(from);
-  from.ended = true;
-  from.lost = from.lost || status < 0;
-  stream(from).read_stop();
-  if (!from.tracker.closed()) {
-    begin_end(is_client(from) ? Cause::client_lost : Cause::backend_lost, code::kNone,
-              status < 0 ? "connection lost" : "ended without Close");
-    if (!is_client(from)) {
-      // The client must be able to tell a restart of the backend from a broken network of its own. If it has
-      // sent its Close already, this is the answer the backend owed it.
-      client_.close_due =
-          client_.tracker.closed() ? echo_of(client_.tracker.close_code()) : code::kServiceRestart;
-      end_deadline_.arm(kCloseReply);
-    }
+// What is not forwarded is read all the same: a Close in it is the reply that we wait for.
+void Tunnel::listen(Side& from, std::span<const char> bytes) {
+  while (!bytes.empty() && from.tracker.at_boundary()) {
+    const std::size_t step = from.tracker.walk(bytes);
+    if (step == 0) return;
+    bytes = bytes.subspan(step);
   }
-  offer_close(to);
-  settle();
 }
 
 void Tunnel::drained(Side& to) {
@@ -164,75 +167,63 @@ void Tunnel::drained(Side& to) {
   settle();
 }
 
-// Puts the Close that is due between two frames of theirs. A direction that ended in the middle of a frame
-// has no such place any more: that peer gets a plain FIN.
-void Tunnel::offer_close(Side& to) {
-  if (to.close_due == 0) return;
-  const Side& from = other(to);
-  if (to.close_sent || to.lost || (from.ended && !from.tracker.at_boundary())) {
-    to.close_due = 0;
-    to.close_sent = true;
-  } else if (from.tracker.at_boundary()) {
-    to.close_sent = true;
-    const bool alive = stream(to).write(close_frame(to).view());
-    if (!alive) to.lost = to.ended = true;
-    to.close_due = 0;
+void Tunnel::on_deadline(loop::Deadline&) {
+  if (ending()) {
+    finish();
+  } else {
+    watch();
   }
 }
 
-proto::ControlFrame Tunnel::close_frame(const Side& to) {
-  if (is_client(to)) return proto::make_close(to.close_due, reason_);
-  const auto random = environment_.random();
-  return proto::make_close(
-      to.close_due, reason_,
-      {static_cast<unsigned char>(random), static_cast<unsigned char>(random >> 8),
-       static_cast<unsigned char>(random >> 16), static_cast<unsigned char>(random >> 24)});
+// Looks what is due by the times noted, and comes back when the next may be. Nothing of this runs per
+// message.
+void Tunnel::watch() {
+  const auto& policy = environment_.config->proxy.websocket;
+  const std::uint64_t now = now_ms();
+  std::uint64_t next = UINT64_MAX;
+  const auto over = [&](std::uint64_t due) {
+    next = std::min(next, due);
+    return now >= due;
+  };
+  if (lifetime_ends_ms_ != 0 && over(lifetime_ends_ms_)) {
+    return close(Cause::max_lifetime, code::kGoingAway, "this connection has reached its age");
+  }
+  if (policy.idle_timeout > Duration::zero() && over(last_frame_ms_ + millis(policy.idle_timeout))) {
+    return close(Cause::idle_timeout, code::kGoingAway, "no message for too long");
+  }
+  if (policy.ping_interval > Duration::zero()) {
+    const std::uint64_t interval = millis(policy.ping_interval);
+    // Any byte is as good a sign of life as a Pong, which cannot come in the middle of a long frame.
+    if (last_client_ms_ > pinged_ms_) pinged_ms_ = 0;
+    if (pinged_ms_ != 0) {
+      if (over(pinged_ms_ + interval))
+        return close(Cause::ping_timeout, code::kGoingAway, "no answer to a ping");
+    } else if (now >= last_client_ms_ + interval) {
+      ping_due_ = true;
+      offer_ping();
+      if (done_ || ending()) return;
+      next = std::min(next, now + interval);
+    } else {
+      next = std::min(next, last_client_ms_ + interval);
+    }
+  }
+  if (next != UINT64_MAX) deadline_.arm(Millis(next - now));
 }
 
-// Passes FINs on, and ends the tunnel once nothing more can come from either side.
-void Tunnel::settle() {
-  if (done_) return;
-  // After both Closes the server ends TCP first: towards the client that is us, towards the backend it is the
-  // backend.
-  const bool client_told =
-      client_.close_due == 0 && (backend_.ended || (client_.tracker.closed() && client_.close_sent));
-  if (client_told) send_fin(client_);
-  if (backend_.close_due == 0 && client_.ended) send_fin(backend_);
-  const bool client_done = client_.ended && (client_.lost || !stream(client_).busy());
-  const bool backend_done = backend_.ended && (backend_.lost || !stream(backend_).busy());
-  if (client_done && backend_done) finish();
-}
-
-void Tunnel::send_fin(Side& to) {
-  if (to.fin_sent || to.lost) return;
-  to.fin_sent = true;
-  stream(to).half_close();
-}
-
-void Tunnel::on_deadline(loop::Deadline&) { finish(); }
-
-void Tunnel::finish() {
-  if (done_) return;
-  done_ = true;
-  end_deadline_.disarm();
-  report();
-  backend_stream_.close();
-  owner_.client_stream().close();
-  owner_.tunnel_ended();
-}
-
-void Tunnel::report() const {
-  const Cause cause = cause_.value_or(Cause::client_lost);
-  environment_.metrics.tunnel_ends[cause].add();
-  environment_.log.info("tunnel ended", {{"cause", metrics::to_string(cause)},
-                                         {"close_code", static_cast<int>(code_)},
-                                         {"reason", reason_},
-                                         {"age_seconds", to_seconds(age())},
-                                         {"client_to_backend_bytes", client_.bytes},
-                                         {"client_to_backend_messages", client_.tracker.messages()},
-                                         {"backend_to_client_bytes", backend_.bytes},
-                                         {"backend_to_client_messages", backend_.tracker.messages()},
-                                         {"gate", health::to_string(environment_.gate->state)}});
+// Between two frames of the backend, or when the one under way is over.
+void Tunnel::offer_ping() {
+  if (client_.close_sent || client_.lost || ending()) {
+    ping_due_ = false;
+    return;
+  }
+  if (!backend_.tracker.at_boundary()) return;
+  if (!our_pong_.chosen()) {
+    our_pong_.choose(static_cast<std::uint64_t>(environment_.random()) << 32 | environment_.random());
+    client_.tracker.stop_before_pong(true);
+  }
+  ping_due_ = false;
+  pinged_ms_ = now_ms();
+  if (!stream(client_).write(proto::make_ping(our_pong_.payload()).view())) source_ended(client_, true);
 }
 
 }  // namespace probegate::proxy

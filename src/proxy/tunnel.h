@@ -3,13 +3,15 @@
 //
 // Owns: the backend stream and one frame tracker per direction; the client stream is the session's.
 // Invariant: reading of one side stops while the other side's queue is not empty, so memory per tunnel is
-// bounded by one read buffer per direction; no allocation per message. A frame of ours is put only between
-// two frames of theirs; after a Close, theirs or ours, nothing more is forwarded in that direction. Called
-// from: Session, its data loop.
+// bounded by one read buffer per direction; no allocation and no timer call per message. A frame of ours is
+// put only between two frames of theirs; after a Close, theirs or ours, nothing more is forwarded in that
+// direction. Two phases: while no cause is known the one deadline watches idle_timeout, ping_interval and
+// max_lifetime; from the first cause on it bounds the end. Called from: Session, its data loop.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "loop/deadline.h"
@@ -17,6 +19,7 @@
 #include "metrics/labels.h"
 #include "proto/ws_frames.h"
 #include "proxy/environment.h"
+#include "proxy/our_pong.h"
 
 namespace probegate::proxy {
 
@@ -27,8 +30,9 @@ class Tunnel final : private loop::Deadline::Observer {
   class Owner {
    public:
     virtual loop::Stream& client_stream() = 0;
-    virtual void
-    tunnel_ended() = 0;  // both streams are closed; the tunnel is destroyed later, not inside this call
+    virtual const std::string& client_address() const = 0;
+    // Both streams are closed; the tunnel is destroyed later, not inside this call.
+    virtual void tunnel_ended() = 0;
 
    protected:
     ~Owner() = default;
@@ -42,64 +46,88 @@ class Tunnel final : private loop::Deadline::Observer {
   void start(std::string_view from_client, std::string_view from_backend);
 
   // Ends the tunnel from our side: Close with `code` to both at the next frame boundary, at most 2 s for the
-  // replies.
+  // replies. Nothing when it is ending already: a peer's own Close goes untouched.
   void close(Cause cause, std::uint16_t code, std::string_view reason);
   void cut();  // now, without a word; the drain's budget is spent
-
-  Duration age() const;
 
  private:
   // One end of the tunnel and the direction of the bytes that come from it.
   struct Side final : public loop::StreamObserver {
     Side(Tunnel& t, metrics::Direction d, proto::Masking masking, bool extensions, std::uint64_t max_message);
     void on_data(std::span<const char> piece) override { tunnel.relay(*this, piece); }
-    void on_end() override { tunnel.source_ended(*this, 0); }
-    void on_lost(int status) override { tunnel.source_ended(*this, status); }
+    void on_end() override { tunnel.source_ended(*this, false); }
+    void on_lost(int) override { tunnel.source_ended(*this, true); }
     void on_drained() override { tunnel.drained(*this); }
+
+    // No frame boundary will come in the direction from here any more.
+    bool stuck() const { return (ended || broken) && !tracker.at_boundary(); }
 
     Tunnel& tunnel;
     const metrics::Direction direction;
     proto::FrameTracker tracker;
-    std::uint64_t bytes = 0;
-    bool ended = false;       // sends no more: FIN or loss
-    bool lost = false;        // takes no more either
-    bool close_sent = false;  // a Close, theirs or ours, went to this side; nothing may follow it
-    bool fin_sent = false;
-    std::uint16_t close_due =
-        0;  // the code of a Close of ours that waits for the next frame boundary; 0 = none
+    std::uint64_t bytes = 0;  // forwarded
+    std::uint64_t messages = 0;
+    bool ended = false;           // sends no more: FIN or loss
+    bool lost = false;            // takes no more either
+    bool broken = false;          // broke the protocol: what it sends is read and dropped
+    bool close_sent = false;      // a Close, theirs or ours, went to this side; nothing may follow it
+    bool fin_sent = false;        // and not even that
+    std::uint16_t close_due = 0;  // code of a Close of ours that waits for a frame boundary; 0 = none
   };
 
   bool is_client(const Side& side) const { return &side == &client_; }
+  std::string_view name(const Side& side) const { return is_client(side) ? "client" : "backend"; }
   Side& other(const Side& side) { return is_client(side) ? backend_ : client_; }
   loop::Stream& stream(const Side& side) {
     return is_client(side) ? owner_.client_stream() : backend_stream_;
   }
+  bool ending() const { return cause_.has_value(); }
 
   void relay(Side& from, std::span<const char> bytes);
+  void relay_past_our_pongs(std::span<const char> bytes);
+  std::size_t pass(Side& from, std::span<const char> bytes);
   std::size_t walk(Side& from, std::span<const char> bytes);
-  void source_ended(Side& from, int status);
+  static void listen(Side& from, std::span<const char> bytes);
   void drained(Side& to);
+
+  void watch();
+  void offer_ping();
+
+  void source_ended(Side& from, bool lost);
   void violated(Side& by);
-  void begin_end(Cause cause, std::uint16_t code, std::string_view reason);
+  void begin_end(Cause cause, std::string_view by, std::uint16_t code, std::string_view reason);
+  void end_within(Duration time);
   void close_both(std::uint16_t to_client, std::uint16_t to_backend);
   void offer_close(Side& to);
-  proto::ControlFrame close_frame(const Side& to);
-  void send_fin(Side& to);
+  void offer_closes();
   void settle();
+  void send_fin(Side& to);
   void finish();
+  void report();
+
   void on_deadline(loop::Deadline& deadline) override;
-  void report() const;
+  std::array<unsigned char, 4> new_mask();
+  std::uint64_t now_ms() const { return environment_.loop.turn_ms(); }
 
   Environment& environment_;
   Owner& owner_;
   loop::Stream backend_stream_;
   Side client_;
   Side backend_;
-  loop::Deadline end_deadline_;
-  std::uint64_t started_ms_;
+  loop::Deadline deadline_;
+  const std::uint64_t started_ms_;
+  std::uint64_t lifetime_ends_ms_ = 0;  // 0 = never
+  std::uint64_t last_frame_ms_;         // either way
+  std::uint64_t last_client_ms_;        // anything from the client, Pongs to us included
+  std::uint64_t pinged_ms_ = 0;         // 0 = no Ping of ours is unanswered
+  bool ping_due_ = false;               // waits for a frame boundary
+  OurPong our_pong_;
+
   std::optional<Cause> cause_;
-  std::uint16_t code_ = proto::close_code::kNone;  // of the Close that ended it
-  std::string_view reason_;                        // static text
+  std::string_view ended_by_;  // static text, as is
+  std::string_view reason_;
+  std::uint16_t code_ = proto::close_code::kNone;
+  std::uint64_t end_by_ms_ = 0;
   bool done_ = false;
 };
 

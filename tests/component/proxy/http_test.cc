@@ -65,14 +65,16 @@ TEST_CASE("An upgrade becomes a tunnel") {
                    {expect("\r\n\r\n"),
                     send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                          "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x02hi"),
-                          expect("abcd"), send(std::string("\x88\0", 2)), half_close()});
+                    expect("abcd"), send(std::string("\x88\0", 2)), half_close()});
   Door door(loop, backend.endpoint());
   FakeClient client(loop, door.endpoint(),
                     "GET /chat HTTP/1.1\r\nHost: example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
   REQUIRE(loop.until([&] { return client.received().ends_with("\x81\x02hi"); }));
   CHECK(client.received().starts_with("HTTP/1.1 101 "));
-  client.send("\x88\x80" "abcd");
+  client.send(
+      "\x88\x80"
+      "abcd");
   CHECK(loop.until([&] { return !door.log_lines("tunnel ended").empty(); }));
 }
 

@@ -1,0 +1,174 @@
+// How a tunnel ends. Whoever begins, each side is told by a Close where one still fits between two frames,
+// then by FIN, and all of it is bounded in time.
+#include "base/text.h"
+#include "proxy/tunnel.h"
+
+namespace probegate::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+namespace code = proto::close_code;
+
+constexpr Duration kCloseReply = 2s;       // for the peers' Closes and FINs after ours
+constexpr Duration kBoundary = 10s;        // for the frame under way to end, so that a Close of ours fits
+constexpr Duration kOtherSide = 30s;       // for the other side to end as well, after a peer has ended
+constexpr std::uint16_t kAbnormal = 1006;  // in the log only: ended without any Close
+
+// A Close without a code is answered by the code for a normal end.
+std::uint16_t echo_of(std::uint16_t received) { return received == code::kNone ? code::kNormal : received; }
+
+}  // namespace
+
+void Tunnel::close(Cause cause, std::uint16_t close_code, std::string_view reason) {
+  if (done_ || ending()) return;
+  begin_end(cause, "probegate", close_code, reason);
+  close_both(close_code, close_code);
+}
+
+void Tunnel::cut() {
+  begin_end(Cause::drain, "probegate", kAbnormal, "the drain's time was over");
+  finish();
+}
+
+// The first cause is the cause; what follows from it does not overwrite it.
+void Tunnel::begin_end(Cause cause, std::string_view by, std::uint16_t close_code, std::string_view reason) {
+  if (ending()) return;
+  cause_ = cause;
+  ended_by_ = by;
+  code_ = close_code;
+  reason_ = reason;
+  end_within(kOtherSide);
+}
+
+// The end only ever comes nearer, whatever the peers go on doing.
+void Tunnel::end_within(Duration time) {
+  const std::uint64_t by = now_ms() + static_cast<std::uint64_t>(std::chrono::ceil<Millis>(time).count());
+  if (end_by_ms_ != 0 && end_by_ms_ <= by) return;
+  end_by_ms_ = by;
+  deadline_.arm(time);
+}
+
+void Tunnel::violated(Side& by) {
+  const bool too_big = by.tracker.problem() == proto::FrameTracker::Problem::too_big;
+  begin_end(too_big ? Cause::max_message : Cause::protocol_error, name(by),
+            too_big ? code::kTooBig : code::kProtocolError, by.tracker.problem_detail());
+  by.broken = true;
+  if (too_big) return close_both(code::kTooBig, code::kTooBig);
+  close_both(is_client(by) ? code::kProtocolError : code::kInternalError, code::kProtocolError);
+}
+
+// A side sends no more; if it is lost, it takes no more either.
+void Tunnel::source_ended(Side& from, bool lost) {
+  if (done_) return;
+  from.ended = true;
+  stream(from).read_stop();
+  if (lost) {
+    from.lost = true;
+    // The other one is heard to its end, though nobody listens: a stopped stream would not tell of its FIN.
+    Side& rest = other(from);
+    if (!rest.ended && !stream(rest).reading()) stream(rest).read_start();
+  }
+  if (!from.tracker.closed()) {
+    begin_end(is_client(from) ? Cause::client_lost : Cause::backend_lost, name(from), kAbnormal,
+              "ended without Close");
+    // The client must be able to tell a restart of the backend from a broken network of its own. If it has
+    // sent its Close already, this is the answer that the backend owed it.
+    if (!is_client(from)) {
+      client_.close_due =
+          client_.tracker.closed() ? echo_of(client_.tracker.close_code()) : code::kServiceRestart;
+    }
+  }
+  if (lost) end_within(kCloseReply);
+  offer_closes();
+  settle();
+}
+
+void Tunnel::close_both(std::uint16_t to_client, std::uint16_t to_backend) {
+  client_.close_due = to_client;
+  backend_.close_due = to_backend;
+  end_within(kBoundary);
+  offer_closes();
+  settle();
+}
+
+void Tunnel::offer_closes() {
+  if (client_.close_due == 0 && backend_.close_due == 0) return;
+  offer_close(client_);
+  offer_close(backend_);
+  if (!done_ && client_.close_due == 0 && backend_.close_due == 0) end_within(kCloseReply);
+}
+
+// Puts the Close that is due between two frames of theirs. A direction that ended in the middle of a frame
+// has no such place any more: that peer gets a plain FIN.
+void Tunnel::offer_close(Side& to) {
+  if (to.close_due == 0) return;
+  const Side& from = other(to);
+  if (to.close_sent || to.lost || to.fin_sent || from.stuck()) {
+    to.close_due = 0;
+    to.close_sent = true;
+  } else if (from.tracker.at_boundary()) {
+    const auto frame = is_client(to) ? proto::make_close(to.close_due, reason_)
+                                     : proto::make_close(to.close_due, reason_, new_mask());
+    to.close_due = 0;
+    to.close_sent = true;
+    if (!stream(to).write(frame.view())) to.lost = to.ended = true;
+  }
+}
+
+// Passes FINs on, and ends the tunnel once nothing more can come from either side.
+void Tunnel::settle() {
+  if (done_) return;
+  const auto closed_both_ways = [](const Side& side) {
+    return side.close_sent && (side.tracker.closed() || side.broken);
+  };
+  // After both Closes the server ends TCP first: towards the client that is us, towards the backend it is the
+  // backend, unless it has shown that it does not keep to the protocol.
+  const bool backend_has_said_all = backend_.ended || backend_.broken || closed_both_ways(client_);
+  if (client_.close_due == 0 && backend_has_said_all) send_fin(client_);
+  const bool backend_to_go = backend_.broken && backend_.close_sent;
+  if (backend_.close_due == 0 && (client_.ended || backend_to_go)) send_fin(backend_);
+  if (closed_both_ways(client_) && closed_both_ways(backend_)) end_within(kCloseReply);
+
+  const bool client_done = client_.ended && (client_.lost || !stream(client_).busy());
+  const bool backend_done = backend_.ended && (backend_.lost || !stream(backend_).busy());
+  if (client_done && backend_done) finish();
+}
+
+void Tunnel::send_fin(Side& to) {
+  if (to.fin_sent || to.lost) return;
+  to.fin_sent = true;
+  stream(to).half_close();
+}
+
+void Tunnel::finish() {
+  if (done_) return;
+  done_ = true;
+  deadline_.disarm();
+  report();
+  backend_stream_.close();
+  owner_.client_stream().close();
+  owner_.tunnel_ended();
+}
+
+void Tunnel::report() {
+  environment_.metrics.tunnel_ends[*cause_].add();
+  environment_.log.info("tunnel ended", {{"cause", metrics::to_string(*cause_)},
+                                         {"ended_by", ended_by_},
+                                         {"close_code", static_cast<int>(code_)},
+                                         {"reason", reason_},
+                                         {"client", owner_.client_address()},
+                                         {"age_seconds", to_seconds(Millis(now_ms() - started_ms_))},
+                                         {"client_to_backend_bytes", client_.bytes},
+                                         {"client_to_backend_messages", client_.messages},
+                                         {"backend_to_client_bytes", backend_.bytes},
+                                         {"backend_to_client_messages", backend_.messages},
+                                         {"gate", health::to_string(environment_.gate->state)}});
+}
+
+std::array<unsigned char, 4> Tunnel::new_mask() {
+  const auto random = environment_.random();
+  return {static_cast<unsigned char>(random), static_cast<unsigned char>(random >> 8),
+          static_cast<unsigned char>(random >> 16), static_cast<unsigned char>(random >> 24)};
+}
+
+}  // namespace probegate::proxy
