@@ -129,7 +129,7 @@ def fit_to_sandbox(tree: Tree, executable: str) -> None:
     """Sanitizers need what some sandboxes withhold: one executable tries, and what had to give way is said."""
 
     def attempt() -> str:
-        return run([*tree.launcher, executable, "--help"], tree.environment, 60)[1]
+        return run([*tree.launcher, executable, "--help"], ROOT, tree.environment, 60)[1]
 
     if "unexpected memory mapping" in attempt():
         print(f"{tree.name}: this kernel spreads addresses too far for the sanitizer; running without that (setarch -R)")
@@ -145,10 +145,10 @@ def reports(tree: str) -> Path:
     return directory
 
 
-def run(command: list[str], environment: dict[str, str], seconds: float) -> tuple[int | str, str]:
+def run(command: list[str], where: Path, environment: dict[str, str], seconds: float) -> tuple[int | str, str]:
     """Returns the exit code, or "timeout", and all that was printed."""
     process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+        command, cwd=where, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
     )  # fmt: skip
     try:
@@ -170,7 +170,8 @@ def run_test(test: Test, tree: Tree) -> Outcome:
 
 
 def run_script(test: Test, tree: Tree) -> Outcome:
-    code, printed = run([*tree.launcher, *test.command], tree.environment, test.timeout)
+    # Meson gives paths of the tree as seen from the tree.
+    code, printed = run([*tree.launcher, *test.command], ROOT / tree.name, tree.environment, test.timeout)
     if code == 0:
         return Outcome(test.name, passed=1)
     return Outcome(test.name, failures=[f"{test.name}: exit code {code}\n{tail(printed)}"])
@@ -181,7 +182,7 @@ def run_catch2(test: Test, tree: Tree) -> Outcome:
     report = reports(tree.name) / f"{name.replace(' ', '-')}.xml"
     report.unlink(missing_ok=True)
     command = [*tree.launcher, *test.command, "--reporter", "xml", "--out", str(report)]
-    code, printed = run(command, tree.environment, test.timeout)
+    code, printed = run(command, ROOT / tree.name, tree.environment, test.timeout)
     outcome = Outcome(name)
     whole = False
     try:
@@ -229,7 +230,7 @@ def run_pytest(suite: str, tree: Tree) -> Outcome:
     begin = time.monotonic()
     command = [*tree.launcher, "/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *parallel]
     command += [f"--junit-xml={report}", f"tests/{suite}"]
-    code, printed = run(command, {**environment, "PROBEGATE_BIN": str(PROGRAM)}, PYTEST_SUITES[suite])
+    code, printed = run(command, ROOT, {**environment, "PROBEGATE_BIN": str(PROGRAM)}, PYTEST_SUITES[suite])
     outcome = Outcome(suite, seconds=time.monotonic() - begin)
     try:
         for case in ElementTree.parse(report).iter("testcase"):

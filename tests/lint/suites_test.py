@@ -74,7 +74,9 @@ def test_a_run_without_end_is_cut_and_counted(outcome_of):
 
 
 @pytest.mark.parametrize(("code", "passed", "failed"), [(0, 1, 0), (1, 0, 1), (77, 0, 1)])
-def test_a_script_is_one_case(code, passed, failed):
+def test_a_script_is_one_case(tmp_path, monkeypatch, code, passed, failed):
+    monkeypatch.setattr(suites, "ROOT", tmp_path)
+    (tmp_path / "build-test").mkdir()
     script = suites.Test("unit script", ["/bin/sh", "-c", f"exit {code}"], 20)
     outcome = suites.run_test(script, suites.Tree("build-test"))
     assert (outcome.passed, len(outcome.failures)) == (passed, failed)
