@@ -108,6 +108,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
 
  private:
   void on_transfer_done(CURLcode code) override {
+    if (code == CURLE_OK && !head_complete_) code = CURLE_PARTIAL_FILE;  // curl takes any end for the end
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && response_.truncated)) {
       long status = 0;
       curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
@@ -278,10 +279,12 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     }
     if (line.starts_with("HTTP/")) {  // a new head: what came before was 1xx
       response_.headers.clear();
+      head_complete_ = false;
       if (target_.https) note_certificate();
       return true;
     }
     while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
+    head_complete_ = head_complete_ || line.empty();
     const auto colon = line.find(':');
     if (colon != std::string_view::npos) {
       response_.headers.emplace_back(line.substr(0, colon), trim(line.substr(colon + 1)));
@@ -362,6 +365,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   Curl<CURL> easy_;
   bool running_ = false;  // curl works for us
   CURLcode setup_ = CURLE_OK;
+  bool head_complete_ = false;  // of the answer under way
   char error_[CURL_ERROR_SIZE] = "";
   int no_socket_ = 0;  // errno where none could be opened
   std::size_t head_size_ = 0;

@@ -231,6 +231,21 @@ void FrameTracker::end_frame() {
   }
 }
 
+std::string FrameTracker::close_reason(std::span<const char> walked) const {
+  const std::size_t length = header_[1] & 0x7fu;
+  const std::size_t key_size = masked_ ? 4 : 0;
+  if (!closed_ || length <= 2 || walked.size() < length + key_size) return {};
+  const auto payload = walked.last(length);
+  std::string reason(payload.begin() + 2, payload.end());
+  if (masked_) {
+    const auto key = walked.last(length + key_size).first(key_size);
+    for (std::size_t i = 0; i < reason.size(); ++i) {
+      reason[i] = static_cast<char>(reason[i] ^ key[(i + 2) % 4]);  // the code came first
+    }
+  }
+  return reason;
+}
+
 std::size_t pong_size(std::span<const char> bytes, std::string_view payload) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
   if (bytes.size() < 2 || byte(0) != (kFin | static_cast<unsigned>(Opcode::pong))) return 0;

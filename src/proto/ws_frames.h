@@ -44,6 +44,8 @@ class FrameTracker {
   std::uint16_t close_code() const {
     return close_code_;
   }  // of that Close; close_code::kNone when it had none
+  // The reason of the Close that the bytes just walked end with; empty when it came in an earlier piece.
+  std::string close_reason(std::span<const char> walked) const;
   Problem problem() const;
   std::string_view problem_detail() const;
   std::uint64_t messages() const { return messages_; }  // complete text and binary messages so far

@@ -127,7 +127,7 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
   if (from.tracker.closed() && !was_closed) {
     to.close_sent = true;
     begin_end(is_client(from) ? Cause::client_close : Cause::backend_close, name(from),
-              from.tracker.close_code(), "");
+              from.tracker.close_code(), from.tracker.close_reason(bytes.first(walked)));
   }
   if (ping_due_ && !is_client(from)) offer_ping();
   if (ending() && !done_) {

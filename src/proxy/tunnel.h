@@ -125,7 +125,7 @@ class Tunnel final : private loop::Deadline::Observer {
 
   std::optional<Cause> cause_;
   std::string_view ended_by_;  // static text, as is
-  std::string_view reason_;
+  std::string reason_;
   std::uint16_t code_ = proto::close_code::kNone;
   std::uint64_t end_by_ms_ = 0;
   bool done_ = false;

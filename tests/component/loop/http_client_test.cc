@@ -224,10 +224,22 @@ TEST_CASE("HttpClient says what the peer did wrong") {
        Kind::protocol,
        "the peer closed the connection without an answer"},
       {"resets", {expect("\r\n\r\n"), reset()}, Kind::connect, "connection reset by peer"},
+      {"cuts the head",
+       {expect("\r\n\r\n"), send("HTTP/1.1 200 OK\r\nContent-Le"), close()},
+       Kind::protocol,
+       "the peer closed the connection in the middle of its answer"},
       {"cuts the body",
        {expect("\r\n\r\n"), send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"), close()},
        Kind::protocol,
        "the peer closed the connection in the middle of its answer"},
+      {"cuts the head",
+       {expect("\r\n\r\n"), send("HTTP/1.1 200 OK\r\nX-Half: "), close()},
+       Kind::protocol,
+       "the peer closed the connection in the middle of its answer"},
+      {"ends after an interim answer",
+       {expect("\r\n\r\n"), send("HTTP/1.1 103 Early Hints\r\n\r\n"), close()},
+       Kind::protocol,
+       ""},
       {"talks something else",
        {expect("\r\n\r\n"), send("-ERR unknown command\r\n"), close()},
        Kind::protocol,
@@ -538,7 +550,16 @@ TEST_CASE("HttpClient trusts the system's authorities by default, and nobody's w
   TlsFront front(*loop, self_signed({{"localhost"}, -10, -1}), peer.endpoint());
   Http http(loop);
   HttpRequest request{.url = "https://localhost:" + std::to_string(front.port()) + "/"};
-  SECTION("the system's") {
+  SECTION("the system's, which SSL_CERT_FILE names where it is set") {
+    Authority ca("system");
+    TlsFront trusted(*loop, ca.issue(), peer.endpoint());
+    ::setenv("SSL_CERT_FILE", ca.file().c_str(), 1);
+    const auto outcome = http.get("https://localhost:" + std::to_string(trusted.port()) + "/");
+    ::unsetenv("SSL_CERT_FILE");
+    REQUIRE(outcome);
+    CHECK(outcome->body == "x");
+  }
+  SECTION("not the peer itself") {
     const auto outcome = http.ask(request);
     REQUIRE_FALSE(outcome);
     CHECK(outcome.error().kind == Kind::tls);

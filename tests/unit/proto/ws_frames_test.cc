@@ -228,6 +228,8 @@ TEST_CASE("Nothing is walked after a Close, whose code is known") {
     CHECK(tracker.walk(close + frame(masking, 0x81, "late")) == close.size());
     CHECK(tracker.closed());
     CHECK(tracker.close_code() == 1012);
+    CHECK(tracker.close_reason(close) == "restart");
+    CHECK(tracker.close_reason(std::string_view(close).substr(close.size() - 3)).empty());
     CHECK(tracker.at_boundary());
     CHECK(tracker.walk(frame(masking, 0x81, "late")) == 0);
     CHECK(tracker.messages() == 0);
@@ -235,6 +237,7 @@ TEST_CASE("Nothing is walked after a Close, whose code is known") {
   FrameTracker without(Masking::forbidden, false, 0);
   without.walk(frame(Masking::forbidden, 0x88, ""));
   CHECK(without.close_code() == close_code::kNone);
+  CHECK(without.close_reason({}).empty());
 }
 
 TEST_CASE("Every close code that may be sent passes") {
