@@ -12,6 +12,7 @@
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -102,6 +103,13 @@ class Authority {
   Authority& operator=(const Authority&) = delete;
 
   const std::string& file() const { return file_; }
+  // The name under which OpenSSL looks for it in a directory.
+  std::string hash() const {
+    char text[16];
+    std::snprintf(text, sizeof text, "%08lx",
+                  X509_NAME_hash_ex(X509_get_subject_name(root_.x509.get()), nullptr, nullptr, nullptr));
+    return text;
+  }
   Certificate issue(const CertificateWish& wish = {}) const {
     return make_certificate("issued", wish, false, &root_);
   }

@@ -452,6 +452,27 @@ TEST_CASE("Connection names the authority file it cannot use") {
   CHECK_THAT(talk.why, Catch::StartsWith("cannot read the authorities in " + file + ": "));
 }
 
+TEST_CASE("Connection trusts the system's authorities, in a file or a hashed directory") {
+  TestLoop loop;
+  Authority ca("system");
+  FakePeer peer(loop, Script{});
+  TlsFront front(*loop, ca.issue(), peer.endpoint());
+  const bool as_file = GENERATE(true, false);
+  const std::string directory = ca.file() + ".d";
+  std::filesystem::create_directory(directory);
+  std::filesystem::copy_file(ca.file(), directory + "/" + ca.hash() + ".0");
+  ::setenv("SSL_CERT_FILE", as_file ? ca.file().c_str() : "/nowhere.pem", 1);
+  ::setenv("SSL_CERT_DIR", as_file ? "/nowhere" : directory.c_str(), 1);
+  Talk talk(loop);
+  talk.open(front.endpoint(), TlsSettings{"localhost", std::nullopt, true});
+  const bool done = loop.until([&] { return talk.opens + talk.failures == 1; });
+  ::unsetenv("SSL_CERT_FILE");
+  ::unsetenv("SSL_CERT_DIR");
+  std::filesystem::remove_all(directory);
+  REQUIRE(done);
+  CHECK(talk.why == "");
+}
+
 TEST_CASE("Connection follows an authority file that was replaced") {
   TestLoop loop;
   FakePeer peer(loop, Script{});
