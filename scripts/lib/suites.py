@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+import traceback
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +24,14 @@ TREES = {
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0",
 }
-CATCH2_SUITES = {"unit": "build-test", "component": "build-test", "threads": "build-tsan"}
-PYTEST_SUITES = {"lint": 120, "system": 900, "container": 1800}  # and how many seconds each may take
-SUITES = ["lint", "unit", "component", "threads", "system", "container"]
+SUITES = ["lint", "unit", "component", "system", "threads", "container"]
+TREE_OF = {"unit": "build-test", "component": "build-test", "system": "build-test", "threads": "build-tsan"}
+MESON_SUITES = {"unit", "component", "threads"}
+PROGRAM_SUITES = {"system", "threads"}  # these run tests/system: it is in the whole program that all threads meet
+SECONDS_FOR = {"lint": 120, "system": 900, "container": 1800}
 ALL_SKIPPED = 77  # the exit code of a pytest folder that could not run here at all
-PROGRAM = ROOT / "build-test/src/probegate"
 WORKERS = min(4, os.cpu_count() or 1)
 
 
@@ -48,6 +50,10 @@ class Tree:
     launcher: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=lambda: dict(SANITIZERS))
 
+    @property
+    def program(self) -> str:
+        return str(ROOT / self.name / "src/probegate")
+
 
 @dataclass
 class Outcome:
@@ -64,12 +70,17 @@ def main(wanted: list[str]) -> int:
         return 2
     suites = [suite for suite in SUITES if not wanted or suite in wanted]
     outcomes = []
-    for step in steps(suites):
-        outcomes.append(step)
-        show(step)
+    begin = time.monotonic()
+    try:
+        for step in steps(suites):
+            outcomes.append(step)
+            show(step)
+    except Exception:  # ours; it must not hide what was found so far
+        outcomes.append(Outcome("scripts/test", failures=[traceback.format_exc()]))
+        show(outcomes[-1])
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(len(outcome.failures) for outcome in outcomes)
-    print(f"\n{passed} passed, {failed} failed", flush=True)
+    print(f"\nin {time.monotonic() - begin:.0f} s\n{passed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
 
 
@@ -80,25 +91,25 @@ def steps(suites: list[str]):
     trees = {name: Tree(name) for name in TREES}
     tests = []
     for tree in trees.values():
-        of_tree = [suite for suite in suites if CATCH2_SUITES.get(suite) == tree.name]
-        with_program = tree.name == "build-test" and "system" in suites
-        if not of_tree and not with_program:
+        of_tree = [suite for suite in suites if TREE_OF.get(suite) == tree.name]
+        if not of_tree:
             continue
         begin = time.monotonic()
-        failure = build(tree, of_tree, with_program)
+        failure = build(tree, of_tree)
         yield Outcome(f"build {tree.name}", failures=[failure] if failure else [], seconds=time.monotonic() - begin)
         tests += [(test, tree) for test in tree.tests if tree.built]
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         jobs = [pool.submit(run_test, test, tree) for test, tree in tests]
         for job in concurrent.futures.as_completed(jobs):
             yield job.result()
-    if "system" in suites and trees["build-test"].built:
-        yield run_pytest("system", trees["build-test"])
+    for suite in suites:
+        if suite in PROGRAM_SUITES and trees[TREE_OF[suite]].built:
+            yield run_pytest("system", trees[TREE_OF[suite]])
     if "container" in suites:
         yield run_pytest("container", Tree("build-test"))
 
 
-def build(tree: Tree, suites: list[str], with_program: bool) -> str | None:
+def build(tree: Tree, suites: list[str]) -> str | None:
     """Returns what went wrong, if anything."""
     directory = ROOT / tree.name
     if not (directory / "build.ninja").is_file():
@@ -111,13 +122,11 @@ def build(tree: Tree, suites: list[str], with_program: bool) -> str | None:
     subprocess.run([*ninja, "build.ninja"], cwd=ROOT, stdout=subprocess.DEVNULL)
     known = {kind: json.loads((directory / f"meson-info/intro-{kind}.json").read_text()) for kind in ("targets", "tests")}
     file_of = {target["id"]: target["filename"][0] for target in known["targets"]}
-    files = {str(PROGRAM)} if with_program else set()
+    files = {tree.program} if PROGRAM_SUITES & set(suites) else set()
     for test in known["tests"]:
-        for suite in {name.split(":")[-1] for name in test["suite"]} & set(suites):
+        for suite in {name.split(":")[-1] for name in test["suite"]} & set(suites) & MESON_SUITES:
             tree.tests.append(Test(f"{suite} {test['name'].removeprefix(suite + ' ')}", test["cmd"], 2 * test["timeout"]))
             files |= {file_of[target] for target in test["depends"]}
-    if not files:
-        return f"no test is in {', '.join(suites)}"
     if subprocess.run([*ninja, *sorted(os.path.relpath(file, directory) for file in files)], cwd=ROOT).returncode != 0:
         return "ninja failed, see above"
     fit_to_sandbox(tree, min(files))
@@ -230,8 +239,8 @@ def run_pytest(suite: str, tree: Tree) -> Outcome:
     begin = time.monotonic()
     command = [*tree.launcher, "/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *parallel]
     command += [f"--junit-xml={report}", f"tests/{suite}"]
-    code, printed = run(command, ROOT, {**environment, "PROBEGATE_BIN": str(PROGRAM)}, PYTEST_SUITES[suite])
-    outcome = Outcome(suite, seconds=time.monotonic() - begin)
+    code, printed = run(command, ROOT, {**environment, "PROBEGATE_BIN": tree.program}, SECONDS_FOR[suite])
+    outcome = Outcome("threads system" if tree.name == "build-tsan" else suite, seconds=time.monotonic() - begin)
     try:
         for case in ElementTree.parse(report).iter("testcase"):
             name = f"{case.get('classname')}.{case.get('name')}"

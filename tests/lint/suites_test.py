@@ -101,7 +101,7 @@ def test_a_script_is_one_case(tmp_path, monkeypatch, code, passed, failed):
 )  # fmt: skip
 def test_a_python_suite_is_counted_by_case_and_by_end(tmp_path, monkeypatch, capsys, body, passed, failures, skipped):
     monkeypatch.setattr(suites, "ROOT", tmp_path)
-    monkeypatch.setitem(suites.PYTEST_SUITES, "some", 60)
+    monkeypatch.setitem(suites.SECONDS_FOR, "some", 60)
     (tmp_path / "tests/some").mkdir(parents=True)
     (tmp_path / "tests/some/test_some.py").write_text(body)
     outcome = suites.run_pytest("some", suites.Tree("build-test"))
