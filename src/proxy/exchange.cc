@@ -159,8 +159,7 @@ void Exchange::on_data(std::span<const char> bytes) {
         const int status = response_.response().status;
         if (status == 101) return upgraded(bytes);
         if (status < 200) {
-          take_informational();
-          if (state_ == State::ended) return;
+          if (!take_informational()) return;
         } else if (!take_response_head(head)) {
           return;
         }
@@ -187,17 +186,21 @@ void Exchange::on_data(std::span<const char> bytes) {
 }
 
 // 100, 102, 103: passed on as they come, but never to an HTTP/1.0 client.
-void Exchange::take_informational() {
+// False when the exchange has ended instead.
+bool Exchange::take_informational() {
   const auto& response = response_.response();
   if (++informational_ > kMostInformational) {
-    return refuse(Reason::backend_error, "the backend sent too many informational answers");
+    refuse(Reason::backend_error, "the backend sent too many informational answers");
+    return false;
   }
   if (response.status == 100) continue_deadline_.disarm();
-  if (request_.minor == 0) return;
-  if (response.status == 100 && std::exchange(continued_, true)) return;  // we have said it already
+  if (request_.minor == 0) return true;
+  if (response.status == 100 && std::exchange(continued_, true)) return true;  // we have said it already
   std::string head;
   proto::write_response_head(response, request_.minor, proto::ConnectionField::none, false, head);
-  if (!owner_.client_stream().write(head)) break_off();
+  if (owner_.client_stream().write(head)) return true;
+  break_off();
+  return false;
 }
 
 // Prepares the final answer's head; false when the exchange has ended instead.
@@ -245,13 +248,13 @@ void Exchange::upgraded(std::span<const char> rest) {
   std::string head;
   proto::write_response_head(response_.response(), 1, proto::ConnectionField::upgrade, false, head);
   const bool extensions = response_.response().fields.find("sec-websocket-extensions") != nullptr;
-  if (!owner_.client_stream().write(head)) return break_off();
-  state_ = State::ended;
-  deadline_.disarm();
   auto& counts = environment_.metrics;
   counts.requests.add(101);
   counts.upgrades[metrics::UpgradeResult::accepted].add();
   counts.upgrade_duration.observe(Millis(environment_.loop.turn_ms() - started_ms_));
+  if (!owner_.client_stream().write(head)) return break_off();
+  state_ = State::ended;
+  deadline_.disarm();
   owner_.exchange_upgraded(std::move(backend_), view(rest), extensions);
 }
 

@@ -72,7 +72,7 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   void on_deadline(loop::Deadline& deadline) override;
 
   bool take_response_head(std::string& head);
-  void take_informational();
+  bool take_informational();
   void upgraded(std::span<const char> rest);
   [[nodiscard]] bool to_client(std::string_view head, std::string_view piece);
   void finish(std::span<const char> rest);

@@ -194,7 +194,7 @@ void Tunnel::watch() {
   if (policy.ping_interval > Duration::zero()) {
     const std::uint64_t interval = millis(policy.ping_interval);
     // Any byte is as good a sign of life as a Pong, which cannot come in the middle of a long frame.
-    if (last_client_ms_ > pinged_ms_) pinged_ms_ = 0;
+    if (last_client_ms_ >= pinged_ms_) pinged_ms_ = 0;
     if (pinged_ms_ != 0) {
       if (over(pinged_ms_ + interval))
         return close(Cause::ping_timeout, code::kGoingAway, "no answer to a ping");

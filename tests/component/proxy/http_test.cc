@@ -1,81 +1,531 @@
-// HTTP through the door: what passes, what is answered by us, and how connections end.
+// HTTP through the door: what passes, byte for byte where it must, and how connections go on or end.
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
 
-#include "answer.h"
-#include "door.h"
+#include "exchange.h"
 #include "support/fake_peer.h"
-#include "wire.h"
 
 namespace probegate::test {
 namespace {
 
-const std::string kGet = "GET / HTTP/1.1\r\nHost: example\r\n\r\n";
-const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+std::string request(const std::string& method, const std::string& fields = "", const std::string& body = "") {
+  return method + " /path?q=1 HTTP/1.1\r\nHost: example\r\n" + fields + "\r\n" + body;
+}
 
-// The next answer the client gets; a test that waits in vain fails here.
-Answer next_answer(TestLoop& loop, Wire& client, bool to_head = false) {
-  std::string rest;
-  std::optional<Answer> answer;
-  loop.until([&] {
-    rest = client.received();
-    answer = take_answer(rest, client.gone(), to_head);
-    return answer.has_value() || client.gone();
-  });
-  if (!answer) {
-    rest = client.received();
-    answer = take_answer(rest, client.gone(), to_head);
+bool has_line(const std::string& head, const std::string& line) {
+  return head.find("\r\n" + line + "\r\n") != std::string::npos;
+}
+
+// Some bytes that are not all alike.
+std::string pattern(std::size_t size) {
+  std::string bytes(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>('a' + i * 7 % 23 + i / 4096 % 3);
+  return bytes;
+}
+
+std::string chunked(const std::string& body, std::size_t piece) {
+  std::string out;
+  for (std::size_t at = 0; at < body.size(); at += piece) {
+    const auto part = body.substr(at, piece);
+    char size[20];
+    std::snprintf(size, sizeof size, "%zx\r\n", part.size());
+    out.append(size).append(part).append("\r\n");
   }
-  INFO("received: " << client.received());
-  REQUIRE(answer.has_value());
-  client.take();
-  if (!rest.empty()) FAIL("more than one answer where one was awaited: " << rest);
-  return *answer;
+  return out + "0\r\n\r\n";
 }
 
 }  // namespace
 
-TEST_CASE("A plain GET passes and its answer comes back") {
-  TestLoop loop;
-  FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk)});
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kGet);
-  const Answer answer = next_answer(loop, client);
-  CHECK(answer.status == 200);
-  CHECK(answer.body == "ok");
-  CHECK(answer.get("connection") == "keep-alive");
-  CHECK_FALSE(client.gone());
+TEST_CASE("An answer reaches the client as its framing says") {
+  struct Row {
+    std::string name, request, answer;
+    bool backend_closes;
+    int status;
+    std::string body;
+    bool keeps_alive;
+    std::function<void(const Answer&)> more = [](const Answer&) {};
+  };
+  const std::string get10 = "GET / HTTP/1.0\r\n\r\n";
+  const auto no_body_fields = [](const Answer& a) {
+    CHECK_FALSE(a.has("transfer-encoding"));
+    CHECK_FALSE(a.has("content-length"));
+  };
+  const auto length_kept = [](const Answer& a) { CHECK(a.get("content-length") == "5"); };
+  const std::vector<Row> rows = {
+      {"length", kGet, kOk, false, 200, "ok", true},
+      {"length zero", kGet, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false, 200, "", true},
+      {"chunked stays chunked", kGet,
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", false,
+       200, "abcde", true, [](const Answer& a) { CHECK(a.chunked); }},
+      {"trailers", request("GET", "TE: trailers\r\n"),
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: "
+       "1\r\n\r\n",
+       false, 200, "abc", true,
+       [](const Answer& a) {
+         CHECK(a.trailers == "X-Sum: 1\r\n");
+         CHECK(a.get("trailer") == "X-Sum");
+       }},
+      {"until close", kGet, "HTTP/1.1 200 OK\r\n\r\nall of it", true, 200, "all of it", false},
+      {"HEAD", request("HEAD"), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", false, 200, "", true,
+       length_kept},
+      {"HEAD, chunked", request("HEAD"), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", false, 200,
+       "", true},
+      {"204", kGet, "HTTP/1.1 204 No Content\r\n\r\n", false, 204, "", true, no_body_fields},
+      {"304", kGet, "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", false, 304, "", true,
+       length_kept},
+      {"an unknown status", kGet, "HTTP/1.1 299 Odd\r\nContent-Length: 2\r\n\r\nok", false, 299, "ok", true},
+      {"HTTP/1.0 client, length", get10, kOk, false, 200, "ok", false},
+      {"HTTP/1.0 client, keep-alive", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", kOk, false, 200,
+       "ok", true},
+      {"HTTP/1.0 client, chunked", get10,
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", false, 200,
+       "abcde", false, no_body_fields},
+      {"HTTP/1.0 client, keep-alive, chunked", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n", false, 200,
+       "abc", false},
+      {"HTTP/1.0 backend", kGet, "HTTP/1.0 200 OK\r\n\r\nall of it", true, 200, "all of it", false},
+      {"client asks to close", request("GET", "Connection: close\r\n"), kOk, false, 200, "ok", false},
+      {"backend closes", kGet, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", true,
+       200, "ok", true},
+  };
+  const bool bytewise = GENERATE(false, true);
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.name << (bytewise ? ", in single bytes" : "")) {
+      TestLoop loop;
+      Script script{expect("\r\n\r\n"), bytewise ? send_bytewise(row.answer) : send(row.answer)};
+      if (row.backend_closes) script.push_back(half_close());
+      FakePeer backend(loop, script);
+      Door door(loop, backend.endpoint());
+      FakeClient client(loop, door.endpoint(), row.request);
+      const Answer answer = next_answer(loop, client, row.request.starts_with("HEAD"));
+      CHECK(answer.status == row.status);
+      CHECK(answer.body == row.body);
+      CHECK(answer.get("connection") == (row.keeps_alive ? "keep-alive" : "close"));
+      CHECK(answer.get("via") == (row.answer.starts_with("HTTP/1.0") ? "1.0 probegate" : "1.1 probegate"));
+      row.more(answer);
+      CHECK(door.metrics().requests.value(row.status) == 1);
+      if (!row.keeps_alive) CHECK(loop.until([&] { return client.ended(); }));
+      loop.settle();
+      CHECK(client.ended() == !row.keeps_alive);
+      CHECK(client.received().empty());
+    }
+  }
 }
 
-TEST_CASE("A closed gate refuses with a complete problem document and closes") {
+TEST_CASE("A truncated answer is seen to be truncated") {
+  struct Row {
+    std::string name, request, answer;
+    bool by_reset;  // the backend's end
+    bool reset_to_client;
+  };
+  const std::string get10 = "GET / HTTP/1.0\r\n\r\n";
+  const std::vector<Row> rows = {
+      {"length", kGet, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", false, false},
+      {"length, RST", kGet, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", true, false},
+      {"chunk", kGet, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc", false, false},
+      {"between chunks", kGet, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", false,
+       false},
+      {"before the end of the trailers", kGet,
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n", false, false},
+      {"a bad chunk", kGet, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n", false,
+       false},
+      {"until close, RST", kGet, "HTTP/1.1 200 OK\r\n\r\nabc", true, true},
+      {"chunk, to an HTTP/1.0 client", get10, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc",
+       false, true},
+      {"length, to an HTTP/1.0 client", get10, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", false,
+       false},
+  };
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.name) {
+      TestLoop loop;
+      LiveBackend backend(loop);
+      Door door(loop, backend.endpoint());
+      FakeClient client(loop, door.endpoint(), row.request);
+      Wire& server = backend.await();
+      REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+      server.send(row.answer);
+      REQUIRE(
+          loop.until([&] { return client.received().find("abc") != std::string::npos || client.gone(); }));
+      if (row.by_reset) {
+        server.reset();
+      } else {
+        server.half_close();
+      }
+      REQUIRE(loop.until([&] { return client.gone(); }));
+      CHECK(client.lost() == row.reset_to_client);
+      std::string bytes = client.take();
+      CHECK_FALSE((take_answer(bytes, true).has_value() && !row.reset_to_client));
+      CHECK(door.metrics().refused[metrics::Reason::backend_error].value() == 0);
+    }
+  }
+}
+
+TEST_CASE("Requests pipelined on one connection are answered in order, late answers included") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint(), {}, closed_gate({"database", "redis"}));
-  FakeClient client(loop, door.endpoint(), kGet);
-  const Answer answer = next_answer(loop, client);
-  CHECK(answer.status == 503);
-  CHECK(answer.get("probegate-reason") == "gate_closed");
-  CHECK(loop.until([&] { return client.ended(); }));
-  CHECK(backend.connections() == 0);
+  Door door(loop, backend.endpoint());
+  std::string all;
+  for (int i = 0; i < 5; ++i) all += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: example\r\n\r\n";
+  FakeClient client(loop, door.endpoint(), all.substr(0, all.size() - 10));
+  Wire& server = backend.await();
+  for (int i = 0; i < 5; ++i) {
+    const std::string path = "/" + std::to_string(i);
+    if (i == 4) client.send(all.substr(all.size() - 10));
+    REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+    CHECK(server.take().starts_with("GET " + path + " "));
+    if (i == 1) loop.run_for(30ms);
+    server.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + path);
+    CHECK(next_answer(loop, client).body == path);
+  }
+  CHECK(backend.connections() == 1);
 }
 
-TEST_CASE("An upgrade becomes a tunnel") {
+TEST_CASE("A client that ends its side after whole requests gets every answer") {
   TestLoop loop;
-  FakePeer backend(loop,
-                   {expect("\r\n\r\n"),
-                    send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                         "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x02hi"),
-                    expect("abcd"), send(std::string("\x88\0", 2)), half_close()});
+  FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk), expect("\r\n\r\n"), send(kOk)});
   Door door(loop, backend.endpoint());
+  FakeClient client(loop, door.endpoint(), kGet + kGet);
+  client.half_close();
+  CHECK(next_answer(loop, client).status == 200);
+  CHECK(next_answer(loop, client).status == 200);
+  CHECK(loop.until([&] { return client.ended(); }));
+}
+
+TEST_CASE("Bodies of requests pass byte for byte, and the connection goes on behind them") {
+  struct Row {
+    std::string name, fields, body;
+  };
+  const std::string large = pattern(3'000'000);
+  const std::vector<Row> rows = {
+      {"length", "Content-Length: 5\r\n", "hello"},
+      {"length zero", "Content-Length: 0\r\n", ""},
+      {"large", "Content-Length: 3000000\r\n", large},
+      {"chunked", "Transfer-Encoding: chunked\r\n", "5;a=b\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"},
+      {"chunked with trailers", "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n",
+       "5\r\nhello\r\n0\r\nX-Sum: 7\r\n\r\n"},
+      {"large and chunked", "Transfer-Encoding: chunked\r\n", chunked(large, 40'000)},
+      {"many small chunks", "Transfer-Encoding: chunked\r\n", chunked(large.substr(0, 20'000), 3)},
+  };
+  const bool glued = GENERATE(true, false);
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.name << (glued ? "" : ", behind the head")) {
+      TestLoop loop;
+      LiveBackend backend(loop);
+      Door door(loop, backend.endpoint());
+      FakeClient client(loop, door.endpoint());
+      const std::string head = request("POST", row.fields);
+      if (glued) {
+        client.send(head + row.body + kGet);
+      } else {
+        client.send(head);
+        loop.settle();
+        client.send(row.body);
+      }
+      Wire& server = backend.await();
+      std::string got;
+      REQUIRE(loop.until(
+          [&] {
+            got += server.take();
+            const auto end = got.find("\r\n\r\n");
+            return end != std::string::npos && got.size() >= end + 4 + row.body.size();
+          },
+          30s));
+      const auto end = got.find("\r\n\r\n") + 4;
+      CHECK(got.substr(end) == row.body);
+      const std::string framing = row.fields.substr(0, row.fields.find("\r\n"));
+      CHECK(has_line(got.substr(0, end), framing));
+      server.send(kOk);
+      CHECK(next_answer(loop, client).status == 200);
+      if (!glued) client.send(kGet);
+      REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+      CHECK(server.take().starts_with("GET / "));
+      server.send(kOk);
+      CHECK(next_answer(loop, client).status == 200);
+      CHECK(backend.connections() == 1);
+    }
+  }
+}
+
+TEST_CASE("Large answers pass byte for byte") {
+  const std::string large = pattern(5'000'000);
+  const bool in_chunks = GENERATE(false, true);
+  TestLoop loop;
+  FakePeer backend(
+      loop, {expect("\r\n\r\n"),
+             send(in_chunks ? "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(large, 50'000)
+                            : "HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n" + large),
+             expect("\r\n\r\n"), send(kOk)});
+  Door door(loop, backend.endpoint());
+  FakeClient client(loop, door.endpoint(), kGet);
+  CHECK(next_answer(loop, client, false, 30s).body == large);
+  client.send(kGet);
+  CHECK(next_answer(loop, client).body == "ok");
+  CHECK(backend.connections() == 1);
+}
+
+TEST_CASE("What is for one hop stays on it, and who asked is passed on") {
+  struct Row {
+    std::string name;
+    bool trusted;
+    std::string fields;
+    std::vector<std::string> lines, missing;  // in the backend's head
+  };
+  const std::vector<Row> rows = {
+      {"plain",
+       false,
+       "",
+       {"Host: example", "X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: http", "X-Forwarded-Host: example",
+        "Via: 1.1 probegate"},
+       {"Connection: "}},
+      {"hop-by-hop",
+       false,
+       "Connection: keep-alive, X-Private\r\nKeep-Alive: timeout=5\r\nX-Private: 1\r\nProxy-Connection: "
+       "x\r\nTE: gzip\r\n"
+       "X-Public: 2\r\n",
+       {"X-Public: 2"},
+       {"X-Private", "Keep-Alive", "Proxy-Connection", "TE:", "Connection:"}},
+      {"a stranger's X-Forwarded",
+       false,
+       "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\n",
+       {"X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: http", "X-Forwarded-Host: example"},
+       {"6.6.6.6", "evil", "https"}},
+      {"a trusted X-Forwarded",
+       true,
+       "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: front\r\n",
+       {"X-Forwarded-For: 6.6.6.6, 127.0.0.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: front"},
+       {}},
+      {"Forwarded and trace",
+       false,
+       "Forwarded: for=6.6.6.6\r\ntraceparent: 00-a-b-01\r\nVia: 1.1 edge\r\n",
+       {"Forwarded: for=6.6.6.6", "traceparent: 00-a-b-01", "Via: 1.1 edge", "Via: 1.1 probegate"},
+       {}},
+      {"a request id of its own", false, "X-Request-Id: abc\r\n", {"X-Request-Id: abc"}, {}},
+  };
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.name) {
+      TestLoop loop;
+      FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk)});
+      Door door(loop, backend.endpoint(), [&](config::Config& c) {
+        if (row.trusted) c.proxy.trust = {config::Cidr{"127.0.0.0/8", false, {127}, 8}};
+      });
+      FakeClient client(loop, door.endpoint(), request("GET", row.fields));
+      CHECK(next_answer(loop, client).status == 200);
+      const std::string head = backend.client(0).received;
+      INFO(head);
+      CHECK(head.starts_with("GET /path?q=1 HTTP/1.1\r\n"));
+      for (const auto& line : row.lines) CHECK(has_line(head, line));
+      for (const auto& word : row.missing) CHECK(head.find(word) == std::string::npos);
+      CHECK(head.find("\r\nX-Request-Id: ") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("Each request without an id gets one of its own") {
+  TestLoop loop;
+  FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk), expect("\r\n\r\n"), send(kOk)});
+  Door door(loop, backend.endpoint());
+  FakeClient client(loop, door.endpoint(), kGet + kGet);
+  next_answer(loop, client);
+  next_answer(loop, client);
+  const std::string heads = backend.client(0).received, name = "X-Request-Id: ";
+  const auto first = heads.find(name), second = heads.find(name, first + 1);
+  REQUIRE(second != std::string::npos);
+  CHECK(heads.substr(first + name.size(), 32) != heads.substr(second + name.size(), 32));
+}
+
+TEST_CASE("Informational answers are relayed as they come, but never to an HTTP/1.0 client") {
+  TestLoop loop;
+  FakePeer backend(
+      loop,
+      {expect("\r\n\r\n"),
+       send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + kOk)});
+  Door door(loop, backend.endpoint());
+  SECTION("1.1") {
+    FakeClient client(loop, door.endpoint(), kGet);
+    const Answer hints = next_answer(loop, client);
+    CHECK(hints.status == 103);
+    CHECK(hints.get("link") == "</a.css>");
+    CHECK_FALSE(hints.has("connection"));
+    CHECK(next_answer(loop, client).status == 102);
+    CHECK(next_answer(loop, client).status == 200);
+  }
+  SECTION("1.0") {
+    FakeClient client(loop, door.endpoint(), "GET / HTTP/1.0\r\n\r\n");
+    CHECK(next_answer(loop, client).status == 200);
+  }
+}
+
+TEST_CASE("Informational answers without end are an error of the backend") {
+  TestLoop loop;
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += "HTTP/1.1 102 Processing\r\n\r\n";
+  FakePeer backend(loop, {expect("\r\n\r\n"), send(many)});
+  Door door(loop, backend.endpoint());
+  FakeClient client(loop, door.endpoint(), kGet);
+  int status = 102;
+  for (int i = 0; i < 20 && status == 102; ++i) status = next_answer(loop, client).status;
+  CHECK(status == 502);
+}
+
+TEST_CASE("Expect: 100-continue never waits for a body that waits for us") {
+  const std::string post = request("POST", "Expect: 100-continue\r\nContent-Length: 5\r\n");
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint());
+  FakeClient client(loop, door.endpoint(), post);
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+  CHECK(has_line(server.take(), "Expect: 100-continue"));
+  SECTION("the backend says 100") {
+    server.send("HTTP/1.1 100 Continue\r\n\r\n");
+    CHECK(next_answer(loop, client, false, 700ms).status == 100);
+    client.send("hello");
+    REQUIRE(loop.until([&] { return server.received() == "hello"; }));
+    server.send(kOk);
+    const Answer answer = next_answer(loop, client);
+    CHECK(answer.status == 200);
+  }
+  SECTION("the backend says nothing for a second") {
+    CHECK(next_answer(loop, client).status == 100);
+    client.send("hello");
+    REQUIRE(loop.until([&] { return server.received() == "hello"; }));
+    server.send("HTTP/1.1 100 Continue\r\n\r\n" + kOk);  // late: the client has had its own
+    CHECK(next_answer(loop, client).status == 200);
+  }
+  SECTION("the backend hints first and then says nothing") {
+    server.send("HTTP/1.1 103 Early Hints\r\n\r\n");
+    CHECK(next_answer(loop, client).status == 103);
+    CHECK(next_answer(loop, client).status == 100);
+  }
+  SECTION("the backend refuses") {
+    server.send("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n");
+    const Answer answer = next_answer(loop, client, false, 700ms);
+    CHECK(answer.status == 417);
+    CHECK(answer.get("connection") == "close");
+    CHECK(loop.until([&] { return client.ended(); }));
+  }
+}
+
+TEST_CASE("An early final answer reaches a client that is still sending, whatever the backend does then") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint());
+  FakeClient client(loop, door.endpoint(), request("POST", "Content-Length: 50000000\r\n"));
+  Wire& server = backend.await();
+  client.send(pattern(100'000));
+  REQUIRE(loop.until([&] { return server.received().size() > 1000; }));
+  server.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig");
+  if (GENERATE(false, true)) server.close();
+  client.send(pattern(2'000'000));
+  const Answer answer = next_answer(loop, client);
+  CHECK(answer.status == 413);
+  CHECK(answer.body == "big");
+  CHECK(answer.get("connection") == "close");
+  CHECK(loop.until([&] { return client.ended(); }));
+  CHECK_FALSE(client.lost());
+}
+
+TEST_CASE("Pieces of an answer without a length are passed on at once") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint());
+  FakeClient client(loop, door.endpoint(), kGet);
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+  server.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+  REQUIRE(loop.until([&] { return client.received().ends_with("\r\n\r\n"); }));
+  for (int i = 0; i < 3; ++i) {
+    server.send("8\r\ndata: " + std::to_string(i) + "\n\r\n");
+    REQUIRE(loop.until(
+        [&] { return client.received().find("data: " + std::to_string(i)) != std::string::npos; }));
+  }
+  // The client leaves. It could be waiting behind its FIN, so it is the next piece that shows it.
+  client.close();
+  CHECK(loop.until([&] {
+    server.send("6\r\ndata: \r\n");
+    return server.gone();
+  }));
+}
+
+TEST_CASE("A reader that stops stops the backend behind it, and gets every byte once it reads on") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint());
+  FakeClient client(loop, door.endpoint(), kGet);
+  client.stop_reading();
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+  const std::string body = pattern(48 << 20);
+  server.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+  server.send(body);
+  loop.run_for(300ms);
+  CHECK_FALSE(server.sent());
+  client.read_on();
+  CHECK(next_answer(loop, client, false, 30s).body == body);
+}
+
+TEST_CASE("A backend that stops reading stops the client behind it, and gets every byte once it reads on") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint());
+  const std::string body = pattern(48 << 20);
   FakeClient client(loop, door.endpoint(),
-                    "GET /chat HTTP/1.1\r\nHost: example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
-  REQUIRE(loop.until([&] { return client.received().ends_with("\x81\x02hi"); }));
-  CHECK(client.received().starts_with("HTTP/1.1 101 "));
-  client.send(
-      "\x88\x80"
-      "abcd");
-  CHECK(loop.until([&] { return !door.log_lines("tunnel ended").empty(); }));
+                    request("POST", "Content-Length: " + std::to_string(body.size()) + "\r\n"));
+  Wire& server = backend.await();
+  server.stop_reading();
+  client.send(body);
+  loop.run_for(300ms);
+  CHECK_FALSE(client.sent());
+  server.read_on();
+  REQUIRE(loop.until(
+      [&] {
+        return server.received().size() >= body.size() &&
+               server.received().ends_with(body.substr(body.size() - 999));
+      },
+      30s));
+  CHECK(server.received().ends_with(body));
+  server.send(kOk);
+  CHECK(next_answer(loop, client).status == 200);
+}
+
+TEST_CASE("A client that pipelines without reading is not served ahead of what it takes") {
+  TestLoop loop;
+  const std::string body = pattern(50'000);
+  FakePeer backend(loop, [&](std::size_t) {
+    Script script;
+    for (int i = 0; i < 2000; ++i) {
+      script.push_back(expect("\r\n\r\n"));
+      script.push_back(send("HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n" + body));
+    }
+    return script;
+  });
+  Door door(loop, backend.endpoint());
+  FakeClient client(loop, door.endpoint());
+  client.stop_reading();
+  std::string many;
+  for (int i = 0; i < 600; ++i) many += kGet;
+  client.send(many);
+  std::uint64_t before = 0;
+  const auto served = [&] { return door.metrics().requests.value(200); };
+  REQUIRE(loop.until([&] {
+    loop.run_for(100ms);
+    return served() > 0 && std::exchange(before, served()) == served();
+  }));
+  CHECK(before < 300);
+  client.read_on();
+  for (int i = 0; i < 600; ++i) REQUIRE(next_answer(loop, client).body == body);
+}
+
+TEST_CASE("A unix socket carries both hops, and its clients are trusted and add no address") {
+  const std::string base = "/tmp/probegate-door-" + std::to_string(::getpid());
+  TestLoop loop;
+  LiveBackend backend(loop, Endpoint::unix_socket(base + "-backend.sock"));
+  Door door(loop, backend.endpoint(), {}, open_gate(), Endpoint::unix_socket(base + ".sock"));
+  FakeClient client(loop, door.endpoint(), request("GET", "X-Forwarded-For: 6.6.6.6\r\n"));
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+  CHECK(has_line(server.received(), "X-Forwarded-For: 6.6.6.6"));
+  server.send(kOk);
+  CHECK(next_answer(loop, client).status == 200);
 }
 
 }  // namespace probegate::test

@@ -30,6 +30,7 @@ class Wire : private loop::StreamObserver {
 
   const std::string& received() const { return received_; }
   std::string take() { return std::exchange(received_, {}); }
+  void put_back(const std::string& bytes) { received_.insert(0, bytes); }
   bool ended() const { return ended_; }  // it sent FIN
   bool lost() const { return lost_; }    // it sent RST
   bool gone() const { return ended_ || lost_; }

@@ -1,0 +1,139 @@
+// The drain: nothing new, everything under way is finished, and the loop ends.
+#include <catch2/catch.hpp>
+
+#include "exchange.h"
+#include "open_tunnel.h"
+#include "support/fake_peer.h"
+
+namespace probegate::test {
+
+using proxy::DrainPhase;
+
+TEST_CASE("In the lame-duck phase traffic is served, and each answer ends its connection") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  backend.on_connection = serve;
+  Door door(loop, backend.endpoint());
+  FakeClient before(loop, door.endpoint());
+  door.publish(draining(DrainPhase::lame_duck));
+  loop.run_for(20ms);
+  before.send(kGet);
+  FakeClient after(loop, door.endpoint(), kGet);
+  for (FakeClient* client : {&before, &after}) {
+    const Answer answer = next_answer(loop, *client);
+    CHECK(answer.status == 200);
+    CHECK(answer.get("connection") == "close");
+    CHECK(loop.until([&] { return client->ended(); }));
+  }
+  const auto connections = backend.connections();
+  FakeClient upgrade(loop, door.endpoint(), kUpgrade);
+  CHECK(loop.until([&] { return backend.connections() > connections; }));
+  CHECK(door.ended() == 0);
+}
+
+TEST_CASE("A loop without sessions ends at once, and its port refuses") {
+  TestLoop loop;
+  Door door(loop, Endpoint::tcp("127.0.0.1", 1));
+  FakeClient client(loop, door.endpoint());
+  client.close();
+  door.publish(draining(DrainPhase::ending));
+  REQUIRE(loop.until([&] { return door.ended() == 1; }));
+  FakeClient late(loop, door.endpoint());
+  CHECK(late.lost());
+}
+
+TEST_CASE("An idle connection ends with FIN, an answer under way is finished first") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint());
+  FakeClient idle(loop, door.endpoint(), kGet);
+  Wire& first = backend.await(0);
+  REQUIRE(loop.until([&] { return !first.received().empty(); }));
+  first.send(kOk);
+  next_answer(loop, idle);
+  FakeClient fresh(loop, door.endpoint());
+  FakeClient waiting(loop, door.endpoint(), kGet + kGet);  // pipelined: the second is refused
+  REQUIRE(loop.until([&] { return first.received().size() > kGet.size() * 2; }));
+  FakeClient reading(loop, door.endpoint(), kGet);
+  Wire& second = backend.await(1);
+  REQUIRE(loop.until([&] { return !second.received().empty(); }));
+  second.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhal");
+  REQUIRE(loop.until([&] { return reading.received().ends_with("hal"); }));
+
+  door.publish(draining(DrainPhase::ending));
+  CHECK(loop.until([&] { return idle.ended() && fresh.ended(); }));
+  CHECK(idle.received().empty());
+  CHECK(fresh.received().empty());
+  CHECK(door.ended() == 0);
+  first.send(kOk);
+  second.send("f");
+  const Answer last = next_answer(loop, waiting);
+  CHECK(last.status == 200);
+  CHECK(last.get("connection") == "close");
+  CHECK(next_answer(loop, reading).body == "half");
+  for (FakeClient* client : {&waiting, &reading}) {
+    CHECK(loop.until([&] { return client->ended(); }));
+    CHECK(client->received().empty());
+  }
+  for (FakeClient* client : {&idle, &fresh, &waiting, &reading}) client->close();
+  CHECK(loop.until([&] { return door.ended() == 1; }, 1s));
+}
+
+TEST_CASE("Tunnels are closed one after another over the first half of the budget") {
+  TestLoop loop;
+  FakePeer backend(loop, {expect("\r\n\r\n"), send(kSwitching)});
+  Door door(loop, backend.endpoint(), [](config::Config& c) {
+    c.drain.timeout = 1200ms;
+    c.drain.close_code = 1012;
+  });
+  std::vector<std::unique_ptr<FakeClient>> clients;
+  std::vector<Duration> closed;
+  for (int i = 0; i < 6; ++i) {
+    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kUpgrade));
+    REQUIRE(loop.until([&] { return clients.back()->received().ends_with("\r\n\r\n"); }));
+    clients.back()->take();
+  }
+  const auto before = loop->now();
+  for (auto& client : clients) {
+    client->on_bytes = [&loop, &closed, before] { closed.push_back(loop->now() - before); };
+  }
+  door.publish(draining(DrainPhase::ending));
+  REQUIRE(loop.until([&] { return closed.size() == 6; }));
+  CHECK(closed.front() < 150ms);
+  CHECK(closed.back() >= 450ms);
+  CHECK(closed.back() < 900ms);
+  CHECK(closed[3] - closed[1] >= 150ms);
+  for (auto& client : clients) CHECK(frames_in(client->received()) == std::vector<std::string>{"close 1012"});
+}
+
+TEST_CASE("An upgrade that is answered after the drain began becomes a tunnel that is closed") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint());
+  FakeClient client(loop, door.endpoint(), kUpgrade);
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return !server.received().empty(); }));
+  door.publish(draining(DrainPhase::ending));
+  loop.run_for(20ms);
+  server.send(kSwitching);
+  REQUIRE(loop.until([&] { return client.received().find("\r\n\r\n") != std::string::npos; }));
+  CHECK(loop.until([&] { return client.received().find("\x88") != std::string::npos; }));
+}
+
+TEST_CASE("What is left at the end of the budget is cut") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint());
+  FakeClient waiting(loop, door.endpoint(), kGet);
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return !server.received().empty(); }));
+  FakeClient half(loop, door.endpoint(), "GET / HT");
+  loop.run_for(20ms);
+  door.publish(draining(DrainPhase::ending));
+  loop.run_for(50ms);
+  CHECK(door.ended() == 0);
+  door.publish(draining(DrainPhase::cut));
+  CHECK(loop.until([&] { return door.ended() == 1; }, 1s));
+}
+
+}  // namespace probegate::test
