@@ -30,7 +30,7 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
 DataPlane::~DataPlane() { join(); }
 
 void DataPlane::start() {
-  for (const auto& loop : loops_) loop->start();
+  for (std::size_t i = 0; i < loops_.size(); ++i) loops_[i]->start("data-" + std::to_string(i));
   beat_timer_.start_repeating(kBeat);
 }
 

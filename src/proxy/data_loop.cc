@@ -1,5 +1,6 @@
 #include "proxy/data_loop.h"
 
+#include <pthread.h>
 #include <signal.h>
 
 #include <stdexcept>
@@ -39,8 +40,9 @@ DataLoop::~DataLoop() {
   sessions_.clear();
 }
 
-void DataLoop::start() {
-  thread_ = std::thread([this] {
+void DataLoop::start(std::string name) {
+  thread_ = std::thread([this, name = std::move(name)] {
+    ::pthread_setname_np(::pthread_self(), name.c_str());
     // Signals belong to the control loop.
     sigset_t all;
     sigfillset(&all);

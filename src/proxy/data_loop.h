@@ -47,7 +47,7 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
            std::shared_ptr<const GateView> gate, Log& log, Events& events, unsigned seed);
   ~DataLoop() override;  // after join()
 
-  void start();
+  void start(std::string name = "data-0");  // the name shows in top -H and in metrics; 15 characters at most
   void join();
 
   void publish(std::shared_ptr<const GateView> gate);
