@@ -251,6 +251,20 @@ TEST_CASE("Log ends within its bound although the reader is stuck for good") {
   CHECK(seconds < 5);
 }
 
+TEST_CASE("Log flush returns once all is written, and at its limit when the reader is stuck") {
+  Pipe pipe;
+  FakeClock clock;
+  Log log(pipe.writer(), LogLevel::info, LogFormat::text, clock);
+  log.info("last words");
+  CHECK(seconds_taken_by([&] { log.flush(10s); }) < 5);
+  CHECK(pipe.read_line(0ms).value_or("(not written yet)").ends_with("last words"));
+
+  overfill(log, pipe, 0);
+  const double seconds = seconds_taken_by([&] { log.flush(100ms); });
+  CHECK(seconds > 0.09);
+  CHECK(seconds < 5);
+}
+
 TEST_CASE("Log announces at its end what it dropped") {
   Pipe pipe;
   FakeClock clock;
