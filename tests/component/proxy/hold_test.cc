@@ -9,7 +9,7 @@ namespace probegate::test {
 namespace {
 
 Door::Tune hold(std::uint64_t max, Duration timeout = 10s, int per_second = 1000) {
-  return [=](config::Config& c) { c.proxy.hold = {max, timeout, per_second}; };
+  return [max, timeout, per_second](config::Config& c) { c.proxy.hold = {max, timeout, per_second}; };
 }
 
 std::string get(int number) {
