@@ -57,6 +57,12 @@ Stream Stream::connect(Loop& loop, const Address& address, StreamObserver& obser
 }
 
 Stream Stream::adopt(Loop& loop, int descriptor, bool is_unix) {
+  struct Untaken {
+    int fd;
+    ~Untaken() {
+      if (fd >= 0) ::close(fd);
+    }
+  } untaken{descriptor};  // also when the memory for the handle is missing
   Stream stream;
   auto block = std::make_unique<Block>(loop, &stream, nullptr);
   int status = block->init(is_unix ? AF_UNIX : AF_INET);
@@ -65,9 +71,9 @@ Stream Stream::adopt(Loop& loop, int descriptor, bool is_unix) {
     auto& uv = stream.block_->uv;
     status = is_unix ? uv_pipe_open(&uv.pipe, descriptor) : uv_tcp_open(&uv.tcp, descriptor);
   }
-  if (status == 0) return stream;
-  ::close(descriptor);
-  return {};
+  if (status < 0) return {};
+  untaken.fd = -1;
+  return stream;
 }
 
 void Stream::set_observer(StreamObserver& observer) {
