@@ -309,6 +309,10 @@ void Session::on_drained() {
 }
 
 void Session::on_deadline(loop::Deadline&) {
+  environment_.loop.enter(this, [this] { time_is_over(); });  // the deadline is older than our own scope
+}
+
+void Session::time_is_over() {
   switch (state_) {
     case State::head:
       return refuse(

@@ -93,6 +93,7 @@ class Session final : private loop::StreamObserver,
   void refuse(const Refusal& refusal);
   void linger();
   void leave_hold();
+  void time_is_over();
   void close_tunnel_for_drain();
   void end();
 

@@ -41,14 +41,14 @@ class Door final : private proxy::DataLoop::Events {
 
   Door(TestLoop& loop, const Endpoint& backend, const Tune& tune = {}, proxy::GateView gate = open_gate(),
        const Endpoint& listen = Endpoint::tcp("127.0.0.1", 0))
-      : log_fd_(::memfd_create("log", MFD_CLOEXEC)),
-        log_(std::make_unique<Log>(log_fd_, LogLevel::debug, LogFormat::json, *loop)) {
+      : log_fd_(::memfd_create("log", MFD_CLOEXEC)) {
     sockets_.push_back(bind(listen));
     auto config = std::make_shared<config::Config>();
     config->proxy.backend = {backend, backend.is_unix() ? "localhost" : backend.to_string()};
     config->proxy.timeouts.connect = std::chrono::milliseconds(400);
     if (tune) tune(*config);
     config_ = config;
+    log_ = std::make_unique<Log>(log_fd_, config->log.level, LogFormat::json, *loop);
     for (int i = 0; i < config->proxy.workers; ++i) {
       proxy::DataLoop::Events& events = *this;
       loops_.push_back(std::make_unique<proxy::DataLoop>(sockets_, config,

@@ -1,0 +1,165 @@
+// What the data loop allocates, and what becomes of it when memory or descriptors run out.
+#include <sys/resource.h>
+
+#include <catch2/catch.hpp>
+
+#include "allocations.h"
+#include "exchange.h"
+#include "open_tunnel.h"
+#include "support/fake_peer.h"
+
+namespace probegate::test {
+namespace {
+
+// Echoes what the client sends: the payload unmasked, one frame at a time, of fewer than 126 bytes.
+void echo(Wire& wire) {
+  wire.on_bytes = [&wire] {
+    std::string bytes = wire.take(), out;
+    std::size_t at = 0;
+    while (bytes.size() >= at + 6 && bytes.size() >= at + 6 + (bytes[at + 1] & 0x7f)) {
+      const std::size_t size = bytes[at + 1] & 0x7f;
+      out += std::string{bytes[at], static_cast<char>(size)};
+      for (std::size_t i = 0; i < size; ++i)
+        out += static_cast<char>(bytes[at + 6 + i] ^ bytes[at + 2 + i % 4]);
+      at += 6 + size;
+    }
+    wire.put_back(bytes.substr(at));
+    wire.send(out);
+  };
+}
+
+double cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+         static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+}
+
+}  // namespace
+
+TEST_CASE("No message allocates") {
+  watch_libuv();
+  const bool watched = GENERATE(false, true);  // with the timeouts that look at each message's time
+  OpenTunnel tunnel([&](config::Config& c) {
+    if (!watched) return;
+    c.proxy.websocket.idle_timeout = 5s;
+    c.proxy.websocket.ping_interval = 5s;
+    c.proxy.websocket.max_message = 1000;
+  });
+  echo(tunnel.server());
+  watch_data_loop(tunnel.loop, tunnel.door);
+  const std::string message = text(From::client, std::string(64, 'm'));
+  const std::size_t answer = message.size() - 4;
+  const auto round = [&](int count) {
+    tunnel.client.take();
+    for (int i = 0; i < count; ++i) {
+      tunnel.client.send(message);
+      if (i % 16 == 15 && !tunnel.loop.until([&] { return tunnel.client.received().size() >= answer * 16; }))
+        return false;
+      if (i % 16 == 15) tunnel.client.take();
+    }
+    return true;
+  };
+  REQUIRE(round(160));
+  const auto before = allocations.load();
+  REQUIRE(round(10'000));
+  CHECK(allocations.load() == before);
+  CHECK(tunnel.door.metrics().tunnel_messages[metrics::Direction::client_to_backend].value() == 10'160);
+}
+
+TEST_CASE("An exception inside a session ends that session alone") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  backend.on_connection = [](Wire& wire) {
+    wire.on_bytes = [&wire] {
+      if (wire.received().find("\r\n\r\n") == std::string::npos) return;
+      const bool upgrade = wire.received().find("Upgrade") != std::string::npos;
+      wire.take();
+      wire.send(upgrade ? kSwitching + text(From::backend, "hi") + close_frame(From::backend, 1000) : kOk);
+    };
+  };
+  Door door(loop, backend.endpoint(), [](config::Config& c) { c.log.level = LogLevel::error; });
+  watch_data_loop(loop, door);
+  const std::string post = "POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 3\r\n\r\nabc";
+
+  // Not of refusals and log lines: the destructor of nlohmann's json allocates, and ends the process if it
+  // cannot.
+  std::uint64_t beats = 1;  // watch_data_loop() has sent the first
+  for (const std::string& request : {kGet, post, kUpgrade, kGet + kGet}) {
+    int failed = 0;
+    for (int nth = 0; nth < 400; ++nth) {
+      // Only once the loop has done with the last one: its log line allocates too.
+      door.loop().beat(++beats, loop->now());
+      REQUIRE(loop.until([&] { return door.loop().answered() == beats; }));
+      fail_after = nth;
+      {
+        FakeClient client(loop, door.endpoint(), request);
+        INFO("allocation " << nth << " failed of " << request << door.log());
+        REQUIRE(loop.until([&] {
+          std::string bytes = client.received();
+          return client.gone() || take_answer(bytes).has_value();
+        }));
+      }
+      const bool reached = fail_after.exchange(-1) < 0;
+      if (!reached) break;  // there were not so many allocations
+      ++failed;
+    }
+    CHECK(failed > 5);
+    CHECK(failed < 400);
+    FakeClient after(loop, door.endpoint(), kGet);
+    CHECK(next_answer(loop, after).status == 200);
+  }
+  for (std::size_t i = 0; i < backend.connections(); ++i) backend.wire(i).close();
+  CHECK(loop.until([&] { return door.metrics().tunnels.value() == 0; }));
+  CHECK(door.metrics().held.value() == 0);
+  CHECK(loop.until([&] { return !door.log_lines("a session ended by an internal error").empty(); }));
+  CHECK(door.ended() == 0);
+}
+
+TEST_CASE(
+    "Without descriptors open sessions go on, the loop does not spin, and whoever waits is served later") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  backend.on_connection = serve;
+  Door door(loop, backend.endpoint());
+  FakeClient open(loop, door.endpoint());
+  // More than once: without descriptors UBSan cannot look at a type that it has not met before.
+  for (int i = 0; i < 3; ++i) {
+    open.send(kGet);
+    REQUIRE(next_answer(loop, open).status == 200);
+  }
+
+  // Connecting needs no new descriptor, accepting does.
+  const auto address = *loop::Address::literal(door.endpoint());
+  const int waiting = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int next = ::dup(waiting);
+  ::close(next);
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+  const bool limited = ::setrlimit(RLIMIT_NOFILE, &none) == 0;
+  const bool connected = ::connect(waiting, address.raw(), address.size()) == 0;
+  const double cpu_before = cpu_seconds();
+  loop.run_for(500ms);
+  const double cpu = cpu_seconds() - cpu_before;
+  open.send(kGet);
+  const bool answered = loop.until([&] { return open.received().ends_with("ok"); });
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  REQUIRE(limited);
+  REQUIRE(connected);
+  CHECK(cpu < 0.25);
+  CHECK(answered);
+
+  REQUIRE(::send(waiting, kGet.data(), kGet.size(), 0) == static_cast<ssize_t>(kGet.size()));
+  std::string answer;
+  CHECK(loop.until([&] {
+    char bytes[4096];
+    const auto size = ::recv(waiting, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (size > 0) answer.append(bytes, static_cast<std::size_t>(size));
+    return answer.ends_with("ok");
+  }));
+  CHECK(answer.starts_with("HTTP/1.1 200"));
+  ::close(waiting);
+}
+
+}  // namespace probegate::test

@@ -1,0 +1,70 @@
+// Several data loops, and what crosses their threads: views, configurations, beats, metrics. Meant for
+// ThreadSanitizer.
+#include <catch2/catch.hpp>
+
+#include "exchange.h"
+#include "frames.h"
+
+namespace probegate::test {
+
+TEST_CASE("Views, configurations and beats arrive while traffic flows on several loops") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  backend.on_connection = serve;
+  Door door(loop, backend.endpoint(), [](config::Config& c) {
+    c.proxy.workers = 3;
+    c.proxy.hold = {1000, 10s, 10'000};
+  });
+  std::vector<std::unique_ptr<FakeClient>> clients;
+  for (int i = 0; i < 12; ++i) clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint()));
+  constexpr int kRounds = 60;
+  for (int round = 1; round <= kRounds; ++round) {
+    for (auto& client : clients) client->send(kGet);
+    door.publish(round % 3 == 0 ? closed_gate({"round " + std::to_string(round)}) : open_gate());
+    door.publish([&](config::Config& c) { c.proxy.timeouts.idle = std::chrono::seconds(100 + round); });
+    for (std::size_t i = 0; i < door.loops(); ++i) {
+      door.loop(i).beat(static_cast<std::uint64_t>(round), loop->now());
+      std::uint64_t seen = door.loop(i).metrics().requests.value(200);
+      CHECK(seen <= static_cast<std::uint64_t>(kRounds) * clients.size());
+    }
+    if (round % 3 == 0) door.publish(open_gate());
+    for (auto& client : clients) REQUIRE(next_answer(loop, *client, false, 30s).status == 200);
+  }
+  std::uint64_t served = 0;
+  for (std::size_t i = 0; i < door.loops(); ++i) {
+    REQUIRE(loop.until([&] { return door.loop(i).answered() == kRounds; }));
+    CHECK(door.loop(i).lag() < 5s);
+    served += door.loop(i).metrics().requests.value(200);
+  }
+  CHECK(served == kRounds * clients.size());
+}
+
+TEST_CASE("All loops drain with tunnels open on each") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  backend.on_connection = [](Wire& wire) {
+    wire.on_bytes = [&wire] {
+      if (wire.received().ends_with("\r\n\r\n")) wire.send(kSwitching);
+    };
+  };
+  Door door(loop, backend.endpoint(), [](config::Config& c) {
+    c.proxy.workers = 3;
+    c.drain.timeout = 200ms;
+  });
+  std::vector<std::unique_ptr<FakeClient>> clients;
+  for (int i = 0; i < 30; ++i) {
+    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kUpgrade));
+    REQUIRE(loop.until([&] { return clients.back()->received().ends_with("\r\n\r\n"); }));
+    clients.back()->take();
+  }
+  door.publish(draining(proxy::DrainPhase::ending));
+  for (auto& client : clients) {
+    REQUIRE(
+        loop.until([&] { return frames_in(client->received()) == std::vector<std::string>{"close 1001"}; }));
+    client->close();
+  }
+  for (std::size_t i = 0; i < clients.size(); ++i) backend.wire(i).close();
+  CHECK(loop.until([&] { return door.ended() == 3; }));
+}
+
+}  // namespace probegate::test
