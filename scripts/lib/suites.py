@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TREES = {
     "build-test": ["-Db_sanitize=address,undefined", "-Dbuildtype=debug"],
-    "build-tsan": ["-Db_sanitize=thread", "-Dbuildtype=debug", "-Doptimization=1"],
+    "build-tsan": ["-Db_sanitize=thread", "-Dbuildtype=debug"],
 }
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1",

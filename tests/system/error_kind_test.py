@@ -368,7 +368,7 @@ checks:
 
 # Names
 
-needs_root = pytest.mark.skipif(not dns.available(), reason="replacing /etc/resolv.conf for one process needs root")
+needs_root = pytest.mark.skipif(not dns.available(), reason="replacing /etc/resolv.conf for one process needs root, and a mount namespace")
 
 
 @needs_root
