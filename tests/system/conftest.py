@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 # pylint: disable=wrong-import-position
 from support import backends, dns, probegate
+from support.chaos import ChaosGate
 from support.chat import Chat
 from support.postgres import Postgres
 from support.probegate import Probegate
@@ -54,6 +55,9 @@ class Rig:
 
     def scripted(self, script, **options):
         return self._keep(backends.Scripted(script, **options))
+
+    def chaos(self, target):
+        return self._keep(ChaosGate(target))
 
     def name_server(self, mode):
         return self._keep(dns.NameServer(mode, self.directory))
