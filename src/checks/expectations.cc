@@ -54,31 +54,67 @@ std::string StatusSet::to_string() const {
   return text;
 }
 
-Result<JsonCondition> JsonCondition::parse(std::string_view pointer, std::string_view condition) {
+Result<Condition> Condition::parse(std::string_view text) {
   static constexpr std::pair<std::string_view, Op> kOps[] = {
       // The longer sign first: "<=" begins with "<".
-      {"==", Op::equal},         {"!=", Op::not_equal}, {"<=", Op::less_equal},
-      {">=", Op::greater_equal}, {"<", Op::less},       {">", Op::greater},
+      {"==", Op::equal}, {"!=", Op::not_equal}, {"<=", Op::less_equal},      {">=", Op::greater_equal},
+      {"<", Op::less},   {">", Op::greater},    {"contains ", Op::contains},
   };
+  Condition made;
+  text = trim(text);
+  made.text_ = text;
+  if (text == "exists") return made;
+  const auto op = std::find_if(std::begin(kOps), std::end(kOps),
+                               [&](const auto& row) { return text.starts_with(row.first); });
+  if (op == std::end(kOps))
+    return failure("a condition begins with == != < <= > >= or contains, or is exists");
+  made.op_ = op->second;
+  made.right_text_ = trim(text.substr(op->first.size()));
+  if (made.right_text_.empty()) return failure("nothing to compare with after " + std::string(op->first));
+  made.right_ = json::parse(made.right_text_, nullptr, false);
+  if (made.right_.is_discarded()) made.right_ = made.right_text_;
+  const bool orders = made.op_ == Op::less || made.op_ == Op::less_equal || made.op_ == Op::greater ||
+                      made.op_ == Op::greater_equal;
+  if (orders && !made.right_.is_number()) return failure(std::string(op->first) + " compares numbers only");
+  return made;
+}
+
+bool Condition::holds(const json& value) const {
+  switch (op_) {
+    case Op::exists: return true;
+    case Op::equal: return equals(value);
+    case Op::not_equal: return !equals(value);
+    case Op::less: return value.is_number() && number(value) < number(right_);
+    case Op::less_equal: return value.is_number() && number(value) <= number(right_);
+    case Op::greater: return value.is_number() && number(value) > number(right_);
+    case Op::greater_equal: return value.is_number() && number(value) >= number(right_);
+    case Op::contains: {
+      const auto& part = right_.is_string() ? right_.get_ref<const std::string&>() : right_text_;
+      if (value.is_string()) return value.get_ref<const std::string&>().find(part) != std::string::npos;
+      return value.is_array() &&
+             std::any_of(value.begin(), value.end(), [&](const json& item) { return equals(item); });
+    }
+  }
+  return false;
+}
+
+bool Condition::equals(const json& value) const {
+  if (value.is_number() && right_.is_number()) return number(value) == number(right_);
+  if (value == right_) return true;
+  return value.is_string() && !right_.is_string() && value.get_ref<const std::string&>() == right_text_;
+}
+
+Result<JsonCondition> JsonCondition::parse(std::string_view pointer, std::string_view condition) {
   JsonCondition made;
   try {
     made.pointer_ = json::json_pointer(std::string(pointer));
   } catch (const json::parse_error&) {
-    return failure(checks::quoted(pointer) + " is not a JSON pointer, such as /status or /items/0/name");
+    return failure(checks::quoted(pointer) +
+                   " is not a JSON pointer, such as /status or /items/0/name (~0 is ~, ~1 is /)");
   }
-  condition = trim(condition);
-  made.shown_ = condition;
-  if (condition == "exists") return made;
-  const auto op = std::find_if(std::begin(kOps), std::end(kOps),
-                               [&](const auto& row) { return condition.starts_with(row.first); });
-  if (op == std::end(kOps)) return failure("a condition begins with == != < <= > >=, or is exists");
-  made.op_ = op->second;
-  made.right_text_ = trim(condition.substr(op->first.size()));
-  if (made.right_text_.empty()) return failure("nothing to compare with after " + std::string(op->first));
-  made.right_ = json::parse(made.right_text_, nullptr, false);
-  if (made.right_.is_discarded()) made.right_ = made.right_text_;
-  const bool orders = made.op_ != Op::equal && made.op_ != Op::not_equal;
-  if (orders && !made.right_.is_number()) return failure(std::string(op->first) + " compares numbers only");
+  auto parsed = Condition::parse(condition);
+  if (!parsed) return failure(parsed.error().message);
+  made.condition_ = *std::move(parsed);
   return made;
 }
 
@@ -89,28 +125,34 @@ std::optional<std::string> JsonCondition::complaint(const json& document) const 
   } catch (const json::exception&) {  // an array's index that is no number, or beyond all arrays
   }
   const std::string name = pointer_.empty() ? "the document" : pointer_.to_string();
-  if (value == nullptr) return name + " is missing, expected " + shown_;
-  if (holds(*value)) return std::nullopt;
-  return name + " is " + shown(*value) + ", expected " + shown_;
+  if (value == nullptr) return name + " is missing, expected " + condition_.text();
+  if (condition_.holds(*value)) return std::nullopt;
+  return name + " is " + shown(*value) + ", expected " + condition_.text();
 }
 
-bool JsonCondition::holds(const json& value) const {
-  switch (op_) {
-    case Op::exists: return true;
-    case Op::equal: return equals(value);
-    case Op::not_equal: return !equals(value);
-    case Op::less: return value.is_number() && number(value) < number(right_);
-    case Op::less_equal: return value.is_number() && number(value) <= number(right_);
-    case Op::greater: return value.is_number() && number(value) > number(right_);
-    case Op::greater_equal: return value.is_number() && number(value) >= number(right_);
+Result<HeaderCondition> HeaderCondition::parse(std::string_view name, std::string_view condition) {
+  constexpr std::string_view kSeparators = "()<>@,;:\\\"/[]?={} \t\r\n";
+  if (name.empty() || name.find_first_of(kSeparators) != std::string_view::npos) {
+    return failure("is not a header's name");
   }
-  return false;
+  auto parsed = Condition::parse(condition);
+  if (!parsed) return failure(parsed.error().message);
+  HeaderCondition made;
+  made.name_ = name;
+  made.condition_ = *std::move(parsed);
+  return made;
 }
 
-bool JsonCondition::equals(const json& value) const {
-  if (value.is_number() && right_.is_number()) return number(value) == number(right_);
-  if (value == right_) return true;
-  return value.is_string() && !right_.is_string() && value.get_ref<const std::string&>() == right_text_;
+std::optional<std::string> HeaderCondition::complaint(const Headers& headers) const {
+  std::optional<std::string> value;
+  for (const auto& [name, text] : headers) {
+    if (iequals(name, name_)) value = value ? *value + ", " + text : text;
+  }
+  if (!value) return "the header " + name_ + " is missing, expected " + condition_.text();
+  const auto as_number = json::parse(*value, nullptr, false);
+  const bool numbers = condition_.is_about_a_number() && as_number.is_number();
+  if (condition_.holds(numbers ? as_number : json(*value))) return std::nullopt;
+  return "the header " + name_ + " is " + checks::quoted(*value) + ", expected " + condition_.text();
 }
 
 }  // namespace probegate::checks

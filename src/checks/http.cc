@@ -15,29 +15,16 @@ namespace {
 using health::CheckResult;
 using health::FailKind;
 using loop::HttpClient;
-using loop::HttpFailure;
 using loop::HttpResponse;
 
 struct Settings {
   loop::HttpRequest request;
   StatusSet status;
   std::optional<std::string> body;
+  std::vector<HeaderCondition> headers;
   std::vector<JsonCondition> json;
   int min_days_left = 0;
 };
-
-FailKind fail_kind(HttpFailure::Kind kind) {
-  switch (kind) {
-    case HttpFailure::Kind::resolve: return FailKind::resolve;
-    case HttpFailure::Kind::connect: return FailKind::connect;
-    case HttpFailure::Kind::tls: return FailKind::tls;
-    case HttpFailure::Kind::protocol: return FailKind::protocol;
-    case HttpFailure::Kind::timeout: return FailKind::timeout;
-    case HttpFailure::Kind::local:
-    case HttpFailure::Kind::internal: return FailKind::internal;
-  }
-  return FailKind::internal;
-}
 
 CheckResult judge_json(const Settings& settings, const HttpResponse& response) {
   if (response.truncated) {
@@ -62,6 +49,11 @@ CheckResult judge(const Settings& settings, const HttpResponse& response) {
         refused ? FailKind::auth : FailKind::answer,
         "answered " + std::to_string(response.status) + ", expected " + settings.status.to_string());
   }
+  for (const auto& condition : settings.headers) {
+    if (auto complaint = condition.complaint(response.headers)) {
+      return CheckResult::fail(FailKind::answer, *std::move(complaint));
+    }
+  }
   if (settings.body && response.body.find(*settings.body) == std::string::npos) {
     return CheckResult::fail(FailKind::answer, "the body does not contain " + checks::quoted(*settings.body) +
                                                    (response.truncated ? " in its first 64 KiB" : ""));
@@ -71,11 +63,7 @@ CheckResult judge(const Settings& settings, const HttpResponse& response) {
 }
 
 CheckResult judge(const Settings& settings, const HttpClient::Outcome& outcome) {
-  if (outcome) return judge(settings, *outcome);
-  if (outcome.error().kind == HttpFailure::Kind::local) {
-    return CheckResult::inconclusive(outcome.error().message);
-  }
-  return CheckResult::fail(fail_kind(outcome.error().kind), outcome.error().message);
+  return outcome ? judge(settings, *outcome) : failed_request(outcome.error());
 }
 
 class HttpCheck final : public Check {
@@ -84,10 +72,7 @@ class HttpCheck final : public Check {
       : context_(context), settings_(std::move(settings)) {}
 
   void start(Attempt attempt, TimePoint deadline) override {
-    auto request = settings_->request;
-    // The runner's deadline decides, as it knows of frozen time; this limit is for a check without a runner.
-    request.timeout = std::max(deadline - context_.loop.now(), Duration::zero()) + std::chrono::seconds(1);
-    call_ = context_.http.start(std::move(request),
+    call_ = context_.http.start(with_deadline(settings_->request, deadline - context_.loop.now()),
                                 [this, attempt = std::move(attempt)](const HttpClient::Outcome& outcome) {
                                   attempt.finish(judge(*settings_, outcome));
                                 });
@@ -134,6 +119,11 @@ void read_url(const config::CheckSpec& spec, const config::Config& config, Setti
 }
 
 void read_request(const config::Fields& fields, loop::HttpRequest& request) {
+  if (const auto path = fields.optional_text("socket")) {
+    const auto endpoint = Endpoint::parse("unix:" + *path);
+    if (!endpoint) fields.problem("socket", "is not the path of a unix socket: " + endpoint.error().message);
+    request.unix_path = *path;
+  }
   request.method = fields.text("method", "GET");
   const bool word =
       !request.method.empty() && std::all_of(request.method.begin(), request.method.end(),
@@ -143,6 +133,17 @@ void read_request(const config::Fields& fields, loop::HttpRequest& request) {
   }
   request.headers = fields.headers("headers");
   request.body = fields.text("body", "");
+}
+
+template <typename Condition>
+void read_conditions(const config::Fields& fields, const char* key, std::vector<Condition>& conditions) {
+  for (const auto& [place, condition] : fields.text_map(key)) {
+    if (auto read = Condition::parse(place, condition)) {
+      conditions.push_back(*std::move(read));
+    } else {
+      fields.entry_problem(key, place, read.error().message);
+    }
+  }
 }
 
 void read_expectations(const config::Fields& fields, Settings& settings) {
@@ -156,13 +157,8 @@ void read_expectations(const config::Fields& fields, Settings& settings) {
   }
   if (ranges.empty()) fields.problem("expect_status", "allows no status at all");
   settings.body = fields.optional_text("expect_body");
-  for (const auto& [pointer, condition] : fields.text_map("expect_json")) {
-    if (auto read = JsonCondition::parse(pointer, condition)) {
-      settings.json.push_back(*std::move(read));
-    } else {
-      fields.problem("expect_json", checks::quoted(pointer) + ": " + read.error().message);
-    }
-  }
+  read_conditions(fields, "expect_header", settings.headers);
+  read_conditions(fields, "expect_json", settings.json);
   const bool needs_body = settings.body || !settings.json.empty();
   if (needs_body && settings.request.method == "HEAD") {
     fields.problem("method", "HEAD has no body, and expect_body or expect_json needs one");

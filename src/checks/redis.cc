@@ -26,6 +26,8 @@ constexpr std::uint16_t kPort = 6379;
 constexpr std::size_t kLongestAnswer = 64 * 1024;  // of one attempt
 constexpr int kMostDatabases = 1'000'000;
 
+enum class Role { any, master, replica };
+
 struct Settings {
   Endpoint endpoint;
   std::optional<loop::TlsSettings> tls;
@@ -34,6 +36,7 @@ struct Settings {
   std::string password;
   int database = 0;
   bool write = true;
+  Role role = Role::any;
   std::string key;  // of this instance: others may check the same server
 };
 
@@ -80,23 +83,60 @@ std::string command(const std::vector<std::string>& words) {
   return text;
 }
 
+// What the user can do about an answer that Redis' own words do not tell.
+std::string advice(std::string_view question, std::string_view prefix) {
+  const bool about_key = question == "SET" || question == "GET";
+  if (prefix == "NOPERM" && about_key) return " (the user needs +set +get ~probegate:*, or write: false)";
+  if (prefix == "NOPERM") return " (the user needs +" + to_lower(question) + ")";
+  if (prefix == "READONLY") return " (write: false checks a replica without writing)";
+  if (prefix == "MOVED" || prefix == "ASK") {
+    return " (a cluster keeps the key on that node; write: false checks this one)";
+  }
+  return "";
+}
+
 CheckResult error_reply(const std::string& name, const std::string& text) {
   const std::string_view prefix = std::string_view(text).substr(0, text.find(' '));
-  const std::string told = name + ": " + text;
+  const std::string told = name + ": " + text + advice(name, prefix);
   for (const std::string_view refusal : {"NOAUTH", "WRONGPASS", "NOPERM", "DENIED"}) {
     if (prefix == refusal) return CheckResult::fail(FailKind::auth, told);
   }
-  if (prefix == "MOVED" || prefix == "ASK") {
-    return CheckResult::fail(FailKind::answer, told + " (a cluster keeps the key on another node)");
-  }
   // The server speaks and says why it cannot serve: LOADING, MASTERDOWN, BUSY, READONLY, MISCONF, OOM,
-  // NOREPLICAS, CLUSTERDOWN. Only "ERR" depends on what was asked.
+  // NOREPLICAS, CLUSTERDOWN, MOVED. Only "ERR" depends on what was asked.
   if (prefix != "ERR") return CheckResult::fail(FailKind::answer, told);
   if (text.find("max number of clients") != std::string::npos)
     return CheckResult::fail(FailKind::connect, text);
   if (name == "AUTH") return CheckResult::fail(FailKind::auth, told);
   if (name == "SELECT") return CheckResult::fail(FailKind::config, told);
   return CheckResult::fail(FailKind::answer, told);
+}
+
+// The value of one line of INFO, "name:value".
+std::string_view info_value(std::string_view info, std::string_view name) {
+  for (auto line : split(info, '\n')) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.starts_with(name) && line.substr(name.size()).starts_with(':'))
+      return line.substr(name.size() + 1);
+  }
+  return {};
+}
+
+// A replica whose link is down goes on answering, with what it last heard: only this tells.
+std::optional<CheckResult> judge_role(Role wanted, std::string_view info) {
+  const auto role = info_value(info, "role");
+  if (role != "master" && role != "slave") {
+    return CheckResult::fail(FailKind::protocol, "INFO replication names no role");
+  }
+  const bool is_replica = role == "slave";
+  if (is_replica != (wanted == Role::replica)) {
+    return CheckResult::fail(FailKind::answer, is_replica ? "the server is a replica, expected a master"
+                                                          : "the server is a master, expected a replica");
+  }
+  if (!is_replica || info_value(info, "master_link_status") == "up") return std::nullopt;
+  std::string message = "the replica's link to its master is down";
+  const auto down_for = parse_decimal<int>(info_value(info, "master_link_down_since_seconds"));
+  if (down_for) message += ", for " + std::to_string(*down_for) + " s";
+  return CheckResult::fail(FailKind::answer, message);
 }
 
 class RedisCheck final : public Check, private loop::ConnectionObserver {
@@ -111,13 +151,14 @@ class RedisCheck final : public Check, private loop::ConnectionObserver {
   }
 
   const char* phase() const noexcept override {
-    return asked_.empty() ? "connecting" : "waiting for the answer";
+    if (!asked_.empty()) return "waiting for the answer";
+    return connection_ ? connection_->phase() : nullptr;
   }
 
  private:
   struct Question {
     const char* name;
-    std::string expected;
+    std::string expected;  // unless it is INFO
   };
 
   void connect() {
@@ -147,6 +188,7 @@ class RedisCheck final : public Check, private loop::ConnectionObserver {
       add({"SELECT", std::to_string(settings_->database)}, "SELECT", "OK");
     }
     add({"PING"}, "PING", "PONG");
+    if (settings_->role != Role::any) add({"INFO", "replication"}, "INFO", "");
     if (settings_->write) {
       const std::string value = random_hex();
       add({"SET", settings_->key, value, "EX", "5"}, "SET", "OK");
@@ -175,8 +217,9 @@ class RedisCheck final : public Check, private loop::ConnectionObserver {
         .finish(pass_or_expiring(connection_->certificate_left(), settings_->min_days_left));
   }
 
-  static std::optional<CheckResult> judge(const Question& question, const Reply& reply) {
+  std::optional<CheckResult> judge(const Question& question, const Reply& reply) const {
     if (reply.type == REDIS_REPLY_ERROR) return error_reply(question.name, reply.text);
+    if (question.name == std::string_view("INFO")) return judge_role(settings_->role, reply.text);
     if (reply.type != REDIS_REPLY_NIL && reply.text == question.expected) return std::nullopt;
     const std::string gave = reply.type == REDIS_REPLY_NIL ? "nothing" : quoted(reply.text);
     return CheckResult::fail(FailKind::answer, std::string(question.name) + " gave " + gave + ", expected " +
@@ -184,10 +227,19 @@ class RedisCheck final : public Check, private loop::ConnectionObserver {
   }
 
   void on_end() override {
-    lost(CheckResult::fail(FailKind::connect, "the server closed the connection before it answered"));
+    lost(CheckResult::fail(FailKind::connect,
+                           "the server closed the connection before it answered" + maybe_tls()));
   }
 
-  void on_failed(Phase phase, const std::string& why) override { lost(failed_connection(phase, why)); }
+  void on_failed(Phase phase, const std::string& why) override {
+    lost(failed_connection(phase, phase == Phase::established ? why + maybe_tls() : why));
+  }
+
+  // Redis says nothing to a client that speaks plain text to a port for TLS.
+  std::string maybe_tls() const {
+    const bool plain = !settings_->tls && !settings_->endpoint.is_unix();
+    return plain && received_ == 0 ? "; a port that wants TLS does so, and is asked with rediss://" : "";
+  }
 
   void lost(CheckResult result) {
     // The server was restarted since the last attempt: that it is gone says nothing about the new one.
@@ -263,11 +315,15 @@ CheckPlan read_redis(const config::CheckSpec& spec, const config::Config&) {
   if (!settings.user.empty() && settings.password.empty())
     spec.fields.problem("url", "a user needs a password");
   settings.write = spec.fields.boolean("write", settings.write);
+  settings.role = spec.fields.choice(
+      "role", Role::any, {{"any", Role::any}, {"master", Role::master}, {"replica", Role::replica}});
+  if (settings.role == Role::replica && settings.write)
+    spec.fields.contradiction("role", "a replica takes no writes; set write: false");
   settings.min_days_left = spec.tls.min_days_left;
   settings.key = "probegate:" + random_hex();
 
   plan.secrets.push_back(settings.password);
-  if (settings.user != "default") plan.secrets.push_back(settings.user);  // NOPERM names it
+  if (!settings.user.empty()) plan.secrets.push_back("User " + settings.user + " ");  // NOPERM names it
   plan.target = settings.endpoint.to_string();
   if (settings.database != 0) plan.target += "/" + std::to_string(settings.database);
   plan.make = [settings = std::make_shared<const Settings>(std::move(settings))](

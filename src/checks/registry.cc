@@ -6,8 +6,13 @@ namespace probegate::checks {
 namespace {
 
 constexpr CheckType kCheckTypes[] = {
-    {"http", read_http}, {"postgres", read_postgres},   {"redis", read_redis},
-    {"tcp", read_tcp},   {"websocket", read_websocket},
+    {"grpc", read_grpc},          //
+    {"http", read_http},          //
+    {"mysql", read_mysql},        //
+    {"postgres", read_postgres},  //
+    {"redis", read_redis},        //
+    {"tcp", read_tcp},            //
+    {"websocket", read_websocket},
 };
 
 }  // namespace

@@ -11,7 +11,9 @@
 
 namespace probegate::checks {
 
+CheckPlan read_grpc(const config::CheckSpec& spec, const config::Config& config);
 CheckPlan read_http(const config::CheckSpec& spec, const config::Config& config);
+CheckPlan read_mysql(const config::CheckSpec& spec, const config::Config& config);
 CheckPlan read_postgres(const config::CheckSpec& spec, const config::Config& config);
 CheckPlan read_redis(const config::CheckSpec& spec, const config::Config& config);
 CheckPlan read_tcp(const config::CheckSpec& spec, const config::Config& config);

@@ -29,16 +29,17 @@ class TcpCheck final : public Check, private loop::ConnectionObserver {
   void start(Attempt attempt, TimePoint) override {
     attempt_ = std::move(attempt);
     received_.clear();
-    phase_ = "connecting";
     connection_.emplace(context_.loop, context_.resolver, settings_->address, settings_->tls,
                         static_cast<loop::ConnectionObserver&>(*this));
   }
 
-  const char* phase() const noexcept override { return phase_; }
+  const char* phase() const noexcept override {
+    const char* opening = connection_ ? connection_->phase() : nullptr;
+    return opening != nullptr ? opening : "waiting for the expected text";
+  }
 
  private:
   void on_open() override {
-    phase_ = "waiting for the expected text";
     if (settings_->send && !connection_->write(*settings_->send)) {
       return finish(CheckResult::fail(FailKind::connect, "the connection broke"));
     }
@@ -72,7 +73,6 @@ class TcpCheck final : public Check, private loop::ConnectionObserver {
   const CheckContext context_;
   const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
   Attempt attempt_;
-  const char* phase_ = nullptr;
   std::optional<loop::Connection> connection_;
   std::string received_;
 };

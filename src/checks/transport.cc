@@ -1,5 +1,6 @@
 #include "checks/transport.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace probegate::checks {
@@ -17,6 +18,25 @@ CheckResult failed_connection(loop::ConnectionObserver::Phase phase, const std::
     case Phase::established: return CheckResult::fail(FailKind::connect, "the connection broke: " + why);
   }
   return CheckResult::fail(FailKind::connect, why);
+}
+
+CheckResult failed_request(const loop::HttpFailure& failure) {
+  using Kind = loop::HttpFailure::Kind;
+  switch (failure.kind) {
+    case Kind::resolve: return CheckResult::fail(FailKind::resolve, failure.message);
+    case Kind::connect: return CheckResult::fail(FailKind::connect, failure.message);
+    case Kind::tls: return CheckResult::fail(FailKind::tls, failure.message);
+    case Kind::protocol: return CheckResult::fail(FailKind::protocol, failure.message);
+    case Kind::timeout: return CheckResult::fail(FailKind::timeout, failure.message);
+    case Kind::local: return CheckResult::inconclusive(failure.message);
+    case Kind::internal: return CheckResult::fail(FailKind::internal, failure.message);
+  }
+  return CheckResult::fail(FailKind::internal, failure.message);
+}
+
+loop::HttpRequest with_deadline(loop::HttpRequest request, Duration left) {
+  request.timeout = std::max(left, Duration::zero()) + std::chrono::seconds(1);
+  return request;
 }
 
 loop::TlsSettings tls_settings(const config::TlsOptions& options) {

@@ -1,4 +1,4 @@
-// What the checks that talk over a loop::Connection share.
+// What the checks that talk over a loop::Connection, or over HTTP, share.
 #pragma once
 
 #include <optional>
@@ -7,11 +7,19 @@
 #include "config/config.h"
 #include "health/check_result.h"
 #include "loop/connection.h"
+#include "loop/http_client.h"
 
 namespace probegate::checks {
 
 // The result for a connection that failed in that phase. Our own lack of descriptors is nobody else's fault.
 health::CheckResult failed_connection(loop::ConnectionObserver::Phase phase, const std::string& why);
+
+// The same for an HTTP request.
+health::CheckResult failed_request(const loop::HttpFailure& failure);
+
+// The request with a limit just behind the deadline. The runner's deadline decides, as it knows of frozen
+// time; this limit is for a check without a runner.
+loop::HttpRequest with_deadline(loop::HttpRequest request, Duration left);
 
 loop::TlsSettings tls_settings(const config::TlsOptions& options);
 

@@ -25,6 +25,9 @@ struct Url {
   std::string authority() const;  // for Host: the port only where it was written
 };
 
+// Nothing where a % is not followed by two hexadecimal digits.
+std::optional<std::string> percent_decoded(std::string_view text);
+
 // The error never repeats the text: it may hold a password.
 Result<Url> parse_url(std::string_view text);
 

@@ -55,7 +55,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   void start(Attempt attempt, TimePoint) override {
     attempt_ = std::move(attempt);
     farewell_.stop();
-    phase_ = "connecting";
+    phase_ = nullptr;
     parser_.reset();
     frames_.emplace(kLongestMessage);
     message_.clear();
@@ -65,7 +65,9 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
                         static_cast<loop::ConnectionObserver&>(*this));
   }
 
-  const char* phase() const noexcept override { return phase_; }
+  const char* phase() const noexcept override {
+    return phase_ != nullptr || !connection_ ? phase_ : connection_->phase();
+  }
 
  private:
   void on_open() override {
@@ -193,7 +195,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   const CheckContext context_;
   const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
   Attempt attempt_;
-  const char* phase_ = nullptr;
+  const char* phase_ = nullptr;  // null until the connection is open
   std::optional<loop::Connection> connection_;
   loop::Timer farewell_;
   proto::OfferedHandshake offered_;

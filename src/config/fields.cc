@@ -216,6 +216,14 @@ void Fields::item_problem(std::string_view key, std::size_t item, std::string_vi
   report(*node->items[item], join_path(node_->path, key), message, false);
 }
 
+void Fields::entry_problem(std::string_view key, std::string_view entry, std::string_view message) const {
+  const Node* map = node_->find(key);
+  const Node* node = map ? map->find(entry) : nullptr;
+  if (!node) return problem(key, message);
+  if (node->broken) return;
+  report(*node, join_path(join_path(node_->path, key), entry), message, false);
+}
+
 void Fields::contradiction(std::string_view key, std::string_view message) const {
   const Node* node = node_->find(key);
   if (node && node->broken) return;

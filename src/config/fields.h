@@ -101,7 +101,9 @@ class Fields {
   // a value that is reported already, so that one mistake gives one line.
   void problem(std::string_view key, std::string_view message) const;
   void item_problem(std::string_view key, std::size_t item,
-                    std::string_view message) const;                         // at a list's item
+                    std::string_view message) const;  // at a list's item
+  void entry_problem(std::string_view key, std::string_view entry,
+                     std::string_view message) const;  // at the value of a mapping's entry
   void contradiction(std::string_view key, std::string_view message) const;  // at the key
   void problem_here(std::string_view message) const;  // at the key that names this mapping
 

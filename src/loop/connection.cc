@@ -70,6 +70,17 @@ class Connection::Impl final : private StreamObserver {
     stream_.half_close();
   }
 
+  const char* phase() const noexcept {
+    switch (phase_) {
+      case Phase::resolve: return "resolving the name";
+      case Phase::connect: return "connecting";
+      case Phase::tls: return "in the TLS handshake";
+      case Phase::established:
+      case Phase::local: return nullptr;
+    }
+    return nullptr;
+  }
+
   std::optional<Duration> certificate_left() const {
     return tls_ ? tls_->certificate_left(loop_.wall_now()) : std::nullopt;
   }
@@ -236,6 +247,8 @@ Connection::~Connection() = default;
 bool Connection::write(std::string_view bytes) { return impl_->write(bytes); }
 
 void Connection::shutdown() { impl_->shutdown(); }
+
+const char* Connection::phase() const noexcept { return impl_->phase(); }
 
 std::optional<Duration> Connection::certificate_left() const { return impl_->certificate_left(); }
 

@@ -50,6 +50,9 @@ class Connection {
   [[nodiscard]] bool write(std::string_view bytes);
   void shutdown();  // TLS close_notify where it applies, then FIN
 
+  // What it is busy with until on_open, for messages: "connecting". Null after it.
+  const char* phase() const noexcept;
+
   // After on_open over TLS: how long until the peer's certificate ends (negative: it has).
   std::optional<Duration> certificate_left() const;
 

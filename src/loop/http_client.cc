@@ -115,6 +115,10 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
       response_.status = static_cast<int>(status);
       return finish(std::move(response_));
     }
+    if (old_version_) {
+      return finish(
+          failed(HttpFailure::Kind::protocol, "the peer does not speak HTTP/2: it answered in HTTP/1"));
+    }
     if (head_too_large_) {
       return finish(failed(HttpFailure::Kind::protocol, "the head of the answer is larger than 64 KiB"));
     }
@@ -182,9 +186,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
       append(connect_to_, target_.connect_to);
       set(CURLOPT_CONNECT_TO, connect_to_.get());
     }
-    if (request_.http2_prior_knowledge) {
-      set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
-    }
+    if (request_.http2) set_up_http2();
     set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_open_socket);
     set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
     set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
@@ -194,6 +196,17 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     set_up_method();
     set_up_headers();
     if (target_.https) set_up_tls();
+  }
+
+  void set_up_http2() {
+    if (target_.https) {
+      set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+      return;
+    }
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+    // curl 7.88 fails when it uses such a connection again ("Error in the HTTP2 framing layer").
+    set(CURLOPT_FRESH_CONNECT, 1L);
+    set(CURLOPT_FORBID_REUSE, 1L);
   }
 
   void set_up_method() {
@@ -280,6 +293,8 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     if (line.starts_with("HTTP/")) {  // a new head: what came before was 1xx
       response_.headers.clear();
       head_complete_ = false;
+      old_version_ = request_.http2 && line.starts_with("HTTP/1");
+      if (old_version_) return false;
       if (target_.https) note_certificate();
       return true;
     }
@@ -370,6 +385,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   int no_socket_ = 0;  // errno where none could be opened
   std::size_t head_size_ = 0;
   bool head_too_large_ = false;
+  bool old_version_ = false;  // the peer does not speak the HTTP/2 that was asked for
   HttpResponse response_;
   std::optional<HttpClient::Outcome> outcome_;
   Timer timeout_;

@@ -31,7 +31,7 @@ struct HttpRequest {
   Duration timeout = std::chrono::seconds(2);  // of everything: resolve, connect, TLS, answer
   std::size_t max_body = 64 * 1024;            // more is cut off, and `truncated` says so
   std::optional<TlsSettings> tls;              // for https; empty: the system's authorities, verified
-  bool http2_prior_knowledge = false;          // gRPC over plain TCP
+  bool http2 = false;                          // and nothing older, also over plain TCP, as gRPC is spoken
 };
 
 struct HttpResponse {

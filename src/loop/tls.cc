@@ -238,6 +238,24 @@ std::optional<Duration> TlsClient::certificate_left(WallTime now) const {
   return loop::certificate_left(SSL_get0_peer_certificate(ssl_.get()), now);
 }
 
+bool handshake_done(const SSL* session) { return session != nullptr && SSL_is_init_finished(session) == 1; }
+
+std::optional<std::string> peer_problem(const SSL* session, const std::string& name) {
+  const long verdict = SSL_get_verify_result(session);
+  if (verdict != X509_V_OK) return X509_verify_cert_error_string(verdict);
+  X509* certificate = SSL_get0_peer_certificate(session);
+  if (certificate == nullptr) return "the peer has no certificate";
+  const bool fits = is_ip(name) ? X509_check_ip_asc(certificate, name.c_str(), 0) == 1
+                                : X509_check_host(certificate, name.data(), name.size(),
+                                                  X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;
+  if (fits) return std::nullopt;
+  return "hostname mismatch: the peer's certificate is not for " + name;
+}
+
+std::optional<Duration> peer_certificate_left(const SSL* session, WallTime now) {
+  return session != nullptr ? certificate_left(SSL_get0_peer_certificate(session), now) : std::nullopt;
+}
+
 std::optional<Duration> certificate_left(const X509* certificate, WallTime now) {
   if (certificate == nullptr) return std::nullopt;
   std::tm end{};

@@ -98,6 +98,12 @@ class TlsClient {
   bool heard_ = false;  // the peer has sent something
 };
 
+// For libraries that do TLS by themselves and give us the session, null before there is one: whether the
+// handshake is over, and what is then wrong with the peer's certificate for this name.
+bool handshake_done(const SSL* session);
+std::optional<std::string> peer_problem(const SSL* session, const std::string& name);
+std::optional<Duration> peer_certificate_left(const SSL* session, WallTime now);
+
 // How long until the certificate ends; negative: it has.
 std::optional<Duration> certificate_left(const X509* certificate, WallTime now);
 

@@ -12,11 +12,19 @@ from support.waiting import wait_until
 
 
 class Redis:
-    """A server that runs between start() and stop(); the address is known before it starts."""
+    """A server that runs between start() and stop(); the address is known before it starts.
 
-    def __init__(self, password=None):
+    `settings` are more lines of redis.conf. With `certificate` (files of certificate and key) it speaks TLS on `tls_port`, too.
+    """
+
+    def __init__(self, password=None, settings=(), certificate=None):
         self.port = free_port()
+        self.tls_port = free_port() if certificate else None
         self.password = password
+        self._settings = list(settings)
+        if certificate:
+            self._settings += [f"tls-port {self.tls_port}", f"tls-cert-file {certificate[0]}",
+                               f"tls-key-file {certificate[1]}", "tls-auth-clients no"]
         self.home = tempfile.mkdtemp(prefix="probegate-redis-")
         if unprivileged_user():
             shutil.chown(self.home, unprivileged_user())
@@ -35,7 +43,8 @@ class Redis:
         config = os.path.join(self.home, "redis.conf")
         with open(config, "w") as file:
             file.write(f"bind 127.0.0.1\nport {self.port}\nunixsocket {self.socket_path}\ndir {self.home}\n"
-                       "save \"\"\nappendonly no\n" + (f"requirepass {self.password}\n" if self.password else ""))
+                       "save \"\"\nappendonly no\n" + (f"requirepass {self.password}\n" if self.password else "")
+                       + "".join(f"{line}\n" for line in self._settings))
         self._server = Child("redis", ["redis-server", config], os.path.join(self.home, "log"),
                              user=unprivileged_user(), cwd=self.home)
 
@@ -44,14 +53,22 @@ class Redis:
                 raise AssertionError(f"redis ended at its start:\n{self._server.output()}")
             try:
                 return self.client().ping()
+            except (redis.AuthenticationError, redis.BusyLoadingError):  # ConnectionErrors, but of a server that answers
+                return True
             except redis.ConnectionError:
                 return False
+            except redis.ResponseError:
+                return True
 
         wait_until(answers, "Redis to answer")
         return self
 
-    def client(self):
-        return redis.Redis.from_url(self.url(), socket_timeout=5, socket_connect_timeout=5)
+    def add_settings(self, *lines):
+        """For the next start."""
+        self._settings += lines
+
+    def client(self, database=0, timeout=5):
+        return redis.Redis.from_url(self.url(database=database), socket_timeout=timeout, socket_connect_timeout=5)
 
     def stop(self):
         if self._server:

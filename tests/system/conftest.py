@@ -14,8 +14,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 # pylint: disable=wrong-import-position
 from support import backends, dns, probegate
+from support.certificates import Authority
 from support.chaos import ChaosGate
 from support.chat import Chat
+from support.grpc_health import HealthServer
+from support.mariadb import MariaDb
 from support.postgres import Postgres
 from support.probegate import Probegate
 from support.redis import Redis
@@ -28,6 +31,7 @@ class Rig:
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="probegate-test-")
+        os.chmod(self.directory, 0o711)  # servers run as somebody else and read their certificates here
         self.made = []
 
     def _keep(self, server):
@@ -42,6 +46,9 @@ class Rig:
     def redis(self, **options):
         return self._keep(Redis(**options))
 
+    def mariadb(self, **options):
+        return self._keep(MariaDb(**options))
+
     def chat(self, postgres, redis, **options):
         return self._keep(Chat(postgres, redis, **options))
 
@@ -53,11 +60,17 @@ class Rig:
     def http_backend(self, **options):
         return self._keep(backends.HttpBackend(**options))
 
+    def grpc_server(self, **options):
+        return self._keep(HealthServer(**options))
+
     def scripted(self, script, **options):
         return self._keep(backends.Scripted(script, **options))
 
     def chaos(self, target):
         return self._keep(ChaosGate(target))
+
+    def authority(self, name="authority"):
+        return Authority(self.directory, name)
 
     def name_server(self, mode):
         return self._keep(dns.NameServer(mode, self.directory))

@@ -5,6 +5,7 @@
 
 #include "checks/expectations.h"
 #include "tests/component/checks/check_fixture.h"
+#include "tests/component/checks/private_server.h"
 #include "tests/support/test_tls.h"
 
 namespace probegate::test {
@@ -197,6 +198,12 @@ TEST_CASE("JSON conditions compare numbers as numbers, and nothing passes when i
       {R"([1,2])", "/-", "exists", false},
       {R"([1,2])", "/99999999999999999999999", "exists", false},
       {R"({"a/b":{"c~d":1}})", "/a~1b/c~0d", "== 1", true},
+      {R"({"a":["x",5]})", "/a", "contains x", true},
+      {R"({"a":["x",5]})", "/a", "contains 5", true},
+      {R"({"a":["xy",5]})", "/a", "contains x", false},
+      {R"({"a":"all is well"})", "/a", "contains is we", true},
+      {R"({"a":"all is well"})", "/a", "contains \"all \"", true},
+      {R"({"a":5})", "/a", "contains 5", false},
       {R"(7)", "", "== 7", true},
   };
   for (const auto& c : cases) {
@@ -215,6 +222,40 @@ TEST_CASE("JSON conditions complain in words, without flooding them") {
   CHECK(complaint(R"({"a":[2]})", "/a") == "/a is an array, expected == 1");
   CHECK(complaint("2", "") == "the document is 2, expected == 1");
   CHECK(complaint("{\"a\":\"" + std::string(5000, 'x') + "\"}", "/a").size() < 200);
+}
+
+TEST_CASE("HTTP check judges headers, by their name in any case and joined where they repeat") {
+  const std::string answer =
+      "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nX-Build: 42\r\nVia: a\r\nvia: "
+      "b\r\n"
+      "X-Empty:\r\nContent-Length: 2\r\n\r\n{}";
+  const auto ask_with = [&](const std::string& conditions) {
+    return ask_for(", expect_header: {" + conditions + "}", answer);
+  };
+  CHECK(ask_with("content-type: contains json, X-BUILD: '== 42', via: '== a, b', x-empty: exists") == "pass");
+  CHECK(ask_with("x-build: '> 41', content-length: '<= 2', x-Build: '!= 43'") == "pass");
+  CHECK(ask_with("content-type: contains html") ==
+        "answer: the header content-type is \"application/json; charset=utf-8\", expected contains html");
+  CHECK(ask_with("x-build: '> 42'") == "answer: the header x-build is \"42\", expected > 42");
+  CHECK(ask_with("via: '> 1'") == "answer: the header via is \"a, b\", expected > 1");
+  CHECK(ask_with("x-none: '!= 1'") == "answer: the header x-none is missing, expected != 1");
+}
+
+TEST_CASE("HTTP check talks over a unix socket where one is named, and takes a redirect for an answer") {
+  TempDir directory;
+  const std::string socket = directory / "http.sock";
+  CheckUnderTest check(
+      http_plan("url: 'http://auth.internal/health', expect_status: [302], socket: " + socket));
+  FakePeer peer(
+      check.loop,
+      [](std::size_t) {
+        return Script{
+            expect("\r\n\r\n"),
+            send("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")};
+      },
+      Endpoint::unix_socket(socket));
+  CHECK(text(check.attempt()) == "pass");
+  CHECK(peer.client(0).received.find("Host: auth.internal\r\n") != std::string::npos);
 }
 
 TEST_CASE("HTTP check says in which phase it failed") {
@@ -304,9 +345,17 @@ TEST_CASE("HTTP check's configuration mistakes are reported where they are") {
   CHECK_THAT(problems_of("url: 'http://a/', method: HEAD, expect_body: x"),
              Catch::Contains("HEAD has no body"));
   CHECK_THAT(problems_of("url: 'http://a/', expect_json: {status: exists}"),
-             Catch::Contains("\"status\" is not a JSON pointer"));
+             Catch::Contains(":3:60: checks.it.expect_json.status: \"status\" is not a JSON pointer"));
+  CHECK_THAT(problems_of("url: 'http://a/', expect_json: {/a~2b: exists}"),
+             Catch::Contains("(~0 is ~, ~1 is /)"));
+  CHECK_THAT(problems_of("url: 'http://a/', expect_header: {server: x, etag: exists, age: '< old'}"),
+             Catch::Contains(":3:62: checks.it.expect_header.server: a condition begins with") &&
+                 Catch::Contains(":3:84: checks.it.expect_header.age: < compares numbers only"));
+  CHECK_THAT(problems_of("url: 'http://a/', expect_header: {'a b': exists}"),
+             Catch::Contains("is not a header's name"));
+  CHECK_THAT(problems_of("url: 'http://a/', socket: here"), Catch::Contains("socket: "));
   CHECK_THAT(problems_of("url: 'http://a/', expect_json: {/status: ok}"),
-             Catch::Contains("a condition begins with == != < <= > >=, or is exists"));
+             Catch::Contains("a condition begins with == != < <= > >= or contains, or is exists"));
   CHECK_THAT(problems_of("url: 'http://a/', expect_json: {/n: '> many'}"),
              Catch::Contains("> compares numbers only"));
   CHECK_THAT(problems_of("url: 'http://a/', expect_json: {/n: '=='}"),

@@ -147,7 +147,8 @@ TEST_CASE("Redis check bounds what it reads") {
 
 TEST_CASE("Redis check says connect when the peer hangs up") {
   CHECK(text(ask_peer({expect("PING\r\n"), close()})) ==
-        "connect: the server closed the connection before it answered");
+        "connect: the server closed the connection before it answered; a port that wants TLS does so, and is "
+        "asked with rediss://");
   CHECK(ask_peer({expect("PING\r\n"), reset()}).error->kind == FailKind::connect);
 }
 

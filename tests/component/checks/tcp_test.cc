@@ -86,7 +86,7 @@ TEST_CASE("TCP check waits for the runner's deadline, and says what it waits for
   FakePeer peer(
       check.loop, [](std::size_t) { return Script{}; }, Endpoint::tcp("127.0.0.1", port));
   check.start();
-  CHECK(std::string(check.check->phase()) == "connecting");
+  CHECK(std::string(check.check->phase()) == "resolving the name");
   REQUIRE(check.loop.until([&] { return peer.connections() == 1; }));
   check.loop.settle();
   CHECK(std::string(check.check->phase()) == "waiting for the expected text");

@@ -26,13 +26,15 @@ checks:
   c: {type: websocket, url: /ws}
   d: {type: http, url: "http://h"}
   e: {type: tcp, address: "h:1"}
+  f: {type: grpc, url: "grpc://h:1"}
+  g: {type: mysql, url: "mysql://h/d"}
 auth: {url: "http://h", bypass: {header: x-b, secret: s}}
 alerts: [{to: "https://h"}]
 """
 GIVEN = {"platform", "checks", "auth", "auth.url", "auth.bypass", "auth.bypass.header", "auth.bypass.secret", "alerts",
          "alerts[].to", "checks.postgres.type", "checks.postgres.url", "checks.redis.type", "checks.redis.url",
          "checks.websocket.type", "checks.websocket.url", "checks.http.type", "checks.http.url", "checks.tcp.type",
-         "checks.tcp.address"}
+         "checks.tcp.address", "checks.grpc.type", "checks.grpc.url", "checks.mysql.type", "checks.mysql.url"}
 
 WRONG_WORDS = ["nonsense", 5, [], {}]
 # For each kind of read: values the key must take, and values it must refuse.

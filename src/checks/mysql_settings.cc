@@ -1,0 +1,130 @@
+#include "checks/mysql_settings.h"
+
+#include "base/text.h"
+#include "checks/transport.h"
+#include "checks/url.h"
+
+namespace probegate::checks {
+namespace {
+
+constexpr std::uint16_t kPort = 3306;
+constexpr const char* kAuthorities = "/etc/ssl/certs/ca-certificates.crt";
+
+void read_url(const config::Fields& fields, const std::string& text, MysqlSettings& settings) {
+  const auto url = parse_url(text);
+  if (!url)
+    return fields.problem("url", "is not mysql://user:password@host:3306/dbname: " + url.error().message);
+  const std::string scheme = url->scheme.substr(0, url->scheme.find('+'));  // mysql+driver, as ORMs write it
+  if (scheme != "mysql" && scheme != "mariadb")
+    return fields.problem("url", "starts with mysql:// or mariadb://");
+  settings.endpoint = url->endpoint(kPort);
+  settings.user = url->user.value_or("");
+  settings.password = url->password.value_or("");
+  settings.raw_password = url->raw_password;
+
+  const std::string_view target = url->target;
+  const auto path = target.substr(1, target.find('?') - 1);
+  settings.database = percent_decoded(path).value_or("");
+  if (path.find('/') != std::string_view::npos)
+    fields.problem("url", "the path is the name of a database, /app");
+  const auto question = target.find('?');
+  if (question == std::string_view::npos) return;
+  for (const auto parameter : split(target.substr(question + 1), '&')) {
+    const auto name = to_lower(parameter.substr(0, parameter.find('=')));
+    if (name == "socket" || name == "unix_socket") {
+      const auto value = percent_decoded(parameter.substr(std::min(parameter.size(), name.size() + 1)));
+      auto endpoint = Endpoint::parse("unix:" + value.value_or(""));
+      if (!endpoint) return fields.problem("url", "the socket is the path of a unix socket");
+      settings.endpoint = *std::move(endpoint);
+    } else if (name.find("ssl") != std::string::npos || name.find("tls") != std::string::npos) {
+      fields.problem("url", "TLS is asked for with the key tls, not in the URL");
+    }  // what drivers know besides, such as a character set, is of no use to us
+  }
+}
+
+void read_parts(const config::Fields& fields, bool has_url, MysqlSettings& settings) {
+  const auto port = fields.integer("port", kPort, 1, 65535);
+  for (const char* key : {"host", "port", "user", "dbname"}) {
+    if (has_url && fields.has(key)) fields.contradiction(key, "url is set too; keep one of the two");
+  }
+  const auto host = fields.optional_text("host");
+  const auto user = fields.optional_text("user");
+  const auto database = fields.optional_text("dbname");
+  if (const auto password = fields.secret("password")) settings.password = *password;
+  if (has_url) return;
+  if (!host) return fields.problem("url", "is missing; set url, or host and its companions");
+  settings.user = user.value_or("");
+  settings.database = database.value_or("");
+  settings.endpoint = Endpoint::tcp(*host, static_cast<std::uint16_t>(port));
+  if (!host->starts_with('/')) return;
+  auto endpoint = Endpoint::parse("unix:" + *host);
+  if (!endpoint) return fields.problem("host", endpoint.error().message);
+  settings.endpoint = *std::move(endpoint);
+}
+
+// "name" or "schema.name", each part plain or in backticks.
+std::optional<MysqlSettings::Table> parse_table(const std::string& written, const std::string& database) {
+  constexpr std::size_t kLongest = 64;
+  MysqlSettings::Table table{written, database, ""};
+  const auto parts = split(written, '.');
+  if (parts.size() > 2) return std::nullopt;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    auto part = parts[i];
+    if (part.size() >= 2 && part.starts_with('`') && part.ends_with('`'))
+      part = part.substr(1, part.size() - 2);
+    if (part.empty() || part.size() > 4 * kLongest || part.find_first_of("`/\\ \t") != part.npos)
+      return std::nullopt;
+    (parts.size() == 2 && i == 0 ? table.schema : table.name) = part;
+  }
+  return table;
+}
+
+void read_questions(const config::Fields& fields, MysqlSettings& settings) {
+  const auto names = fields.text_list("tables", {});
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    auto table = parse_table(names[i], settings.database);
+    if (!table) {
+      fields.item_problem("tables", i, "is not a table's name, expected name or schema.name");
+    } else if (table->schema.empty()) {
+      fields.item_problem("tables", i, "has no schema, and no database is named; write schema.name");
+    } else {
+      settings.tables.push_back(*std::move(table));
+    }
+  }
+  settings.query = fields.optional_text("query");
+  settings.expect = fields.optional_text("expect");
+  settings.writable = fields.boolean("writable", false);
+  if (settings.query && trim(*settings.query).empty()) fields.problem("query", "is empty");
+  if (settings.expect && !settings.query) fields.contradiction("expect", "needs a query");
+}
+
+}  // namespace
+
+MysqlSettings read_mysql_settings(const config::CheckSpec& spec) {
+  MysqlSettings settings;
+  settings.timeout = spec.timeout;
+  const auto url = spec.fields.secret_url("url");
+  if (url) read_url(spec.fields, *url, settings);
+  read_parts(spec.fields, url.has_value(), settings);
+  if (spec.fields.has("tls")) {
+    settings.tls = tls_settings(spec.tls);
+    if (settings.tls->server_name.empty()) settings.tls->server_name = settings.endpoint.host;
+    if (settings.tls->verify && settings.tls->server_name.empty())
+      spec.fields.section("tls").problem("server_name", "is missing: a unix socket has no name to verify");
+    settings.authorities = spec.tls.ca_file.value_or(kAuthorities);
+    settings.min_days_left = spec.tls.min_days_left;
+  }
+  read_questions(spec.fields, settings);
+  return settings;
+}
+
+std::vector<std::string> MysqlSettings::secrets() const {
+  // The server names the user, in quotes, when it refuses it. The quotes keep other words as they are.
+  return {password, raw_password, "'" + user + "'@"};
+}
+
+std::string MysqlSettings::target() const {
+  return database.empty() ? endpoint.to_string() : endpoint.to_string() + "/" + database;
+}
+
+}  // namespace probegate::checks

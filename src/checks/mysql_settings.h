@@ -1,0 +1,41 @@
+// The mysql check's configuration: where the server is, who we are, and what to ask. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/endpoint.h"
+#include "config/config.h"
+#include "loop/tls.h"
+
+namespace probegate::checks {
+
+struct MysqlSettings {
+  struct Table {
+    std::string written;  // as in the configuration
+    std::string schema;
+    std::string name;
+  };
+
+  Endpoint endpoint;
+  std::string user;
+  std::string password;
+  std::string raw_password;  // as written in a URL
+  std::string database;      // empty: none
+  std::optional<loop::TlsSettings> tls;
+  std::string authorities;  // a file
+  int min_days_left = 0;
+  std::vector<Table> tables;
+  std::optional<std::string> query;
+  std::optional<std::string> expect;
+  bool writable = false;
+  Duration timeout{};
+
+  std::vector<std::string> secrets() const;
+  std::string target() const;
+};
+
+MysqlSettings read_mysql_settings(const config::CheckSpec& spec);
+
+}  // namespace probegate::checks

@@ -1,0 +1,121 @@
+"""A MariaDB of one's own: a fresh data directory, a free loopback port and a unix socket."""
+
+import atexit
+import contextlib
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+
+import pymysql
+
+from support.ports import free_port
+from support.process import Child, as_user, unprivileged_user
+from support.waiting import wait_until
+
+USER = "gate"
+PASSWORD = "my-s3cret-passphrase"
+ADMIN = "admin"
+
+
+def _private_directory():
+    path = tempfile.mkdtemp(prefix="probegate-my-")
+    if unprivileged_user():
+        shutil.chown(path, unprivileged_user())
+    return path
+
+
+@functools.lru_cache(maxsize=None)
+def _template():
+    """Making a data directory takes seconds, a copy of it a tenth."""
+    home = _private_directory()
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    data = os.path.join(home, "data")
+    subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal",
+                    "--skip-test-db", "--innodb-log-file-size=4M"],
+                   check=True, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120,
+                   **as_user(unprivileged_user()))
+    return data
+
+
+class MariaDb:
+    """A server that runs between start() and stop(), with a database `shop` and a user who may read it."""
+
+    def __init__(self, settings=(), certificate=None):
+        self.port = free_port()
+        self.home = _private_directory()
+        self._data = os.path.join(self.home, "data")
+        subprocess.run(["cp", "-a", _template(), self._data], check=True)
+        self._settings = list(settings)
+        if certificate:
+            self._settings += [f"ssl-cert={certificate[0]}", f"ssl-key={certificate[1]}"]
+        self._init = os.path.join(self.home, "init.sql")
+        with open(self._init, "w") as file:
+            file.write("CREATE DATABASE IF NOT EXISTS shop;\n"
+                       f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n"
+                       f"GRANT SELECT ON shop.* TO '{USER}'@'%';\n"
+                       f"CREATE USER IF NOT EXISTS '{ADMIN}'@'%' IDENTIFIED BY '{PASSWORD}';\n"
+                       f"GRANT ALL ON *.* TO '{ADMIN}'@'%' WITH GRANT OPTION;\n")
+        os.chmod(self._init, 0o644)
+        self._server = None
+
+    def url(self, password=PASSWORD, database="shop", user=USER, host="127.0.0.1"):
+        return f"mysql://{user}:{password}@{host}:{self.port}/{database}"
+
+    @property
+    def socket_path(self):
+        return os.path.join(self.home, "mysqld.sock")
+
+    def start(self):
+        self._server = Child(
+            "mariadb", ["mariadbd", "--no-defaults", f"--datadir={self._data}", f"--port={self.port}", "--bind-address=127.0.0.1",
+                        f"--socket={self.socket_path}", f"--pid-file={self.home}/pid", f"--init-file={self._init}",
+                        "--skip-name-resolve", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M",
+                        "--innodb-flush-log-at-trx-commit=0", "--log-warnings=2", *(f"--{line}" for line in self._settings)],
+            os.path.join(self.home, "log"), user=unprivileged_user(), cwd=self.home)
+
+        def answers():
+            if not self._server.alive:
+                raise AssertionError(f"mariadb ended at its start:\n{self._server.output()}")
+            try:
+                self.connect().close()
+                return True
+            except pymysql.err.OperationalError:
+                return False
+
+        wait_until(answers, "MariaDB to answer")
+        return self
+
+    def connect(self):
+        return pymysql.connect(unix_socket=self.socket_path, user=ADMIN, password=PASSWORD, autocommit=True,
+                               connect_timeout=5, read_timeout=20)
+
+    def execute(self, *statements):
+        with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return cursor.fetchall()
+
+    def stop(self):
+        if self._server:
+            self._server.stop()
+            self._server = None
+
+    def kill(self):
+        if self._server:
+            self._server.kill()
+            self._server = None
+
+    def freeze(self):
+        self._server.freeze()
+
+    def thaw(self):
+        self._server.thaw()
+
+    def output(self):
+        return self._server.output() if self._server else "(not running)"
+
+    def close(self):
+        self.kill()
+        shutil.rmtree(self.home, ignore_errors=True)
