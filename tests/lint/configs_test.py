@@ -193,3 +193,10 @@ class TestCompose:
 def test_every_configuration_is_yaml_without_tabs(name):
     assert load(name)
     assert "\t" not in (CONFIGS / name).read_text()
+
+
+def test_the_document_shows_the_example_check_as_it_is_built():
+    root = CONFIGS.parent
+    shown = re.findall(r"```cpp\n(.*?)```", (root / "docs" / "adding-a-check.md").read_text(), re.DOTALL)
+    assert shown == [(root / "examples" / "memcached_check.cc").read_text()]
+    assert "memcached_check.cc" in (root / "tests" / "component" / "checks" / "meson.build").read_text()
