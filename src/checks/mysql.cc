@@ -1,19 +1,12 @@
 // The mysql check: MariaDB and MySQL through one kept session of libmariadb's non-blocking API.
 //
 // Traps of libmariadb: it resolves names by itself and blocks, so it is given an address (and "localhost" is
-// TCP like any other name; a socket is asked for by its path); given an address it cannot verify a name, so
-// that is done here, on its TLS session, before anything follows the login's first message, which holds a
-// hash and never the password; it may close or replace its socket in any call, so the watch is dropped before
-// each; an operation given up halfway leaks unless it is told that time is up and run to its end. Login
-// methods other than the oldest are loaded as plugins from files, which is why a static program has none of
-// this.
-#include <mysql.h>
-
-// What ma_pvio.h wants to have been defined before, as in the library's own build.
-#define HAVE_TLS 1
-using uchar = unsigned char;
+// TCP like any other name; a socket is asked for by its path); it cannot open a session without blocking
+// (see mysql_login.h); it may close its socket in any call, so the watch is dropped before each; a step given
+// up halfway leaks unless it is told that time is up and run to its end. Login methods other than the oldest
+// are loaded as plugins from files, which is why a static program has none of this.
 #include <errmsg.h>
-#include <ma_pvio.h>
+#include <mysql.h>
 #include <mysqld_error.h>
 #include <sys/socket.h>
 
@@ -22,6 +15,7 @@ using uchar = unsigned char;
 
 #include "base/text.h"
 #include "checks/mysql_errors.h"
+#include "checks/mysql_login.h"
 #include "checks/mysql_settings.h"
 #include "checks/presentable.h"
 #include "checks/registry.h"
@@ -36,16 +30,8 @@ using health::CheckResult;
 using health::FailKind;
 using Settings = MysqlSettings;
 
-constexpr unsigned long kLargestPacket = 1024 * 1024;
 constexpr std::size_t kMostRows = 1000;  // of a query without LIMIT; the first row is all we want
 constexpr int kMostUnwinding = 16;
-// Login methods whose first message is a hash: it leaves before the server has been verified.
-constexpr const char* kNeverThePassword = "mysql_native_password,caching_sha2_password,client_ed25519";
-
-struct Close {
-  void operator()(MYSQL* session) const noexcept { mysql_close(session); }
-  void operator()(MYSQL_RES* result) const noexcept { mysql_free_result(result); }
-};
 
 // What one attempt brought.
 struct Answers {
@@ -74,11 +60,11 @@ class MysqlCheck final : public Check {
 
   const char* phase() const noexcept override {
     if (query_) return "resolving the name";
-    return step_ == Step::connect ? "connecting" : "waiting for the answer to the query";
+    return login_ ? "connecting and logging in" : "waiting for the answer to the query";
   }
 
  private:
-  enum class Step { connect, query, row };
+  enum class Step { query, row };
   enum class Subject { session, tables, role, query };
   struct Question {
     Subject subject;
@@ -88,77 +74,41 @@ class MysqlCheck final : public Check {
   using Status = std::optional<int>;
 
   void resolve() {
-    step_ = Step::connect;
     query_ = context_.resolver.resolve(settings_->endpoint, [this](loop::Resolver::Answer answer) {
       query_.reset();
       if (!answer) return attempt_.fail(FailKind::resolve, answer.error().message);
       addresses_ = *std::move(answer);
       next_address_ = 0;
-      proceed(connect());
+      log_in();
     });
   }
 
-  Status connect() {
-    step_ = Step::connect;
-    verified_ = false;
-    session_.reset(mysql_init(nullptr));
-    if (!session_) return finish(CheckResult::inconclusive("out of memory"));
-    MYSQL* session = session_.get();
-    const unsigned int no = 0;
-    const my_bool yes = 1;
-    mysql_options(session, MYSQL_OPT_NONBLOCK, nullptr);
-    mysql_options(session, MYSQL_OPT_LOCAL_INFILE, &no);  // or a server could ask us for any file
-    mysql_options(session, MYSQL_OPT_MAX_ALLOWED_PACKET, &kLargestPacket);
-    mysql_options(session, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    mysql_optionsv(session, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "probegate");
-    if (settings_->tls) {
-      mysql_options(session, MYSQL_OPT_SSL_ENFORCE, &yes);
-      if (settings_->tls->verify) {
-        mysql_options(session, MYSQL_OPT_SSL_CA, settings_->authorities.c_str());
-        mysql_optionsv(session, MARIADB_OPT_RESTRICTED_AUTH, kNeverThePassword);
-      }
+  void log_in() {
+    login_.emplace(context_.loop, settings_, addresses_[next_address_++].ip(),
+                   [this](MysqlLogin::Outcome outcome) { on_login(std::move(outcome)); });
+  }
+
+  void on_login(MysqlLogin::Outcome outcome) {
+    login_.reset();
+    session_ = std::move(outcome.session);
+    if (session_) {
+      questions_ = questions(true);
+      return proceed(ask());
     }
-    const auto& endpoint = settings_->endpoint;
-    const std::string address = addresses_[next_address_++].ip();
-    return mysql_real_connect_start(&connected_, session, endpoint.is_unix() ? nullptr : address.c_str(),
-                                    settings_->user.c_str(), settings_->password.c_str(),
-                                    settings_->database.empty() ? nullptr : settings_->database.c_str(),
-                                    endpoint.port, endpoint.is_unix() ? endpoint.path.c_str() : nullptr, 0);
+    if (outcome.unreachable && next_address_ < addresses_.size()) return log_in();
+    std::ignore = finish(*std::move(outcome.error));
   }
 
   void proceed(Status status) {
     while (status) {
-      if (auto problem = certificate_problem()) {
-        std::ignore = finish(*std::move(problem), *status != 0);
-        return;
-      }
       if (*status != 0) return watch(*status);
-      switch (step_) {
-        case Step::connect: status = after_connect(); break;
-        case Step::query: status = after_query(); break;
-        case Step::row: status = after_row(); break;
-      }
+      status = step_ == Step::query ? after_query() : after_row();
     }
   }
 
   int resume(int events) {
-    switch (step_) {
-      case Step::connect: return mysql_real_connect_cont(&connected_, session_.get(), events);
-      case Step::query: return mysql_real_query_cont(&query_failed_, session_.get(), events);
-      case Step::row: return mysql_fetch_row_cont(&row_, result_.get(), events);
-    }
-    return 0;
-  }
-
-  Status after_connect() {
-    if (connected_ != nullptr) {
-      questions_ = questions(true);
-      return ask();
-    }
-    const unsigned code = mysql_errno(session_.get());
-    const bool unreachable = code == CR_CONN_HOST_ERROR || code == CR_CONNECTION_ERROR;
-    if (unreachable && next_address_ < addresses_.size()) return connect();
-    return finish(mysql_failure(code, mysql_error(session_.get())), false);
+    return step_ == Step::query ? mysql_real_query_cont(&query_failed_, session_.get(), events)
+                                : mysql_fetch_row_cont(&row_, result_.get(), events);
   }
 
   std::vector<Question> questions(bool new_session) {
@@ -307,28 +257,8 @@ class MysqlCheck final : public Check {
       return CheckResult::fail(FailKind::answer,
                                "the query gave " + gave + ", expected " + quoted(*settings_->expect));
     }
-    return pass_or_expiring(loop::peer_certificate_left(tls_session(), context_.loop.wall_now()),
+    return pass_or_expiring(mysql_certificate_left(*session_, context_.loop.wall_now()),
                             settings_->min_days_left);
-  }
-
-  // Null without TLS, and until the library has begun with it.
-  const SSL* tls_session() const {
-    const auto* channel = session_ ? session_->net.pvio : nullptr;
-    const auto* tls = channel != nullptr ? channel->ctls : nullptr;
-    return tls != nullptr ? static_cast<const SSL*>(tls->ssl) : nullptr;
-  }
-
-  std::optional<CheckResult> certificate_problem() {
-    const bool greeted = session_ && session_->server_version != nullptr;
-    if (!settings_->tls || verified_ || !greeted) return std::nullopt;
-    if (tls_session() == nullptr) {  // the library would go on in plain text
-      return CheckResult::fail(FailKind::tls, "the server does not offer TLS");
-    }
-    if (!loop::handshake_done(tls_session())) return std::nullopt;
-    verified_ = true;
-    if (!settings_->tls->verify) return std::nullopt;
-    const auto problem = loop::peer_problem(tls_session(), settings_->tls->server_name);
-    return problem ? std::optional(CheckResult::fail(FailKind::tls, *problem)) : std::nullopt;
   }
 
   void watch(int status) {
@@ -344,9 +274,8 @@ class MysqlCheck final : public Check {
 
   // Ends the session when the result is not to be had from it again.
   Status finish(CheckResult result, bool halfway = false) {
-    const bool keep = !halfway && session_ && step_ != Step::connect;
-    if (!keep) {
-      under_way_ = under_way_ || halfway;
+    if (halfway) {
+      under_way_ = true;
       drop();
     }
     std::exchange(attempt_, {}).finish(std::move(result));
@@ -357,6 +286,7 @@ class MysqlCheck final : public Check {
   void drop() {
     watch_.reset();
     query_.reset();
+    login_.reset();
     if (session_ && std::exchange(under_way_, false)) {
       ::shutdown(static_cast<int>(mysql_get_socket(session_.get())), SHUT_RDWR);
       int status = MYSQL_WAIT_TIMEOUT;
@@ -369,20 +299,19 @@ class MysqlCheck final : public Check {
   const CheckContext context_;
   const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
   Attempt attempt_;
-  Step step_ = Step::connect;
+  Step step_ = Step::query;
   bool reused_ = false;     // this attempt began on a kept session
   bool under_way_ = false;  // the library is in the middle of a step
-  bool verified_ = false;   // that it is TLS with whom we meant, of this session
   std::unique_ptr<loop::Resolver::Query> query_;
   std::vector<loop::Address> addresses_;
   std::size_t next_address_ = 0;
-  std::unique_ptr<MYSQL, Close> session_;
-  std::unique_ptr<MYSQL_RES, Close> result_;  // after its session, which must outlive it
+  std::optional<MysqlLogin> login_;  // under way
+  MysqlSession session_;
+  std::unique_ptr<MYSQL_RES, CloseMysql> result_;  // after its session, which must outlive it
   std::optional<loop::FdWatch> watch_;  // after the session: it must be gone before the session's socket
   std::vector<Question> questions_;     // the first is being asked
   Answers answers_;
   // Where the library's steps leave what they give.
-  MYSQL* connected_ = nullptr;
   int query_failed_ = 0;
   MYSQL_ROW row_ = nullptr;
 };

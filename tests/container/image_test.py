@@ -170,3 +170,11 @@ def test_it_trusts_the_authorities_at_their_usual_place_and_no_others(image, htt
     assert code == 0
     code, checks = check(image, env)
     assert checks["auth"]["error"]["kind"] == "tls"
+
+
+def test_the_type_that_a_static_program_cannot_have_says_why(image, tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "probegate.yaml").write_text("checks: {orders: {type: mysql, url: 'mysql://db/shop', tables: [orders]}}\n")
+    run = podman("run", "--rm", "--pull=never", *CONFINED, f"--volume={tmp_path}:/etc/probegate:ro", image, "validate")
+    assert run.returncode == 2
+    assert "checks.orders.type: this build has no mysql" in run.stdout + run.stderr

@@ -24,7 +24,7 @@ FENCES = [
     (r"openssl/.*", ["loop/", "proto/ws_handshake.cc"]),
     (r"llhttp\.h", ["proto/"]),
     (r"libpq-fe\.h", ["checks/postgres.cc"]),
-    (r"(mysql|mysqld_error|errmsg|ma_pvio)\.h", ["checks/mysql.cc", "checks/mysql_errors.cc"]),
+    (r"(mysql|mysqld_error|errmsg|ma_pvio)\.h", ["checks/mysql"]),
     (r"hiredis/.*", ["checks/redis.cc"]),
     (r"yaml-cpp/.*", ["config/"]),
     (r"CLI/.*", ["app/"]),

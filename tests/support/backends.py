@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import socket
+import ssl
 import threading
 
 import aiohttp
@@ -112,9 +113,13 @@ class HttpBackend:
     /ws        WebSocket echo; `chat.v1` and `chat.v2` as subprotocols, permessage-deflate, `bye N` closes with code N
     """
 
-    def __init__(self, path=None):
+    def __init__(self, path=None, certificate=None):
         self.path = path
         self.port = None if path else free_port()
+        self._tls = None
+        if certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(*certificate)
         self.connections = set()
         self._thread = LoopThread()
         self._released = threading.Event()
@@ -143,7 +148,7 @@ class HttpBackend:
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = (web.UnixSite(self._runner, self.path, shutdown_timeout=1) if self.path
-                else web.TCPSite(self._runner, "127.0.0.1", self.port, shutdown_timeout=1))
+                else web.TCPSite(self._runner, "127.0.0.1", self.port, shutdown_timeout=1, ssl_context=self._tls))
         await site.start()
 
     async def _mirror(self, request):

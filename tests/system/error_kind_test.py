@@ -381,10 +381,13 @@ checks:
   lost: {{type: http, url: "http://auth.internal.test/health", timeout: 700ms}}
   lost_database: {{type: postgres, url: "postgresql://u:p@db.internal.test/d", timeout: 700ms}}
   lost_redis: {{type: redis, url: "redis://redis.internal.test", timeout: 700ms}}
+  lost_rules: {{type: grpc, url: "grpc://rules.internal.test:1", timeout: 700ms}}
+  lost_chat: {{type: websocket, url: "wss://chat.internal.test/ws", timeout: 700ms}}
+  lost_broker: {{type: tcp, address: "nats.internal.test:4222", timeout: 700ms}}
   near: {{type: tcp, address: "127.0.0.1:{target.port}", interval: 100ms}}
 """, around=server.around).start()
     sidecar.wait_for_check("near", "pass")
-    for name in ("lost", "lost_database", "lost_redis"):
+    for name in ("lost", "lost_database", "lost_redis", "lost_rules", "lost_chat", "lost_broker"):
         document = sidecar.wait_for_readiness(
             lambda seen, name=name: (seen["checks"][name]["error"] or {}).get("kind") in ("timeout", "resolve"),
             f"{name} to fail")
@@ -412,8 +415,9 @@ checks:
   redis: {type: redis, url: "redis://redis.internal.test"}
   broker: {type: tcp, address: "nats.internal.test:4222"}
   websocket: {type: websocket, url: "ws://chat.internal.test/ws"}
+  rules: {type: grpc, url: "grpcs://rules.internal.test:443"}
 """, around=server.around).start()
-    for name in ("web", "database", "redis", "broker", "websocket"):
+    for name in ("web", "database", "redis", "broker", "websocket", "rules"):
         sidecar.wait_for_error(name, "resolve")
 
 

@@ -5,7 +5,7 @@ import contextlib
 import pymysql
 import pytest
 
-from support import probegate
+from support import dns, probegate
 from support.backends import silent
 from support.mariadb import PASSWORD, USER
 from support.ports import free_port
@@ -179,3 +179,20 @@ def test_a_server_that_restarts_freezes_or_is_none(rig):
     sidecar.wait_for_check("it", "pass")
     server.kill()
     sidecar.wait_for_error("it", "connect")
+
+
+@pytest.mark.skipif(not dns.available(), reason="replacing /etc/resolv.conf for one process needs root, and a mount namespace")
+@pytest.mark.parametrize("mode, kind", [("silent", "timeout"), ("nxdomain", "resolve")])
+def test_names_are_resolved_without_the_library_and_without_blocking(rig, mode, kind):
+    """libmariadb itself would stand in getaddrinfo() for ten seconds, and the whole control loop with it."""
+    server = rig.name_server(mode)
+    target = rig.scripted(silent)
+    sidecar = rig.probegate(f"""
+checks:
+  lost: {{type: mysql, url: "mysql://u:p@db.internal.test/d", timeout: 700ms}}
+  near: {{type: tcp, address: "127.0.0.1:{target.port}", interval: 100ms}}
+""", around=server.around).start()
+    sidecar.wait_for_error("lost", kind)
+    runs = sidecar.check("near")["runs"]
+    sidecar.wait_for_readiness(lambda seen: seen["checks"]["near"]["runs"] > runs + 5, "the near check to go on")
+    assert sidecar.check("lost")["latency_ms"] < 5000

@@ -21,6 +21,8 @@ checks:
   websocket: {type: websocket, url: /ws, needs: [redis, database], startup_interval: 50ms}
   auth: {type: http, url: http://auth.internal/health, affects: [], interval: 30s, timeout: 1s}
   broker: {type: tcp, address: nats:4222, initial_delay: 4s}
+  rules: {type: grpc, url: grpc://rules:50051, service: chat.Rules}
+  orders: {type: mysql, url: mysql://app@db/shop, tables: [orders]}
 )";
 
 }  // namespace
@@ -29,7 +31,7 @@ TEST_CASE("Every check type of the table reads its configuration and can be plan
   const auto loaded = load(kAllTypes);
   REQUIRE(loaded.problems == std::vector<std::string>{});
   const auto planned = plan_checks(loaded.config);
-  REQUIRE(planned.size() == 5);
+  REQUIRE(planned.size() == 7);
   std::set<std::string> used;
   for (std::size_t i = 0; i < planned.size(); ++i) {
     CHECK(planned[i].plan.make != nullptr);
@@ -46,7 +48,7 @@ TEST_CASE("Every check type of the table reads its configuration and can be plan
 
 TEST_CASE("Policies follow the file's order and name needs by index") {
   const auto policies = check_policies(load(kAllTypes).config);
-  REQUIRE(policies.size() == 5);
+  REQUIRE(policies.size() == 7);
   CHECK(policies[0].name == "database");
   CHECK(policies[0].rise == 2);
   CHECK(policies[0].fall == 5);

@@ -35,7 +35,7 @@ TEST_CASE("An empty file is a whole configuration of defaults") {
 TEST_CASE("The reference file is valid, and everything in it stands at its default") {
   const auto reference = load(REFERENCE_FILE, {}, stub_types());
   CHECK(reference.problems == Lines{});
-  REQUIRE(reference.config.checks.size() == 5);
+  REQUIRE(reference.config.checks.size() == 7);
   CHECK(reference.config.checks[2].name == "websocket");
   CHECK(reference.config.checks[2].traffic);
 

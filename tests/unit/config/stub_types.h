@@ -25,6 +25,17 @@ inline void read_stub(const CheckSpec& spec, const Config&) {
     fields.optional_text("user");
     fields.secret("password");
     fields.boolean("write", true);
+    fields.text("role", "any");
+  } else if (spec.type == "mysql") {
+    fields.secret_url("url");
+    fields.text_list("tables", {});
+    fields.optional_text("query");
+    fields.optional_text("expect");
+    fields.boolean("writable", false);
+  } else if (spec.type == "grpc") {
+    fields.secret_url("url");
+    fields.text("service", "");
+    fields.headers("headers");
   } else if (spec.type == "websocket") {
     fields.secret_url("url");
     fields.headers("headers");
@@ -34,11 +45,13 @@ inline void read_stub(const CheckSpec& spec, const Config&) {
     fields.optional_text("expect");
   } else if (spec.type == "http") {
     fields.secret_url("url");
+    fields.optional_text("socket");
     fields.text("method", "GET");
     fields.headers("headers");
     fields.text("body", "");
     fields.text_list("expect_status", {"200-299"});
     fields.optional_text("expect_body");
+    fields.text_map("expect_header");
     fields.text_map("expect_json");
   } else if (spec.type == "tcp") {
     fields.endpoint("address", "127.0.0.1:1");
@@ -47,6 +60,8 @@ inline void read_stub(const CheckSpec& spec, const Config&) {
   }
 }
 
-inline CheckTypes stub_types() { return {{"postgres", "redis", "websocket", "http", "tcp"}, read_stub}; }
+inline CheckTypes stub_types() {
+  return {{"postgres", "mysql", "redis", "websocket", "http", "grpc", "tcp"}, read_stub};
+}
 
 }  // namespace probegate::config

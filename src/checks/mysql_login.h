@@ -1,0 +1,68 @@
+// MysqlLogin: opens one session of libmariadb, TLS and its verification included, on a thread of its own.
+//
+// libmariadb's non-blocking API stands still in poll() for the whole of a TLS handshake, and a peer that says
+// nothing in the middle of one would take the control loop with it. So it may block here. Owns: the thread,
+// for as long as it logs in. Destroying it cancels: its socket is shut down, which ends every wait of the
+// library at once, and the thread is joined. Thread: constructed and destroyed on the loop's.
+#pragma once
+
+#include <mysql.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "checks/mysql_settings.h"
+#include "health/check_result.h"
+#include "loop/wakeup.h"
+
+namespace probegate::checks {
+
+struct CloseMysql {
+  void operator()(MYSQL* session) const noexcept { mysql_close(session); }
+  void operator()(MYSQL_RES* result) const noexcept { mysql_free_result(result); }
+};
+using MysqlSession = std::unique_ptr<MYSQL, CloseMysql>;
+
+class MysqlLogin {
+ public:
+  struct Outcome {
+    MysqlSession session;  // ready for queries; null: see error
+    std::optional<health::CheckResult> error;
+    bool unreachable = false;  // nobody answered at this address; another one may
+  };
+
+  // `address` is an IP, unused for a unix socket. `done` is called once, in a later turn of the loop; it may
+  // destroy us.
+  MysqlLogin(loop::Loop& loop, std::shared_ptr<const MysqlSettings> settings, std::string address,
+             std::function<void(Outcome)> done);
+  ~MysqlLogin();
+  MysqlLogin(const MysqlLogin&) = delete;
+  MysqlLogin& operator=(const MysqlLogin&) = delete;
+
+ private:
+  Outcome log_in();
+  bool wait(int socket, int& status);
+  bool lend(int socket);
+  std::optional<std::string> problem(const MYSQL& session);
+  void deliver();
+
+  const std::shared_ptr<const MysqlSettings> settings_;  // owners: the plan, its checks, their logins
+  const std::string address_;
+  const std::function<void(Outcome)> done_;
+  bool verified_ = false;  // the thread's alone
+  std::mutex mutex_;       // of the two below
+  int lent_ = -1;  // a descriptor of our own for the library's socket, so that it cannot be another's by now
+  bool cancelled_ = false;
+  Outcome outcome_;  // the thread's until it notifies, then the loop's
+  loop::Wakeup wakeup_;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+// How long until the certificate of the session's server ends; nothing without TLS.
+std::optional<Duration> mysql_certificate_left(const MYSQL& session, WallTime now);
+
+}  // namespace probegate::checks
