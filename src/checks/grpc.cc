@@ -1,13 +1,11 @@
 // The grpc check: grpc.health.v1.Health/Check, the question every gRPC server is built to answer.
 //
-// One HTTP/2 request over libcurl. Both messages are written and read by hand: the request is one string
-// field, the answer one enum field, and the generated code for these and its library (3 MB) would be the
-// largest part of the program. Fields we do not know are skipped, as protobuf wants it. The gRPC status comes
-// in trailers, or in the head of an answer without a body; for libcurl both are headers.
+// One HTTP/2 request over libcurl. The gRPC status comes in trailers, or in the head of an answer without a
+// body; for libcurl both are headers.
 #include <array>
 
 #include "base/text.h"
-#include "checks/presentable.h"
+#include "checks/grpc_health.h"
 #include "checks/registry.h"
 #include "checks/transport.h"
 #include "checks/url.h"
@@ -23,80 +21,12 @@ using loop::HttpResponse;
 
 constexpr const char* kMethod = "/grpc.health.v1.Health/Check";
 constexpr std::size_t kLongestService = 1000;
-constexpr std::size_t kFrameHead = 5;  // compressed or not, then the length of the message
 constexpr int kServing = 1;
 
 struct Settings {
   loop::HttpRequest request;
   int min_days_left = 0;
 };
-
-// Protobuf's numbers: seven bits a byte, the lowest first; the high bit says that more follow.
-void put_varint(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
-
-std::optional<std::uint64_t> take_varint(std::string_view& bytes) {
-  std::uint64_t value = 0;
-  for (int shift = 0; shift < 64 && !bytes.empty(); shift += 7) {
-    const auto byte = static_cast<unsigned char>(bytes.front());
-    bytes.remove_prefix(1);
-    value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
-    if (byte < 0x80) return value;
-  }
-  return std::nullopt;
-}
-
-// HealthCheckRequest { string service = 1; } in its frame.
-std::string request_body(std::string_view service) {
-  std::string message;
-  if (!service.empty()) {
-    message += '\x0A';  // field 1, length-delimited
-    put_varint(message, service.size());
-    message += service;
-  }
-  std::string frame(kFrameHead, '\0');
-  for (std::size_t i = 0; i < 4; ++i) {
-    frame[kFrameHead - 1 - i] = static_cast<char>(message.size() >> (8 * i));
-  }
-  return frame + message;
-}
-
-// HealthCheckResponse { ServingStatus status = 1; }; nothing where the message is broken.
-std::optional<std::uint64_t> serving_status(std::string_view message) {
-  std::uint64_t status = 0;  // a field at its default is not sent
-  while (!message.empty()) {
-    const auto key = take_varint(message);
-    if (!key) return std::nullopt;
-    std::optional<std::uint64_t> skip = 0;
-    switch (*key & 7) {
-      case 0: {
-        const auto value = take_varint(message);
-        if (!value) return std::nullopt;
-        if (*key >> 3 == 1) status = *value;
-        break;
-      }
-      case 1: skip = 8; break;
-      case 2: skip = take_varint(message); break;
-      case 5: skip = 4; break;
-      default: return std::nullopt;
-    }
-    if (!skip || *skip > message.size()) return std::nullopt;
-    message.remove_prefix(*skip);
-  }
-  return status;
-}
-
-// The one message of the answer, out of its frame; nothing where that is broken.
-std::optional<std::string_view> unframed(std::string_view body) {
-  if (body.size() < kFrameHead || body.front() != '\0')
-    return std::nullopt;  // compressed: we did not offer it
-  std::size_t size = 0;
-  for (std::size_t i = 1; i < kFrameHead; ++i) size = size << 8 | static_cast<unsigned char>(body[i]);
-  body.remove_prefix(kFrameHead);
-  return body.size() == size ? std::optional(body) : std::nullopt;
-}
 
 std::optional<std::string> header(const HttpResponse& response, std::string_view name) {
   std::optional<std::string> found;
@@ -128,8 +58,7 @@ CheckResult refused(int code, const std::optional<std::string>& words) {
 }
 
 CheckResult judge_message(const Settings& settings, const HttpResponse& response) {
-  const auto message = unframed(response.body);
-  const auto status = message ? serving_status(*message) : std::nullopt;
+  const auto status = grpc_serving_status(response.body);
   if (!status) return CheckResult::fail(FailKind::protocol, "the answer is not a HealthCheckResponse");
   if (*status == kServing) return pass_or_expiring(response.certificate_left, settings.min_days_left);
   static constexpr std::array<std::string_view, 4> kNames = {"UNKNOWN", "SERVING", "NOT_SERVING",
@@ -221,7 +150,7 @@ CheckPlan read_grpc(const config::CheckSpec& spec, const config::Config&) {
   for (const auto& [name, value] : request.headers) plan.secrets.push_back(value);
   request.headers.emplace_back("content-type", "application/grpc");
   request.headers.emplace_back("te", "trailers");
-  request.body = request_body(service);
+  request.body = grpc_health_question(service);
 
   plan.make = [settings = std::make_shared<const Settings>(std::move(settings))](
                   const CheckContext& context) { return std::make_unique<GrpcCheck>(context, settings); };

@@ -119,8 +119,8 @@ MysqlSettings read_mysql_settings(const config::CheckSpec& spec) {
 }
 
 std::vector<std::string> MysqlSettings::secrets() const {
-  // The server names the user, in quotes, when it refuses it. The quotes keep other words as they are.
-  return {password, raw_password, "'" + user + "'@"};
+  // The server names the user when it refuses it. What is around the name keeps other words as they are.
+  return {password, raw_password, "'" + user + "'", "User " + user + " "};
 }
 
 std::string MysqlSettings::target() const {
