@@ -29,6 +29,10 @@ health::GatePolicy make_gate_policy(const config::GateOptions& options) {
   return policy;
 }
 
+health::Details details_of(const config::Probes& probes) {
+  return probes.summary ? health::Details::summary : health::Details::full;
+}
+
 }  // namespace
 
 Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer& observer,
@@ -44,18 +48,15 @@ Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer&
       gate_(gate_policy_, started),
       policies_(std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies())),
       view_(std::make_shared<const proxy::GateView>(make_view())),
-      probes_(loop,
-              {settings.config.probes.summary ? health::Details::summary : health::Details::full, kVersion},
-              snapshot(),
+      probes_(loop, {details_of(settings.config.probes), kVersion}, snapshot(),
               [this, write_traffic = std::move(write_traffic)](metrics::Exposition& out) {
                 metrics::write_control(out, metrics_);
                 write_traffic(out);
               }),
-      runner_({loop, resolver_, http_}, model_, checks::plan_checks(settings.config), *this,
-              std::random_device{}()),
+      runner_({loop, resolver_, http_}, model_, settings.planned, *this, std::random_device{}()),
       gate_timer_(loop, [this] { settle(); }),
       lag_timer_(loop, [this] { measure_lag(); }) {
-  for (const auto& policy : model_.policies()) metrics_.checks.emplace_back(policy.name);
+  rename_metrics();
   metrics_.loops.emplace_back("control");
   for (int i = 0; i < settings.config.proxy.workers; ++i)
     metrics_.loops.emplace_back("data-" + std::to_string(i));
@@ -68,6 +69,32 @@ void Control::start() {
   settle();
 }
 
+// Checks and policies are swapped whole; the startup latch and the drain are not the configuration's.
+void Control::reload(const Settings& settings) {
+  gate_policy_ = make_gate_policy(settings.config.gate);
+  gate_.set_policy(gate_policy_);
+  probes_.set_details(details_of(settings.config.probes));
+  runner_.reload(checks::check_policies(settings.config), settings.planned);
+  policies_ = std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies());
+  rename_metrics();
+  settle();
+}
+
+// One entry per check, in the order of the configuration; a name that stays goes on counting.
+void Control::rename_metrics() {
+  auto old = std::exchange(metrics_.checks, {});
+  for (const auto& policy : model_.policies()) {
+    const auto known = std::find_if(old.begin(), old.end(), [&](const metrics::CheckMetrics& check) {
+      return check.name == policy.name;
+    });
+    if (known == old.end()) {
+      metrics_.checks.emplace_back(policy.name);
+    } else {
+      metrics_.checks.splice(metrics_.checks.end(), old, known);
+    }
+  }
+}
+
 void Control::stop() {
   runner_.stop();
   gate_timer_.stop();
@@ -75,7 +102,8 @@ void Control::stop() {
 }
 
 void Control::on_result(std::size_t check, const health::CheckResult& result, Duration latency) {
-  probe::count_run(metrics_.checks[check], model_.policies()[check], result, latency);
+  probe::count_run(*std::next(metrics_.checks.begin(), static_cast<std::ptrdiff_t>(check)),
+                   model_.policies()[check], result, latency);
   settle();
 }
 

@@ -45,6 +45,7 @@ class Control final : private checks::RunnerObserver {
 
   Result<void> listen(const loop::ListenSocket& socket) { return probes_.listen(socket); }
   void start();  // the checks
+  void reload(const Settings& settings);
   void stop();
 
   // The view at this moment; also what the data plane starts with.
@@ -62,6 +63,7 @@ class Control final : private checks::RunnerObserver {
   void on_frozen(Duration gap) override;
 
   void settle();
+  void rename_metrics();
   void publish();
   std::shared_ptr<const health::Snapshot> snapshot() const;
   proxy::GateView make_view() const;

@@ -38,6 +38,10 @@ void DataPlane::publish(std::shared_ptr<const proxy::GateView> gate) {
   for (const auto& loop : loops_) loop->publish(gate);
 }
 
+void DataPlane::publish(const std::shared_ptr<const config::Config>& config) {
+  for (const auto& loop : loops_) loop->publish(config);
+}
+
 void DataPlane::stop_listening() { sockets_.clear(); }
 
 void DataPlane::join() {

@@ -41,6 +41,7 @@ class DataPlane final : private proxy::DataLoop::Events {
 
   void start();
   void publish(std::shared_ptr<const proxy::GateView> gate);
+  void publish(const std::shared_ptr<const config::Config>& config);
   void
   stop_listening();  // the loops have closed, or close, their duplicates when they see the drain's `ending`
   void join();

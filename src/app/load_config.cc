@@ -1,5 +1,7 @@
 #include "app/load_config.h"
 
+#include <unistd.h>
+
 #include <iostream>
 
 #include "checks/registry.h"
@@ -27,11 +29,19 @@ Settings load_settings(const std::optional<std::string>& file) {
   settings.problems = std::move(loaded.problems);
   settings.effective = std::move(loaded.effective);
   settings.source = std::move(loaded.source);
+  settings.file = std::move(loaded.file);
+  settings.blank = loaded.blank;
+  settings.values = std::move(loaded.values);
   for (const auto& key : without_effect(settings.config)) {
     settings.problems.push_back(settings.source + ": " + key +
                                 ": this version does not act on it; remove it");
   }
+  if (settings.problems.empty()) settings.planned = checks::plan_checks(settings.config);
   return settings;
+}
+
+LogFormat log_format(const config::LogOptions& options) {
+  return options.format.value_or(::isatty(STDOUT_FILENO) != 0 ? LogFormat::text : LogFormat::json);
 }
 
 bool print_problems(const Settings& settings) {

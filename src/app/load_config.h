@@ -5,18 +5,26 @@
 #include <string>
 #include <vector>
 
+#include "checks/plan.h"
+#include "config/compare.h"
 #include "config/config.h"
 
 namespace probegate::app {
 
 struct Settings {
-  config::Config config;              // usable when there are no problems
-  std::vector<std::string> problems;  // one line each, ready to print
-  std::string effective;              // YAML, secrets hidden
-  std::string source;                 // the file, or "environment"
+  config::Config config;                      // usable when there are no problems
+  std::vector<std::string> problems;          // one line each, ready to print
+  std::string effective;                      // YAML, secrets hidden
+  std::string source;                         // the file, or "environment"
+  std::optional<std::string> file;            // empty: the environment alone
+  bool blank = false;                         // the file has nothing in it
+  config::Values values;                      // to compare with another's; holds secrets
+  std::vector<checks::PlannedCheck> planned;  // one per check, when there are no problems
 };
 
 Settings load_settings(const std::optional<std::string>& file);
+
+LogFormat log_format(const config::LogOptions& options);
 
 // Prints the problems on stderr; true when there were none.
 bool print_problems(const Settings& settings);

@@ -53,8 +53,7 @@ int run(const RunOptions& options) {
   }
 
   const auto& log_options = settings.config.log;
-  const LogFormat automatic = ::isatty(STDOUT_FILENO) != 0 ? LogFormat::text : LogFormat::json;
-  Log log(STDOUT_FILENO, log_options.level, log_options.format.value_or(automatic), loop);
+  Log log(STDOUT_FILENO, log_options.level, log_format(log_options), loop);
   exceptions.log = &log;
   Sidecar sidecar(loop, settings, std::move(*proxy_sockets), std::move(*probe_sockets), log, started);
   const int code = sidecar.run();

@@ -31,7 +31,7 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
                  std::vector<loop::ListenSocket> probe_sockets, Log& log, TimePoint started)
     : loop_(loop),
       log_(log),
-      settings_(settings),
+      config_(std::make_shared<const config::Config>(settings.config)),
       probe_sockets_(std::move(probe_sockets)),
       control_(
           loop, settings, log, *this,
@@ -40,13 +40,14 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
             metrics::write_traffic(out, data_plane_.metrics());
           },
           started),
-      data_plane_(loop, std::move(proxy_sockets), std::make_shared<const config::Config>(settings.config),
-                  control_.gate_view(), log, *this),
-      drain_timer_(loop, [this] { advance_drain(); }) {}
+      data_plane_(loop, std::move(proxy_sockets), config_, control_.gate_view(), log, *this),
+      reload_(loop, settings, log, control_.metrics(), [this](const Settings& next) { apply(next); }),
+      drain_timer_(loop, [this] { advance_drain(); }) {
+  log_settings(settings);
+}
 
 int Sidecar::run() {
   watch_signals();
-  log_settings();
   for (const auto& socket : probe_sockets_) {
     if (const auto listening = control_.listen(socket); !listening) {
       log_.error(listening.error().message);
@@ -69,20 +70,28 @@ void Sidecar::watch_signals() {
   };
   watch(SIGTERM, [this] { on_signal("SIGTERM"); });
   watch(SIGINT, [this] { on_signal("SIGINT"); });
-  // Its default action would end the process and every tunnel in it.
-  watch(SIGHUP, [this] { log_.warn("SIGHUP: this version reads its configuration at start only"); });
+  watch(SIGHUP, [this] { reload_.request(); });
 }
 
-void Sidecar::log_settings() const {
-  const auto& config = settings_.config;
+void Sidecar::log_settings(const Settings& settings) const {
+  const auto& config = settings.config;
   std::string names;
   for (const auto& check : config.checks) names += (names.empty() ? "" : " ") + check.name;
   log_.info("starting", {{"version", kVersion},
                          {"pid", ::getpid()},
-                         {"config", settings_.source},
+                         {"config", settings.source},
                          {"backend", config.proxy.backend.endpoint.to_string()},
                          {"checks", names},
                          {"startup_timeout", format_duration(config.gate.startup_timeout)}});
+}
+
+// A new configuration, on the control loop, between two events. Tunnels and the startup latch stay as they
+// are.
+void Sidecar::apply(const Settings& settings) {
+  config_ = std::make_shared<const config::Config>(settings.config);
+  log_.set(config_->log.level, log_format(config_->log));
+  data_plane_.publish(config_);
+  control_.reload(settings);
 }
 
 void Sidecar::prove_listening() {
@@ -117,6 +126,7 @@ void Sidecar::startup_timed_out_for_exit() {
   log_.error("gate.startup_timeout has passed, ending as gate.on_startup_timeout says");
   exit_code_ = exit_code::kFailed;
   drain_ = DrainPhase::ending;
+  reload_.end();
   advance_drain();
 }
 
@@ -126,17 +136,18 @@ void Sidecar::on_signal(const char* name) {
     end_now(exit_code::kFailed);
   }
   log_.info("draining", {{"signal", name},
-                         {"delay", format_duration(settings_.config.drain.delay)},
-                         {"timeout", format_duration(settings_.config.drain.timeout)}});
+                         {"delay", format_duration(config_->drain.delay)},
+                         {"timeout", format_duration(config_->drain.timeout)}});
   begin_drain();
 }
 
 // Readiness fails in this very turn; traffic is served on for drain.delay.
 void Sidecar::begin_drain() {
   drain_ = DrainPhase::lame_duck;
+  reload_.end();
   control_.set_drain(drain_);
-  if (settings_.config.drain.delay > Duration::zero()) {
-    drain_timer_.start(settings_.config.drain.delay);
+  if (config_->drain.delay > Duration::zero()) {
+    drain_timer_.start(config_->drain.delay);
   } else {
     advance_drain();
   }
@@ -149,7 +160,7 @@ void Sidecar::advance_drain() {
       drain_ = DrainPhase::ending;
       control_.set_drain(drain_);
       data_plane_.stop_listening();
-      drain_timer_.start(settings_.config.drain.timeout);
+      drain_timer_.start(config_->drain.timeout);
       return;
     case DrainPhase::ending:
       drain_ = DrainPhase::cut;

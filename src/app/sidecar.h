@@ -1,5 +1,5 @@
-// Sidecar: the running process. Joins the control loop's mind with the data plane, and owns start, drain and
-// end.
+// Sidecar: the running process. Joins the control loop's mind with the data plane, and owns start, reload,
+// drain and end.
 //
 // Owns: everything that runs. Invariant: it listens before anything slow begins; the probe port answers until
 // the end; every step of the end has a deadline, so the process ends even when a thread of it is stuck.
@@ -12,6 +12,7 @@
 #include "app/control.h"
 #include "app/data_plane.h"
 #include "app/load_config.h"
+#include "app/reload.h"
 #include "app/self_test.h"
 #include "base/log.h"
 #include "loop/listen_socket.h"
@@ -41,14 +42,16 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer {
   void begin_drain();
   void advance_drain();
   [[noreturn]] void end_now(int code);
-  void log_settings() const;
+  void log_settings(const Settings& settings) const;
+  void apply(const Settings& settings);
 
   loop::Loop& loop_;
   Log& log_;
-  const Settings& settings_;
+  std::shared_ptr<const config::Config> config_;  // shared with the data loops
   std::vector<loop::ListenSocket> probe_sockets_;
   Control control_;
   DataPlane data_plane_;
+  Reload reload_;
   loop::Timer drain_timer_;
   proxy::DrainPhase drain_ = proxy::DrainPhase::none;
   std::vector<std::unique_ptr<loop::Signal>> signals_;

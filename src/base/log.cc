@@ -97,6 +97,9 @@ bool write_all(int fd, std::string_view text) {
 }  // namespace
 
 struct Log::Queue {
+  explicit Queue(LogFormat f) : format(f) {}
+
+  std::atomic<LogFormat> format;
   std::mutex mutex;
   std::condition_variable filled;
   std::condition_variable emptied;
@@ -126,11 +129,11 @@ std::string dropped_line(LogFormat format, std::uint64_t lines, WallTime time) {
 }  // namespace
 
 Log::Log(int fd, LogLevel level, LogFormat format, const Clock& wall)
-    : level_(level), format_(format), wall_(wall), queue_(std::make_shared<Queue>()) {
+    : level_(level), wall_(wall), queue_(std::make_shared<Queue>(format)) {
   // Detached on purpose: it holds its own share of the queue and its own descriptor, and the destructor waits
   // for it with a deadline. Until the queue is closed, `wall` is alive.
   const int own_fd = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  std::thread([own_fd, format, &wall, queue = queue_] {
+  std::thread([own_fd, &wall, queue = queue_] {
     std::unique_lock lock(queue->mutex);
     for (;;) {
       queue->filled.wait(lock, [&] { return !queue->lines.empty() || queue->closed; });
@@ -139,7 +142,7 @@ Log::Log(int fd, LogLevel level, LogFormat format, const Clock& wall)
       lines.swap(queue->lines);
       queue->bytes = 0;
       const auto dropped = std::exchange(queue->dropped, 0u);
-      if (dropped > 0) lines.push_back(dropped_line(format, dropped, wall.wall_now()));
+      if (dropped > 0) lines.push_back(dropped_line(queue->format, dropped, wall.wall_now()));
       queue->writing = true;
       lock.unlock();
       std::string batch;
@@ -163,15 +166,21 @@ Log::~Log() {
 void Log::flush(Duration limit) {
   std::unique_lock lock(queue_->mutex);
   if (queue_->dropped > 0) {
-    queue_->lines.push_back(dropped_line(format_, std::exchange(queue_->dropped, 0u), wall_.wall_now()));
+    queue_->lines.push_back(
+        dropped_line(queue_->format, std::exchange(queue_->dropped, 0u), wall_.wall_now()));
     queue_->filled.notify_all();
   }
   queue_->emptied.wait_for(lock, limit, [&] { return queue_->lines.empty() && !queue_->writing; });
 }
 
+void Log::set(LogLevel level, LogFormat format) {
+  level_.store(level, std::memory_order_relaxed);
+  queue_->format.store(format, std::memory_order_relaxed);
+}
+
 void Log::write(LogLevel level, std::string_view message, Fields fields) {
   if (!enabled(level)) return;
-  std::string line = format_log_line(format_, level, message, fields, wall_.wall_now()) + '\n';
+  std::string line = format_log_line(queue_->format, level, message, fields, wall_.wall_now()) + '\n';
   const std::lock_guard lock(queue_->mutex);
   if (queue_->full()) {
     ++queue_->dropped;

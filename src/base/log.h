@@ -6,6 +6,7 @@
 // Thread: every method may be called from any thread.
 #pragma once
 
+#include <atomic>
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
@@ -49,7 +50,10 @@ class Log {
   // Waits until the queued lines are written, at most so long. For the last words before an immediate exit.
   void flush(Duration limit);
 
-  bool enabled(LogLevel level) const { return level >= level_; }
+  // From now on; lines that are queued keep their form.
+  void set(LogLevel level, LogFormat format);
+
+  bool enabled(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
   void write(LogLevel level, std::string_view message, Fields fields = {});
 
   void debug(std::string_view message, Fields fields = {}) { write(LogLevel::debug, message, fields); }
@@ -60,8 +64,7 @@ class Log {
  private:
   struct Queue;
 
-  const LogLevel level_;
-  const LogFormat format_;
+  std::atomic<LogLevel> level_;
   const Clock& wall_;
   const std::shared_ptr<Queue> queue_;  // shared with the writer, which outlives us when its write is stuck
 };

@@ -51,7 +51,7 @@ class Attempt {
 
 class Check {
  public:
-  virtual ~Check() = default;
+  virtual ~Check() noexcept(false) {}  // may throw, as anything here may; only the runner destroys checks
   // Begins one attempt; finishes it now or in a later turn of the loop. Never called while one is under way.
   // `deadline` is for the check's information only (a statement timeout, say).
   virtual void start(Attempt attempt, TimePoint deadline) = 0;

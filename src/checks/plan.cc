@@ -36,7 +36,9 @@ std::vector<health::CheckPolicy> check_policies(const config::Config& config) {
 std::vector<PlannedCheck> plan_checks(const config::Config& config) {
   std::vector<PlannedCheck> planned;
   for (const auto& spec : config.checks) {
-    planned.push_back({Pace::of(spec), spec.timeout, find_check_type(spec.type)->read(spec, config)});
+    PlannedCheck check{Pace::of(spec), spec.timeout, find_check_type(spec.type)->read(spec, config)};
+    check.question = spec.question + check.plan.target;  // a path alone is asked of proxy.backend
+    planned.push_back(std::move(check));
   }
   return planned;
 }

@@ -1,6 +1,7 @@
 // From the configuration to what the health model and the runner take: one entry per check, in file order.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -14,6 +15,7 @@ struct PlannedCheck {
   Pace pace;
   Duration timeout;  // over all phases of one attempt
   CheckPlan plan;
+  std::string question = {};  // equal to another's: the same is asked of the same dependency. Never shown.
 };
 
 // For a configuration that loaded without problems.

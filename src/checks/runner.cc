@@ -34,6 +34,8 @@ struct Runner::Job final : loop::ErrorSink {
         due(r.context_.loop, [this] { runner.on_due(*this); }),
         deadline(r.context_.loop, [this] { runner.on_deadline(*this); }) {}
 
+  ~Job() override { discard(*this); }
+
   void on_exception(const std::string& what) noexcept override {
     if (!runner.running_) return;
     ended = runner.context_.loop.now();
@@ -43,21 +45,30 @@ struct Runner::Job final : loop::ErrorSink {
       ++attempt;
     }
     crashed = true;
-    outcome = CheckResult::fail(FailKind::internal, "the check failed: " + what);
+    try {
+      outcome = CheckResult::fail(FailKind::internal, "the check failed: " + what);
+    } catch (...) {
+      outcome = CheckResult::fail(FailKind::internal, "out of memory");  // short enough to need none
+    }
     deadline.stop();
     runner.settle_.start(Duration::zero());
   }
 
   Runner& runner;
-  const std::size_t index;
-  const PlannedCheck planned;
+  std::size_t index;
+  PlannedCheck planned;
   Schedule schedule;
+  // Sole owner: us; an Attempt that outlives us finds it expired.
+  const std::shared_ptr<Job*> anchor = std::make_shared<Job*>(this);
   loop::Timer due;
   loop::Timer deadline;
   std::unique_ptr<Check> check;
   std::uint64_t attempt = 0;  // the number of the latest; reports of others are late
   bool in_flight = false;
   bool crashed = false;
+  TimePoint born{};  // since when the runner has had it
+  TimePoint next{};  // when `due` calls
+  Duration limit{};  // of the latest attempt
   TimePoint started{};
   TimePoint ended{};
   std::optional<CheckResult> outcome;  // reported, not yet recorded
@@ -70,8 +81,7 @@ Runner::Runner(const CheckContext& context, health::HealthModel& model, std::vec
       observer_(observer),
       random_(seed),
       settle_(context.loop, [this] { settle(); }),
-      heartbeat_(context.loop, [this] { beat(); }),
-      anchor_(std::make_shared<Runner*>(this)) {
+      heartbeat_(context.loop, [this] { beat(); }) {
   for (std::size_t i = 0; i < checks.size(); ++i) {
     jobs_.push_back(std::make_unique<Job>(*this, i, std::move(checks[i])));
   }
@@ -81,8 +91,8 @@ Runner::~Runner() { stop(); }
 
 void Runner::start() {
   running_ = true;
-  started_ = context_.loop.now();
   for (auto& job : jobs_) {
+    job->born = context_.loop.now();
     if (model_.runnable(job->index)) begin_first(*job);
   }
 }
@@ -94,8 +104,55 @@ void Runner::stop() {
   for (auto& job : jobs_) {
     job->due.stop();
     cancel(*job);
-    job->check.reset();
+    discard(*job);
   }
+}
+
+std::vector<health::Origin> Runner::origins(const std::vector<health::CheckPolicy>& policies,
+                                            const std::vector<PlannedCheck>& checks) const {
+  std::vector<health::Origin> found(policies.size());
+  for (std::size_t i = 0; i < policies.size(); ++i) {
+    for (const auto& job : jobs_) {
+      if (model_.policies()[job->index].name != policies[i].name) continue;
+      found[i] = {job->index, job->planned.question == checks[i].question};
+    }
+  }
+  return found;
+}
+
+void Runner::reload(std::vector<health::CheckPolicy> policies, std::vector<PlannedCheck> checks) {
+  const auto from = origins(policies, checks);
+  auto old = std::exchange(jobs_, {});
+  const auto transitions = model_.reload(std::move(policies), from, context_.loop.wall_now());
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    if (from[i].same_question) {
+      jobs_.push_back(std::move(old[*from[i].before]));
+      take_over(*jobs_.back(), i, std::move(checks[i]));
+    } else {
+      jobs_.push_back(std::make_unique<Job>(*this, i, std::move(checks[i])));
+      jobs_.back()->born = context_.loop.now();
+    }
+  }
+  old.clear();  // what is asked no more, with its connections; before the new ones make theirs
+  if (!running_) return;
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    if (!from[i].same_question && model_.runnable(i)) begin_first(*jobs_[i]);
+  }
+  for (const auto& transition : transitions) begin_first(*jobs_[transition.check]);
+  for (const auto& transition : transitions) observer_.on_transition(transition);
+}
+
+// An attempt under way ends as it began. The next one comes at the new pace, and sooner when that is sooner.
+void Runner::take_over(Job& job, std::size_t index, PlannedCheck planned) {
+  job.index = index;
+  const bool same_pace = job.planned.pace == planned.pace;
+  job.planned = std::move(planned);
+  const auto& state = model_.states()[index];
+  job.schedule.set_pace(job.planned.pace, model_.policies()[index].affects.traffic);
+  if (same_pace || !running_ || job.in_flight || !job.due.active() || state.runs == 0) return;
+  if (job.schedule.backing_off()) return;
+  const TimePoint at = job.schedule.following(job.started, state, chance());
+  if (at < job.next) wait_until(job, at);
 }
 
 void Runner::backend_refused(std::string_view message) {
@@ -105,7 +162,7 @@ void Runner::backend_refused(std::string_view message) {
     if (!model_.states()[job->index].passing()) continue;
     if (job->in_flight) {  // it may have begun before the backend broke, and would then reopen the gate
       cancel(*job);
-      job->check.reset();
+      discard(*job);
     }
     const auto wall = context_.loop.wall_now();
     const auto text = presentable(message, job->planned.plan.secrets);
@@ -118,7 +175,7 @@ void Runner::backend_refused(std::string_view message) {
 }
 
 void Runner::begin_first(Job& job) {
-  const TimePoint at = job.schedule.first(started_, chance());
+  const TimePoint at = job.schedule.first(job.born, chance());
   // A check that had to wait for others has been spread by them.
   const bool waited = !model_.policies()[job.index].needs.empty() && job.planned.pace.initial_delay <= 0ns;
   if (waited || at <= context_.loop.now()) return begin(job);
@@ -140,13 +197,14 @@ void Runner::begin(Job& job) {
   }
   job.in_flight = true;
   const auto number = ++job.attempt;
-  job.deadline.start(job.planned.timeout);
-  const Attempt attempt([this, &job, number, anchor = std::weak_ptr<Runner*>(anchor_)](CheckResult result) {
-    if (!anchor.expired()) on_report(job, number, std::move(result));
+  job.limit = job.planned.timeout;
+  job.deadline.start(job.limit);
+  const Attempt attempt([number, anchor = std::weak_ptr<Job*>(job.anchor)](CheckResult result) {
+    if (const auto to = anchor.lock()) (*to)->runner.on_report(**to, number, std::move(result));
   });
   context_.loop.enter(&job, [&] {
     if (!job.check) job.check = job.planned.plan.make(context_);
-    job.check->start(attempt, job.started + job.planned.timeout);
+    job.check->start(attempt, job.started + job.limit);
   });
 }
 
@@ -157,6 +215,19 @@ void Runner::cancel(Job& job) {
   job.crashed = false;
   job.outcome.reset();
   job.deadline.stop();
+}
+
+// Destroys the check object; what its destructor threw, if it did.
+std::string Runner::discard(Job& job) {
+  Check* const check = job.check.release();
+  try {
+    delete check;
+    return {};
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "an exception of unknown type";
+  }
 }
 
 void Runner::on_report(Job& job, std::uint64_t attempt, CheckResult result) {
@@ -173,12 +244,14 @@ void Runner::on_report(Job& job, std::uint64_t attempt, CheckResult result) {
 void Runner::on_deadline(Job& job) {
   if (!job.in_flight || job.outcome || stood_still()) return;
   job.ended = context_.loop.now();
-  const Duration late = job.ended - (job.started + job.planned.timeout);
+  const Duration late = job.ended - (job.started + job.limit);
   if (late > kBeat) return repeat(job, late);  // a shorter absence, but one that hid the answer from us
-  auto result = CheckResult::fail(
-      FailKind::timeout, timeout_message(job.planned.timeout, job.check ? job.check->phase() : nullptr));
-  job.check.reset();
-  conclude(job, std::move(result));
+  auto message = timeout_message(job.limit, job.check ? job.check->phase() : nullptr);
+  if (const auto what = discard(job); !what.empty()) {
+    job.crashed = true;
+    message += "; then it could not be ended: " + what;
+  }
+  conclude(job, CheckResult::fail(FailKind::timeout, std::move(message)));
 }
 
 void Runner::settle() {
@@ -186,7 +259,7 @@ void Runner::settle() {
   for (auto& job : jobs_) {
     if (!job->outcome) continue;
     auto result = *std::exchange(job->outcome, std::nullopt);
-    if (job->crashed) job->check.reset();
+    if (job->crashed) discard(*job);
     conclude(*job, std::move(result));
   }
 }
@@ -211,7 +284,10 @@ void Runner::conclude(Job& job, CheckResult result) {
   }
 }
 
-void Runner::wait_until(Job& job, TimePoint at) { job.due.start(at - context_.loop.now()); }
+void Runner::wait_until(Job& job, TimePoint at) {
+  job.next = at;
+  job.due.start(at - context_.loop.now());
+}
 
 // True when this process stood still while attempts were under way: they are then inconclusive, and repeated.
 bool Runner::stood_still() {
@@ -228,7 +304,7 @@ bool Runner::stood_still() {
 
 void Runner::repeat(Job& job, Duration absent) {
   job.ended = context_.loop.now();
-  job.check.reset();  // the only way to cancel an attempt
+  discard(job);  // the only way to cancel an attempt
   conclude(job, CheckResult::inconclusive("the process stood still for " + format_duration(absent)));
   begin(job);
 }

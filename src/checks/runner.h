@@ -20,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -54,6 +55,11 @@ class Runner {
   void start();  // once; the initial delays count from here
   void stop();   // cancels everything, at once and for good; may be repeated
 
+  // A new configuration: one entry per check in both, in the same order. A check of the same name that asks
+  // the same question goes on with its state, its connection and the attempt under way; what is asked
+  // otherwise begins anew, and what is no longer there ends. Not from an observer.
+  void reload(std::vector<health::CheckPolicy> policies, std::vector<PlannedCheck> checks);
+
   // The data plane saw the backend refuse a session: passing websocket checks with `traffic` are judged
   // failing now and asked again within their startup_interval.
   void backend_refused(std::string_view message);
@@ -64,10 +70,14 @@ class Runner {
  private:
   struct Job;
 
+  std::vector<health::Origin> origins(const std::vector<health::CheckPolicy>& policies,
+                                      const std::vector<PlannedCheck>& checks) const;
+  void take_over(Job& job, std::size_t index, PlannedCheck planned);
   void begin_first(Job& job);
   void on_due(Job& job);
   void begin(Job& job);
   void cancel(Job& job);
+  static std::string discard(Job& job);
   void on_report(Job& job, std::uint64_t attempt, health::CheckResult result);
   void on_deadline(Job& job);
   void settle();
@@ -83,14 +93,12 @@ class Runner {
   health::HealthModel& model_;
   RunnerObserver& observer_;
   std::mt19937_64 random_;
-  TimePoint started_{};
   bool running_ = false;
   std::uint64_t ignored_reports_ = 0;
   loop::Timer settle_;
   loop::Timer heartbeat_;
   TimePoint last_beat_{};
   std::vector<std::unique_ptr<Job>> jobs_;
-  std::shared_ptr<Runner*> anchor_;  // sole owner: us; an Attempt that outlives us finds it expired
 };
 
 // For `probegate check`: what the model says once the runner has run for a while.

@@ -32,10 +32,19 @@ TimePoint Schedule::first(TimePoint runner_started, double chance) const {
   return runner_started + scaled(std::min(kStartSpread, pace_.startup_interval), chance);
 }
 
-TimePoint Schedule::next(const Finished& finished, const health::CheckState& state, double chance) {
+void Schedule::set_pace(Pace pace, bool traffic) {
+  pace_ = pace;
+  traffic_ = traffic;
+}
+
+TimePoint Schedule::following(TimePoint start, const health::CheckState& state, double chance) const {
   const bool keeps_clients_out = traffic_ && !state.passing();
-  Duration wait = !state.ever_passed() || keeps_clients_out ? pace_.startup_interval
-                                                            : scaled(pace_.interval, 1.0 - kJitter * chance);
+  return start + (!state.ever_passed() || keeps_clients_out ? pace_.startup_interval
+                                                            : scaled(pace_.interval, 1.0 - kJitter * chance));
+}
+
+TimePoint Schedule::next(const Finished& finished, const health::CheckState& state, double chance) {
+  Duration wait = following(finished.start, state, chance) - finished.start;
 
   // A wrong password tried four times a second would lock the account.
   const bool login_refused = finished.result.verdict == health::Verdict::fail && finished.result.error &&

@@ -19,6 +19,7 @@ struct Pace {
   static Pace of(const config::CheckSpec& spec) {
     return {spec.interval, spec.startup_interval, spec.initial_delay};
   }
+  bool operator==(const Pace&) const = default;
 };
 
 // What the schedule needs to know of an attempt that is over.
@@ -36,6 +37,11 @@ class Schedule {
   // `chance` is uniform in [0, 1) here and below. The initial delay counts from the start of the runner; the
   // few milliseconds of spread keep the checks of many instances apart.
   TimePoint first(TimePoint runner_started, double chance) const;
+  // The pace has changed; what was learnt about refused logins and crashes stays.
+  void set_pace(Pace pace, bool traffic);
+  bool backing_off() const { return refused_logins_ > 0 || crashes_ > 0; }
+  // When an attempt begun at `start` would be followed by the next, all being well.
+  TimePoint following(TimePoint start, const health::CheckState& state, double chance) const;
   TimePoint next(const Finished& finished, const health::CheckState& state, double chance);
   // After a refusal that the data plane saw: at once, but for the pause between attempts.
   TimePoint after_refusal(TimePoint now) const { return now + pause(); }

@@ -106,7 +106,8 @@ struct CheckSpec {
   int rise = 1;
   int fall = 3;
   TlsOptions tls;
-  Fields fields;  // for the type's own keys
+  Fields fields;         // for the type's own keys
+  std::string question;  // what is asked, as a text to compare; holds secrets, never shown
 };
 
 struct Auth {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/compare.h"
 #include "config/describe.h"
 #include "config/effective.h"
 #include "config/node.h"
@@ -190,7 +191,7 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
   }
   std::optional<std::string> shown;
   if (!file) shown = node ? yaml_value(hide(node->text)) : "null";
-  record({std::string(key), std::string(kind), shown, {}, {}});
+  record({std::string(key), std::string(kind), shown, {}, {}, value.value_or("")});
   record({twin, "file", file ? std::optional(yaml_value(file->text)) : std::nullopt, {}, {}});
   return value;
 }
@@ -263,5 +264,7 @@ void Fields::show(std::string_view key, std::string_view value) const {
 }
 
 void Fields::allow_unknown_keys() const { node_->open = true; }
+
+std::string Fields::question() const { return question_of(*node_); }
 
 }  // namespace probegate::config

@@ -112,6 +112,9 @@ class Fields {
   // Unknown keys of this mapping are not reported: without a valid type nobody can tell them.
   void allow_unknown_keys() const;
 
+  // Everything read of this mapping that is not about pace and judgement; see compare.h.
+  std::string question() const;
+
  private:
   using Hide = std::function<std::string(std::string_view)>;
 

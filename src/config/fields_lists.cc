@@ -94,6 +94,7 @@ std::vector<std::pair<std::string, std::string>> Fields::pairs(std::string_view 
   constexpr std::string_view kTwin = "_file";
   std::vector<std::pair<std::string, std::string>> value;
   std::string shown;
+  std::string hidden;
   const auto show_entry = [&](const std::string& name, std::string_view text) {
     shown += (shown.empty() ? "{" : ", ") + yaml_key(name) + ": " + yaml_value(text);
   };
@@ -123,8 +124,9 @@ std::vector<std::pair<std::string, std::string>> Fields::pairs(std::string_view 
     show_entry(entry.key,
                !twin && headers && header_sounds_secret(name) ? std::string(kHidden) : written.text);
     value.emplace_back(name, *text);
+    hidden += name + ": " + *text + "\n";
   }
-  record({std::string(key), headers ? "headers" : "map", shown.empty() ? "{}" : shown + "}", {}, {}});
+  record({std::string(key), headers ? "headers" : "map", shown.empty() ? "{}" : shown + "}", {}, {}, hidden});
   return value;
 }
 

@@ -24,6 +24,7 @@ Loaded read_tree(const std::shared_ptr<Node>& root, std::string source, const En
     loaded.config = read_config(Fields(root, problems), environment, types);
     report_unknown_keys(*root, *problems);
     loaded.effective = effective_yaml(*root);
+    loaded.values = effective_values(*root);
   }
   loaded.problems = problems->sorted();
   return loaded;
@@ -42,10 +43,15 @@ Loaded load(const std::optional<std::string>& file, const Environment& environme
   if (!named && access(kDefaultFile, F_OK) != 0) return load_environment(environment, types);
   const std::string path = named ? *file : kDefaultFile;
   const auto content = read_file(path, kMaxDocumentBytes);
-  if (content) return load_text(*content, path, environment, types);
   Loaded loaded;
-  loaded.source = path;
-  loaded.problems = {path + ": " + content.error().message};
+  if (content) {
+    loaded = load_text(*content, path, environment, types);
+    loaded.blank = content->find_first_not_of(" \t\r\n") == std::string::npos;
+  } else {
+    loaded.source = path;
+    loaded.problems = {path + ": " + content.error().message};
+  }
+  loaded.file = path;
   return loaded;
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "config/compare.h"
 #include "config/config.h"
 #include "config/environment.h"
 
@@ -28,6 +29,9 @@ struct Loaded {
   std::vector<std::string> problems;  // each "FILE:LINE:COLUMN: key: what is wrong, what is allowed"
   std::string effective;              // the effective configuration as YAML, secrets hidden
   std::string source;                 // the file, or "environment"
+  std::optional<std::string> file;    // that was read; empty: the environment alone
+  bool blank = false;                 // the file has nothing in it
+  Values values;                      // to compare with another one's; holds secrets
 };
 
 // `file` empty: /etc/probegate/probegate.yaml if present, otherwise the environment alone.

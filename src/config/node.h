@@ -27,7 +27,8 @@ struct Shown {
   std::vector<std::string> allowed;  // choice: the words; integer: the least and the greatest
   // sections: names and mappings; section: one without a name; section_list: all without names
   std::vector<std::pair<std::string, std::shared_ptr<Node>>>
-      children;  // owners: this and the Fields reading them
+      children;             // owners: this and the Fields reading them
+  std::string hidden = {};  // what was read where `value` does not show it; only ever compared
 };
 
 class Node {

@@ -187,6 +187,7 @@ Config read_config(const Fields& root, const Environment& environment, const Che
   for (auto& check : config.checks) {
     const auto known = std::find(types.names.begin(), types.names.end(), check.type) != types.names.end();
     if (known && types.read) types.read(check, config);
+    check.question = check.fields.question();
   }
   return config;
 }

@@ -51,8 +51,15 @@ std::string_view to_string(GateState state) {
   return "failed";
 }
 
-Gate::Gate(GatePolicy policy, TimePoint started)
-    : policy_(policy), started_(started), deadline_(started + policy.startup_timeout) {}
+Gate::Gate(GatePolicy policy, TimePoint started) : policy_(policy), started_(started) {}
+
+void Gate::set_policy(GatePolicy policy) {
+  if (policy == policy_) return;
+  policy_ = policy;
+  if (ever_opened() || state_ == GateState::draining) return;
+  timed_out_ = false;
+  state_ = GateState::starting;
+}
 
 bool Gate::update(const HealthModel& model, TimePoint now) {
   if (state_ == GateState::draining) return false;
@@ -63,7 +70,7 @@ bool Gate::update(const HealthModel& model, TimePoint now) {
   } else if (may_pass && startup_passing(model)) {
     state_ = GateState::open;
     opened_after_ = now - started_;
-  } else if (next_deadline() && now >= deadline_) {
+  } else if (next_deadline() && now >= deadline()) {
     timed_out_ = true;
     if (policy_.on_startup_timeout != StartupTimeoutPolicy::wait) state_ = GateState::failed;
   }
@@ -79,7 +86,7 @@ bool Gate::drain() {
 std::optional<TimePoint> Gate::next_deadline() const {
   const bool counting = policy_.startup_timeout > Duration::zero() && !ever_opened() && !timed_out_ &&
                         state_ != GateState::draining;
-  return counting ? std::optional(deadline_) : std::nullopt;
+  return counting ? std::optional(deadline()) : std::nullopt;
 }
 
 std::vector<std::size_t> Gate::waiting_for(const HealthModel& model, bool ever_opened) {

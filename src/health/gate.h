@@ -24,6 +24,7 @@ enum class StartupTimeoutPolicy { fail, exit, wait };
 struct GatePolicy {
   Duration startup_timeout = std::chrono::seconds(120);  // 0 = wait for ever
   StartupTimeoutPolicy on_startup_timeout = StartupTimeoutPolicy::fail;
+  bool operator==(const GatePolicy&) const = default;
 };
 
 class Gate {
@@ -35,7 +36,10 @@ class Gate {
   bool update(const HealthModel& model, TimePoint now);
   bool drain();  // true when this call began it
   // Time the process spent frozen does not count against startup_timeout.
-  void excuse(Duration frozen) { deadline_ += frozen; }
+  void excuse(Duration frozen) { excused_ += frozen; }
+  // Counts from the start of the process all the same, so a longer timeout revives a startup that has failed.
+  // update() next.
+  void set_policy(GatePolicy policy);
 
   GateState state() const { return state_; }
   bool ever_opened() const { return opened_after_.has_value(); }
@@ -49,9 +53,11 @@ class Gate {
   static std::vector<std::size_t> waiting_for(const HealthModel& model, bool ever_opened);
 
  private:
+  TimePoint deadline() const { return started_ + policy_.startup_timeout + excused_; }  // of the startup
+
   GatePolicy policy_;
   TimePoint started_;
-  TimePoint deadline_;  // of the startup; meaningless when the timeout is 0
+  Duration excused_{0};
   GateState state_ = GateState::starting;
   std::optional<Duration> opened_after_;
   bool timed_out_ = false;

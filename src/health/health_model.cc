@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
 namespace probegate::health {
 namespace {
@@ -49,10 +50,56 @@ HealthModel::HealthModel(std::vector<CheckPolicy> policies, TimePoint started, W
       started_(started) {
   for (std::size_t i = 0; i < policies_.size(); ++i) {
     states_[i].since = wall;
-    if (policies_[i].needs.empty()) continue;
-    states_[i].status = CheckStatus::waiting;
-    states_[i].waiting_for = policies_[i].needs;
+    begin_waiting(i);
   }
+}
+
+// A check that has not been judged yet waits for those of its needs that have never passed.
+void HealthModel::begin_waiting(std::size_t check) {
+  CheckState& state = states_[check];
+  state.waiting_for = policies_[check].needs;
+  std::erase_if(state.waiting_for, [&](std::size_t need) { return states_[need].ever_passed(); });
+  if (!state.waiting_for.empty()) state.status = CheckStatus::waiting;
+}
+
+// What is asked as before keeps its state, whatever else changed about it: that a threshold or an order is
+// new says nothing about the dependency. What is asked anew starts anew, as a check nobody has judged; so it
+// takes nothing away that was granted. Nor does it grant anything: one that was failing stays failing, with
+// its old error, until its new question has been answered.
+std::vector<Transition> HealthModel::reload(std::vector<CheckPolicy> policies,
+                                            const std::vector<Origin>& origins, WallTime wall) {
+  const std::vector<CheckState> before = std::exchange(states_, std::vector<CheckState>(policies.size()));
+  const auto passing_before = std::exchange(passing_since_, {});
+  passing_since_.resize(policies.size());
+  policies_ = std::move(policies);
+
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    CheckState& state = states_[i];
+    state.since = wall;
+    if (!origins[i].before) continue;
+    const CheckState& old = before[*origins[i].before];
+    if (origins[i].same_question) {
+      state = old;
+      passing_since_[i] = passing_before[*origins[i].before];
+    } else if (old.status == CheckStatus::fail) {
+      state.status = old.status;
+      state.since = old.since;
+      state.error = old.error;
+    }
+  }
+  std::vector<Transition> transitions;
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    const CheckStatus status = states_[i].status;
+    if (status != CheckStatus::waiting && status != CheckStatus::unknown) continue;
+    const bool begun = status == CheckStatus::unknown && origins[i].same_question;  // the latch of its needs
+    if (begun) continue;
+    states_[i].status = CheckStatus::unknown;
+    begin_waiting(i);
+    if (status == states_[i].status) continue;
+    states_[i].since = wall;
+    if (status == CheckStatus::waiting) transitions.push_back({i, status, states_[i].status});
+  }
+  return transitions;
 }
 
 std::vector<Transition> HealthModel::record(std::size_t check, const CheckResult& result, Duration latency,

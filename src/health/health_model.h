@@ -23,7 +23,7 @@ struct Affects {
   bool operator==(const Affects&) const = default;
 };
 
-// How results are judged. Immutable for the life of the model.
+// How results are judged. Immutable until a new configuration replaces them all.
 struct CheckPolicy {
   std::string name;
   std::string type;
@@ -69,6 +69,13 @@ struct Transition {
   CheckStatus to;
 };
 
+// Where a check of a new configuration comes from.
+struct Origin {
+  std::optional<std::size_t> before = {};  // the check of the same name, if there was one
+  bool same_question = false;              // and it asks the same of the same dependency
+  bool operator==(const Origin&) const = default;
+};
+
 class HealthModel {
  public:
   HealthModel(std::vector<CheckPolicy> policies, TimePoint started, WallTime wall);
@@ -83,6 +90,11 @@ class HealthModel {
   // alone.
   std::vector<Transition> record_refusal(std::size_t check, std::string message, WallTime wall);
 
+  // A new configuration. Says what changed for the checks that go on: those that were waiting and may be
+  // polled now.
+  std::vector<Transition> reload(std::vector<CheckPolicy> policies, const std::vector<Origin>& origins,
+                                 WallTime wall);
+
   // May this check be polled? Once its needs have all passed a first time the answer stays yes.
   bool runnable(std::size_t check) const { return states_[check].status != CheckStatus::waiting; }
 
@@ -96,6 +108,7 @@ class HealthModel {
                       std::vector<Transition>& transitions);
   void change(std::size_t check, CheckStatus to, WallTime wall, std::vector<Transition>& transitions);
   void release_waiting(WallTime wall, std::vector<Transition>& transitions);
+  void begin_waiting(std::size_t check);
 
   std::vector<CheckPolicy> policies_;
   std::vector<CheckState> states_;

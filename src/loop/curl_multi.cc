@@ -69,7 +69,8 @@ int CurlMulti::on_timer(CURLM*, long millis, void* self) noexcept {
 int CurlMulti::on_socket(CURL*, curl_socket_t fd, int what, void* self, void*) noexcept {
   auto& multi = *static_cast<CurlMulti*>(self);
   // An error told to curl would end every transfer for good; kept here, it costs this one its time limit.
-  multi.loop_.enter(multi.loop_.sink(), [&] { multi.watch(fd, what); });
+  // On nobody's behalf: a kept connection outlives the check whose transfer made it.
+  multi.loop_.enter(multi.loop_.root_sink(), [&] { multi.watch(fd, what); });
   return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "loop/loop.h"
 
 #include <cassert>
+#include <new>
 #include <stdexcept>
 
 #include "loop/tls.h"
@@ -28,6 +29,16 @@ Loop::~Loop() {
 }
 
 void Loop::run() { uv_run(&uv_, UV_RUN_DEFAULT); }
+
+void Loop::tell(ErrorSink& sink, const char* what) noexcept {
+  std::string words;
+  try {
+    words = what;
+  } catch (const std::bad_alloc&) {
+    // Silence is better than the end.
+  }
+  sink.on_exception(words);
+}
 
 TlsContexts& Loop::tls() {
   if (!tls_) tls_ = std::make_unique<TlsContexts>();

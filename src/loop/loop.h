@@ -67,11 +67,14 @@ class Loop final : public Clock {
     try {
       callback();
     } catch (const std::exception& e) {
-      sink->on_exception(e.what());
+      tell(*sink, e.what());
     } catch (...) {
-      sink->on_exception("an exception of unknown type");
+      tell(*sink, "an exception of unknown type");
     }
   }
+
+  // Also when there is not even memory to copy the words.
+  static void tell(ErrorSink& sink, const char* what) noexcept;
 
   // The one buffer all streams of this loop read into; its bytes are valid during on_data only. 64 KiB:
   // smaller costs calls on large messages, larger falls out of the cache.

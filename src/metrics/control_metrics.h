@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <list>
 #include <optional>
 #include <string>
 #include <utility>
@@ -32,9 +33,11 @@ struct LoopMetrics {
 };
 
 struct ControlMetrics {
-  // Deques, because atomics do not move: emplace_back() leaves the others where they are.
-  std::deque<CheckMetrics> checks;
+  // Lists and deques, because atomics do not move: what is added leaves the others where they are.
+  std::list<CheckMetrics> checks;  // in the order of the configuration
   std::deque<LoopMetrics> loops;
+  PerLabel<ReloadResult, Counter> reloads;
+  WallTime configured{};                // when the configuration in force was read
   std::optional<std::uint64_t> starts;  // across restarts; empty without a state file
 };
 

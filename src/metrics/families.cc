@@ -131,6 +131,14 @@ void write_control(Exposition& out, const ControlMetrics& control) {
   }
   out.gauge("probegate_loop_lag_seconds", "How late the turns of an event loop are.");
   for (const auto& loop : control.loops) out.sample({{"loop", loop.name}}, loop.lag_seconds());
+  out.counter("probegate_config_reloads", "Reloads of the configuration asked for by SIGHUP, by result.");
+  for (std::size_t i = 0; i < label_count<ReloadResult>; ++i) {
+    out.sample({{"result", LabelSet<ReloadResult>::words[i]}},
+               control.reloads[static_cast<ReloadResult>(i)].value());
+  }
+  out.gauge("probegate_config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was read, at the start or by a reload.");
+  out.sample({}, to_seconds(control.configured.time_since_epoch()));
   out.counter("probegate_starts", "Starts of this process across restarts; needs a state file.");
   if (control.starts) out.sample({}, *control.starts);
 }

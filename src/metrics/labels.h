@@ -46,6 +46,7 @@ enum class TunnelCause {
 };
 enum class AuthResult { allowed, denied, unavailable, bypassed };
 enum class RunResult { pass, warn, fail, inconclusive };
+enum class ReloadResult { success, failure };
 enum class FailureKind {
   config,
   resolve,
@@ -109,6 +110,13 @@ struct LabelSet<RunResult> {
   static constexpr std::string_view name = "result";
   static constexpr std::string_view words[] = {"pass", "warn", "fail", "inconclusive"};
   static_assert(std::size(words) == static_cast<std::size_t>(RunResult::inconclusive) + 1);
+};
+
+template <>
+struct LabelSet<ReloadResult> {
+  static constexpr std::string_view name = "result";
+  static constexpr std::string_view words[] = {"success", "failure"};
+  static_assert(std::size(words) == static_cast<std::size_t>(ReloadResult::failure) + 1);
 };
 
 template <>

@@ -65,6 +65,12 @@ void ProbeAnswers::publish(std::shared_ptr<const health::Snapshot> snapshot) {
   draft_ = {};
 }
 
+void ProbeAnswers::set_details(health::Details details) {
+  options_.details = details;
+  json_ = {};
+  draft_ = {};
+}
+
 void ProbeAnswers::answer(const ProbeRequest& request, std::string& out) {
   struct Route {
     std::string_view path;

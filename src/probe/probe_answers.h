@@ -43,6 +43,7 @@ class ProbeAnswers {
                WriteMetrics write_metrics);
 
   void publish(std::shared_ptr<const health::Snapshot> snapshot);
+  void set_details(health::Details details);
 
   // Appends the answer to `out`.
   void answer(const ProbeRequest& request, std::string& out);
@@ -70,7 +71,7 @@ class ProbeAnswers {
   std::string_view date(WallTime wall);
 
   const Clock& clock_;
-  const ProbeOptions options_;
+  ProbeOptions options_;
   std::shared_ptr<const health::Snapshot> snapshot_;
   const WriteMetrics write_metrics_;
   Cache json_;

@@ -41,6 +41,7 @@ class ProbeServer {
 
   Result<void> listen(const loop::ListenSocket& socket);
   void publish(std::shared_ptr<const health::Snapshot> snapshot) { answers_.publish(std::move(snapshot)); }
+  void set_details(health::Details details) { answers_.set_details(details); }
   std::size_t connections() const { return sessions_.size(); }
 
  private:

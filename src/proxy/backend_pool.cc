@@ -88,6 +88,7 @@ class BackendPool::Connecting final : public BackendConnect,
 
   void attempt() {
     next_address_ = 0;
+    asked_ = pool_.generation_;
     const auto& endpoint = pool_.environment_.config->proxy.backend.endpoint;
     const bool fresh =
         !addresses().empty() && pool_.environment_.loop.now() - pool_.resolved_at_ < kAddressTime;
@@ -98,6 +99,7 @@ class BackendPool::Connecting final : public BackendConnect,
       connect();
     } else {
       query_ = pool_.resolver_.resolve(endpoint, [this](loop::Resolver::Answer answer) {
+        if (asked_ != pool_.generation_) return attempt();  // the answer is about the backend of before
         if (!answer) return refused(answer.error().message, true);
         pool_.addresses_ = std::move(*answer);
         pool_.resolved_at_ = pool_.environment_.loop.now();
@@ -122,7 +124,9 @@ class BackendPool::Connecting final : public BackendConnect,
   void refused(const std::string& why, bool by_backend) {
     pool_.resolved_at_ = {};
     last_refusal_ = why;
-    const bool gate_closes = by_backend && pool_.environment_.host.backend_refused(why);
+    // Of a backend that the configuration names no more, a refusal means nothing to the gate.
+    const bool current = asked_ == pool_.generation_;
+    const bool gate_closes = by_backend && current && pool_.environment_.host.backend_refused(why);
     const bool may_retry = pool_.environment_.timeouts().connect > Duration::zero() && !gate_closes;
     if (may_retry) {
       retry_.start(pause_);
@@ -146,6 +150,7 @@ class BackendPool::Connecting final : public BackendConnect,
   std::unique_ptr<loop::Resolver::Query> query_;
   loop::Stream stream_;
   std::size_t next_address_ = 0;
+  unsigned asked_ = 0;  // the generation of the backend that the attempt under way is to
   Duration pause_ = kFirstRetry;
   std::string last_refusal_;
 };
@@ -175,6 +180,13 @@ void BackendPool::give_back(loop::Stream stream, int keep_alive_seconds) {
 }
 
 void BackendPool::close_idle() { idle_.clear(); }
+
+void BackendPool::backend_changed() {
+  ++generation_;
+  idle_.clear();
+  addresses_.clear();
+  resolved_at_ = {};
+}
 
 void BackendPool::drop(Idle& idle) {
   std::erase_if(idle_, [&](const auto& entry) { return entry.get() == &idle; });

@@ -52,6 +52,11 @@ class BackendPool {
 
   void close_idle();
 
+  // The configuration names another backend: what is connected to the old one is not for new requests.
+  void backend_changed();
+  // Counts the backends; a connection begun under another number is not given back.
+  unsigned generation() const { return generation_; }
+
  private:
   class Idle;
   class Connecting;
@@ -63,6 +68,7 @@ class BackendPool {
   std::vector<std::unique_ptr<Idle>> idle_;  // oldest first
   std::vector<loop::Address> addresses_;     // of a backend given by name
   TimePoint resolved_at_{};
+  unsigned generation_ = 0;
 };
 
 }  // namespace probegate::proxy

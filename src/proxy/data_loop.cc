@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <stdexcept>
+#include <utility>
 
 namespace probegate::proxy {
 namespace {
@@ -79,7 +80,7 @@ void DataLoop::take_mail() {
                   std::memory_order_relaxed);
     answered_.store(beat, std::memory_order_release);
   }
-  if (const auto config = config_mail_.take()) environment_.config = std::move(*config);
+  if (const auto config = config_mail_.take()) take_config(std::move(*config));
   if (const auto gate = gate_mail_.take()) {
     const DrainPhase before = environment_.gate->drain;
     environment_.gate = std::move(*gate);
@@ -90,6 +91,13 @@ void DataLoop::take_mail() {
       while (!sessions_.empty()) sessions_.front()->cut();
     }
     end_if_empty();
+  }
+}
+
+void DataLoop::take_config(std::shared_ptr<const config::Config> config) {
+  const auto before = std::exchange(environment_.config, std::move(config));
+  if (before->proxy.backend.endpoint != environment_.config->proxy.backend.endpoint) {
+    backends_.backend_changed();
   }
 }
 

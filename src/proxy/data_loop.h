@@ -65,6 +65,7 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
 
   void accept(loop::Stream client);
   void take_mail();
+  void take_config(std::shared_ptr<const config::Config> config);
   void begin_ending();
   void end_if_empty();
 

@@ -54,6 +54,7 @@ Exchange::~Exchange() = default;
 void Exchange::start() {
   std::span<const char> nothing;
   request_complete_ = owner_.request_parser().feed(nothing) == Event::done;  // a request without a body
+  backend_generation_ = environment_.backends->generation();
   if (!upgrade_) backend_ = environment_.backends->take_idle();
   if (!backend_.is_open()) return connect();
   reused_ = true;
@@ -63,6 +64,7 @@ void Exchange::start() {
 void Exchange::connect() {
   state_ = State::connecting;
   reused_ = false;
+  backend_generation_ = environment_.backends->generation();
   connecting_ = environment_.backends->connect(
       [this](loop::Stream stream) {
         connecting_.reset();
@@ -264,7 +266,7 @@ void Exchange::finish(std::span<const char> rest) {
   environment_.metrics.request_duration.observe(Millis(environment_.loop.turn_ms() - started_ms_));
   const bool reusable = request_complete_ && !upgrade_ && rest.empty() && response_.response().keep_alive &&
                         response_.response().body != proto::BodyKind::until_close && !backend_.busy();
-  if (reusable) {
+  if (reusable && backend_generation_ == environment_.backends->generation()) {
     environment_.backends->give_back(std::move(backend_), keep_alive_seconds(response_.response()));
   } else {
     backend_.close();

@@ -26,12 +26,13 @@ Tunnel::Side::Side(Tunnel& t, Direction d, proto::Masking masking, bool extensio
 
 Tunnel::Tunnel(Environment& environment, Owner& owner, loop::Stream backend, bool extensions)
     : environment_(environment),
+      config_(environment.config),
       owner_(owner),
       backend_stream_(std::move(backend)),
       client_(*this, Direction::client_to_backend, proto::Masking::required, extensions,
-              environment.config->proxy.websocket.max_message),
+              config_->proxy.websocket.max_message),
       backend_(*this, Direction::backend_to_client, proto::Masking::forbidden, extensions,
-               environment.config->proxy.websocket.max_message),
+               config_->proxy.websocket.max_message),
       deadline_(environment.wheel, *this),
       started_ms_(environment.loop.turn_ms()),
       last_frame_ms_(started_ms_),
@@ -50,7 +51,7 @@ void Tunnel::start(std::string_view from_client, std::string_view from_backend) 
   // The 101 itself may still be queued towards the client.
   if (client.busy()) backend_stream_.read_stop();
 
-  const auto& policy = environment_.config->proxy.websocket;
+  const auto& policy = config_->proxy.websocket;
   if (policy.max_lifetime > Duration::zero()) {
     lifetime_ends_ms_ = now_ms() + spread_lifetime(policy.max_lifetime, environment_.random);
   }
@@ -178,7 +179,7 @@ void Tunnel::on_deadline(loop::Deadline&) {
 // Looks what is due by the times noted, and comes back when the next may be. Nothing of this runs per
 // message.
 void Tunnel::watch() {
-  const auto& policy = environment_.config->proxy.websocket;
+  const auto& policy = config_->proxy.websocket;
   const std::uint64_t now = now_ms();
   std::uint64_t next = UINT64_MAX;
   const auto over = [&](std::uint64_t due) {

@@ -110,6 +110,8 @@ class Tunnel final : private loop::Deadline::Observer {
   std::uint64_t now_ms() const { return environment_.loop.turn_ms(); }
 
   Environment& environment_;
+  // What it began with, whatever is reloaded meanwhile. Shared with the loops and the control loop.
+  const std::shared_ptr<const config::Config> config_;
   Owner& owner_;
   loop::Stream backend_stream_;
   Side client_;

@@ -57,8 +57,9 @@ class Probegate:
         settings = yaml.safe_load(config) or {}
         settings.setdefault("proxy", {}).setdefault("listen", f"127.0.0.1:{self.proxy_port}")
         settings.setdefault("probes", {}).setdefault("listen", f"127.0.0.1:{self.probe_port}")
-        with open(self.config_file, "w") as file:
+        with open(self.config_file + ".new", "w") as file:
             yaml.safe_dump(settings, file, sort_keys=False)
+        os.replace(self.config_file + ".new", self.config_file)  # whole, whoever is reading it
 
     # The process
 

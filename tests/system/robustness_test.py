@@ -1,7 +1,6 @@
 """Garbage, abuse and bad files: a clear answer, and a process that lives (CONTRACT sections 2, 3 and 6)."""
 
 import random
-import signal
 
 import pytest
 
@@ -142,20 +141,6 @@ def test_a_thousand_connections_that_come_and_go_leave_nothing_behind(door):
                 client.send(upgrade_request()[:number % 150])
     wait_for(open_files, lambda count: count <= before + 5, "descriptors to be given back")
     assert door.request("/mirror").status == 200
-
-
-def test_sighup_does_not_touch_a_tunnel(rig, backend):
-    """3: "`SIGHUP` ... tunnels are untouched": above all it does not end the process, its default action."""
-    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}").start()
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
-        before = sidecar.output()
-        sidecar.send(signal.SIGHUP)
-        wait_for(lambda: sidecar.output()[len(before):], lambda text: "SIGHUP" in text, "a word about it in the log")
-        client.send_frame(TEXT, b"still here", mask=True)
-        assert client.read_frame()[2] == b"still here"
-    assert sidecar.probe("/health/ready").status == 200
 
 
 def test_a_check_on_a_flooding_peer_is_bounded(rig):

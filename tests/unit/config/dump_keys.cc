@@ -1,6 +1,7 @@
 // Prints every key the readers asked for while loading a file, as JSON lines for schema_test.py:
 // {"path": "proxy.timeouts.header", "kind": "duration", "value": "10s", "allowed": []}. Names of checks read
-// as "checks.TYPE", items of lists as "alerts[]".
+// as "checks.TYPE", items of lists as "alerts[]". With --judge and any number of files it prints for each,
+// in order, "valid" or its first problem.
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -35,16 +36,27 @@ void dump(const Node& node, const std::string& path) {
   }
 }
 
-int run(const char* file) {
+std::shared_ptr<Node> read(const char* file, const std::shared_ptr<Problems>& problems) {
   std::ifstream stream(file);
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  const auto problems = std::make_shared<Problems>(file);
-  const auto root = parse_document(text, *problems);
+  auto root = parse_document(text, *problems);
   if (root) {
     expand_tree(*root, {}, *problems);
     read_config(Fields(root, problems), {}, checks::config_check_types());
     report_unknown_keys(*root, *problems);
   }
+  return root;
+}
+
+void judge(const char* file) {
+  const auto problems = std::make_shared<Problems>("");
+  read(file, problems);
+  std::cout << (problems->empty() ? "valid" : problems->sorted().front()) << "\n";
+}
+
+int run(const char* file) {
+  const auto problems = std::make_shared<Problems>(file);
+  const auto root = read(file, problems);
   for (const auto& problem : problems->sorted()) std::cerr << problem << "\n";
   if (!root || !problems->empty()) return 1;
   dump(*root, "");
@@ -55,6 +67,10 @@ int run(const char* file) {
 }  // namespace probegate::config
 
 int main(int argc, char** argv) {
+  if (argc > 2 && std::string_view(argv[1]) == "--judge") {
+    for (int i = 2; i < argc; ++i) probegate::config::judge(argv[i]);
+    return 0;
+  }
   if (argc != 2) return 2;
   return probegate::config::run(argv[1]);
 }

@@ -15,6 +15,7 @@ import jsonschema
 import yaml
 
 DUMP, CONFIGS = sys.argv[1], pathlib.Path(sys.argv[2])
+INVALID = pathlib.Path(__file__).parent / "invalid"
 SCHEMA = json.loads((CONFIGS / "probegate.schema.json").read_text())
 
 # Every section that exists only when it is written; all other keys at their defaults.
@@ -35,6 +36,15 @@ GIVEN = {"platform", "checks", "auth", "auth.url", "auth.bypass", "auth.bypass.h
          "alerts[].to", "checks.postgres.type", "checks.postgres.url", "checks.redis.type", "checks.redis.url",
          "checks.websocket.type", "checks.websocket.url", "checks.http.type", "checks.http.url", "checks.tcp.type",
          "checks.tcp.address", "checks.grpc.type", "checks.grpc.url", "checks.mysql.type", "checks.mysql.url"}
+
+# Values in the reference file that show something and are not defaults.
+EXAMPLES = {"checks.postgres.tables", "checks.redis.needs", "checks.websocket.needs", "checks.http.affects",
+            "checks.tcp.affects", "checks.tcp.expect", "auth.precheck"}
+
+# Parts of the program's words where one value does not fit another, or means what no pattern can tell.
+BEYOND_A_SCHEMA = []
+# Files of invalid/ whose mistake is of that kind, or lies in the YAML and is gone once it is data.
+UNSEEN = set()
 
 WRONG_WORDS = ["nonsense", 5, [], {}]
 # For each kind of read: values the key must take, and values it must refuse.
@@ -68,6 +78,37 @@ def known_keys(text):
         file.flush()
         output = subprocess.run([DUMP, file.name], check=True, stdout=subprocess.PIPE, text=True, timeout=30).stdout
     return {key["path"]: key for key in map(json.loads, output.splitlines())}
+
+
+def judge(texts):
+    """What the program says of each text: "valid", or the first problem."""
+    with tempfile.TemporaryDirectory() as directory:
+        files = []
+        for number, text in enumerate(texts):
+            files.append(pathlib.Path(directory) / f"{number}.yaml")
+            files[-1].write_text(text)
+        verdicts = []
+        for start in range(0, len(files), 500):
+            output = subprocess.run([DUMP, "--judge", *files[start:start + 500]], check=True, stdout=subprocess.PIPE,
+                                    text=True, timeout=60).stdout
+            verdicts += output.splitlines()
+    assert len(verdicts) == len(texts)
+    return verdicts
+
+
+def with_value(path, value):
+    """EVERYTHING with one key set, as data."""
+    document = yaml.safe_load(EVERYTHING)
+    place, steps = document, path.split(".")
+    for step in steps[:-1]:
+        if step == "alerts[]":
+            place = place["alerts"][0]
+        elif place is document.get("checks"):
+            place = next(check for check in place.values() if check["type"] == step)
+        else:
+            place = place.setdefault(step, {})
+    place[steps[-1]] = value
+    return document
 
 
 def reference_with_auth():
@@ -157,6 +198,63 @@ class SchemaTest(unittest.TestCase):
             for value in bad:
                 with self.subTest(path, wrong=value):
                     self.assertFalse(accepts(self.schema[path], value))
+
+    def test_whole_files_are_judged_alike_by_both(self):
+        """Every key with every sample, in a file that is right otherwise: no editor warns of what runs, or the reverse."""
+        cases = []
+        for path, key in self.known.items():
+            kind, allowed = key["kind"], key["allowed"]
+            good, bad = SAMPLES[kind]
+            values = [value for value in good + bad if value != "${X}"]
+            values += list(map(int, allowed)) if kind.startswith("integer") else []
+            values += allowed if kind == "choice" else [[word] for word in allowed] if kind == "choices" else []
+            cases += [(path, value, with_value(path, value)) for value in values]
+        self.assertGreater(len(cases), 1000)
+        verdicts = judge([yaml.safe_dump(document) for _, _, document in cases])
+        for (path, value, document), verdict in zip(cases, verdicts):
+            with self.subTest(path, value=value):
+                words = verdict.split(": ", 2)[-1]
+                if accepts(SCHEMA, document):
+                    self.assertTrue(verdict == "valid" or any(known in words for known in BEYOND_A_SCHEMA), verdict)
+                else:
+                    self.assertNotEqual(verdict, "valid")
+
+    def test_the_corpus_is_judged_alike_by_both(self):
+        """Of the files that the program refuses, the schema refuses all but those whose mistake no schema can see."""
+        files = sorted(INVALID.glob("*.yaml"))
+        self.assertGreater(len(files), 30)
+        texts = [file.read_text() for file in files]
+        for file, text, verdict in zip(files, texts, judge(texts)):
+            with self.subTest(file.name):
+                self.assertNotEqual(verdict, "valid")
+                try:
+                    document = yaml.safe_load(text)
+                except (yaml.YAMLError, ValueError):
+                    self.assertNotIn(file.name, UNSEEN)
+                    continue
+                self.assertEqual(accepts(SCHEMA, document), file.name in UNSEEN)
+
+    def test_the_files_that_ship_are_valid_for_both(self):
+        shipped = [CONFIGS / "probegate.yaml", *sorted(CONFIGS.glob("*.probegate.yaml"))]
+        self.assertGreater(len(shipped), 1)
+        texts = [file.read_text() for file in shipped]
+        for file, text, verdict in zip(shipped, texts, judge(texts)):
+            with self.subTest(file.name):
+                if "${" not in verdict and "environment variable" not in verdict:
+                    self.assertEqual(verdict, "valid")
+                self.assertTrue(accepts(SCHEMA, yaml.safe_load(text)))
+
+    def test_the_reference_file_stands_at_the_defaults(self):
+        """ "Keys outside `checks` and `auth` stand at their defaults", and so do those that say so of each type."""
+        shown = known_keys(reference_with_auth())
+        compared = 0
+        for path, key in self.known.items():
+            if path not in shown or path in GIVEN or path in EXAMPLES or key["kind"] == "section":
+                continue
+            with self.subTest(path):
+                self.assertEqual(shown[path]["value"], key["value"])
+                compared += 1
+        self.assertGreater(compared, 80)
 
     def test_unknown_keys_are_refused_in_every_section(self):
         self.assertFalse(accepts(SCHEMA, {"nonsense": 1}))

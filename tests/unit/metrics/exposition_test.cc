@@ -35,6 +35,8 @@ std::string everything(Format format, bool with_samples) {
     control.checks.back().failures[FailureKind::missing_tables].add();
     control.loops.emplace_back("control").set_lag(2ms);
     control.starts = 4;
+    control.reloads[ReloadResult::failure].add(2);
+    control.configured = WallTime(std::chrono::seconds(1'795'780'800));
   }
   Exposition out(format);
   const std::array<const DataLoopMetrics*, 2> loops{first.get(), second.get()};
@@ -64,6 +66,8 @@ constexpr const char* kFamilies[] = {"check_duration_seconds",
                                      "auth_prevented_seconds_total",
                                      "backend_restarts_total",
                                      "starts_total",
+                                     "config_reloads_total",
+                                     "config_last_reload_success_timestamp_seconds",
                                      "loop_lag_seconds"};
 
 bool has_line(const std::string& text, const std::string& line) {
@@ -126,6 +130,9 @@ TEST_CASE("The older text names counters with _total in TYPE, OpenMetrics withou
     CHECK(has_line(out, "probegate_check_failures_total{check=\"database\",kind=\"missing_tables\"} 1"));
     CHECK(has_line(out, "probegate_loop_lag_seconds{loop=\"control\"} 0.002"));
     CHECK(has_line(out, "probegate_starts_total 4"));
+    CHECK(has_line(out, "probegate_config_reloads_total{result=\"success\"} 0"));
+    CHECK(has_line(out, "probegate_config_reloads_total{result=\"failure\"} 2"));
+    CHECK(out.find("\nprobegate_config_last_reload_success_timestamp_seconds 17957808") != out.npos);
   }
 }
 
