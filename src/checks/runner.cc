@@ -66,6 +66,7 @@ struct Runner::Job final : loop::ErrorSink {
   std::uint64_t attempt = 0;  // the number of the latest; reports of others are late
   bool in_flight = false;
   bool crashed = false;
+  int holds = 0;     // attempts in a row that held up the loop
   TimePoint born{};  // since when the runner has had it
   TimePoint next{};  // when `due` calls
   Duration limit{};  // of the latest attempt
@@ -82,6 +83,7 @@ Runner::Runner(const CheckContext& context, health::HealthModel& model, std::vec
       random_(seed),
       settle_(context.loop, [this] { settle(); }),
       heartbeat_(context.loop, [this] { beat(); }) {
+  context.loop.measure_holds();
   for (std::size_t i = 0; i < checks.size(); ++i) {
     jobs_.push_back(std::make_unique<Job>(*this, i, std::move(checks[i])));
   }
@@ -193,6 +195,7 @@ void Runner::begin(Job& job) {
   job.started = context_.loop.now();
   if (!in_flight()) {
     last_beat_ = job.started;
+    context_.loop.take_longest_hold();
     heartbeat_.start_repeating(kBeat);
   }
   job.in_flight = true;
@@ -266,6 +269,7 @@ void Runner::settle() {
 
 void Runner::conclude(Job& job, CheckResult result) {
   const bool crashed = job.crashed;
+  if (!crashed && result.verdict != health::Verdict::inconclusive) job.holds = 0;
   const Duration latency = job.ended - job.started;
   cancel(job);
   if (result.error) {
@@ -294,12 +298,31 @@ bool Runner::stood_still() {
   const TimePoint now = context_.loop.now();
   if (!in_flight() || now - last_beat_ <= kStoodStill) return false;
   const Duration gap = now - std::exchange(last_beat_, now);
+  const auto hold = context_.loop.take_longest_hold();
   observer_.on_frozen(gap);
   for (auto& job : jobs_) {
     if (!running_) break;
-    if (job->in_flight) repeat(*job, gap);
+    if (!job->in_flight) continue;
+    // A stop of the process that fell into a callback of this check looks the same once, and not twice in a
+    // row.
+    const bool to_blame = hold.sink == job.get() && hold.time > gap / 2 && ++job->holds > 1;
+    if (to_blame) {
+      blame(*job, hold.time);
+    } else {
+      repeat(*job, gap);
+    }
   }
   return true;
+}
+
+// Its code blocked, and with it everybody else's check and every probe. It cannot be interrupted; it can be
+// told, and begun less and less often.
+void Runner::blame(Job& job, Duration time) {
+  job.ended = context_.loop.now();
+  job.crashed = true;
+  discard(job);
+  conclude(job, CheckResult::fail(FailKind::internal, "the check held up all others for " +
+                                                          format_duration(std::chrono::floor<Millis>(time))));
 }
 
 void Runner::repeat(Job& job, Duration absent) {
@@ -311,7 +334,9 @@ void Runner::repeat(Job& job, Duration absent) {
 
 void Runner::beat() {
   if (!in_flight()) return heartbeat_.stop();
-  if (!stood_still()) last_beat_ = context_.loop.now();
+  if (stood_still()) return;
+  last_beat_ = context_.loop.now();
+  context_.loop.take_longest_hold();
 }
 
 bool Runner::in_flight() const {

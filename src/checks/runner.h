@@ -13,7 +13,8 @@
 // inconclusive and begins anew; so is one whose deadline we noticed more than a beat late. The limit lies
 // well above what a busy loop takes for a turn and below the shortest sensible timeout. Nothing limits the
 // repetitions: a process that is never awake for long enough to finish an attempt knows nothing about its
-// dependencies, and must not claim otherwise.
+// dependencies, and must not claim otherwise. But where the absence was a check's own code that blocked the
+// loop, twice in a row, that check has failed, and backs off.
 #pragma once
 
 #include <cstdint>
@@ -84,6 +85,7 @@ class Runner {
   void conclude(Job& job, health::CheckResult result);
   void wait_until(Job& job, TimePoint at);
   bool stood_still();
+  void blame(Job& job, Duration time);
   void repeat(Job& job, Duration absent);
   void beat();
   bool in_flight() const;

@@ -55,7 +55,15 @@ TimePoint Schedule::next(const Finished& finished, const health::CheckState& sta
                     doubled(pace_.startup_interval, refused_logins_, std::min(pace_.interval, kLoginLimit)));
   }
 
-  TimePoint at = std::max(finished.start + wait, finished.end + pause());
+  // What did not even end by itself is begun again ever more slowly, though within what opens the gate in
+  // time.
+  const bool timed_out = finished.result.verdict == health::Verdict::fail && finished.result.error &&
+                         finished.result.error->kind == health::FailKind::timeout;
+  timeouts_ = timed_out ? timeouts_ + 1 : 0;
+  const Duration rest =
+      timed_out ? doubled(pause(), timeouts_ - 1, std::max(pause(), pace_.startup_interval)) : pause();
+
+  TimePoint at = std::max(finished.start + wait, finished.end + rest);
   crashes_ = finished.crashed ? crashes_ + 1 : 0;
   if (finished.crashed) {
     at = std::max(at, finished.end + doubled(kFirstRestart, crashes_ - 1, kSlowestRestart));

@@ -53,6 +53,7 @@ class Schedule {
   Pace pace_;
   bool traffic_;
   int refused_logins_ = 0;  // in a row
+  int timeouts_ = 0;        // in a row
   int crashes_ = 0;         // in a row
 };
 

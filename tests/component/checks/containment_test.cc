@@ -9,6 +9,16 @@ namespace {
 
 constexpr Pace kOften{.interval = 10ms, .startup_interval = 10ms, .initial_delay = 0ms};
 
+// Of the check that was added first.
+const health::CheckError& first_error(const RunnerBench& bench) {
+  const auto& results = bench.recorder.results;
+  const auto found =
+      std::find_if(results.begin(), results.end(), [](const auto& result) { return result.first == 0; });
+  REQUIRE(found != results.end());
+  REQUIRE(found->second.error);
+  return *found->second.error;
+}
+
 // A neighbour that must notice nothing.
 void expect_undisturbed(RunnerBench& bench, std::size_t neighbour) {
   const auto runs = bench.model->states()[neighbour].runs;
@@ -43,8 +53,8 @@ TEST_CASE("Runner contains what the destructor of a check throws after a deadlin
   bench.add("good", pass, kOften);
   bench.run();
   REQUIRE(bench.until([&] { return bench.model->states()[0].failures >= 2; }));
-  CHECK(bench.error(0).kind == FailKind::timeout);
-  CHECK(bench.error(0).message == "no answer within 30ms; then it could not be ended: no end ***");
+  CHECK(first_error(bench).kind == FailKind::timeout);
+  CHECK(first_error(bench).message == "no answer within 30ms; then it could not be ended: no end ***");
   CHECK(bad.start_times.at(1) - bad.start_times.at(0) >= 130ms);  // as after any exception
   CHECK(bad.alive <= 1);
   expect_undisturbed(bench, 1);
@@ -105,9 +115,30 @@ TEST_CASE("Runner reports a check that ran out of memory, even with a report too
   bench.add("good", pass, kOften);
   bench.run();
   REQUIRE(bench.until([&] { return bench.model->states()[0].failures >= 2; }));
-  CHECK(bench.error(0).kind == FailKind::internal);
-  CHECK(bench.error(0).message == "the check failed: std::bad_alloc");
+  CHECK(first_error(bench).kind == FailKind::internal);
+  CHECK(first_error(bench).message == "the check failed: std::bad_alloc");
   CHECK(bench.model->states()[0].error->message.size() < 4096);
+  expect_undisturbed(bench, 1);
+}
+
+TEST_CASE("Runner blames a check that blocks the loop again and again, and nobody else") {
+  RunnerBench bench;
+  auto& bad = bench.add(
+      "bad",
+      [&](loop::Loop& loop, const Attempt& attempt, int) {
+        stand_still(loop, 450ms);
+        attempt.pass();
+      },
+      kOften);
+  bench.add("good", pass, kOften);
+  bench.run();
+  REQUIRE(bench.until([&] { return bench.model->states()[0].failures >= 3; }));
+  CHECK(bench.model->states()[0].error->kind == FailKind::internal);
+  CHECK(bench.model->states()[0].error->message.starts_with("the check held up all others for "));
+  CHECK(bench.status(0) == CheckStatus::fail);
+  CHECK(bench.model->states()[0].inconclusive == 1);
+  CHECK(bad.start_times.at(2) - bad.start_times.at(1) >= 550ms);  // ever more slowly
+  CHECK(bad.start_times.at(3) - bad.start_times.at(2) >= 650ms);
   expect_undisturbed(bench, 1);
 }
 
@@ -118,7 +149,7 @@ TEST_CASE("Runner takes an attempt that a copy of it reports a thousand times fo
   });
   bench.run();
   REQUIRE(bench.until_results(1));
-  CHECK(bench.error(0).message == "0");
+  CHECK(first_error(bench).message == "0");
   CHECK(bench.runner->ignored_reports() == 999);
 }
 

@@ -103,59 +103,62 @@ struct RunnerBench {
     auto& script = *scripts.emplace_back(std::make_unique<Script>());
     script.on_start = std::move(on_start);
     policies.push_back({.name = name, .type = "scripted"});
-    planned.push_back({
-      pace, timeout,
-          {.make =
-               [&script](const CheckContext& context) {
-                 ++script.made;
-                 if (script.throw_on_make) throw std::runtime_error("cannot be made");
-                 return std::make_unique<ScriptedCheck>(context.loop, script);
-               },
-           .secrets = {"s3cret-word"},
-           .target = name},
-          .question = name}
-  });
-  return script;
-}
+    CheckPlan plan;
+    plan.make = [&script](const CheckContext& context) {
+      ++script.made;
+      if (script.throw_on_make) throw std::runtime_error("cannot be made");
+      return std::make_unique<ScriptedCheck>(context.loop, script);
+    };
+    plan.secrets = {"s3cret-word"};
+    plan.target = name;
+    planned.push_back({pace, timeout, std::move(plan), name});
+    return script;
+  }
 
   void run() {
-  model = std::make_unique<health::HealthModel>(policies, loop->now(), loop->wall_now());
-  added = planned;
-  runner =
-      std::make_unique<Runner>(CheckContext{loop, resolver, http}, *model, std::move(planned), recorder, 1);
-  runner->start();
-}
-// A new configuration of these checks, in this order: what was added as number `index`, asking `question`.
-struct Next {
-  std::size_t index;
-  std::string question;
-  Pace pace = kFast;
-  std::vector<std::size_t> needs = {};
-};
-void reload(const std::vector<Next>& next) {
-  std::vector<CheckPolicy> new_policies;
-  std::vector<PlannedCheck> new_planned;
-  for (const auto& check : next) {
-    new_policies.push_back(policies.at(check.index));
-    new_policies.back().needs = check.needs;
-    new_planned.push_back(added.at(check.index));
-    new_planned.back().question = check.question;
-    new_planned.back().pace = check.pace;
+    model = std::make_unique<health::HealthModel>(policies, loop->now(), loop->wall_now());
+    added = planned;
+    runner =
+        std::make_unique<Runner>(CheckContext{loop, resolver, http}, *model, std::move(planned), recorder, 1);
+    runner->start();
   }
-  runner->reload(std::move(new_policies), std::move(new_planned));
-}
+  // A new configuration of these checks, in this order: what was added as number `index`, asking `question`.
+  struct Next {
+    std::size_t index;
+    std::string question;
+    Pace pace = kFast;
+    std::vector<std::size_t> needs = {};
+  };
+  void reload(const std::vector<Next>& next) {
+    std::vector<CheckPolicy> new_policies;
+    std::vector<PlannedCheck> new_planned;
+    for (const auto& check : next) {
+      new_policies.push_back(policies.at(check.index));
+      new_policies.back().needs = check.needs;
+      new_planned.push_back(added.at(check.index));
+      new_planned.back().question = check.question;
+      new_planned.back().pace = check.pace;
+    }
+    runner->reload(std::move(new_policies), std::move(new_planned));
+  }
 
-bool until(const std::function<bool()>& condition) { return loop.until(condition, 5s); }
-bool until_results(std::size_t n) {
-  return until([&] { return recorder.results.size() >= n; });
-}
-CheckStatus status(std::size_t check) const { return model->states()[check].status; }
-const health::CheckError& error(std::size_t result) const {
-  return *recorder.results.at(result).second.error;
-}
+  bool until(const std::function<bool()>& condition) { return loop.until(condition, 5s); }
+  bool until_results(std::size_t n) {
+    return until([&] { return recorder.results.size() >= n; });
+  }
+  CheckStatus status(std::size_t check) const { return model->states()[check].status; }
+  const health::CheckError& error(std::size_t result) const {
+    return *recorder.results.at(result).second.error;
+  }
 };
 
 inline void pass(loop::Loop&, const Attempt& attempt, int) { attempt.pass(); }
 inline void stay_silent(loop::Loop&, const Attempt&, int) {}
+
+inline void stand_still(loop::Loop& loop, Duration time) {
+  const TimePoint end = loop.now() + time;
+  while (loop.now() < end) {
+  }
+}
 
 }  // namespace probegate::checks

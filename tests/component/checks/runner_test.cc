@@ -6,16 +6,6 @@
 #include "runner_bench.h"
 
 namespace probegate::checks {
-namespace {
-
-void stand_still(loop::Loop& loop, Duration time) {
-  const TimePoint end = loop.now() + time;
-  while (loop.now() < end) {
-  }
-}
-
-}  // namespace
-
 TEST_CASE("Runner makes the first attempt at once") {
   RunnerBench bench;
   auto& check = bench.add("a", pass);

@@ -47,6 +47,17 @@ TEST_CASE("Schedule counts from start to start") {
   CHECK(wait(schedule, CheckResult::pass(), kPassing) == 10s);
 }
 
+TEST_CASE("Schedule rests longer after every deadline broken in a row, up to startup_interval") {
+  Schedule schedule(kPace, false);
+  const auto timeout = CheckResult::fail(FailKind::timeout, "no answer");
+  for (const Duration rest : {20ms, 40ms, 80ms, 160ms, 200ms, 200ms}) {
+    CHECK(wait(schedule, timeout, kNeverPassed, 2s) == 2s + rest);
+  }
+  CHECK(wait(schedule, refused(), kNeverPassed, 2s) == 2s + 20ms);
+  CHECK(wait(schedule, timeout, kNeverPassed, 2s) == 2s + 20ms);
+  CHECK(wait(schedule, timeout, kFailing, 2s) == 10s);  // the interval is longer than any rest
+}
+
 TEST_CASE("Schedule rests after a slow attempt for a tenth of startup_interval, at least 10 ms") {
   Schedule schedule(kPace, false);
   CHECK(wait(schedule, refused(), kNeverPassed, 2s) == 2s + 20ms);
