@@ -1,9 +1,12 @@
 #include "app/command_line.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <tuple>
 
 #include "app/commands.h"
 #include "app/exit_code.h"
@@ -37,9 +40,17 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
   return exit_code::kUsage;
 }
 
+// Started with a closed stdout, say, the next socket would take its number, and the log would write into it.
+void occupy_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) std::ignore = ::open("/dev/null", O_RDWR);  // takes the lowest free number
+  }
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
+  occupy_standard_descriptors();
   ::signal(SIGPIPE, SIG_IGN);  // a peer or a log reader that left is an error code, not the end
   CLI::App app{"probegate: a truthful gate and WebSocket/HTTP door beside a backend container", "probegate"};
   app.set_version_flag("--version", std::string("probegate ") + kVersion);

@@ -197,7 +197,7 @@ checks:
     assert sidecar.check("second")["runs"] == 0
     rig.scripted(silent, port=closed)
     sidecar.wait_for_gate("open")
-    assert asked.connections > 0
+    wait_until(lambda: asked.connections > 0, "the second check to be asked")
 
 
 def test_the_gate_opens_at_once_when_nothing_has_to_pass_first(rig):

@@ -1,0 +1,80 @@
+"""A log that nobody takes costs lines, never the process (CONTRACT sections 2 and 9)."""
+
+import fcntl
+import os
+import shlex
+
+import pytest
+
+from support.waiting import wait_for, wait_until
+
+F_SETPIPE_SZ = 1031
+
+
+def into(target):
+    """The program with its stdout there; exec keeps the process id."""
+    return lambda argv: ["sh", "-c", f'exec "$@" {target}', "sh", *argv]
+
+
+def serves(sidecar, requests=200):
+    """Requests, each of which leaves a log line, and probes: all are answered."""
+    for _ in range(requests):
+        assert sidecar.request("/mirror").status == 404
+    assert sidecar.probe("/health/ready").status == 200
+    assert sidecar.probe("/metrics").status == 200
+
+
+CHATTY = "{proxy: {forward: websocket}, log: {level: debug, format: json}}"
+
+
+def test_a_reader_that_stops_reading_holds_up_nobody_and_gets_the_rest_later(rig):
+    """9: stdout is a pipe, it is full, and nobody empties it: neither a loop nor the end of the process waits for long."""
+    path = os.path.join(rig.directory, "stdout")
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        fcntl.fcntl(reader, F_SETPIPE_SZ, 4096)
+        sidecar = rig.probegate(CHATTY, around=into(f"> {shlex.quote(path)}")).start()
+        serves(sidecar)
+        wait_until(lambda: _in_pipe(reader) > 3000, "the pipe to be full")
+        serves(sidecar)
+        text = bytearray()
+
+        def read():
+            try:
+                while True:
+                    text.extend(os.read(reader, 65536))
+            except BlockingIOError:
+                return text.count(b'"refused"')
+
+        wait_for(read, lambda lines: lines >= 400, "all that was queued")
+        serves(sidecar)
+        wait_until(lambda: _in_pipe(reader) > 3000, "the pipe to be full again")
+        assert sidecar.stop() == 0
+    finally:
+        os.close(reader)
+
+
+def _in_pipe(fd):
+    count = bytearray(4)
+    fcntl.ioctl(fd, 0x541B, count)  # FIONREAD
+    return int.from_bytes(count, "little")
+
+
+@pytest.mark.parametrize("target", ["> /dev/full", ">&-", ">&- 2>&- <&-"])
+def test_a_stdout_that_takes_nothing_costs_the_lines_alone(rig, target):
+    """9: a full disk, and a closed descriptor, whose number no socket may inherit."""
+    sidecar = rig.probegate(CHATTY, around=into(target)).start()
+    serves(sidecar)
+    assert sidecar.stop() == 0
+
+
+def test_a_reader_that_leaves_costs_the_lines_alone(rig):
+    """9: EPIPE, and no SIGPIPE."""
+    path = os.path.join(rig.directory, "stdout")
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    sidecar = rig.probegate(CHATTY, around=into(f"> {shlex.quote(path)}")).start()
+    os.close(reader)
+    serves(sidecar)
+    assert sidecar.stop() == 0
