@@ -17,6 +17,7 @@ import yaml
 DUMP, CONFIGS = sys.argv[1], pathlib.Path(sys.argv[2])
 INVALID = pathlib.Path(__file__).parent / "invalid"
 SCHEMA = json.loads((CONFIGS / "probegate.schema.json").read_text())
+VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
 # Every section that exists only when it is written; all other keys at their defaults.
 EVERYTHING = """
@@ -38,13 +39,27 @@ GIVEN = {"platform", "checks", "auth", "auth.url", "auth.bypass", "auth.bypass.h
          "checks.tcp.address", "checks.grpc.type", "checks.grpc.url", "checks.mysql.type", "checks.mysql.url"}
 
 # Values in the reference file that show something and are not defaults.
-EXAMPLES = {"checks.postgres.tables", "checks.redis.needs", "checks.websocket.needs", "checks.http.affects",
+EXAMPLES = {"checks.postgres.tables", "checks.redis.needs", "checks.websocket.needs", "checks.http.affects", "checks.grpc.affects", "checks.mysql.affects",
             "checks.tcp.affects", "checks.tcp.expect", "auth.precheck"}
 
 # Parts of the program's words where one value does not fit another, or means what no pattern can tell.
-BEYOND_A_SCHEMA = []
+BEYOND_A_SCHEMA = [
+    "must be less than timeout", "is set too; keep one", "there is no check named", "a check cannot need itself",
+    "not allowed with profile production", "needs a query", "a user needs a password", "a replica takes no writes",
+    "cannot read: No such file", "is missing; the request header",
+    # the least duration of a key
+    "at least 1ms, not", "at least 10ms, not",
+    # texts with a grammar of their own
+    "neither a status from 100", "allows no status at all", "must be a network such as", "is no origin", "starts with",
+    "must be a URL that begins with", "is not the path of a unix socket", "is not a request method",
+    "is not a PostgreSQL address", "a port is a number", "a condition begins with", "is not a JSON pointer", "must be http://host:port or unix:",
+]
 # Files of invalid/ whose mistake is of that kind, or lies in the YAML and is gone once it is data.
-UNSEEN = set()
+UNSEEN = {
+    "anchor.yaml", "duplicate-keys.yaml", "tag.yaml", "auth-bypass-empty.yaml", "cloud-run-drain.yaml", "close-code.yaml",
+    "needs.yaml", "secret-twins.yaml", "expanded-values-are-read-by-type.yaml", "expansion.yaml", "listen.yaml",
+    "backend-https.yaml", "backend-path.yaml",
+}
 
 WRONG_WORDS = ["nonsense", 5, [], {}]
 # For each kind of read: values the key must take, and values it must refuse.
@@ -80,20 +95,22 @@ def known_keys(text):
     return {key["path"]: key for key in map(json.loads, output.splitlines())}
 
 
-def judge(texts):
-    """What the program says of each text: "valid", or the first problem."""
+def judge(files):
+    """What the program says of each file: "valid", or the first problem."""
+    output = subprocess.run([DUMP, "--judge", *files], check=True, stdout=subprocess.PIPE, errors="replace", text=True,
+                            timeout=120).stdout
+    assert len(output.splitlines()) == len(files)
+    return output.splitlines()
+
+
+def judge_documents(documents):
+    """The same for data."""
     with tempfile.TemporaryDirectory() as directory:
         files = []
-        for number, text in enumerate(texts):
+        for number, document in enumerate(documents):
             files.append(pathlib.Path(directory) / f"{number}.yaml")
-            files[-1].write_text(text)
-        verdicts = []
-        for start in range(0, len(files), 500):
-            output = subprocess.run([DUMP, "--judge", *files[start:start + 500]], check=True, stdout=subprocess.PIPE,
-                                    text=True, timeout=60).stdout
-            verdicts += output.splitlines()
-    assert len(verdicts) == len(texts)
-    return verdicts
+            files[-1].write_text(json.dumps(document))  # YAML all the same, and quicker made
+        return judge(files)
 
 
 def with_value(path, value):
@@ -210,12 +227,11 @@ class SchemaTest(unittest.TestCase):
             values += allowed if kind == "choice" else [[word] for word in allowed] if kind == "choices" else []
             cases += [(path, value, with_value(path, value)) for value in values]
         self.assertGreater(len(cases), 1000)
-        verdicts = judge([yaml.safe_dump(document) for _, _, document in cases])
+        verdicts = judge_documents([document for _, _, document in cases])
         for (path, value, document), verdict in zip(cases, verdicts):
             with self.subTest(path, value=value):
-                words = verdict.split(": ", 2)[-1]
-                if accepts(SCHEMA, document):
-                    self.assertTrue(verdict == "valid" or any(known in words for known in BEYOND_A_SCHEMA), verdict)
+                if VALIDATOR.is_valid(document):
+                    self.assertTrue(verdict == "valid" or any(known in verdict for known in BEYOND_A_SCHEMA), verdict)
                 else:
                     self.assertNotEqual(verdict, "valid")
 
@@ -223,26 +239,24 @@ class SchemaTest(unittest.TestCase):
         """Of the files that the program refuses, the schema refuses all but those whose mistake no schema can see."""
         files = sorted(INVALID.glob("*.yaml"))
         self.assertGreater(len(files), 30)
-        texts = [file.read_text() for file in files]
-        for file, text, verdict in zip(files, texts, judge(texts)):
+        for file, verdict in zip(files, judge(files)):
             with self.subTest(file.name):
                 self.assertNotEqual(verdict, "valid")
                 try:
-                    document = yaml.safe_load(text)
-                except (yaml.YAMLError, ValueError):
+                    document = yaml.safe_load(file.read_bytes())
+                except (yaml.YAMLError, ValueError, TypeError):
                     self.assertNotIn(file.name, UNSEEN)
                     continue
-                self.assertEqual(accepts(SCHEMA, document), file.name in UNSEEN)
+                self.assertEqual(VALIDATOR.is_valid(document), file.name in UNSEEN)
 
     def test_the_files_that_ship_are_valid_for_both(self):
         shipped = [CONFIGS / "probegate.yaml", *sorted(CONFIGS.glob("*.probegate.yaml"))]
         self.assertGreater(len(shipped), 1)
-        texts = [file.read_text() for file in shipped]
-        for file, text, verdict in zip(shipped, texts, judge(texts)):
+        for file, verdict in zip(shipped, judge(shipped)):
             with self.subTest(file.name):
-                if "${" not in verdict and "environment variable" not in verdict:
-                    self.assertEqual(verdict, "valid")
-                self.assertTrue(accepts(SCHEMA, yaml.safe_load(text)))
+                # The environment is empty here.
+                self.assertTrue(verdict == "valid" or "the environment variable" in verdict, verdict)
+                self.assertTrue(VALIDATOR.is_valid(yaml.safe_load(file.read_text())))
 
     def test_the_reference_file_stands_at_the_defaults(self):
         """ "Keys outside `checks` and `auth` stand at their defaults", and so do those that say so of each type."""
