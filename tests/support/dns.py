@@ -20,7 +20,10 @@ def available():
 
 
 class NameServer:
-    """Swallows every question, or (mode "nxdomain") says that no name exists."""
+    """Swallows every question, or (mode "nxdomain") says that no name exists, or (mode "late") that every name is
+    127.0.0.1, after a while that is longer than a resolver waits before it asks again."""
+
+    LATE = 1.2
 
     def __init__(self, mode, directory):
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -48,6 +51,19 @@ class NameServer:
             if self._mode == "nxdomain":
                 # The question back, with QR, RD, RA and code 3; no other section.
                 self._socket.sendto(question[:2] + b"\x81\x83" + question[4:6] + b"\0" * 6 + question[12:], peer)
+            elif self._mode == "late":
+                threading.Timer(self.LATE, self._answer, [question, peer]).start()
+
+    def _answer(self, question, peer):
+        name_end = question.index(b"\0", 12)
+        asks_for_a = question[name_end + 1:name_end + 3] == b"\0\1"
+        # QR, RD, RA; the question alone (EDNS left out); an A record of 127.0.0.1 for a pointer to the name.
+        head = question[:2] + b"\x81\x80\0\1" + (b"\0\1" if asks_for_a else b"\0\0") + b"\0" * 4
+        record = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\x7f\0\0\1" if asks_for_a else b""
+        try:
+            self._socket.sendto(head + question[12:name_end + 5] + record, peer)
+        except OSError:
+            pass  # the test is over
 
     def around(self, argv):
         """`argv` run where /etc/resolv.conf names this server alone; exec keeps the process id."""

@@ -405,6 +405,26 @@ checks:
 
 
 @needs_root
+def test_a_name_server_that_answers_late_costs_only_its_own_check(rig):
+    """2: within the deadline a late name is a slow pass; beyond it a timeout, which a late answer does not undo."""
+    server = rig.name_server("late")
+    target = rig.scripted(silent)
+    sidecar = rig.probegate(f"""
+checks:
+  patient: {{type: tcp, address: "patient.internal.test:{target.port}", timeout: 15s}}
+  hasty: {{type: tcp, address: "hasty.internal.test:{target.port}", timeout: 300ms, startup_interval: 300ms}}
+  near: {{type: tcp, address: "127.0.0.1:{target.port}", interval: 100ms}}
+""", around=server.around).start()
+    sidecar.wait_for_error("hasty", "timeout")
+    runs = sidecar.wait_for_check("near", "pass")["runs"]
+    seen = sidecar.wait_for_check("patient", "pass")
+    assert seen["latency_ms"] >= 1000 * server.LATE - 100
+    sidecar.wait_for_readiness(lambda seen: seen["checks"]["near"]["runs"] > runs + 5, "the near check to go on")
+    sidecar.wait_for_readiness(lambda seen: seen["checks"]["hasty"]["runs"] >= 5, "late answers to come meanwhile")
+    assert sidecar.wait_for_error("hasty", "timeout")
+
+
+@needs_root
 def test_a_name_that_does_not_exist_is_resolve(rig):
     """5: `resolve`."""
     server = rig.name_server("nxdomain")
