@@ -20,6 +20,7 @@ GOALS = [
     ("bytes", "tunnels", 1229, None), ("crowded", "tunnels", 1.15, None),
     ("start", "start", 15, None), ("p99", "saturated", 5000, None),
 ]  # fmt: skip
+SATURATED = 0.9  # of a CPU: below it the probes met a loop with time to spare
 TITLES = {
     "calls": "system calls", "instructions": "user-space instructions", "cpu": "CPU us", "p50": "latency p50, us",
     "p99": "latency p99, us", "bytes": "bytes per idle tunnel", "crowded": "CPU per message at all tunnels / at 100",
@@ -35,7 +36,7 @@ def middle(value):
 
 def number(figure, value):
     if figure == "returned":
-        return f"{value:.0%}"
+        return f"{max(value, 0):.0%}"
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.2f}"
 
 
@@ -75,6 +76,8 @@ def _goals(figures):
         value = middle(value)
         against = f" / {peer}" if peer else ""
         mark = "reached" if value <= limit else "**missed**"
+        if work == "saturated" and figures["busy", work, "probegate"] < SATURATED:
+            mark = "not shown: the load did not saturate it"
         lines.append(f"| {WORK_TITLES[work]}: {TITLES[figure]}{against} | {limit:,} | {number(figure, value)} | {mark} |")
     return lines
 
