@@ -122,8 +122,8 @@ void Control::backend_refused(const std::string& why) {
   observer_.gate_view_changed(view_);  // the loop that told us has closed its own view ahead of ours
 }
 
-void Control::data_loops_turning(bool all) {
-  loops_turning_ = all;
+void Control::data_loops_stuck(std::string names) {
+  stuck_loops_ = std::move(names);
   publish();
 }
 
@@ -170,7 +170,7 @@ std::shared_ptr<const health::Snapshot> Control::snapshot() const {
   snapshot.on_startup_timeout = gate_policy_.on_startup_timeout;
   snapshot.startup_timed_out = gate_.startup_timed_out();
   snapshot.ever_opened = gate_.ever_opened();
-  snapshot.loops_turning = loops_turning_;
+  snapshot.stuck_loops = stuck_loops_;
   snapshot.started = started_;
   snapshot.startup = gate_.opened_after();
   return std::make_shared<const health::Snapshot>(std::move(snapshot));

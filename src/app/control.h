@@ -52,7 +52,7 @@ class Control final : private checks::RunnerObserver {
   std::shared_ptr<const proxy::GateView> gate_view() const { return view_; }
 
   void backend_refused(const std::string& why);
-  void data_loops_turning(bool all);
+  void data_loops_stuck(std::string names);
   void set_drain(proxy::DrainPhase phase);
 
   metrics::ControlMetrics& metrics() { return metrics_; }
@@ -84,7 +84,7 @@ class Control final : private checks::RunnerObserver {
   metrics::ControlMetrics metrics_;
   proxy::DrainPhase drain_ = proxy::DrainPhase::none;
   bool opened_before_drain_ = false;
-  bool loops_turning_ = true;
+  std::string stuck_loops_;
   std::shared_ptr<const proxy::GateView> view_;  // shared with the data loops
   probe::ProbeServer probes_;
   checks::Runner runner_;

@@ -2,6 +2,8 @@
 
 #include <random>
 
+#include "loop/descriptors.h"
+
 namespace probegate::app {
 namespace {
 
@@ -9,6 +11,8 @@ using namespace std::chrono_literals;
 
 constexpr Duration kBeat = 1s;
 constexpr std::uint64_t kStuckBeats = 10;
+
+std::string name(std::size_t loop) { return "data-" + std::to_string(loop); }
 
 }  // namespace
 
@@ -18,19 +22,26 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
     : control_(control),
       observer_(observer),
       sockets_(std::move(sockets)),
+      limits_(static_cast<std::size_t>(config->proxy.workers), loop::descriptor_limit()),
       mail_(control, [this] { take_mail(); }),
       beat_timer_(control, [this] { beat(); }) {
   std::random_device seed;
   for (int i = 0; i < config->proxy.workers; ++i) {
     Events& events = *this;
-    loops_.push_back(std::make_unique<proxy::DataLoop>(sockets_, config, gate, log, events, seed()));
+    const proxy::LoopShare share(limits_, static_cast<std::size_t>(i));
+    loops_.push_back(std::make_unique<proxy::DataLoop>(sockets_, config, gate, log, events, share, seed()));
+  }
+  const auto wanted = config->proxy.limits.connections;
+  if (const auto possible = limits_.connections(wanted); possible < wanted) {
+    log.warn("the limit of descriptors allows fewer connections than proxy.limits.connections",
+             {{"limit", wanted}, {"in_force", possible}, {"descriptors", loop::descriptor_limit()}});
   }
 }
 
 DataPlane::~DataPlane() { join(); }
 
 void DataPlane::start() {
-  for (std::size_t i = 0; i < loops_.size(); ++i) loops_[i]->start("data-" + std::to_string(i));
+  for (std::size_t i = 0; i < loops_.size(); ++i) loops_[i]->start(name(i));
   beat_timer_.start_repeating(kBeat);
 }
 
@@ -49,13 +60,15 @@ void DataPlane::join() {
 }
 
 void DataPlane::beat() {
-  bool turning = true;
-  for (const auto& loop : loops_) turning = turning && beats_ - loop->answered() < kStuckBeats;
+  std::string stuck;
+  for (std::size_t i = 0; i < loops_.size(); ++i) {
+    if (beats_ - loops_[i]->answered() >= kStuckBeats) stuck += (stuck.empty() ? "" : ", ") + name(i);
+  }
   ++beats_;
   for (const auto& loop : loops_) loop->beat(beats_, control_.now());
-  if (turning == turning_ || ended_told_) return;
-  turning_ = turning;
-  observer_.data_loops_turning(turning);
+  if (stuck == stuck_ || ended_told_) return;
+  stuck_ = stuck;
+  observer_.data_loops_stuck(std::move(stuck));
 }
 
 std::vector<Endpoint> DataPlane::endpoints() const {

@@ -19,6 +19,7 @@
 #include "loop/wakeup.h"
 #include "metrics/control_metrics.h"
 #include "proxy/data_loop.h"
+#include "proxy/process_limits.h"
 
 namespace probegate::app {
 
@@ -27,8 +28,8 @@ class DataPlane final : private proxy::DataLoop::Events {
   class Observer {
    public:
     virtual void backend_refused(const std::string& why) = 0;
-    virtual void data_loops_turning(bool all) = 0;  // changed
-    virtual void data_loops_ended() = 0;            // all have; join() will not wait
+    virtual void data_loops_stuck(std::string names) = 0;  // changed; empty: all turn again
+    virtual void data_loops_ended() = 0;                   // all have; join() will not wait
 
    protected:
     ~Observer() = default;
@@ -62,11 +63,12 @@ class DataPlane final : private proxy::DataLoop::Events {
   loop::Loop& control_;
   Observer& observer_;
   std::vector<loop::ListenSocket> sockets_;
+  proxy::ProcessLimits limits_;
   std::vector<std::unique_ptr<proxy::DataLoop>> loops_;
   Mailbox<std::string> refusal_;
   std::atomic<std::size_t> ended_{0};
   bool ended_told_ = false;
-  bool turning_ = true;
+  std::string stuck_;
   std::uint64_t beats_ = 0;
   loop::Wakeup mail_;
   loop::Timer beat_timer_;

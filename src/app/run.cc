@@ -6,6 +6,7 @@
 #include "app/exit_code.h"
 #include "app/load_config.h"
 #include "app/sidecar.h"
+#include "loop/descriptors.h"
 #include "loop/listen_socket.h"
 
 namespace probegate::app {
@@ -43,6 +44,7 @@ int run(const RunOptions& options) {
   const TimePoint started = loop.now();
   const Settings settings = load_settings(options.config);
   if (!print_problems(settings)) return exit_code::kUsage;
+  loop::raise_descriptor_limit();
 
   auto proxy_sockets = bind_all("proxy.listen", settings.config.proxy.listen);
   auto probe_sockets = bind_all("probes.listen", settings.config.probes.listen);

@@ -113,13 +113,13 @@ void Sidecar::gate_view_changed(std::shared_ptr<const proxy::GateView> view) {
 
 void Sidecar::backend_refused(const std::string& why) { control_.backend_refused(why); }
 
-void Sidecar::data_loops_turning(bool all) {
-  if (all) {
+void Sidecar::data_loops_stuck(std::string names) {
+  if (names.empty()) {
     log_.info("every data loop turns again");
   } else {
-    log_.error("a data loop has not turned for 10 s, liveness fails");
+    log_.error("a data loop has not turned for 10 s, liveness fails", {{"loops", names}});
   }
-  control_.data_loops_turning(all);
+  control_.data_loops_stuck(std::move(names));
 }
 
 void Sidecar::startup_timed_out_for_exit() {
@@ -158,14 +158,14 @@ void Sidecar::advance_drain() {
     case DrainPhase::none: return;
     case DrainPhase::lame_duck:
       drain_ = DrainPhase::ending;
+      data_plane_.stop_listening();  // first: the data loops close last, when they have emptied the queue
       control_.set_drain(drain_);
-      data_plane_.stop_listening();
       drain_timer_.start(config_->drain.timeout);
       return;
     case DrainPhase::ending:
       drain_ = DrainPhase::cut;
-      control_.set_drain(drain_);
       data_plane_.stop_listening();
+      control_.set_drain(drain_);
       drain_timer_.start(kCutGrace);
       return;
     case DrainPhase::cut: log_.error("a data loop did not end, leaving it behind"); end_now(exit_code_);

@@ -33,7 +33,7 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer {
   void gate_view_changed(std::shared_ptr<const proxy::GateView> view) override;
   void startup_timed_out_for_exit() override;
   void backend_refused(const std::string& why) override;
-  void data_loops_turning(bool all) override;
+  void data_loops_stuck(std::string names) override;
   void data_loops_ended() override;
 
   void watch_signals();

@@ -66,6 +66,13 @@ Json check_json(const CheckState& state, const std::vector<CheckPolicy>& policie
   return json;
 }
 
+// What is wrong with the process itself, shaped as a check's error.
+std::string process_error(const Snapshot& snapshot) {
+  if (snapshot.stuck_loops.empty()) return {};
+  const Json error{{"kind", "internal"}, {"message", snapshot.stuck_loops + " did not turn for 10 s"}};
+  return ",\"error\":" + dump(error);
+}
+
 Judgement judge_readiness(const Snapshot& snapshot) {
   if (snapshot.gate == GateState::draining) return {"draining", false};
   if (snapshot.gate == GateState::failed) return {"error", false};
@@ -116,8 +123,8 @@ SplicedBody readiness_json(const Snapshot& snapshot, Document document, Details 
   body.before_uptime = "\"" + passing + ",\"gate\":" + dump(to_string(snapshot.gate)) +
                        ",\"waiting_for\":" + dump(names_json(snapshot.waiting_for, policies)) +
                        ",\"uptime_seconds\":";
-  body.after_uptime =
-      ",\"startup_seconds\":" + dump(seconds_json(snapshot.startup)) + ",\"checks\":" + dump(checks) + "}\n";
+  body.after_uptime = ",\"startup_seconds\":" + dump(seconds_json(snapshot.startup)) +
+                      ",\"checks\":" + dump(checks) + process_error(snapshot) + "}\n";
   return body;
 }
 
@@ -167,6 +174,7 @@ std::string health_json(const Snapshot& snapshot, Document document, Details det
   if (!judge(document, snapshot).ok && !snapshot.waiting_for.empty()) {
     json["output"] = "waiting for " + joined(names_json(snapshot.waiting_for, policies));
   }
+  if (!snapshot.stuck_loops.empty()) json["output"] = snapshot.stuck_loops + " did not turn for 10 s";
   json["checks"] = Json::object();
   for (std::size_t i = 0; i < policies.size(); ++i) {
     const CheckState& state = snapshot.checks[i];

@@ -14,7 +14,7 @@ bool Snapshot::ready() const { return gate == GateState::open && readiness_passi
 
 bool Snapshot::alive() const {
   const bool startup_failed = gate == GateState::failed && on_startup_timeout == StartupTimeoutPolicy::fail;
-  return loops_turning && !startup_failed;
+  return stuck_loops.empty() && !startup_failed;
 }
 
 std::vector<std::string> Snapshot::waiting_names() const {

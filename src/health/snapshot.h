@@ -20,7 +20,7 @@ struct Snapshot {
   StartupTimeoutPolicy on_startup_timeout = StartupTimeoutPolicy::fail;
   bool startup_timed_out = false;
   bool ever_opened = false;
-  bool loops_turning = true;  // false while a data loop has been stuck for 10 s
+  std::string stuck_loops = {};  // names of the data loops that have not turned for 10 s; empty: all turn
   TimePoint started{};
   std::optional<Duration> startup = {};  // process start to first open
 

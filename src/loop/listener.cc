@@ -1,10 +1,12 @@
 #include "loop/listener.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include "loop/fd_watch.h"
 #include "loop/timer.h"
@@ -13,7 +15,9 @@ namespace probegate::loop {
 namespace {
 
 constexpr int kPerTurn = 64;  // a flood of connections must not starve those that are open
+constexpr int kRest = 4096;   // more than a queue holds
 constexpr Duration kPause = std::chrono::milliseconds(50);
+constexpr Duration kDeferral = std::chrono::milliseconds(2);
 
 class Descriptor {
  public:
@@ -33,12 +37,14 @@ class Listener::Acceptor {
  public:
   using Accepted = std::function<void(Stream)>;
 
-  // The callback lives in the watch, which keeps it until it returns even if it destroys us.
-  Acceptor(Loop& loop, int fd, bool is_unix, Accepted accepted)
+  // A copy of the callback lives in the watch, which keeps it until it returns even if it destroys us.
+  Acceptor(Loop& loop, int fd, bool is_unix, Accepted accepted, std::function<bool()> may_accept)
       : loop_(loop),
         fd_(fd),
         is_unix_(is_unix),
-        resume_(loop, [this] { watch_.want(true, false); }),
+        accepted_(accepted),
+        may_accept_(std::move(may_accept)),
+        resume_(loop, [this] { watch_on(); }),
         watch_(loop, fd, [this, accepted = std::move(accepted)](FdWatch::Ready) { accept_some(accepted); }) {
     watch_.want(true, false);
   }
@@ -46,10 +52,24 @@ class Listener::Acceptor {
     if (destroyed_ != nullptr) *destroyed_ = true;
   }
 
+  void accept_rest() {
+    overdue_ = true;
+    accept_some(accepted_, kRest);
+  }
+
  private:
-  void accept_some(const Accepted& accepted) {
+  void watch_on() {
+    // Still there: nobody else takes it.
+    pollfd look{fd_.get(), POLLIN, 0};
+    overdue_ = ::poll(&look, 1, 0) > 0;
+    watch_.want(true, false);
+  }
+
+  void accept_some(const Accepted& accepted, int most = kPerTurn) {
+    const bool overdue = std::exchange(overdue_, false);
     bool destroyed = false;
-    for (int i = 0; i < kPerTurn && !destroyed; ++i) {
+    for (int i = 0; i < most && !destroyed; ++i) {
+      if (!overdue && !may_accept_()) return pause(kDeferral);
       const int fd = ::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
         destroyed_ = &destroyed;
@@ -58,11 +78,15 @@ class Listener::Acceptor {
       } else if (errno == EAGAIN) {
         return;
       } else if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) {
-        watch_.want(false, false);  // it stays readable: watching on would spin
-        resume_.start(kPause);
-        return;
+        return pause(kPause);
       }
     }
+  }
+
+  // It stays readable: watching on would spin.
+  void pause(Duration time) {
+    watch_.want(false, false);
+    resume_.start(time);
   }
 
   struct ForgetFlag {
@@ -76,16 +100,23 @@ class Listener::Acceptor {
   Loop& loop_;
   const Descriptor fd_;
   const bool is_unix_;
+  const Accepted accepted_;
+  const std::function<bool()> may_accept_;
+  bool overdue_ = false;  // it was left to others in vain
   Timer resume_;
   FdWatch watch_;  // after the descriptor: gone before it is closed
   bool* destroyed_ = nullptr;
 };
 
-Listener::Listener(Loop& loop, int descriptor, bool is_unix, std::function<void(Stream)> accepted)
-    : acceptor_(std::make_unique<Acceptor>(loop, descriptor, is_unix, std::move(accepted))) {}
+Listener::Listener(Loop& loop, int descriptor, bool is_unix, std::function<void(Stream)> accepted,
+                   std::function<bool()> may_accept)
+    : acceptor_(std::make_unique<Acceptor>(loop, descriptor, is_unix, std::move(accepted),
+                                           std::move(may_accept))) {}
 
 Listener::Listener(Listener&&) noexcept = default;
 Listener& Listener::operator=(Listener&&) noexcept = default;
 Listener::~Listener() = default;
+
+void Listener::accept_rest() { acceptor_->accept_rest(); }
 
 }  // namespace probegate::loop

@@ -16,11 +16,19 @@ namespace probegate::loop {
 class Listener {
  public:
   // Takes over the descriptor. `accepted` gets an open stream whose observer it must set before reading.
-  // Throws std::runtime_error if the descriptor cannot be watched.
-  Listener(Loop& loop, int descriptor, bool is_unix, std::function<void(Stream)> accepted);
+  // `may_accept`: false leaves a connection to other loops that accept from the same queue; if it is still
+  // there after 2 ms it is accepted all the same. Throws std::runtime_error if the descriptor cannot be
+  // watched.
+  Listener(
+      Loop& loop, int descriptor, bool is_unix, std::function<void(Stream)> accepted,
+      std::function<bool()> may_accept = [] { return true; });
   Listener(Listener&&) noexcept;
   Listener& operator=(Listener&&) noexcept;
   ~Listener();
+
+  // Everything that waits in the queue now. Whoever closes the last descriptor of a queue resets what is in
+  // it.
+  void accept_rest();
 
  private:
   class Acceptor;

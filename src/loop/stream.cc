@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -190,6 +191,19 @@ void Stream::send_fin(Block& block) {
   uv_os_fd_t fd = -1;
   if (uv_fileno(&block.uv.handle, &fd) == 0) ::shutdown(fd, SHUT_WR);
 }
+
+namespace {
+
+bool polls(int descriptor, short events) {
+  pollfd look{descriptor, events, 0};
+  return ::poll(&look, 1, 0) > 0;
+}
+
+}  // namespace
+
+bool Stream::readable() const { return polls(descriptor(), POLLIN); }
+
+bool Stream::hung_up() const { return polls(descriptor(), POLLRDHUP); }
 
 Address Stream::peer() const {
   if (block_->uv.handle.type == UV_NAMED_PIPE) {

@@ -67,6 +67,9 @@ class Stream {
   std::size_t queued() const;  // how many
   void half_close();           // FIN after what is queued
 
+  bool readable() const;  // bytes, or the peer's end, lie in the socket
+  bool hung_up() const;   // the peer sends no more; also behind bytes that nobody reads
+
   Address peer() const;
   int descriptor() const;
 

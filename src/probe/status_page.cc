@@ -137,7 +137,7 @@ std::string status_page(const health::Snapshot& snapshot, health::Details detail
   }
   page += ". Up for " + health::uptime_text(now - snapshot.started) + " s";
   if (snapshot.startup) page += ", first open after " + health::uptime_text(*snapshot.startup) + " s";
-  if (!snapshot.loops_turning) page += ". " + colored("bad", "A data loop is stuck");
+  if (!snapshot.stuck_loops.empty()) page += ". " + colored("bad", "Stuck: " + snapshot.stuck_loops);
   page += ".</p>\n<div class=\"wide\"><table>\n<tr><th>Check</th><th>Status</th><th>Why</th><th>Affects</th>";
   page += "<th>Latency</th><th>Since</th><th>Last run</th><th>Runs</th><th>Failures</th></tr>\n";
   for (std::size_t i = 0; i < snapshot.checks.size(); ++i) page += check_row(snapshot, i, details, wall);

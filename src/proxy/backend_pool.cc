@@ -124,6 +124,7 @@ class BackendPool::Connecting final : public BackendConnect,
   void refused(const std::string& why, bool by_backend) {
     pool_.resolved_at_ = {};
     last_refusal_ = why;
+    if (!by_backend) pool_.close_idle();  // it may be descriptors that are missing
     // Of a backend that the configuration names no more, a refusal means nothing to the gate.
     const bool current = asked_ == pool_.generation_;
     const bool gate_closes = by_backend && current && pool_.environment_.host.backend_refused(why);
@@ -172,6 +173,7 @@ std::unique_ptr<BackendConnect> BackendPool::connect(Connected connected, Failed
 
 void BackendPool::give_back(loop::Stream stream, int keep_alive_seconds) {
   if (environment_.gate->drain >= DrainPhase::ending) return;
+  if (environment_.share.all().is_reserve(stream.descriptor())) return;
   if (idle_.size() >= kMostIdle) idle_.erase(idle_.begin());
   const Duration time = keep_alive_seconds > 0 ? std::chrono::seconds(keep_alive_seconds - 1) : kIdleTime;
   if (time <= Duration::zero()) return;

@@ -7,22 +7,15 @@
 #include <utility>
 
 namespace probegate::proxy {
-namespace {
-
-// Connections over limits.connections that are still answered (with connection_limit) instead of dropped.
-constexpr std::size_t kSurplus = 256;
-
-}  // namespace
-
 DataLoop::DataLoop(const std::vector<loop::ListenSocket>& sockets,
                    std::shared_ptr<const config::Config> config, std::shared_ptr<const GateView> gate,
-                   Log& log, Events& events, unsigned seed)
+                   Log& log, Events& events, LoopShare share, unsigned seed)
     : log_(log),
       events_(events),
       loop_(*this),
       wheel_(loop_),
-      environment_{loop_,           wheel_,     log_,   metrics_,          *this, std::move(config),
-                   std::move(gate), &backends_, &held_, std::mt19937(seed)},
+      environment_{loop_,      wheel_, log_,  metrics_,          *this, std::move(config), std::move(gate),
+                   &backends_, &held_, share, std::mt19937(seed)},
       backends_(environment_),
       held_(environment_),
       reap_(loop_, [this] { ended_.clear(); }),
@@ -30,14 +23,15 @@ DataLoop::DataLoop(const std::vector<loop::ListenSocket>& sockets,
   for (const auto& socket : sockets) {
     const auto copy = socket.duplicate();
     if (!copy) throw std::runtime_error(copy.error().message);
-    listeners_.push_back(
-        std::make_unique<loop::Listener>(loop_, *copy, socket.endpoint().is_unix(),
-                                         [this](loop::Stream client) { accept(std::move(client)); }));
+    listeners_.push_back(std::make_unique<loop::Listener>(
+        loop_, *copy, socket.endpoint().is_unix(), [this](loop::Stream client) { accept(std::move(client)); },
+        [this] { return environment_.share.may_accept(); }));
   }
 }
 
 DataLoop::~DataLoop() {
   ended_.clear();
+  environment_.share.connections_closed(sessions_.size());
   sessions_.clear();
 }
 
@@ -102,23 +96,28 @@ void DataLoop::take_config(std::shared_ptr<const config::Config> config) {
 }
 
 void DataLoop::accept(loop::Stream client) {
-  const auto limit = environment_.config->proxy.limits.connections;
-  const bool surplus = limit > 0 && sessions_.size() >= limit;
-  if (limit > 0 && sessions_.size() >= limit + kSurplus) {
+  auto& share = environment_.share;
+  const auto limit = share.all().connections(environment_.config->proxy.limits.connections);
+  const auto before = share.connection_opened();
+  if (before >= limit + share.all().surplus()) {
+    share.connections_closed(1);
     metrics_.refused[metrics::Reason::connection_limit].add();
     return client.reset();
   }
-  auto session = std::make_unique<Session>(environment_, std::move(client), surplus);
-  Session& started = *session;
-  sessions_.push_back(std::move(session));
+  try {
+    sessions_.push_back(std::make_unique<Session>(environment_, std::move(client), before >= limit));
+  } catch (...) {
+    share.connections_closed(1);
+    throw;
+  }
+  Session& started = *sessions_.back();
   started.place = std::prev(sessions_.end());
   started.start();
 }
 
-// Listeners first, so that nothing new comes; then each tunnel at its own moment of the first half of the
-// budget.
+// Each tunnel at its own moment of the first half of the budget. The listeners last: what they find in the
+// queue gets an answer too.
 void DataLoop::begin_ending() {
-  listeners_.clear();
   backends_.close_idle();
   std::int64_t tunnels = 0;
   for (const auto& session : sessions_) tunnels += session->tunnelling() ? 1 : 0;
@@ -129,6 +128,8 @@ void DataLoop::begin_ending() {
     const Duration delay = session.tunnelling() ? spread * rank++ / tunnels : Duration::zero();
     session.drain(delay);
   }
+  for (const auto& listener : listeners_) listener->accept_rest();
+  listeners_.clear();
 }
 
 void DataLoop::end_if_empty() {
@@ -137,6 +138,7 @@ void DataLoop::end_if_empty() {
 
 void DataLoop::session_ended(Session& session) {
   ended_.splice(ended_.end(), sessions_, session.place);
+  environment_.share.connections_closed(1);
   if (!reap_.active()) reap_.start(Duration::zero());
   end_if_empty();
 }

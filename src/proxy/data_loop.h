@@ -26,6 +26,7 @@
 #include "proxy/environment.h"
 #include "proxy/gate_view.h"
 #include "proxy/hold_queue.h"
+#include "proxy/process_limits.h"
 #include "proxy/session.h"
 
 namespace probegate::proxy {
@@ -44,7 +45,7 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
 
   // Listens on duplicates of `sockets`.
   DataLoop(const std::vector<loop::ListenSocket>& sockets, std::shared_ptr<const config::Config> config,
-           std::shared_ptr<const GateView> gate, Log& log, Events& events, unsigned seed);
+           std::shared_ptr<const GateView> gate, Log& log, Events& events, LoopShare share, unsigned seed);
   ~DataLoop() override;  // after join()
 
   void start(std::string name = "data-0");  // the name shows in top -H and in metrics; 15 characters at most

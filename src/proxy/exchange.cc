@@ -250,11 +250,11 @@ void Exchange::upgraded(std::span<const char> rest) {
   std::string head;
   proto::write_response_head(response_.response(), 1, proto::ConnectionField::upgrade, false, head);
   const bool extensions = response_.response().fields.find("sec-websocket-extensions") != nullptr;
+  if (!owner_.client_stream().write(head)) return break_off();
   auto& counts = environment_.metrics;
   counts.requests.add(101);
   counts.upgrades[metrics::UpgradeResult::accepted].add();
   counts.upgrade_duration.observe(Millis(environment_.loop.turn_ms() - started_ms_));
-  if (!owner_.client_stream().write(head)) return break_off();
   state_ = State::ended;
   deadline_.disarm();
   owner_.exchange_upgraded(std::move(backend_), view(rest), extensions);
@@ -298,6 +298,11 @@ void Exchange::on_deadline(loop::Deadline& deadline) {
   refuse(Reason::backend_timeout,
          "the backend did not answer within " +
              format_duration(upgrade_ ? environment_.timeouts().upgrade : environment_.timeouts().response));
+}
+
+void Exchange::cut() {
+  if (state_ == State::responding) return break_off();
+  refuse(Reason::draining, "this instance was shut down before the backend answered");
 }
 
 void Exchange::refuse(Refusal refusal) {

@@ -54,6 +54,9 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   void take_body(std::span<const char>& bytes);
   bool request_complete() const { return request_complete_; }
 
+  // The drain's budget is spent: ends as refused or broken, so that the client cannot take half an answer for
+  // whole.
+  void cut();
   void client_drained();  // the client took everything: go on reading the answer
   bool upgrading() const { return upgrade_.has_value(); }
 

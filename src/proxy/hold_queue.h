@@ -1,12 +1,14 @@
 // HoldQueue: requests that wait for the gate, first come first served, released at a bounded rate.
 //
 // Owns: nothing; a session that is held knows its place and leaves by itself (client gone, time over).
-// Invariant: at most hold.max sessions of this data loop wait, each for at most hold.timeout; a held request
-// has its head in memory and its body in the socket.
+// Invariant: at most hold.max sessions wait, each for at most hold.timeout, and hold.per_second are released,
+// all data loops together (process_limits.h); a held request has its head in memory and its body in the
+// socket.
 #pragma once
 
 #include <cstdint>
 #include <list>
+#include <optional>
 
 #include "loop/timer.h"
 #include "proxy/environment.h"
@@ -15,12 +17,16 @@ namespace probegate::proxy {
 
 class HoldQueue {
  public:
-  using Place = std::list<Session*>::iterator;
+  struct Waiting {
+    Session* session;
+    std::uint64_t ticket;  // its place in the order of the whole process
+  };
+  using Place = std::list<Waiting>::iterator;
 
   explicit HoldQueue(Environment& environment);
 
-  bool full() const { return waiting_.size() >= environment_.config->proxy.hold.max; }
-  Place join(Session& session);
+  bool full() const;
+  std::optional<Place> join(Session& session);  // nothing when another loop has taken the last place
   void leave(Place place);
 
   // The gate or the drain changed: releases, or refuses everybody.
@@ -28,10 +34,13 @@ class HoldQueue {
 
  private:
   void release_some();
+  void send_off_the_gone();
+  void show_oldest();
 
   Environment& environment_;
-  std::list<Session*> waiting_;
+  std::list<Waiting> waiting_;
   loop::Timer timer_;
+  loop::Timer look_;
 };
 
 }  // namespace probegate::proxy

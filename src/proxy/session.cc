@@ -15,7 +15,10 @@ using Event = proto::HttpParser::Event;
 // How long, and for how many bytes, we read on after the last answer, so that a reset does not destroy it on
 // its way (RFC 9112 section 9.6).
 constexpr Duration kLinger = 2s;
+// For the request of a connection that the drain found in the accept queue: its answer is 503, and no reset.
+constexpr Duration kLastChance = 1s;
 
+constexpr char kHoldFull[] = "too many requests are waiting for the backend already";
 constexpr char kHoldTimeout[] = "the backend did not become ready within hold.timeout";
 
 proto::HttpLimits parser_limits(const config::ProxyLimits& limits) {
@@ -49,7 +52,8 @@ void Session::start() {
   const loop::Loop::Scope scope(environment_.loop, this);
   client_.set_observer(*this);
   client_.read_start();
-  deadline_.arm(environment_.timeouts().header);
+  const bool last_chance = environment_.gate->drain >= DrainPhase::ending;
+  deadline_.arm(last_chance ? kLastChance : environment_.timeouts().header);
 }
 
 // The edges of the state machine. Every state may end in `closed`, and in `lingering` once the last answer is
@@ -154,7 +158,7 @@ void Session::hold_or_refuse() {
   const auto& hold = environment_.config->proxy.hold;
   if (hold.max == 0) return refuse_by_gate(Reason::gate_closed, "the backend is not ready");
   if (environment_.held->full()) {
-    return refuse_by_gate(Reason::hold_full, "too many requests are waiting for the backend already");
+    return refuse_by_gate(Reason::hold_full, kHoldFull);
   }
   if (const auto refusal = judge(environment_.config->proxy, parser_->request(), surplus_)) {
     return refuse(*refusal);
@@ -166,8 +170,10 @@ void Session::hold_or_refuse() {
   const Duration left = hold.timeout - Millis(now - held_since_ms_);
   if (hold.timeout > Duration::zero() && left <= Duration::zero())
     return refuse_by_gate(Reason::hold_timeout, kHoldTimeout);
+  const auto joined = environment_.held->join(*this);
+  if (!joined) return refuse_by_gate(Reason::hold_full, kHoldFull);
   to(State::held);
-  hold_place_ = environment_.held->join(*this);
+  hold_place_ = joined;
   deadline_.arm(left);
 }
 
@@ -190,6 +196,11 @@ void Session::release_from_hold() {
 
 void Session::refuse_held(const Refusal& refusal) {
   environment_.loop.enter(this, [&] { refuse(refusal); });
+}
+
+void Session::leave_if_client_is_gone() {
+  if (client_.reading() || !client_.hung_up()) return;  // its end is heard where we read
+  environment_.loop.enter(this, [this] { end(); });
 }
 
 void Session::leave_hold() {
@@ -325,6 +336,8 @@ void Session::time_is_over() {
 
 void Session::drain(Duration tunnel_delay) {
   environment_.loop.enter(this, [&] {
+    // A request that lies in the socket already is read in this turn and answered.
+    if (state_ == State::idle && client_.readable()) return;
     if (state_ == State::idle || state_ == State::flushing) return linger();
     if (state_ != State::tunnel) return;  // the answer under way is the last one of its connection
     if (tunnel_delay <= Duration::zero()) return close_tunnel_for_drain();
@@ -341,6 +354,7 @@ void Session::close_tunnel_for_drain() {
 void Session::cut() {
   environment_.loop.enter(this, [this] {
     if (state_ == State::tunnel) return tunnel_->cut();
+    if (state_ == State::exchange) exchange_->cut();
     end();
   });
 }

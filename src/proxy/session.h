@@ -39,6 +39,7 @@ class Session final : private loop::StreamObserver,
   // By HoldQueue.
   void release_from_hold();
   void refuse_held(const Refusal& refusal);
+  void leave_if_client_is_gone();
 
   // By DataLoop: the drain's `ending` phase begins. An idle connection ends with FIN, a tunnel gets its Close
   // after `tunnel_delay`, an answer under way is finished first.

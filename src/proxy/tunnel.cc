@@ -165,6 +165,7 @@ void Tunnel::drained(Side& to) {
   if (done_) return;
   Side& from = other(to);
   if (!from.ended && !stream(from).reading()) stream(from).read_start();
+  await_replies();
   settle();
 }
 

@@ -100,6 +100,7 @@ class Tunnel final : private loop::Deadline::Observer {
   void close_both(std::uint16_t to_client, std::uint16_t to_backend);
   void offer_close(Side& to);
   void offer_closes();
+  void await_replies();
   void settle();
   void send_fin(Side& to);
   void finish();
@@ -130,6 +131,7 @@ class Tunnel final : private loop::Deadline::Observer {
   std::string reason_;
   std::uint16_t code_ = proto::close_code::kNone;
   std::uint64_t end_by_ms_ = 0;
+  bool replies_due_ = false;  // everything that a peer may have to reply to is on its way
   bool done_ = false;
 };
 

@@ -9,8 +9,9 @@ namespace {
 using namespace std::chrono_literals;
 namespace code = proto::close_code;
 
-constexpr Duration kCloseReply = 2s;       // for the peers' Closes and FINs after ours
-constexpr Duration kBoundary = 10s;        // for the frame under way to end, so that a Close of ours fits
+constexpr Duration kCloseReply = 2s;  // for the peers' Closes and FINs after ours
+constexpr Duration kBoundary =
+    10s;  // for what is under way to end, so that a Close of ours fits and goes out
 constexpr Duration kOtherSide = 30s;       // for the other side to end as well, after a peer has ended
 constexpr std::uint16_t kAbnormal = 1006;  // in the log only: ended without any Close
 
@@ -78,8 +79,12 @@ void Tunnel::source_ended(Side& from, bool lost) {
           client_.tracker.closed() ? echo_of(client_.tracker.close_code()) : code::kServiceRestart;
     }
   }
-  if (lost) end_within(kCloseReply);
+  if (lost) {
+    end_within(kBoundary);
+    replies_due_ = true;
+  }
   offer_closes();
+  await_replies();
   settle();
 }
 
@@ -95,7 +100,16 @@ void Tunnel::offer_closes() {
   if (client_.close_due == 0 && backend_.close_due == 0) return;
   offer_close(client_);
   offer_close(backend_);
-  if (!done_ && client_.close_due == 0 && backend_.close_due == 0) end_within(kCloseReply);
+  if (client_.close_due != 0 || backend_.close_due != 0) return;
+  replies_due_ = true;
+  await_replies();
+}
+
+// A slow reader first gets what is queued; only then does the clock of its reply run.
+void Tunnel::await_replies() {
+  if (!replies_due_ || done_) return;
+  const auto taken = [this](const Side& side) { return side.lost || !stream(side).busy(); };
+  if (taken(client_) && taken(backend_)) end_within(kCloseReply);
 }
 
 // Puts the Close that is due between two frames of theirs. A direction that ended in the middle of a frame

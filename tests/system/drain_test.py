@@ -12,7 +12,8 @@ import websockets
 from support import metrics
 from support.backends import pattern
 from support.expect import problem_on
-from support.raw import CLOSE, TEXT, Raw, close_code, upgrade_request, upgrade_response
+from support.ports import free_port
+from support.raw import CLOSE, TEXT, Raw, close_code, frame, upgrade_request, upgrade_response
 from support.waiting import PATIENCE, wait_for, wait_until
 
 
@@ -262,11 +263,124 @@ def test_a_second_signal_ends_it_at_once_with_1(rig, backend):
 
 def test_sigterm_before_the_gate_was_ever_open(rig):
     """8: a drain while starting ends as well, with 0."""
-    from support.ports import free_port
     sidecar = rig.probegate(f"checks: {{broker: {{type: tcp, address: '127.0.0.1:{free_port()}'}}}}").start()
     start = time.monotonic()
     assert sidecar.stop() == 0
     assert time.monotonic() - start < 4
+
+
+@pytest.mark.parametrize("state", ["starting", "failed", "closed"])
+def test_sigterm_refuses_who_is_held_in_every_state_of_the_gate(rig, state):
+    """8: "held requests and those that complete on accepted connections get 503 `draining`", with a full hold as well."""
+    dependency = rig.http_backend()
+    backend = rig.http_backend()
+    affects = "traffic" if state == "closed" else "startup"
+    port = dependency.port if state == "closed" else free_port()
+    sidecar = rig.probegate(f"""
+proxy: {{backend: '{backend.url}', workers: 2, hold: {{max: 5, timeout: 60s}}}}
+gate: {{startup_timeout: {"500ms" if state == "failed" else "60s"}}}
+checks: {{needed: {{type: tcp, address: "127.0.0.1:{port}", affects: [{affects}], interval: 100ms, fall: 1}}}}
+drain: {{timeout: 8s}}
+""").start()
+    if state == "closed":
+        sidecar.wait_for_gate("open")
+        dependency.close()
+        rig.made.remove(dependency)
+    sidecar.wait_for_gate(state)
+    clients = [Raw.connect(sidecar.proxy_port) for _ in range(5)]
+    for client in clients:
+        client.send(b"GET / HTTP/1.1\r\nHost: door.test\r\n\r\n")
+    wait_for(lambda: metrics.parse(sidecar.metrics())["probegate_held"].value(), lambda held: held == 5, "five to be held")
+    start = time.monotonic()
+    sidecar.send(signal.SIGTERM)
+    for client in clients:
+        problem_on(client, "draining")
+        client.close()
+    assert sidecar.wait() == 0
+    assert time.monotonic() - start < 6
+
+
+def test_nothing_however_stubborn_takes_longer_than_the_budget(rig, backend):
+    """8: "never past `delay + timeout`; what is still open then is cut. Exit 0 all the same", the probe port to the end."""
+    sidecar = rig.probegate(f"""
+proxy: {{backend: '{backend.url}', workers: 2}}
+drain: {{delay: 500ms, timeout: 3s}}
+""").start()
+    half_head, keep_alive, endless, mute = (Raw.connect(sidecar.proxy_port) for _ in range(4))
+    half_head.send(b"GET /mirror HT")
+    keep_alive.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+    keep_alive.read_body(keep_alive.read_head())
+    endless.send(b"GET /events HTTP/1.1\r\nHost: door.test\r\n\r\n")
+    assert endless.read_head().status == 200
+    never_replies, in_a_frame = tunnel(sidecar), tunnel(sidecar)
+    in_a_frame.send(frame(TEXT, b"unfinished", mask=True)[:9])
+
+    start = time.monotonic()
+    sidecar.send(signal.SIGTERM)
+    answered = start
+    while sidecar.alive:
+        try:
+            assert sidecar.probe("/health").status == 200
+            answered = time.monotonic()
+        except OSError:
+            time.sleep(0.005)
+    ended = time.monotonic()
+    assert sidecar.wait() == 0
+    assert ended - answered < 0.5, "the probe port answers to the end"
+    assert 2.9 < ended - start < 5
+    assert keep_alive.ends()
+    assert never_replies.read_frame()[1] == CLOSE
+    assert in_a_frame.read_frame()[1] == CLOSE
+    with pytest.raises((EOFError, OSError)):  # the answer does not look whole
+        while endless.read_chunk():
+            pass
+    for client in (half_head, mute):
+        assert client.ends()
+
+
+def test_the_next_process_takes_the_port_while_the_old_one_drains(rig, backend):
+    """8: "then listeners close": nothing of the old process keeps the new one from listening."""
+    old = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 2}}\ndrain: {{timeout: 20s}}").start()
+    with tunnel(old) as client:
+        client.send(frame(TEXT, b"unfinished", mask=True)[:9])
+        old.send(signal.SIGTERM)
+        assert client.read_frame()[1] == CLOSE
+        wait_until(lambda: port_is_free(old.proxy_port), "the old process to close its port")
+        new = rig.probegate(f"proxy: {{listen: '127.0.0.1:{old.proxy_port}', backend: '{backend.url}'}}")
+        new.proxy_port = old.proxy_port
+        new.start()
+        assert new.request("/mirror").status == 200
+        assert old.alive
+    assert old.wait() == 0
+
+
+def port_is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def test_who_connects_while_the_port_closes_gets_an_answer_or_a_refusal_but_no_reset(rig, backend):
+    """8: a connection that was accepted by the kernel is answered, whichever loop finds it."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 2}}\ndrain: {{timeout: 5s}}").start()
+    connected = []
+    sidecar.freeze()  # what comes now lies in the queue when the signal is seen
+    for _ in range(50):
+        client = Raw.connect(sidecar.proxy_port)
+        client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\nConnection: close\r\n\r\n")
+        connected.append(client)
+    sidecar.send(signal.SIGTERM)
+    sidecar.thaw()
+    for client in connected:
+        head = client.read_head()
+        assert head.status in (200, 503)
+        assert head.status == 200 or head.get("probegate-reason") == "draining"
+        client.close()
+    assert sidecar.wait() == 0
 
 
 def test_a_drain_is_the_ends_cause_in_the_log(rig, backend):

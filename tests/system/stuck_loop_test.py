@@ -50,3 +50,20 @@ def test_a_data_loop_that_stands_still_for_10_s_fails_liveness_until_it_turns_ag
         assert any("has not turned" in line["message"] for line in sidecar.logs())
     wait_until(lambda: sidecar.probe("/health/live").status == 200, "liveness to recover")
     assert sidecar.request("/mirror").status == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ptrace of one thread is Linux's")
+def test_one_stuck_loop_of_four_is_named_and_the_others_serve_on(rig, backend):
+    """2: "traffic flows" at the other loops; 5: the probe says which one is stuck, and every new connection is served."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 4}}").start()
+    with StoppedThread(sidecar.pid, "data-2"):
+        for _ in range(40):
+            assert sidecar.request("/mirror").status == 200
+        answer = wait_for(lambda: sidecar.probe("/health/live"), lambda seen: seen.status == 503,
+                          "liveness to notice the stuck loop", timeout=30)
+        assert "data-2" in answer.json["error"]["message"]
+        for healthy in ("data-0", "data-1", "data-3"):
+            assert healthy not in answer.json["error"]["message"]
+        assert sidecar.request("/mirror").status == 200
+    wait_until(lambda: sidecar.probe("/health/live").status == 200, "liveness to recover")
+    assert "error" not in sidecar.probe("/health/live").json

@@ -49,11 +49,13 @@ class Door final : private proxy::DataLoop::Events {
     if (tune) tune(*config);
     config_ = config;
     log_ = std::make_unique<Log>(log_fd_, config->log.level, LogFormat::json, *loop);
-    for (int i = 0; i < config->proxy.workers; ++i) {
+    const auto workers = static_cast<std::size_t>(config->proxy.workers);
+    limits_ = std::make_unique<proxy::ProcessLimits>(workers, 20'000);
+    for (std::size_t number = 0; number < workers; ++number) {
       proxy::DataLoop::Events& events = *this;
-      loops_.push_back(std::make_unique<proxy::DataLoop>(sockets_, config,
-                                                         std::make_shared<proxy::GateView>(gate), *log_,
-                                                         events, 7u + static_cast<unsigned>(i)));
+      loops_.push_back(std::make_unique<proxy::DataLoop>(
+          sockets_, config, std::make_shared<proxy::GateView>(gate), *log_, events,
+          proxy::LoopShare(*limits_, number), 7u + static_cast<unsigned>(number)));
     }
     for (const auto& l : loops_) l->start();
   }
@@ -80,8 +82,9 @@ class Door final : private proxy::DataLoop::Events {
   std::size_t loops() const { return loops_.size(); }
   const metrics::DataLoopMetrics& metrics() const { return loops_.front()->metrics(); }
 
-  std::size_t ended() const { return ended_; }        // loops whose thread is about to end
-  std::size_t refusals() const { return refusals_; }  // backend_refused events
+  std::uint64_t connections() const { return limits_->open(); }  // of all loops
+  std::size_t ended() const { return ended_; }                   // loops whose thread is about to end
+  std::size_t refusals() const { return refusals_; }             // backend_refused events
 
   std::string log() const {
     std::string text;
@@ -120,6 +123,7 @@ class Door final : private proxy::DataLoop::Events {
   std::shared_ptr<const config::Config> config_;
   std::atomic<std::size_t> ended_{0};
   std::atomic<std::size_t> refusals_{0};
+  std::unique_ptr<proxy::ProcessLimits> limits_;
   std::vector<std::unique_ptr<proxy::DataLoop>> loops_;
 };
 

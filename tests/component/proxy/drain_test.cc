@@ -120,6 +120,61 @@ TEST_CASE("An upgrade that is answered after the drain began becomes a tunnel th
   CHECK(loop.until([&] { return client.received().find("\x88") != std::string::npos; }));
 }
 
+TEST_CASE("What a request lies in already is no idle connection") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  backend.on_connection = serve;
+  for (int round = 0; round < 10; ++round) {
+    Door door(loop, backend.endpoint());
+    FakeClient client(loop, door.endpoint(), kGet);
+    REQUIRE(next_answer(loop, client).status == 200);
+    client.send(kGet);
+    door.publish(draining(DrainPhase::ending));
+    REQUIRE(loop.until([&] { return client.gone(); }));
+    INFO(client.received());
+    CHECK_FALSE(client.received().empty());
+    CHECK_FALSE(client.lost());
+  }
+}
+
+TEST_CASE("A head that is completed during the drain is answered, one that is not is cut") {
+  TestLoop loop;
+  Door door(loop, Endpoint::tcp("127.0.0.1", 1));
+  FakeClient completed(loop, door.endpoint(), kGet.substr(0, 10)),
+      never(loop, door.endpoint(), kGet.substr(0, 10));
+  loop.run_for(50ms);
+  door.publish(draining(DrainPhase::ending));
+  loop.run_for(20ms);
+  completed.send(kGet.substr(10));
+  CHECK(next_answer(loop, completed).get("probegate-reason") == "draining");
+  completed.close();
+  CHECK_FALSE(never.gone());
+  CHECK(door.ended() == 0);
+  door.publish(draining(DrainPhase::cut));
+  CHECK(loop.until([&] { return never.gone(); }));
+  CHECK(loop.until([&] { return door.ended() == 1; }, 1s));
+}
+
+TEST_CASE("At the end of the budget no answer looks whole that is not, and who has none yet gets ours") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint());
+  FakeClient endless(loop, door.endpoint(), kGet);
+  Wire& first = backend.await(0);
+  REQUIRE(loop.until([&] { return !first.received().empty(); }));
+  first.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nwithout a length");
+  REQUIRE(loop.until([&] { return endless.received().ends_with("length"); }));
+  FakeClient waiting(loop, door.endpoint(), kGet);
+  REQUIRE(loop.until([&] { return backend.connections() == 2; }));
+  door.publish(draining(DrainPhase::ending));
+  door.publish(draining(DrainPhase::cut));
+  CHECK(loop.until([&] { return endless.lost(); }));
+  const Answer answer = next_answer(loop, waiting);
+  CHECK(answer.status == 503);
+  CHECK(answer.get("probegate-reason") == "draining");
+  CHECK(loop.until([&] { return door.ended() == 1; }, 1s));
+}
+
 TEST_CASE("What is left at the end of the budget is cut") {
   TestLoop loop;
   LiveBackend backend(loop);

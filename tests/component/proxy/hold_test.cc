@@ -1,5 +1,6 @@
 // The hold: requests wait for the gate, in order, bounded in number and time.
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "exchange.h"
 #include "frames.h"
@@ -133,6 +134,65 @@ TEST_CASE("A client that leaves frees its place") {
   server.send(kOk);
   CHECK(next_answer(loop, two).status == 200);
   CHECK(backend.connections() == 1);
+}
+
+TEST_CASE("A client that leaves behind a body that waits in the socket frees its place too") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint(), hold(1, 60s), closed_gate());
+  const bool by_reset = GENERATE(false, true);
+  FakeClient client(loop, door.endpoint(),
+                    "POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 100000\r\n\r\n");
+  REQUIRE(loop.until([&] { return door.metrics().held.value() == 1; }));
+  client.send(std::string(70'000, 'b'));
+  REQUIRE(loop.until([&] { return client.sent(); }));
+  loop.run_for(20ms);
+  client.send(std::string(20'000, 'b'));
+  REQUIRE(loop.until([&] { return client.sent(); }));
+  if (by_reset) {
+    client.reset();
+  } else {
+    client.close();
+  }
+  CHECK(loop.until([&] { return door.metrics().held.value() == 0; }, 5s));
+}
+
+TEST_CASE("A held request with Expect gets no 100 before its time") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint(), hold(1), closed_gate());
+  FakeClient client(loop, door.endpoint(),
+                    "POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  REQUIRE(loop.until([&] { return door.metrics().held.value() == 1; }));
+  loop.run_for(1300ms);  // longer than a backend is waited for before we say it ourselves
+  CHECK(client.received().empty());
+  door.publish(open_gate());
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+  server.send("HTTP/1.1 100 Continue\r\n\r\n");
+  CHECK(next_answer(loop, client).status == 100);
+  client.send("hi");
+  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\nhi"); }));
+  server.send(kOk);
+  CHECK(next_answer(loop, client).status == 200);
+}
+
+TEST_CASE("Those for whom the hold has no place are told different times to come back") {
+  TestLoop loop;
+  Door door(loop, Endpoint::tcp("127.0.0.1", 1), hold(1), closed_gate());
+  FakeClient first(loop, door.endpoint(), kGet);
+  REQUIRE(loop.until([&] { return door.metrics().held.value() == 1; }));
+  std::set<std::string> times;
+  for (int i = 0; i < 30; ++i) {
+    FakeClient client(loop, door.endpoint(), kGet);
+    const Answer answer = next_answer(loop, client);
+    REQUIRE(answer.get("probegate-reason") == "hold_full");
+    const int seconds = std::stoi(answer.get("retry-after"));
+    CHECK(seconds >= 5);
+    CHECK(seconds <= 15);
+    times.insert(answer.get("retry-after"));
+  }
+  CHECK(times.size() > 4);
 }
 
 TEST_CASE("A drain refuses everybody who is held") {

@@ -1,4 +1,5 @@
 // Every way a tunnel ends: what each side is told, and what the log and the metrics say of it.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "open_tunnel.h"
@@ -136,6 +137,51 @@ const std::vector<Ending> kEndings = [] {
        T::max_message,
        1009,
        "client"},
+      {"backend sends too much in fragments, a Ping between them",
+       b,
+       At::boundary,
+       [](Wire& w) {
+         w.send(frame(From::backend, 0x01, std::string(40, 'x')) + frame(From::backend, 0x89, "") +
+                frame(From::backend, 0x80, std::string(40, 'x')));
+       },
+       {"text... " + std::string(40, 'x'), "ping", "close 1009"},
+       {"M:close 1009"},
+       T::max_message,
+       1009,
+       "backend",
+       true,
+       true},
+      {"client announces more than there is in the world",
+       c,
+       At::boundary,
+       [](Wire& w) { w.send(std::string("\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff", 10) + "keys"); },
+       {"close 1009"},
+       {"M:close 1009"},
+       T::max_message,
+       1009,
+       "client"},
+      {"backend announces more than there is in the world",
+       b,
+       At::boundary,
+       [](Wire& w) { w.send(std::string("\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", 10)); },
+       {"close 1009"},
+       {"M:close 1009"},
+       T::max_message,
+       1009,
+       "backend",
+       true,
+       true},
+      {"backend sends a length with the top bit set",
+       b,
+       At::boundary,
+       [](Wire& w) { w.send(std::string("\x82\x7f\x80\x00\x00\x00\x00\x00\x00\x01", 10)); },
+       {"close 1011"},
+       {"M:close 1002"},
+       T::protocol_error,
+       1002,
+       "backend",
+       true,
+       true},
   };
 }();
 
@@ -329,6 +375,72 @@ TEST_CASE("An idle tunnel ends with 1001, one with traffic either way does not")
         [&] { return frames_in(tunnel.end(OpenTunnel::other(side)).received()).size() == 8; }));
     CHECK(tunnel.end(side).received().empty());
   }
+}
+
+TEST_CASE("A slow reader gets all that was queued for it and the Close behind it, before the 2 s begin") {
+  OpenTunnel tunnel;
+  tunnel.client.stop_reading();
+  const std::string message = frame(From::backend, 0x82, std::string(60'000, 'x'));
+  const auto& passed = tunnel.door.metrics().tunnel_bytes[metrics::Direction::backend_to_client];
+  std::size_t messages = 0;
+  do {
+    REQUIRE(++messages < 1000);
+    tunnel.server().send(message);
+  } while (tunnel.loop.until([&] { return passed.value() == messages * message.size(); }, 200ms));
+  --messages;  // the last one stays where it is, behind one that lies in our queue
+  REQUIRE(passed.value() == messages * message.size());
+
+  tunnel.door.publish(draining(proxy::DrainPhase::ending));
+  CHECK(tunnel.sees(From::backend, {"M:close 1001"}));
+  tunnel.loop.run_for(3s);
+  tunnel.client.read_on();
+  CHECK(tunnel.loop.until([&] { return frames_in(tunnel.client.received()).size() == messages + 1; }));
+  CHECK(frames_in(tunnel.client.received()).back() == "close 1001");
+}
+
+TEST_CASE("Only data messages are counted, each in its direction") {
+  OpenTunnel tunnel;
+  const From side = GENERATE(From::client, From::backend);
+  const From other = OpenTunnel::other(side);
+  tunnel.end(side).send(text(side, "one") + frame(side, 0x89, "ping") + frame(side, 0x02, "two, in three") +
+                        frame(side, 0x8a, "pong") + frame(side, 0x00, "fragments") + frame(side, 0x80, "") +
+                        frame(side, 0x82, std::string(70'000, '3')) + text(side, ""));
+  REQUIRE(tunnel.loop.until([&] { return frames_in(tunnel.end(other).received()).size() == 8; }));
+  tunnel.end(side).send(close_frame(side, 1000));
+  REQUIRE(tunnel.loop.until([&] { return frames_in(tunnel.end(other).received()).size() == 9; }));
+  tunnel.client.close();
+  tunnel.server().close();
+  const auto report = tunnel.report();
+  const auto& counts = tunnel.door.metrics().tunnel_messages;
+  using metrics::Direction;
+  CHECK(counts[Direction::client_to_backend].value() == (side == From::client ? 4 : 0));
+  CHECK(counts[Direction::backend_to_client].value() == (side == From::client ? 0 : 4));
+  CHECK(report["client_to_backend_messages"] == (side == From::client ? 4 : 0));
+  CHECK(report["backend_to_client_messages"] == (side == From::client ? 0 : 4));
+}
+
+TEST_CASE("Lifetimes are spread, so that a generation of tunnels does not come back as one") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  backend.on_connection = [](Wire& wire) {
+    wire.on_bytes = [&wire] {
+      if (wire.received().ends_with("\r\n\r\n")) wire.send(kSwitching);
+    };
+  };
+  Door door(loop, backend.endpoint(), [](config::Config& c) { c.proxy.websocket.max_lifetime = 3s; });
+  std::vector<std::unique_ptr<FakeClient>> clients;
+  std::vector<TimePoint> begun, ended;
+  for (int i = 0; i < 24; ++i) {
+    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kUpgrade));
+    FakeClient& client = *clients.back();
+    REQUIRE(loop.until([&] { return client.received().ends_with("\r\n\r\n"); }));
+    begun.push_back(loop->now());
+  }
+  for (auto& client : clients) client->on_bytes = [&] { ended.push_back(loop->now()); };
+  REQUIRE(loop.until([&] { return ended.size() == clients.size(); }));
+  std::sort(ended.begin(), ended.end());
+  CHECK(ended.front() - begun.front() >= 2650ms);
+  CHECK(ended.back() - ended.front() >= 100ms);  // of the 300 that are possible
 }
 
 TEST_CASE("A tunnel ends before its lifetime is over, spread by a tenth") {

@@ -191,10 +191,16 @@ TEST_CASE("A reported check never takes readiness away") {
 
 TEST_CASE("Liveness fails with a stuck loop, and under `exit` not with the startup timeout") {
   Snapshot s = everything_passes();
-  s.loops_turning = false;
+  CHECK(readiness_json(s, Document::liveness, Details::full).after_uptime.find("\"error\":{") ==
+        std::string::npos);
+  s.stuck_loops = "data-2";
   CHECK((judge(Document::liveness, s) == Judgement{"error", false}));
   CHECK(judge(Document::readiness, s).ok);
-  s.loops_turning = true;
+  const auto body = readiness_json(s, Document::liveness, Details::full).text("", "0");
+  CHECK(body.ends_with(",\"error\":{\"kind\":\"internal\",\"message\":\"data-2 did not turn for 10 s\"}}\n"));
+  CHECK(health_json(s, Document::liveness, Details::full, "1").find("data-2 did not turn for 10 s") !=
+        std::string::npos);
+  s.stuck_loops.clear();
   s.gate = GateState::failed;
   s.ever_opened = false;
   s.on_startup_timeout = StartupTimeoutPolicy::exit;

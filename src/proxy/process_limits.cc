@@ -1,0 +1,84 @@
+#include "proxy/process_limits.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace probegate::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kMostAhead =
+    4;                                  // connections; less costs wake-ups and evens out nothing that matters
+constexpr std::uint64_t kReserve = 64;  // descriptors: probes, checks, log, the loops' own
+constexpr std::uint64_t kMostSurplus = 256;
+constexpr std::uint64_t kFewest = 4;   // connections, however few descriptors there are
+constexpr Duration kAskAgain = 1ms;    // for one's turn
+constexpr Duration kPassOver = 100ms;  // a loop that has not taken its turn by then is busy or stuck
+
+std::int64_t nanoseconds(TimePoint t) { return t.time_since_epoch().count(); }
+
+}  // namespace
+
+ProcessLimits::ProcessLimits(std::size_t loops, std::uint64_t descriptors)
+    : loops_(loops),
+      ceiling_(descriptors - std::min(kReserve, descriptors / 2)),
+      surplus_(std::min(kMostSurplus, descriptors / 8)),
+      per_loop_(std::make_unique<PerLoop[]>(loops)) {}
+
+std::uint64_t ProcessLimits::connections(std::uint64_t configured) const {
+  const std::uint64_t possible = std::max(kFewest, (ceiling_ - surplus_) / 2);
+  return configured == 0 ? possible : std::min(configured, possible);
+}
+
+std::uint64_t LoopShare::connection_opened() {
+  mine_->connections.fetch_add(1, std::memory_order_relaxed);
+  return all_->connections_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void LoopShare::connections_closed(std::uint64_t count) {
+  mine_->connections.fetch_sub(count, std::memory_order_relaxed);
+  all_->connections_.fetch_sub(count, std::memory_order_relaxed);
+}
+
+bool LoopShare::may_accept() const {
+  const std::uint64_t mine = mine_->connections.load(std::memory_order_relaxed);
+  for (std::size_t i = 0; i < all_->loops_; ++i) {
+    if (all_->per_loop_[i].connections.load(std::memory_order_relaxed) + kMostAhead <= mine) return false;
+  }
+  return true;
+}
+
+bool LoopShare::take_place(std::uint64_t most) {
+  std::uint64_t taken = all_->held_.load(std::memory_order_relaxed);
+  while (taken < most) {
+    if (all_->held_.compare_exchange_weak(taken, taken + 1, std::memory_order_relaxed)) return true;
+  }
+  return false;
+}
+
+void LoopShare::return_place() { all_->held_.fetch_sub(1, std::memory_order_relaxed); }
+
+std::uint64_t LoopShare::next_ticket() { return all_->tickets_.fetch_add(1, std::memory_order_relaxed); }
+
+void LoopShare::oldest_waits(std::uint64_t ticket) { mine_->oldest.store(ticket, std::memory_order_relaxed); }
+
+void LoopShare::nobody_waits() { oldest_waits(ProcessLimits::kNobody); }
+
+Duration LoopShare::until_release(std::uint64_t ticket, TimePoint now, Duration pause) {
+  auto& next = all_->next_release_ns_;
+  std::int64_t due = next.load(std::memory_order_relaxed);
+  const std::int64_t asked = std::exchange(asked_ns_, 0);
+  if (nanoseconds(now) < due) return Duration(due - nanoseconds(now));
+  for (std::size_t i = 0; i < all_->loops_; ++i) {
+    if (all_->per_loop_[i].oldest.load(std::memory_order_relaxed) >= ticket) continue;
+    asked_ns_ = asked == 0 ? nanoseconds(now) : asked;
+    if (Duration(nanoseconds(now) - asked_ns_) < kPassOver) return kAskAgain;
+  }
+  asked_ns_ = 0;
+  const std::int64_t after = nanoseconds(now) + pause.count();
+  if (next.compare_exchange_strong(due, after, std::memory_order_relaxed)) return Duration::zero();
+  return std::max(kAskAgain, Duration(due - nanoseconds(now)));
+}
+
+}  // namespace probegate::proxy

@@ -1,0 +1,168 @@
+// Several data loops behind one port: what is promised for the process holds for all of them together.
+#include <catch2/catch.hpp>
+
+#include "exchange.h"
+#include "frames.h"
+
+namespace probegate::test {
+namespace {
+
+std::int64_t held(Door& door) {
+  std::int64_t all = 0;
+  for (std::size_t i = 0; i < door.loops(); ++i) all += door.loop(i).metrics().held.value();
+  return all;
+}
+
+std::string get(int number) {
+  return "GET /" + std::to_string(number) + " HTTP/1.1\r\nHost: example\r\n\r\n";
+}
+
+}  // namespace
+
+TEST_CASE("hold.max, hold.per_second and the order of the hold are those of all loops together") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  std::vector<std::string> order;
+  backend.on_connection = [&](Wire& wire) {
+    wire.on_bytes = [&] {
+      const std::string head = wire.take();
+      order.push_back(head.substr(4, head.find(' ', 4) - 4));
+      wire.send(kOk);
+    };
+  };
+  Door door(
+      loop, backend.endpoint(),
+      [](config::Config& c) {
+        c.proxy.workers = 3;
+        c.proxy.hold = {9, 20s, 20};
+      },
+      closed_gate());
+  std::vector<std::unique_ptr<FakeClient>> clients;
+  std::vector<std::string> asked;
+  for (int i = 0; i < 9; ++i) {
+    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), get(i)));
+    asked.push_back("/" + std::to_string(i));
+    REQUIRE(loop.until([&] { return held(door) == i + 1; }));
+  }
+  std::size_t loops_with_some = 0;
+  for (std::size_t i = 0; i < door.loops(); ++i)
+    loops_with_some += door.loop(i).metrics().held.value() > 0 ? 1u : 0u;
+  CHECK(loops_with_some > 1);
+  for (int i = 0; i < 6; ++i) {  // whichever loop it meets
+    FakeClient surplus(loop, door.endpoint(), kGet);
+    CHECK(next_answer(loop, surplus).get("probegate-reason") == "hold_full");
+  }
+  const auto before = loop->now();
+  door.publish(open_gate());
+  REQUIRE(loop.until([&] { return order.size() == 9; }));
+  CHECK(order == asked);
+  CHECK(loop->now() - before >= 395ms);  // eight pauses of 50 ms
+  for (auto& client : clients) CHECK(next_answer(loop, *client).status == 200);
+  CHECK(loop.until([&] { return held(door) == 0; }));
+}
+
+TEST_CASE("A place in the hold that is free again can be had at any loop") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(
+      loop, backend.endpoint(),
+      [](config::Config& c) {
+        c.proxy.workers = 3;
+        c.proxy.hold = {1, 20s, 50};
+      },
+      closed_gate());
+  for (int i = 0; i < 8; ++i) {
+    FakeClient client(loop, door.endpoint(), kGet);
+    REQUIRE(loop.until([&] { return held(door) == 1; }));
+    client.close();
+    REQUIRE(loop.until([&] { return held(door) == 0; }));
+  }
+}
+
+TEST_CASE("limits.connections is that of all loops together") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  backend.on_connection = serve;
+  Door door(loop, backend.endpoint(), [](config::Config& c) {
+    c.proxy.workers = 3;
+    c.proxy.limits.connections = 6;
+  });
+  std::vector<std::unique_ptr<FakeClient>> clients;
+  for (int i = 0; i < 6; ++i) {
+    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kGet));
+    REQUIRE(next_answer(loop, *clients.back()).status == 200);
+  }
+  for (int i = 0; i < 4; ++i) {
+    FakeClient surplus(loop, door.endpoint(), kGet);
+    CHECK(next_answer(loop, surplus).get("probegate-reason") == "connection_limit");
+    REQUIRE(loop.until([&] { return surplus.ended(); }));
+  }
+  clients.pop_back();
+  CHECK(loop.until([&] {
+    FakeClient another(loop, door.endpoint(), kGet);
+    return next_answer(loop, another).status == 200;
+  }));
+}
+
+TEST_CASE("Connections that stay are spread evenly over the loops") {
+  const int workers = GENERATE(2, 4);
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(
+      loop, backend.endpoint(),
+      [&](config::Config& c) {
+        c.proxy.workers = workers;
+        c.proxy.hold = {1000, 60s, 1000};
+      },
+      closed_gate());
+  constexpr int kClients = 200;
+  std::vector<std::unique_ptr<FakeClient>> clients;
+  for (int i = 0; i < kClients; ++i) {
+    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kGet));
+    REQUIRE(loop.until([&] { return held(door) == i + 1; }));
+  }
+  for (std::size_t i = 0; i < door.loops(); ++i) {
+    INFO("loop " << i << " of " << workers);
+    CHECK(door.loop(i).metrics().held.value() >= kClients / workers / 2);
+  }
+}
+
+TEST_CASE("All loops together answer what is in the accept queue when the drain closes the port") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  backend.on_connection = serve;
+  for (int round = 0; round < 8; ++round) {
+    Door door(loop, backend.endpoint(), [&](config::Config& c) { c.proxy.workers = 1 + round % 3; });
+    const auto address = *loop::Address::literal(door.endpoint());
+    std::vector<int> clients;
+    for (int i = 0; i < 40; ++i) {
+      const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      REQUIRE(::connect(client, address.raw(), address.size()) == 0);
+      if (i % 2 == 0) {
+        REQUIRE(::send(client, kGet.data(), kGet.size(), 0) == static_cast<ssize_t>(kGet.size()));
+      }
+      clients.push_back(client);
+    }
+    door.publish(draining(proxy::DrainPhase::ending));
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      // An answer for who has asked, FIN for who has not; a reset for nobody.
+      std::string answer;
+      ssize_t size = 1;
+      REQUIRE(loop.until([&] {
+        char bytes[4096];
+        while ((size = ::recv(clients[i], bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+          answer.append(bytes, static_cast<std::size_t>(size));
+        return size == 0 || errno != EAGAIN;
+      }));
+      INFO("round " << round << ", client " << i << ", received " << answer);
+      CHECK(size == 0);
+      CHECK(answer.empty() == (i % 2 == 1));
+      ::close(clients[i]);
+    }
+    CHECK(loop.until([&] { return door.ended() == door.loops(); }));
+    // The port is free, whatever is left of the old owner.
+    CHECK(loop::ListenSocket::bind(door.endpoint()));
+  }
+}
+
+}  // namespace probegate::test
