@@ -40,7 +40,9 @@ Tunnel::Tunnel(Environment& environment, Owner& owner, loop::Stream backend, boo
   environment_.metrics.tunnels.add();
 }
 
-Tunnel::~Tunnel() { environment_.metrics.tunnels.subtract(); }
+Tunnel::~Tunnel() {
+  if (!done_) environment_.metrics.tunnels.subtract();
+}
 
 void Tunnel::start(std::string_view from_client, std::string_view from_backend) {
   loop::Stream& client = owner_.client_stream();

@@ -9,9 +9,8 @@ namespace {
 using namespace std::chrono_literals;
 namespace code = proto::close_code;
 
-constexpr Duration kCloseReply = 2s;  // for the peers' Closes and FINs after ours
-constexpr Duration kBoundary =
-    10s;  // for what is under way to end, so that a Close of ours fits and goes out
+constexpr Duration kCloseReply = 2s;       // for the peers' Closes and FINs after ours
+constexpr Duration kBoundary = 10s;        // for what is under way to end, so that a Close of ours goes out
 constexpr Duration kOtherSide = 30s;       // for the other side to end as well, after a peer has ended
 constexpr std::uint16_t kAbnormal = 1006;  // in the log only: ended without any Close
 
@@ -165,6 +164,7 @@ void Tunnel::finish() {
 }
 
 void Tunnel::report() {
+  environment_.metrics.tunnels.subtract();
   environment_.metrics.tunnel_ends[*cause_].add();
   environment_.log.info("tunnel ended", {{"cause", metrics::to_string(*cause_)},
                                          {"ended_by", ended_by_},

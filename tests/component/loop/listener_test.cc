@@ -112,6 +112,39 @@ TEST_CASE("Listener may be destroyed inside its callback") {
   CHECK(accepted == 1);
 }
 
+TEST_CASE("Listener leaves a connection to another one that may take it, and takes it when nobody does") {
+  TestLoop loop;
+  const auto socket = listen_on(any_tcp());
+  bool second_may = true;
+  int first = 0, second = 0;
+  Listener one(
+      loop, *socket.duplicate(), false, [&](Stream) { ++first; }, [] { return false; });
+  Listener two(
+      loop, *socket.duplicate(), false, [&](Stream) { ++second; }, [&] { return second_may; });
+  std::vector<RawClient> clients;
+  for (int i = 1; i <= 10; ++i) {
+    clients.emplace_back(socket.endpoint());
+    REQUIRE(loop.until([&] { return second == i; }));
+  }
+  CHECK(first == 0);
+  second_may = false;
+  for (int i = 0; i < 5; ++i) clients.emplace_back(socket.endpoint());
+  CHECK(loop.until([&] { return first + second == 15; }));
+}
+
+TEST_CASE("Listener accepts what waits in the queue before it goes") {
+  TestLoop loop;
+  auto socket = listen_on(any_tcp());
+  int accepted = 0;
+  Listener listener(
+      loop, *socket.duplicate(), false, [&](Stream) { ++accepted; }, [] { return false; });
+  std::vector<RawClient> clients;
+  for (int i = 0; i < 100; ++i) clients.emplace_back(socket.endpoint());
+  socket.close();
+  listener.accept_rest();
+  CHECK(accepted == 100);
+}
+
 TEST_CASE("Listener drops a stream that its callback does not keep") {
   TestLoop loop;
   const auto socket = listen_on(any_tcp());
