@@ -1,5 +1,7 @@
 #include "proxy/exchange.h"
 
+#include <tuple>
+
 #include "base/text.h"
 #include "proto/http_forward.h"
 #include "proxy/admission.h"
@@ -250,11 +252,12 @@ void Exchange::upgraded(std::span<const char> rest) {
   std::string head;
   proto::write_response_head(response_.response(), 1, proto::ConnectionField::upgrade, false, head);
   const bool extensions = response_.response().fields.find("sec-websocket-extensions") != nullptr;
-  if (!owner_.client_stream().write(head)) return break_off();
   auto& counts = environment_.metrics;
   counts.requests.add(101);
   counts.upgrades[metrics::UpgradeResult::accepted].add();
   counts.upgrade_duration.observe(Millis(environment_.loop.turn_ms() - started_ms_));
+  // That the client is gone is the tunnel's to notice: what counts as accepted ends as a tunnel.
+  std::ignore = owner_.client_stream().write(head);
   state_ = State::ended;
   deadline_.disarm();
   owner_.exchange_upgraded(std::move(backend_), view(rest), extensions);
