@@ -5,7 +5,6 @@
 // (see mysql_login.h); it may close its socket in any call, so the watch is dropped before each; a step given
 // up halfway leaks unless it is told that time is up and run to its end. Login methods other than the oldest
 // are loaded as plugins from files, which is why a static program has none of this.
-#include <errmsg.h>
 #include <mysql.h>
 #include <mysqld_error.h>
 #include <sys/socket.h>
@@ -219,7 +218,7 @@ class MysqlCheck final : public Check {
     const unsigned code = mysql_errno(session_.get());
     const std::string text = mysql_error(session_.get());
     const bool server_spoke =
-        code < CR_MIN_ERROR && code != ER_SERVER_SHUTDOWN && code != ER_CONNECTION_KILLED;
+        !is_library_error(code) && code != ER_SERVER_SHUTDOWN && code != ER_CONNECTION_KILLED;
     result_.reset();
     if (server_spoke) {
       if (questions_.front().subject == Subject::session && code == ER_UNKNOWN_SYSTEM_VARIABLE)

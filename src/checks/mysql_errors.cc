@@ -8,6 +8,10 @@ namespace probegate::checks {
 using health::CheckResult;
 using health::FailKind;
 
+bool is_library_error(unsigned code) {
+  return (code >= CR_MIN_ERROR && code <= CR_MAX_ERROR) || code >= CER_MIN_ERROR;
+}
+
 CheckResult mysql_failure(unsigned code, const std::string& text) {
   const std::string told = text + " (" + std::to_string(code) + ")";
   switch (code) {
@@ -18,6 +22,8 @@ CheckResult mysql_failure(unsigned code, const std::string& text) {
     case ER_MUST_CHANGE_PASSWORD_LOGIN:
     case 3118:  // MySQL's ER_ACCOUNT_HAS_BEEN_LOCKED
     case ER_ACCOUNT_HAS_BEEN_LOCKED:
+    case CR_PLUGIN_NOT_ALLOWED:  // one that may send the password, to a server not verified yet
+    case CR_ERR_LOAD_PLUGIN:
     case CR_AUTH_PLUGIN_CANNOT_LOAD: return CheckResult::fail(FailKind::auth, told);
     case ER_DBACCESS_DENIED_ERROR:
     case ER_BAD_DB_ERROR:
@@ -33,6 +39,8 @@ CheckResult mysql_failure(unsigned code, const std::string& text) {
     case CR_CONNECTION_ERROR:
     case CR_CONN_HOST_ERROR:
     case CR_SERVER_GONE_ERROR:
+    case CR_ERR_NET_READ:
+    case CR_ERR_NET_WRITE:
     case CR_SERVER_LOST: return CheckResult::fail(FailKind::connect, told);
     case ER_STATEMENT_TIMEOUT:
     case 3024: return CheckResult::fail(FailKind::timeout, told);  // MySQL's ER_QUERY_TIMEOUT

@@ -7,8 +7,10 @@
 
 namespace probegate::checks {
 
-// `code` is a server's (1000 to 1999, 3000 and on) or the library's own (2000 to 2999); ours for lack of
-// memory or descriptors is inconclusive.
+// Whether the client library made the error up; else it is the server that speaks.
+bool is_library_error(unsigned code);
+
+// Our own lack of memory or descriptors is inconclusive.
 health::CheckResult mysql_failure(unsigned code, const std::string& text);
 
 }  // namespace probegate::checks

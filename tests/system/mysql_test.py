@@ -150,6 +150,49 @@ def test_tls_is_verified_by_name_although_the_library_sees_an_address(rig):
     assert "not for localhost" in sidecar.check("wrong_name")["error"]["message"]
 
 
+def greeting(plugin):
+    """What a MySQL server without TLS says first, asking for this login method."""
+    capabilities = 0x0001 | 0x0200 | 0x8000 | 0x80000  # long password, protocol 4.1, secure, plugins; not SSL
+    body = (b"\x0a5.7.0\0" + (7).to_bytes(4, "little") + b"saltsalt\0" + (capabilities & 0xFFFF).to_bytes(2, "little") + b"\x21"
+            + b"\x02\0" + (capabilities >> 16).to_bytes(2, "little") + b"\x15" + b"\0" * 10 + b"saltsaltsalt\0" + plugin + b"\0")
+    return len(body).to_bytes(3, "little") + b"\0" + body
+
+
+def test_a_server_that_is_not_verified_never_sees_the_password(rig):
+    """Whoever sits in between and leaves TLS out may ask for the password in clear, at once or later."""
+    heard = []
+
+    def at_once(connection):
+        connection.send(greeting(b"mysql_clear_password"))
+        heard.append(connection.read_to_end())
+
+    def later(connection):
+        connection.send(greeting(b"mysql_native_password"))
+        heard.append(connection.read_some())
+        switch = b"\xfemysql_clear_password\0"
+        connection.send(len(switch).to_bytes(3, "little") + b"\x02" + switch)
+        heard.append(connection.read_to_end())
+
+    first, second = rig.scripted(at_once), rig.scripted(later)
+    sidecar = with_checks(rig, {name: f'url: "mysql://{USER}:{PASSWORD}@localhost:{server.port}/shop", tls: {{}}'
+                                for name, server in (("at_once", first), ("later", second))})
+    for name in ("at_once", "later"):
+        assert sidecar.wait_for_check(name, "fail")["error"]["kind"] in ("tls", "auth")
+    wait_until(lambda: len(heard) >= 3, "both to be told something")
+    assert PASSWORD.encode() not in b"".join(heard)
+
+
+def test_a_login_method_that_is_a_plugin_of_its_own_is_loaded(rig):
+    ours = rig.authority()
+    server = rig.mariadb(certificate=ours.issue()).start()
+    server.execute("INSTALL SONAME 'auth_ed25519'",
+                   f"CREATE USER ed@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}')", "GRANT SELECT ON shop.* TO ed@'%'")
+    url = f'url: "{server.url(user="ed", host="localhost")}"'
+    sidecar = with_checks(rig, {"plain": url, "tls": f"{url}, tls: {{ca_file: {ours.file}}}"})
+    sidecar.wait_for_check("plain", "pass")
+    sidecar.wait_for_check("tls", "pass")
+
+
 def test_one_session_is_kept_and_said_goodbye_to(rig):
     server = rig.mariadb().start()
     sidecar = with_checks(rig, {"it": f'url: "{server.url()}", tables: [orders], interval: 20ms, timeout: 5s'})
