@@ -24,7 +24,7 @@ TREES = {
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0",
+    "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0:suppressions={ROOT}/tests/support/tsan.supp",
 }
 SUITES = ["lint", "unit", "component", "system", "threads", "container"]
 TREE_OF = {"unit": "build-test", "component": "build-test", "system": "build-test", "threads": "build-tsan"}

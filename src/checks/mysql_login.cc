@@ -85,7 +85,7 @@ MysqlLogin::~MysqlLogin() {
     if (lent_ >= 0) ::shutdown(lent_, SHUT_RDWR);
   }
   if (thread_.joinable()) thread_.join();
-  if (lent_ >= 0) ::close(lent_);
+  give_back();
 }
 
 void MysqlLogin::deliver() {
@@ -137,6 +137,10 @@ bool MysqlLogin::lend(int socket) {
   const std::lock_guard lock(mutex_);
   if (!cancelled_ && lent_ < 0) lent_ = ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
   return !cancelled_;
+}
+
+void MysqlLogin::give_back() {
+  if (lent_ >= 0) ::close(lent_);
 }
 
 // The library cannot verify a name, as it only knows the address, and would go on in plain text with a server

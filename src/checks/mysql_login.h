@@ -47,6 +47,7 @@ class MysqlLogin {
   Outcome log_in();
   bool wait(int socket, int& status);
   bool lend(int socket);
+  void give_back();
   std::optional<std::string> problem(const MYSQL& session);
   void deliver();
 
