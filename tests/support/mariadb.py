@@ -17,6 +17,7 @@ from support.waiting import wait_until
 USER = "gate"
 PASSWORD = "my-s3cret-passphrase"
 ADMIN = "admin"
+_FRUGAL = ["--innodb-use-native-aio=0"]  # of which the kernel has only so much for all servers together
 
 
 def _private_directory():
@@ -33,9 +34,8 @@ def _template():
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     data = os.path.join(home, "data")
     subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal",
-                    "--skip-test-db", "--innodb-log-file-size=4M"],
-                   check=True, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120,
-                   **as_user(unprivileged_user()))
+                    "--skip-test-db", "--innodb-log-file-size=4M", *_FRUGAL],
+                   check=True, cwd=home, stdout=subprocess.DEVNULL, timeout=120, **as_user(unprivileged_user()))
     return data
 
 
@@ -72,7 +72,7 @@ class MariaDb:
             "mariadb", ["mariadbd", "--no-defaults", f"--datadir={self._data}", f"--port={self.port}", "--bind-address=127.0.0.1",
                         f"--socket={self.socket_path}", f"--pid-file={self.home}/pid", f"--init-file={self._init}",
                         "--skip-name-resolve", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M",
-                        "--innodb-flush-log-at-trx-commit=0", "--log-warnings=2", *(f"--{line}" for line in self._settings)],
+                        "--innodb-flush-log-at-trx-commit=0", "--log-warnings=2", *_FRUGAL, *(f"--{line}" for line in self._settings)],
             os.path.join(self.home, "log"), user=unprivileged_user(), cwd=self.home)
 
         def answers():
