@@ -11,6 +11,7 @@
 #include "app/commands.h"
 #include "app/exit_code.h"
 #include "app/version.h"
+#include "config/environment.h"
 #include "config/scalars.h"
 
 namespace probegate::app {
@@ -52,6 +53,7 @@ void occupy_standard_descriptors() {
 int run_command_line(int argc, char** argv) {
   occupy_standard_descriptors();
   ::signal(SIGPIPE, SIG_IGN);  // a peer or a log reader that left is an error code, not the end
+  config::hide_from_libraries("PG");
   CLI::App app{"probegate: a truthful gate and WebSocket/HTTP door beside a backend container", "probegate"};
   app.set_version_flag("--version", std::string("probegate ") + kVersion);
   app.require_subcommand(1);

@@ -1,9 +1,6 @@
 // The postgres check: one kept session, one round trip an attempt, through libpq's asynchronous API.
 //
-// Traps of libpq, each observed: it resolves names by itself and blocks for ten seconds, so every host comes
-// with its `hostaddr`; its socket may be replaced inside PQconnectPoll under the same number, so the watch is
-// dropped before every call and made anew after it; notices go to stderr unless taken; PQcancel blocks, so a
-// statement that takes too long is left to statement_timeout and the end of the session.
+// A statement that takes too long is left to statement_timeout and the end of the session: PQcancel blocks.
 //
 // The session may belong to a pooler that hands it on to the backend itself. So nothing is ever set for the
 // session: the settings are local to the one implicit transaction that a query of several statements is.
@@ -14,11 +11,11 @@
 
 #include "base/text.h"
 #include "checks/postgres_errors.h"
+#include "checks/postgres_login.h"
 #include "checks/postgres_settings.h"
 #include "checks/presentable.h"
 #include "checks/registry.h"
 #include "loop/fd_watch.h"
-#include "loop/resolver.h"
 
 namespace probegate::checks {
 namespace {
@@ -27,13 +24,10 @@ using health::CheckError;
 using health::CheckResult;
 using health::FailKind;
 
-constexpr std::size_t kMostAddresses = 16;
-
 using Parameters = PostgresParameters;
 using Settings = PostgresSettings;
 
 struct Finish {
-  void operator()(PGconn* session) const noexcept { PQfinish(session); }
   void operator()(PGresult* result) const noexcept { PQclear(result); }
   void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
 };
@@ -49,7 +43,7 @@ struct Answers {
   bool session_ended = false;
 };
 
-class PostgresCheck final : public Check {
+class PostgresCheck final : public Check, private PostgresLogin::Observer {
  public:
   PostgresCheck(const CheckContext& context, std::shared_ptr<const Settings> settings)
       : context_(context), settings_(std::move(settings)) {}
@@ -58,96 +52,31 @@ class PostgresCheck final : public Check {
     attempt_ = std::move(attempt);
     deadline_ = deadline;
     reused_ = session_ != nullptr;
-    reused_ ? ask() : resolve();
+    reused_ ? ask() : log_in();
   }
 
-  const char* phase() const noexcept override { return phase_; }
+  const char* phase() const noexcept override {
+    return session_ ? "waiting for the answer to the query" : login_ ? login_->phase() : nullptr;
+  }
 
  private:
   enum class Part { missing_tables, role, query };
   static constexpr std::size_t kSettings = 2;  // statements before the parts
 
-  void resolve() {
-    phase_ = "resolving";
-    addresses_.assign(settings_->hosts.size(), {});
-    unresolved_ = 1;  // us, until all are asked
-    for (std::size_t i = 0; i < settings_->hosts.size(); ++i) {
-      const PostgresHost& host = settings_->hosts[i];
-      if (host.is_socket()) continue;
-      ++unresolved_;
-      queries_.push_back(context_.resolver.resolve(
-          Endpoint::tcp(host.look_up, host.port),
-          [this, i](loop::Resolver::Answer answer) { on_answer(i, std::move(answer)); }));
-    }
-    resolved_one();
+  void log_in() {
+    PostgresLogin::Observer& us = *this;
+    login_.emplace(context_, *settings_, deadline_, us);
+    login_->start();
   }
 
-  void on_answer(std::size_t host, loop::Resolver::Answer answer) {
-    if (answer) {
-      addresses_[host] = std::move(*answer);
-    } else {
-      resolve_error_ = answer.error().message;
-    }
-    resolved_one();
+  void on_login(PostgresSession session) override {
+    session_ = std::move(session);
+    ask();
   }
 
-  void resolved_one() {
-    if (--unresolved_ == 0) connect();
-  }
-
-  // Every address of every host becomes an entry of its own in libpq's lists, which it tries in turn.
-  void connect() {
-    phase_ = "connecting";
-    Parameters parameters = settings_->parameters;
-    std::size_t entries = 0;
-    const auto add = [&](const PostgresHost& host, const std::string& address) {
-      if (++entries > kMostAddresses) return;
-      const char* comma = entries > 1 ? "," : "";
-      parameters["host"] += comma + host.name;
-      parameters["hostaddr"] += comma + address;
-      parameters["port"] += comma + std::to_string(host.port);
-    };
-    for (std::size_t i = 0; i < settings_->hosts.size(); ++i) {
-      if (settings_->hosts[i].is_socket()) add(settings_->hosts[i], "");
-      for (const auto& address : addresses_[i]) add(settings_->hosts[i], address.ip());
-    }
-    queries_.clear();
-    if (entries == 0) return attempt_.fail(FailKind::resolve, resolve_error_);
-
-    std::vector<const char*> keywords, values;
-    for (const auto& [keyword, value] : parameters) {
-      keywords.push_back(keyword.c_str());
-      values.push_back(value.c_str());
-    }
-    keywords.push_back(nullptr);
-    values.push_back(nullptr);
-    session_.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
-    if (!session_) return attempt_.finish(CheckResult::inconclusive("out of memory"));
-    PQsetNoticeReceiver(
-        session_.get(), [](void*, const PGresult*) {}, nullptr);
-    PQsetErrorVerbosity(session_.get(), PQERRORS_VERBOSE);
-    if (PQstatus(session_.get()) == CONNECTION_BAD) return on_connect_failed();
-    watch(false, true, &PostgresCheck::on_connecting);
-  }
-
-  void on_connecting() {
-    switch (PQconnectPoll(session_.get())) {
-      case PGRES_POLLING_READING: return watch(true, false, &PostgresCheck::on_connecting);
-      case PGRES_POLLING_WRITING: return watch(false, true, &PostgresCheck::on_connecting);
-      case PGRES_POLLING_OK: PQsetnonblocking(session_.get(), 1); return ask();
-      case PGRES_POLLING_FAILED:
-      case PGRES_POLLING_ACTIVE: return on_connect_failed();
-    }
-  }
-
-  void on_connect_failed() {
-    auto result = failed_connect(PQerrorMessage(session_.get()));
-    session_.reset();
-    attempt_.finish(std::move(result));
-  }
+  void on_login_failed(CheckResult result) override { attempt_.finish(std::move(result)); }
 
   void ask() {
-    phase_ = "waiting for the answer to the query";
     answers_ = {};
     parts_.clear();
     if (PQsendQuery(session_.get(), statements().c_str()) == 1) {
@@ -168,7 +97,8 @@ class PostgresCheck final : public Check {
     if (!settings_->tables.empty()) {
       parts_.push_back(Part::missing_tables);
       sql += "; SELECT i FROM (VALUES " + numbered_tables() +
-             ") AS wanted (i, name) WHERE to_regclass(name) IS NULL ORDER BY i";
+             ") AS wanted (i, name) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = "
+             "to_regclass(name) AND relkind IN ('r', 'p', 'v', 'm', 'f')) ORDER BY i";
     }
     if (settings_->writable) {
       parts_.push_back(Part::role);
@@ -202,7 +132,7 @@ class PostgresCheck final : public Check {
       take(*result);
       if (answers_.session_ended) return on_answered();
     }
-    watch(true, more_to_send, &PostgresCheck::on_answering);
+    watch(more_to_send);
   }
 
   void take(const PGresult& result) {
@@ -266,7 +196,7 @@ class PostgresCheck final : public Check {
     const bool clean = !answers_.session_ended && PQtransactionStatus(session_.get()) == PQTRANS_IDLE;
     if (!clean) session_.reset();
     // The server was restarted since the last attempt: that it is gone says nothing about the new one.
-    if (answers_.session_ended && answers_.statement == 0 && std::exchange(reused_, false)) return resolve();
+    if (answers_.session_ended && answers_.statement == 0 && std::exchange(reused_, false)) return log_in();
     attempt_.finish(judge());
   }
 
@@ -294,27 +224,21 @@ class PostgresCheck final : public Check {
     return CheckResult::pass();
   }
 
-  void watch(bool read, bool write, void (PostgresCheck::*then)()) {
-    const int socket = PQsocket(session_.get());
-    if (socket < 0) return on_connect_failed();
-    watch_.emplace(context_.loop, socket, [this, then](loop::FdWatch::Ready) {
+  void watch(bool write) {
+    watch_.emplace(context_.loop, PQsocket(session_.get()), [this](loop::FdWatch::Ready) {
       watch_.reset();
-      (this->*then)();
+      on_answering();
     });
-    watch_->want(read, write);
+    watch_->want(true, write);
   }
 
   const CheckContext context_;
   const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
   Attempt attempt_;
   TimePoint deadline_{};
-  const char* phase_ = nullptr;
   bool reused_ = false;  // this attempt began on a kept session
-  std::vector<std::unique_ptr<loop::Resolver::Query>> queries_;
-  std::vector<std::vector<loop::Address>> addresses_;  // of each host
-  std::size_t unresolved_ = 0;
-  std::string resolve_error_;
-  std::unique_ptr<PGconn, Finish> session_;
+  std::optional<PostgresLogin> login_;
+  PostgresSession session_;
   std::optional<loop::FdWatch> watch_;  // after the session: it must be gone before the session's socket
   std::vector<Part> parts_;
   Answers answers_;

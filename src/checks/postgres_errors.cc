@@ -46,6 +46,7 @@ FailKind kind_of_text(std::string_view text) {
       {"no password supplied", FailKind::auth},
       {"authentication method", FailKind::auth},
       {"SCRAM", FailKind::auth},
+      {"GSSAPI", FailKind::auth},
       {"SSL negotiation", FailKind::protocol},  // the peer's answer to our asking is not PostgreSQL's
       {"SSL", FailKind::tls},
       {"certificate", FailKind::tls},
@@ -83,6 +84,15 @@ std::string_view skip_identifier(std::string_view name) {
 
 }  // namespace
 
+FailKind kind_of_refusal(std::string_view sqlstate, std::string_view message) {
+  if (sqlstate == "08P01") {
+    if (message.find("authentication failed") != std::string_view::npos) return FailKind::auth;
+    if (message.starts_with("no such user")) return FailKind::auth;
+    if (message.starts_with("no such database")) return FailKind::config;
+  }
+  return kind_of_sqlstate(sqlstate, true);
+}
+
 FailKind kind_of_sqlstate(std::string_view sqlstate, bool connecting) {
   if (sqlstate.starts_with("28")) return FailKind::auth;
   if (sqlstate == "3D000" || sqlstate == "42501") return FailKind::config;
@@ -95,7 +105,7 @@ CheckResult failed_connect(std::string_view libpq_text) {
   std::string told;
   for (const auto line : split(libpq_text, '\n')) {
     if (const auto error = server_error(line)) {
-      return CheckResult::fail({.kind = kind_of_sqlstate(error->sqlstate, true),
+      return CheckResult::fail({.kind = kind_of_refusal(error->sqlstate, error->message),
                                 .message = std::string(error->message),
                                 .sqlstate = std::string(error->sqlstate)});
     }

@@ -12,6 +12,9 @@ namespace probegate::checks {
 // connections) is `connect`; a statement that fails is `answer`.
 health::FailKind kind_of_sqlstate(std::string_view sqlstate, bool connecting);
 
+// The kind for a refused login. pgbouncer has 08P01 for everything, and its own words.
+health::FailKind kind_of_refusal(std::string_view sqlstate, std::string_view message);
+
 // libpq has no SQLSTATE for a connection that failed, only its text, several lines of it, where with verbose
 // errors the code stands before the server's words: `... failed: FATAL:  28P01: password authentication
 // failed for user "app"`.

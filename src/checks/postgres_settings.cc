@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint16_t kPort = 5432;
 constexpr const char* kSocketDirectory = "/var/run/postgresql";  // where libpq looks when no host is named
+constexpr const char* kNowhere = "/dev/null/none";  // no such file; of a device libpq would complain
 constexpr const char* kAuthorities = "/etc/ssl/certs/ca-certificates.crt";
 
 std::string take_out(PostgresParameters& parameters, const std::string& keyword) {
@@ -76,27 +77,46 @@ void read_address(const config::Fields& fields, ParsePostgresAddress parse, Post
   }
 }
 
-void check_ssl_mode(const config::Fields& fields, const PostgresSettings& settings) {
-  constexpr std::string_view kModes[] = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
-  const auto mode = settings.parameters.find("sslmode");
-  if (mode == settings.parameters.end()) return;
-  if (std::find(std::begin(kModes), std::end(kModes), mode->second) != std::end(kModes)) return;
-  fields.problem(fields.has("sslmode") ? "sslmode" : "url",
-                 "sslmode is one of disable, allow, prefer, require, verify-ca, verify-full");
+void check_word(const config::Fields& fields, const std::string& keyword, const std::string& word,
+                std::initializer_list<std::string_view> allowed) {
+  if (std::find(allowed.begin(), allowed.end(), word) != allowed.end()) return;
+  std::string list;
+  for (const auto one : allowed) list += (list.empty() ? "" : ", ") + std::string(one);
+  fields.problem(fields.has(keyword) ? keyword : "url", keyword + " is one of " + list);
 }
 
-// What is ours to decide, whatever the address says.
+void check_parameters(const config::Fields& fields, PostgresSettings& settings) {
+  if (const auto mode = settings.parameters.find("sslmode"); mode != settings.parameters.end()) {
+    check_word(fields, "sslmode", mode->second,
+               {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"});
+  }
+  if (auto wanted = take_out(settings.parameters, "target_session_attrs"); !wanted.empty()) {
+    check_word(fields, "target_session_attrs", wanted,
+               {"any", "read-write", "read-only", "primary", "standby", "prefer-standby"});
+    settings.session_attrs = std::move(wanted);
+  }
+  if (!take_out(settings.parameters, "service").empty()) {
+    fields.problem("url", "service files are not read; write host, port, user and dbname instead");
+  }
+  if (!take_out(settings.parameters, "passfile").empty()) {
+    fields.problem("url", "password files of libpq are not read; use password_file");
+  }
+}
+
+// What is ours to decide, whatever the address says. Above all libpq finds nothing by itself: neither in
+// ~/.pgpass nor in ~/.postgresql, where a certificate would change what sslmode means.
 void complete(const std::optional<std::string>& ca_file, PostgresSettings& settings) {
   auto& parameters = settings.parameters;
   parameters.try_emplace("application_name", "probegate");
   parameters["client_encoding"] = "UTF8";
-  parameters["gssencmode"] = "disable";       // libpq would ask for tickets first
-  parameters["passfile"] = "/dev/null/none";  // never ~/.pgpass; of a device libpq would complain
+  parameters["gssencmode"] = "disable";  // libpq would ask for tickets first
+  parameters["passfile"] = kNowhere;
   if (ca_file) parameters["sslrootcert"] = *ca_file;
   const auto mode = parameters.find("sslmode");
   if (mode != parameters.end() && mode->second.starts_with("verify-")) {
     parameters.try_emplace("sslrootcert", kAuthorities);
   }
+  for (const char* file : {"sslrootcert", "sslcert", "sslcrl"}) parameters.try_emplace(file, kNowhere);
 }
 
 void read_questions(const config::Fields& fields, PostgresSettings& settings) {
@@ -118,7 +138,7 @@ void read_questions(const config::Fields& fields, PostgresSettings& settings) {
 PostgresSettings read_postgres_settings(const config::Fields& fields, ParsePostgresAddress parse) {
   PostgresSettings settings;
   read_address(fields, parse, settings);
-  check_ssl_mode(fields, settings);
+  check_parameters(fields, settings);
   complete(fields.section("tls").optional_text("ca_file"), settings);
   read_questions(fields, settings);
   return settings;

@@ -21,8 +21,9 @@ struct PostgresHost {
 };
 
 struct PostgresSettings {
-  PostgresParameters parameters;  // without host, hostaddr and port
+  PostgresParameters parameters;  // without host, hostaddr, port and target_session_attrs
   std::vector<PostgresHost> hosts;
+  std::string session_attrs = "any";  // target_session_attrs
   std::vector<std::string> tables;
   std::optional<std::string> query;
   std::optional<std::string> expect;

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 constexpr Duration kStartSpread = 20ms;
 constexpr Duration kShortestPause = 10ms;
 constexpr double kJitter = 0.1;
-constexpr Duration kLoginLimit = 5s;
+constexpr Duration kSlowestLogin = 30s;
 constexpr Duration kFirstRestart = 100ms;
 constexpr Duration kSlowestRestart = 30s;
 
@@ -50,10 +50,7 @@ TimePoint Schedule::next(const Finished& finished, const health::CheckState& sta
   const bool login_refused = finished.result.verdict == health::Verdict::fail && finished.result.error &&
                              finished.result.error->kind == health::FailKind::auth;
   refused_logins_ = login_refused ? refused_logins_ + 1 : 0;
-  if (login_refused) {
-    wait = std::max(wait,
-                    doubled(pace_.startup_interval, refused_logins_, std::min(pace_.interval, kLoginLimit)));
-  }
+  if (login_refused) wait = std::max(wait, doubled(pace_.startup_interval, refused_logins_, kSlowestLogin));
 
   // What did not even end by itself is begun again ever more slowly, though within what opens the gate in
   // time.

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -99,15 +100,24 @@ std::vector<std::string> comma_separated(std::string_view text) {
 
 }  // namespace
 
-Environment process_environment() {
-  Environment environment;
-  for (char** entry = environ; entry && *entry; ++entry) {
-    const std::string_view pair = *entry;
-    const auto equals = pair.find('=');
-    if (equals != std::string_view::npos)
-      environment.emplace(pair.substr(0, equals), pair.substr(equals + 1));
+const Environment& process_environment() {
+  static const Environment taken = [] {
+    Environment environment;
+    for (char** entry = environ; entry && *entry; ++entry) {
+      const std::string_view pair = *entry;
+      const auto equals = pair.find('=');
+      if (equals != std::string_view::npos)
+        environment.emplace(pair.substr(0, equals), pair.substr(equals + 1));
+    }
+    return environment;
+  }();
+  return taken;
+}
+
+void hide_from_libraries(std::string_view prefix) {
+  for (const auto& [name, value] : process_environment()) {
+    if (std::string_view(name).starts_with(prefix)) unsetenv(name.c_str());
   }
-  return environment;
 }
 
 std::shared_ptr<Node> environment_tree(const Environment& environment, Problems& problems) {

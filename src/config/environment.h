@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace probegate::config {
 
@@ -13,7 +14,12 @@ class Problems;
 
 using Environment = std::map<std::string, std::string, std::less<>>;
 
-Environment process_environment();
+// As it was when it was first asked for.
+const Environment& process_environment();
+
+// Takes the variables that begin so out of the process, not out of process_environment(): libpq, say, would
+// let PGHOSTADDR or PGOPTIONS overrule the configuration. Before the first thread is made.
+void hide_from_libraries(std::string_view prefix);
 
 // The tree a file would give: PORT, PROBE_PORT, BACKEND_URL, DATABASE_URL, DATABASE_TABLES, REDIS_URL,
 // WEBSOCKET_PATH, AUTH_HEALTH_URL, LOG_LEVEL. Values are taken as they are, nothing in them is expanded.

@@ -23,7 +23,7 @@ FENCES = [
     (r"curl/.*", ["loop/"]),
     (r"openssl/.*", ["loop/", "proto/ws_handshake.cc"]),
     (r"llhttp\.h", ["proto/"]),
-    (r"libpq-fe\.h", ["checks/postgres.cc"]),
+    (r"libpq-fe\.h", ["checks/postgres.cc", "checks/postgres_login."]),
     (r"(mysql|mysqld_error|errmsg|ma_pvio)\.h", ["checks/mysql"]),
     (r"hiredis/.*", ["checks/redis.cc"]),
     (r"yaml-cpp/.*", ["config/"]),

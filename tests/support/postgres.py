@@ -55,19 +55,43 @@ def _template():
 
 
 class Postgres:
-    """A cluster made at once and a server that runs between start() and stop(); close() removes both."""
+    """A cluster made at once and a server that runs between start() and stop(); close() removes both.
 
-    def __init__(self, standby=False):
+    `standby`: in recovery, with nothing to follow. `follows`: a running Postgres, whose hot standby this is.
+    `hba`: lines that go before the usual ones. `certificate`: (file, key), and the server speaks TLS.
+    """
+
+    def __init__(self, standby=False, follows=None, hba="", certificate=None, settings=None):
         self.port = free_port()
         self.home = _private_directory()
         self._data = os.path.join(self.home, "data")
-        subprocess.run(["cp", "-a", _template(), self._data], check=True)
-        if standby:  # with nothing to follow it stays a read-only server in recovery
-            signal_file = os.path.join(self._data, "standby.signal")
-            open(signal_file, "w").close()
-            if unprivileged_user():
-                shutil.chown(signal_file, unprivileged_user())
+        self._settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.home,
+                          "fsync": "off", "full_page_writes": "off", "shared_buffers": "16MB", **(settings or {})}
+        if follows:
+            subprocess.run([_program("pg_basebackup"), "-D", self._data, "-d", follows.url(), "-R", "-c", "fast",
+                            "--no-sync"], check=True, cwd=self.home, timeout=120, **as_user(unprivileged_user()))
+        else:
+            subprocess.run(["cp", "-a", _template(), self._data], check=True)
+        if standby:
+            self._write("standby.signal", "")
+        if hba:
+            with open(os.path.join(self._data, "pg_hba.conf")) as file:
+                usual = file.read()
+            self._write("pg_hba.conf", hba + "\n" + usual)
+        if certificate:
+            for name, source in zip(("server.crt", "server.key"), certificate):
+                with open(source) as file:
+                    self._write(name, file.read())
+            self._settings["ssl"] = "on"
         self._server = None
+
+    def _write(self, name, text):
+        path = os.path.join(self._data, name)
+        with open(path, "w") as file:
+            file.write(text)
+        os.chmod(path, 0o600)
+        if unprivileged_user():
+            shutil.chown(path, unprivileged_user())
 
     def url(self, password=PASSWORD, database="postgres", user=USER, host="127.0.0.1"):
         return f"postgresql://{user}:{password}@{host}:{self.port}/{database}"
@@ -76,13 +100,16 @@ class Postgres:
     def socket_directory(self):
         return self.home
 
-    def start(self):
+    def launch(self):
+        """Starts the server and does not wait for it."""
         log = os.path.join(self.home, "log")
-        settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.home,
-                    "fsync": "off", "full_page_writes": "off", "shared_buffers": "16MB"}
         self._server = Child(
-            "postgres", [_program("postgres"), "-D", self._data, *(f"-c{key}={value}" for key, value in settings.items())],
+            "postgres", [_program("postgres"), "-D", self._data, *(f"-c{key}={value}" for key, value in self._settings.items())],
             log, user=unprivileged_user(), cwd=self.home)
+        return self
+
+    def start(self):
+        self.launch()
 
         def answers():
             if not self._server.alive:

@@ -19,6 +19,7 @@ from support.chaos import ChaosGate
 from support.chat import Chat
 from support.grpc_health import HealthServer
 from support.mariadb import MariaDb
+from support.pgbouncer import Pgbouncer
 from support.postgres import Postgres
 from support.probegate import Probegate
 from support.redis import Redis
@@ -42,6 +43,9 @@ class Rig:
 
     def postgres(self, **options):
         return self._keep(Postgres(**options))
+
+    def pgbouncer(self, postgres, **options):
+        return self._keep(Pgbouncer(postgres, **options))
 
     def redis(self, **options):
         return self._keep(Redis(**options))

@@ -35,6 +35,16 @@ TEST_CASE("A SQLSTATE decides the kind") {
   }
 }
 
+TEST_CASE("A pooler's words decide where its SQLSTATE is the same for everything") {
+  CHECK(kind_of_refusal("08P01", "SASL authentication failed") == FailKind::auth);
+  CHECK(kind_of_refusal("08P01", "password authentication failed") == FailKind::auth);
+  CHECK(kind_of_refusal("08P01", "no such user: app") == FailKind::auth);
+  CHECK(kind_of_refusal("08P01", "no such database: chat") == FailKind::config);
+  CHECK(kind_of_refusal("08P01", "server_login_retry") == FailKind::connect);
+  CHECK(kind_of_refusal("28P01", "password authentication failed") == FailKind::auth);
+  CHECK(kind_of_refusal("57P03", "authentication failed") == FailKind::connect);
+}
+
 TEST_CASE("libpq's lines become one sentence and a kind") {
   const auto auth = failed_connect(
       "connection to server at \"db\" (10.0.0.1), port 5432 failed: FATAL:  28P01: password authentication "
