@@ -1,0 +1,164 @@
+"""A process that is not allowed to run is not a failed dependency (CONTRACT section 2): real SIGSTOP, real servers.
+
+Cloud Run takes the CPU away between requests: clocks go on, deadlines pass, and nobody was there to look.
+"""
+
+import time
+
+import pytest
+
+from support import chaos, metrics
+from support.chaos import TO_CLIENT
+from support.waiting import wait_for
+
+TIMEOUT = 3
+FROZEN = TIMEOUT + 1.5  # longer than any deadline involved
+
+
+class Dependencies:
+    """A server of every kind, each behind a chaos gate, and the checks of them."""
+
+    def __init__(self, rig, pace):
+        self.servers = {"database": rig.postgres().start(), "redis": rig.redis().start(), "web": rig.http_backend()}
+        broker = rig.scripted(lambda connection: (connection.send(b"INFO {}\r\n"), connection.read_to_end()))
+        self.gates = {name: rig.chaos(server.port) for name, server in self.servers.items()}
+        self.gates["socket"] = rig.chaos(self.servers["web"].port)
+        self.gates["broker"] = rig.chaos(broker.port)
+        port = {name: gate.port for name, gate in self.gates.items()}
+        self.postgres_url = self.servers["database"].url().replace(f":{self.servers['database'].port}/", f":{port['database']}/")
+        every = f"timeout: {TIMEOUT}s, {pace}"
+        self.config = f"""
+checks:
+  database: {{type: postgres, url: "{self.postgres_url}", {every}}}
+  redis: {{type: redis, url: "redis://127.0.0.1:{port['redis']}", {every}}}
+  web: {{type: http, url: "http://127.0.0.1:{port['web']}/mirror", {every}}}
+  socket: {{type: websocket, url: "ws://127.0.0.1:{port['socket']}/ws", {every}}}
+  broker: {{type: tcp, address: "127.0.0.1:{port['broker']}", expect: INFO, {every}}}
+"""
+
+    def stall(self):
+        for gate in self.gates.values():
+            gate.inflict(chaos.stall(TO_CLIENT))
+
+    def heal(self):
+        for gate in self.gates.values():
+            gate.heal()
+
+    def attempts(self):
+        """A figure for each that grows when its check says something."""
+        return {name: len(gate.connections) + sum(connection.passed[chaos.TO_SERVER] for connection in gate.connections)
+                for name, gate in self.gates.items()}
+
+    def wait_until_all_are_asked(self):
+        before = self.attempts()
+        wait_for(self.attempts, lambda now: all(now[name] > before[name] for name in now), "an attempt of every check")
+
+
+def freeze(sidecar):
+    sidecar.freeze()
+    time.sleep(FROZEN)
+
+
+def count(sidecar, result):
+    """How many runs of each check had this result."""
+    family = metrics.parse(sidecar.metrics())["probegate_check_runs_total"]
+    return {name: family.value(check=name, result=result) for name in sidecar.ready()["checks"]}
+
+
+def passes_again(sidecar):
+    """Every check has passed another time."""
+    before = count(sidecar, "pass")
+    wait_for(lambda: count(sidecar, "pass"), lambda now: all(now[name] > before[name] for name in now),
+             "every check to pass again")
+
+
+def nothing_was_booked(sidecar):
+    assert not any(count(sidecar, "fail").values())
+    assert sidecar.probe("/health/ready").status == 200
+    assert not [line for line in sidecar.logs() if line["message"].endswith(" fail")]
+
+
+@pytest.mark.parametrize("answers", ["during the freeze", "after it"])
+def test_a_freeze_in_mid_attempt_books_nothing(rig, answers):
+    """2: "after a freeze the interrupted attempts count as inconclusive and are repeated at once"."""
+    dependencies = Dependencies(rig, "interval: 300ms, fall: 1")
+    sidecar = rig.probegate(dependencies.config).start()
+    sidecar.wait_for_gate("open")
+    dependencies.stall()
+    dependencies.wait_until_all_are_asked()
+    sidecar.freeze()
+    if answers == "during the freeze":
+        dependencies.heal()
+    time.sleep(FROZEN)
+    sidecar.thaw()
+    assert sidecar.probe("/health/ready").status == 200
+    assert sidecar.probe("/health").status == 200
+    dependencies.heal()
+    passes_again(sidecar)
+    nothing_was_booked(sidecar)
+    assert any(count(sidecar, "inconclusive").values())
+    assert [line for line in sidecar.logs() if "stood still" in line["message"]]
+
+
+def test_a_freeze_between_attempts_books_nothing(rig):
+    """2: nothing was interrupted, and nothing is inconclusive."""
+    dependencies = Dependencies(rig, "interval: 2s, fall: 1")
+    sidecar = rig.probegate(dependencies.config).start()
+    sidecar.wait_for_gate("open")
+    passes_again(sidecar)
+    freeze(sidecar)
+    sidecar.thaw()
+    assert sidecar.probe("/health/ready").status == 200
+    passes_again(sidecar)
+    nothing_was_booked(sidecar)
+
+
+def test_what_a_freeze_interrupts_is_repeated_at_once(rig):
+    """2: "repeated at once": the next regular attempt is a minute away."""
+    dependencies = Dependencies(rig, "interval: 60s, startup_interval: 60s")
+    dependencies.stall()
+    sidecar = rig.probegate(dependencies.config).start()
+    wait_for(dependencies.attempts, lambda seen: all(seen.values()), "the first attempts")
+    freeze(sidecar)
+    sidecar.thaw()
+    dependencies.heal()
+    sidecar.wait_for_gate("open")
+    nothing_was_booked(sidecar)
+
+
+def test_a_server_that_died_during_the_freeze_is_found_dead_and_not_slow(rig):
+    """2: what is repeated tells the truth."""
+    dependencies = Dependencies(rig, "interval: 300ms, fall: 1")
+    sidecar = rig.probegate(dependencies.config).start()
+    sidecar.wait_for_gate("open")
+    dependencies.stall()
+    dependencies.wait_until_all_are_asked()
+    sidecar.freeze()
+    for gate in dependencies.gates.values():
+        gate.heal()
+        gate.cut()
+        gate.down()
+    time.sleep(FROZEN)
+    sidecar.thaw()
+    for name in dependencies.gates:
+        sidecar.wait_for_error(name, "connect")
+    failures = metrics.parse(sidecar.metrics())["probegate_check_failures_total"]
+    assert not any(failures.value(check=name, kind="timeout") for name in dependencies.gates)
+    for gate in dependencies.gates.values():
+        gate.up()
+    for name in dependencies.gates:
+        sidecar.wait_for_check(name, "pass")
+
+
+def test_a_frozen_start_does_not_time_out(rig):
+    """4: `startup_timeout` is about the dependencies; a process that stood still has not waited for them."""
+    dependencies = Dependencies(rig, "interval: 60s, startup_interval: 60s")
+    dependencies.stall()
+    sidecar = rig.probegate(dependencies.config + f"gate: {{startup_timeout: {TIMEOUT}s}}\n").start()
+    wait_for(dependencies.attempts, lambda seen: all(seen.values()), "the first attempts")
+    freeze(sidecar)
+    dependencies.heal()
+    sidecar.thaw()
+    assert sidecar.probe("/health").status == 200
+    sidecar.wait_for_gate("open")
+    assert not [line for line in sidecar.logs() if line["message"] == "gate failed"]
