@@ -1,0 +1,92 @@
+"""Few descriptors, or none: the probe port, open tunnels and the drain go on, and nothing spins (CONTRACT sections 2 and 6)."""
+
+import os
+import resource
+import time
+
+from support import metrics
+from support.raw import TEXT, Raw, upgrade_request
+from support.waiting import wait_until
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def tunnel(sidecar):
+    client = Raw.connect(sidecar.proxy_port)
+    client.send(upgrade_request())
+    assert client.read_head().status == 101
+    return client
+
+
+def echoes(client):
+    client.send_frame(TEXT, b"still here", mask=True)
+    return client.read_frame()[2] == b"still here"
+
+
+def status_of(client):
+    """What a request on this connection is answered; None when there is no answer."""
+    try:
+        client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        return client.read_head().status
+    except (EOFError, OSError):
+        return None
+
+
+def test_traffic_leaves_descriptors_to_probes_and_the_surplus_is_told(rig, backend):
+    """6: `connection_limit` is an answer, at whatever number the descriptors of the process set the limit."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 2}}",
+                            around=lambda argv: ["prlimit", "--nofile=160:160", *argv]).start()
+    assert any(line["message"].startswith("the limit of descriptors") for line in sidecar.logs())
+    tunnels = [tunnel(sidecar) for _ in range(10)]
+    crowd, statuses = [], []
+    for _ in range(200):
+        try:
+            crowd.append(Raw.connect(sidecar.proxy_port))
+        except ConnectionError:  # beyond those that can still be told
+            continue
+        statuses.append(status_of(crowd[-1]))
+    assert statuses.count(200) >= 10
+    assert statuses.count(503) >= 10
+    assert set(statuses) <= {200, 503, None}
+
+    before, start = cpu_seconds(sidecar.pid), time.monotonic()
+    while time.monotonic() - start < 2:
+        assert sidecar.probe("/health").status == 200
+        time.sleep(0.1)
+    assert cpu_seconds(sidecar.pid) - before < 1
+    assert all(map(echoes, tunnels))
+    assert metrics.parse(sidecar.metrics())["probegate_refused_total"].value(reason="connection_limit") > 0
+
+    for client in crowd:
+        client.close()
+    wait_until(lambda: sidecar.request("/mirror").status == 200, "new clients to be served again")
+    assert sidecar.stop() == 0
+
+
+def test_without_a_single_descriptor_tunnels_and_the_drain_go_on_and_nothing_spins(rig, backend):
+    """The limit is lowered under what is open: accepting fails on both ports until there are descriptors again."""
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 2}}").start()
+    client = tunnel(sidecar)
+    assert echoes(client)
+    _, hard = resource.prlimit(sidecar.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(sidecar.pid, resource.RLIMIT_NOFILE, (3, hard))
+    waiting = [Raw.connect(sidecar.proxy_port) for _ in range(20)]
+    probe = Raw.connect(sidecar.probe_port)
+    before = cpu_seconds(sidecar.pid)
+    time.sleep(2)
+    assert cpu_seconds(sidecar.pid) - before < 1
+    assert echoes(client)
+
+    resource.prlimit(sidecar.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    probe.send(b"GET /health HTTP/1.1\r\nHost: door.test\r\n\r\n")
+    assert probe.read_head().status == 200
+    assert all(status_of(one) == 200 for one in waiting)
+
+    # Two more than are open: UBSan needs a pipe to look at a type that it has not met before.
+    most = max(map(int, os.listdir(f"/proc/{sidecar.pid}/fd")))
+    resource.prlimit(sidecar.pid, resource.RLIMIT_NOFILE, (most + 3, hard))
+    assert sidecar.stop() == 0
