@@ -20,19 +20,24 @@ ROOT = Path(__file__).resolve().parents[2]
 TREES = {
     "build-test": ["-Db_sanitize=address,undefined", "-Dbuildtype=debug"],
     "build-tsan": ["-Db_sanitize=thread", "-Dbuildtype=debug"],
+    "build-fuzz": ["-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized", "-Dfuzz=true", "-Db_lundef=false"],
 }
+COMPILERS = {"build-fuzz": {"CC": "clang", "CXX": "clang++"}}  # GCC has no libFuzzer
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0:suppressions={ROOT}/tests/support/tsan.supp",
 }
-SUITES = ["lint", "unit", "component", "system", "threads", "container"]
-TREE_OF = {"unit": "build-test", "component": "build-test", "system": "build-test", "threads": "build-tsan"}
-MESON_SUITES = {"unit", "component", "threads"}
+SUITES = ["lint", "unit", "component", "system", "threads", "fuzz", "container"]
+TREE_OF = {
+    "unit": "build-test", "component": "build-test", "system": "build-test", "threads": "build-tsan", "fuzz": "build-fuzz",
+}  # fmt: skip
+MESON_SUITES = {"unit", "component", "threads", "fuzz"}
 PROGRAM_SUITES = {"system", "threads"}  # these run tests/system: it is in the whole program that all threads meet
 SECONDS_FOR = {"lint": 120, "system": 900, "container": 1800}
 ALL_SKIPPED = 77  # the exit code of a pytest folder that could not run here at all
 WORKERS = min(4, os.cpu_count() or 1)
+FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
 
 
 @dataclass
@@ -98,10 +103,9 @@ def steps(suites: list[str]):
         failure = build(tree, of_tree)
         yield Outcome(f"build {tree.name}", failures=[failure] if failure else [], seconds=time.monotonic() - begin)
         tests += [(test, tree) for test in tree.tests if tree.built]
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        jobs = [pool.submit(run_test, test, tree) for test, tree in tests]
-        for job in concurrent.futures.as_completed(jobs):
-            yield job.result()
+    fuzzers = [job for job in tests if job[1].name == "build-fuzz"]
+    yield from run_at_once(WORKERS, run_test, [job for job in tests if job not in fuzzers])
+    yield from run_at_once(len(fuzzers), run_fuzzer, fuzzers)  # each for its time, whatever share of a core it gets
     for suite in suites:
         if suite in PROGRAM_SUITES and trees[TREE_OF[suite]].built:
             yield run_pytest("system", trees[TREE_OF[suite]])
@@ -109,12 +113,21 @@ def steps(suites: list[str]):
         yield run_pytest("container", Tree("build-test"))
 
 
+def run_at_once(most: int, runner, jobs: list[tuple[Test, Tree]]):
+    with concurrent.futures.ThreadPoolExecutor(max(most, 1)) as pool:
+        running = [pool.submit(runner, test, tree) for test, tree in jobs]
+        for job in concurrent.futures.as_completed(running):
+            yield job.result()
+
+
 def build(tree: Tree, suites: list[str]) -> str | None:
     """Returns what went wrong, if anything."""
     directory = ROOT / tree.name
     if not (directory / "build.ninja").is_file():
         shutil.rmtree(directory, ignore_errors=True)
-        setup = subprocess.run(["meson", "setup", tree.name, *TREES[tree.name]], cwd=ROOT, capture_output=True, text=True)
+        compilers = {**os.environ, **COMPILERS.get(tree.name, {})}
+        command = ["meson", "setup", tree.name, *TREES[tree.name]]
+        setup = subprocess.run(command, cwd=ROOT, env=compilers, capture_output=True, text=True)
         if setup.returncode != 0:
             return f"meson setup failed\n{tail(setup.stdout + setup.stderr)}"
     # A changed meson.build is noticed by ninja alone, so that comes before the question for the tests.
@@ -129,16 +142,16 @@ def build(tree: Tree, suites: list[str]) -> str | None:
             files |= {file_of[target] for target in test["depends"]}
     if subprocess.run([*ninja, *sorted(os.path.relpath(file, directory) for file in files)], cwd=ROOT).returncode != 0:
         return "ninja failed, see above"
-    fit_to_sandbox(tree, min(files))
+    fit_to_sandbox(tree, [min(files), "-runs=0" if tree.name == "build-fuzz" else "--help"])
     tree.built = True
     return None
 
 
-def fit_to_sandbox(tree: Tree, executable: str) -> None:
+def fit_to_sandbox(tree: Tree, command: list[str]) -> None:
     """Sanitizers need what some sandboxes withhold: one executable tries, and what had to give way is said."""
 
     def attempt() -> str:
-        return run([*tree.launcher, executable, "--help"], ROOT, tree.environment, 60)[1]
+        return run([*tree.launcher, *command], ROOT, tree.environment, 60)[1]
 
     if "unexpected memory mapping" in attempt():
         print(f"{tree.name}: this kernel spreads addresses too far for the sanitizer; running without that (setarch -R)")
@@ -184,6 +197,26 @@ def run_script(test: Test, tree: Tree) -> Outcome:
     if code == 0:
         return Outcome(test.name, passed=1)
     return Outcome(test.name, failures=[f"{test.name}: exit code {code}\n{tail(printed)}"])
+
+
+def run_fuzzer(test: Test, tree: Tree) -> Outcome:
+    """A libFuzzer program, which ends early when it finds something; what it learns is kept in the tree."""
+    begin = time.monotonic()
+    directory = reports(tree.name)
+    learned = directory / test.name.replace(" ", "-")
+    learned.mkdir(exist_ok=True)
+    program, *options = test.command  # the seeds come last
+    command = [program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=20", f"-artifact_prefix={learned}-"]
+    command += ["-verbosity=0", "-print_final_stats=1", str(learned), *options]
+    code, printed = run([*tree.launcher, *command], ROOT, tree.environment, FUZZ_SECONDS + 120)
+    outcome = Outcome(test.name, seconds=time.monotonic() - begin)
+    tried = next((int(line.split()[-1]) for line in printed.splitlines() if "number_of_executed_units" in line), 0)
+    if code == 0 and tried > 0:
+        outcome.passed = 1
+        outcome.name += f" ({tried} inputs)"
+    else:
+        outcome.failures.append(f"{test.name}: exit code {code} after {tried} inputs\n{tail(printed)}")
+    return outcome
 
 
 def run_catch2(test: Test, tree: Tree) -> Outcome:

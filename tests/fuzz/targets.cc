@@ -5,9 +5,12 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.h"
 #include "http_outcome.h"
 #include "proto/http_forward.h"
 #include "proto/ws_frames.h"
+#include "proto/ws_handshake.h"
+#include "tests/support/second_reader.h"
 
 namespace {
 
@@ -54,9 +57,25 @@ void require_same_meaning(const RequestHead& before, const RequestHead& after) {
   require(after.upgrade_websocket == before.upgrade_websocket, "another upgrade");
 }
 
+// What goes on of the first request, with its whole body, is that one request to two readers who do not know
+// our rules. An HTTP/1.0 body or method that we would not take never gets here.
+void require_one_request(const RequestHead& head, const std::string& written, const HttpMessage& message) {
+  for (const bool lenient : {false, true}) {
+    const auto seen = probegate::test::read_again(written + message.raw, lenient);
+    const std::string bytes = "\n" + written + message.raw;
+    require(seen.error.empty(), "a request of ours is refused by another reader: " + seen.error + bytes);
+    require(seen.requests.size() == 1 && seen.rest.empty(), "another reader sees another number" + bytes);
+    const auto& request = seen.requests.front();
+    require(request.done == message.done, "another reader sees another end" + bytes);
+    require(request.method == head.method && request.target == head.path, "another request line" + bytes);
+    require(request.body == message.payload, "another reader sees another body" + bytes);
+    require(request.upgrade == head.upgrade_websocket, "another reader sees another upgrade" + bytes);
+  }
+}
+
 // A head that was accepted is, as we write it for the backend, one head with the same meaning to the same
 // strict reader.
-void require_round_trip(std::string_view bytes) {
+void require_round_trip(std::string_view bytes, const HttpOutcome& outcome) {
   HttpParser first(HttpParser::Role::request, kSmall);
   std::span<const char> input(bytes);
   if (first.feed(input) != HttpParser::Event::head) return;
@@ -70,14 +89,16 @@ void require_round_trip(std::string_view bytes) {
     require(again.empty(), "a head of ours has something behind it");
     require_same_meaning(first.request(), second.request());
     require(second.request().fields.find("x-user-id") == nullptr, "a dropped field went on");
+    require(second.request().fields.count("x-forwarded-for") == 1, "not one X-Forwarded-For");
+    require_one_request(first.request(), written, outcome.messages.front());
   }
 }
 
 }  // namespace
 
 void fuzz_http_request(const std::uint8_t* data, std::size_t size) {
-  parse_all_ways(HttpParser::Role::request, text_of(data, size), "GET");
-  require_round_trip(text_of(data, size));
+  const HttpOutcome outcome = parse_all_ways(HttpParser::Role::request, text_of(data, size), "GET");
+  require_round_trip(text_of(data, size), outcome);
 }
 
 // The first byte says what the request was.
@@ -145,4 +166,35 @@ void fuzz_ws_frames(const std::uint8_t* data, std::size_t size) {
   while (reader.next(input) == FrameReader::Status::frame) {
     require(reader.frame().payload.size() <= 4096, "a frame larger than the limit");
   }
+}
+
+// A request's head and an answer's head, one behind the other: what both say of the handshake.
+void fuzz_ws_handshake(const std::uint8_t* data, std::size_t size) {
+  const std::string_view bytes = text_of(data, size);
+  HttpParser requests(HttpParser::Role::request, kSmall), answers(HttpParser::Role::response, kSmall);
+  std::span<const char> input(bytes);
+  if (requests.feed(input) != HttpParser::Event::head) return;
+  const RequestHead& request = requests.request();
+  const auto refused = check_upgrade_request(request);
+  require(!refused || refused->status == 400 || refused->status == 426, "another refusal");
+  const OfferedHandshake offered = OfferedHandshake::of(request);
+  require(offered.accept.size() == 28, "an accept value of another length");
+  for (const auto& element : offered.subprotocols) {
+    require(!element.empty() && probegate::trim(element) == element, "a list's element with blanks");
+  }
+  if (answers.feed(input) != HttpParser::Event::head) return;
+  const ResponseHead& answer = answers.response();
+  if (check_upgrade_response(answer, offered)) return;
+  require(answer.status == 101 && answer.fields.get("sec-websocket-accept") == offered.accept, "a wrong 101");
+  require(answer.fields.count("sec-websocket-protocol") <= offered.subprotocols.size(),
+          "a subprotocol out of nothing");
+
+  // The tunnel opens on what we write, too.
+  std::string written;
+  write_response_head(answer, 1, ConnectionField::upgrade, false, written);
+  HttpParser second(HttpParser::Role::response, {});
+  std::span<const char> again(written);
+  require(second.feed(again) == HttpParser::Event::head, "a 101 of ours is refused");
+  const auto wrong = check_upgrade_response(second.response(), offered);
+  require(!wrong, "a 101 of ours is wrong: " + wrong.value_or(""));
 }

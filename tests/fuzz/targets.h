@@ -7,3 +7,4 @@
 void fuzz_http_request(const std::uint8_t* data, std::size_t size);
 void fuzz_http_response(const std::uint8_t* data, std::size_t size);
 void fuzz_ws_frames(const std::uint8_t* data, std::size_t size);
+void fuzz_ws_handshake(const std::uint8_t* data, std::size_t size);

@@ -83,6 +83,24 @@ def test_a_script_is_one_case(tmp_path, monkeypatch, code, passed, failed):
 
 
 @pytest.mark.parametrize(
+    ("script", "passed", "failure"),
+    [
+        ("echo stat::number_of_executed_units: 7 >&2", 1, None),
+        ("echo 'broken promise: x'; exit 77", 0, "exit code 77 after 0 inputs\nbroken promise: x"),
+        ("exit 0", 0, "exit code 0 after 0 inputs"),
+    ],
+)
+def test_a_fuzzer_passes_when_it_has_tried_and_found_nothing(tmp_path, monkeypatch, script, passed, failure):
+    monkeypatch.setattr(suites, "ROOT", tmp_path)
+    file = tmp_path / "fuzz_x"
+    file.write_text("#!/bin/sh\n" + script)
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    outcome = suites.run_fuzzer(suites.Test("fuzz x", [str(file), "seeds"], 0), suites.Tree("build-fuzz"))
+    assert outcome.passed == passed
+    assert (failure in outcome.failures[0]) if failure else outcome.failures == []
+
+
+@pytest.mark.parametrize(
     ("body", "passed", "failures", "skipped"),
     [
         ("def test_a(): pass\ndef test_b(): pass", 2, 0, 0),

@@ -44,3 +44,4 @@ TEST_CASE("No answer of the corpus breaks a promise of the parser") {
   replay("http_response", fuzz_http_response);
 }
 TEST_CASE("No frames of the corpus break a promise of the tracker") { replay("ws_frames", fuzz_ws_frames); }
+TEST_CASE("No handshake of the corpus breaks a promise") { replay("ws_handshake", fuzz_ws_handshake); }
