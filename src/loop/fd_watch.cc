@@ -4,30 +4,42 @@
 
 namespace probegate::loop {
 
-FdWatch::FdWatch(Loop& loop, int fd, std::function<void(Ready)> callback) {
-  auto block = std::make_unique<Block>(Block{{}, loop, loop.sink(), this, std::move(callback)});
-  if (const int status = uv_poll_init(loop.uv(), &block->uv, fd); status < 0) {
+FdWatch::Block::Block(Loop& l, FdWatch* o, int fd, std::function<void(Ready)> callback)
+    : loop(l), sink(l.sink()), owner(o), fd_(fd), callback_(std::move(callback)) {}
+
+void FdWatch::Close::operator()(Block* block) const noexcept {
+  block->owner = nullptr;
+  block->want(0);
+  block->loop.poller().release(block);
+}
+
+FdWatch::FdWatch(Loop& loop, int fd, std::function<void(Ready)> callback)
+    : block_(new Block(loop, this, fd, std::move(callback))) {}
+
+void FdWatch::want(bool read, bool write) { block_->want((read ? EPOLLIN : 0u) | (write ? EPOLLOUT : 0u)); }
+
+void FdWatch::Block::want(std::uint32_t events) {
+  if (events == wanted_) return;
+  auto& poller = loop.poller();
+  if (events == 0) {
+    poller.remove(fd_);
+  } else if (wanted_ != 0) {
+    poller.modify(fd_, events, *this);
+  } else if (const int status = poller.add(fd_, events, *this); status < 0) {
     throw std::runtime_error("cannot watch a descriptor: " + error_text(status));
   }
-  block->uv.data = block.get();
-  block_.reset(block.release());
+  wanted_ = events;
 }
 
-void FdWatch::ready(uv_poll_t* handle, int status, int events) {
-  auto* block = static_cast<Block*>(handle->data);
-  if (block->owner == nullptr) return;
-  const bool error = status < 0;
-  const Ready what{error || (events & UV_READABLE) != 0, error || (events & UV_WRITABLE) != 0, error};
-  block->loop.enter(block->sink, [&] { block->callback(what); });
-}
-
-void FdWatch::want(bool read, bool write) {
-  const int events = (read ? UV_READABLE : 0) | (write ? UV_WRITABLE : 0);
-  if (events == 0) {
-    uv_poll_stop(&block_->uv);
-  } else {
-    uv_poll_start(&block_->uv, events, ready);
-  }
+void FdWatch::Block::on_ready(std::uint32_t events) noexcept {
+  if (owner == nullptr) return;
+  const bool error = (events & EPOLLERR) != 0;
+  const bool over = (events & (EPOLLERR | EPOLLHUP)) != 0;
+  const Ready what{over || (events & EPOLLIN) != 0, over || (events & EPOLLOUT) != 0, error};
+  loop.enter(sink, [&] {
+    if (error) want(0);
+    callback_(what);
+  });
 }
 
 }  // namespace probegate::loop

@@ -1,14 +1,15 @@
-// FdWatch: readiness of a descriptor that a library owns (libpq, c-ares, curl).
+// FdWatch: readiness of a descriptor that a library owns (libpq, c-ares, curl), or that is listened on.
 //
-// Trap: libuv allows one watch per descriptor, and libraries replace their socket, sometimes under the same
-// number. So destroy the watch before every library call that may close or replace it and make a new one
-// after. An error (EPOLLERR) arrives with the watch already stopped; it is reported as readable and writable,
-// so that the library looks and reads the socket's own error.
+// Trap: one descriptor has one watch, and libraries replace their socket, sometimes under the same number. So
+// destroy the watch before every library call that may close or replace it and make a new one after. An error
+// pauses the watch, which would otherwise tell of it for ever; it is reported as readable and writable, so
+// that the library looks and reads the socket's own error.
 #pragma once
 
 #include <functional>
+#include <memory>
 
-#include "loop/handle.h"
+#include "loop/loop.h"
 
 namespace probegate::loop {
 
@@ -19,21 +20,33 @@ class FdWatch {
     bool writable;
     bool error;
   };
-  // The descriptor stays the library's. Throws std::runtime_error if it cannot be watched.
+  // The descriptor stays the library's.
   FdWatch(Loop& loop, int fd, std::function<void(Ready)> callback);
 
-  void want(bool read, bool write);  // neither: paused
+  // Neither: paused. Throws std::runtime_error if the descriptor cannot be watched.
+  void want(bool read, bool write);
 
  private:
-  struct Block {
-    uv_poll_t uv;
+  class Block final : public Poller::Socket {
+   public:
+    Block(Loop& l, FdWatch* o, int fd, std::function<void(Ready)> callback);
+    void want(std::uint32_t events);
+
     Loop& loop;
     ErrorSink* sink;
     FdWatch* owner;
-    std::function<void(Ready)> callback;
+
+   private:
+    void on_ready(std::uint32_t events) noexcept override;
+
+    const int fd_;
+    std::uint32_t wanted_ = 0;
+    std::function<void(Ready)> callback_;
   };
-  static void ready(uv_poll_t* handle, int status, int events);
-  Handle<Block> block_;
+  struct Close {
+    void operator()(Block* block) const noexcept;
+  };
+  std::unique_ptr<Block, Close> block_;
 };
 
 }  // namespace probegate::loop

@@ -12,6 +12,7 @@ Loop::Loop(ErrorSink& sink) : root_sink_(&sink), sink_(&sink) {
   if (const int status = uv_loop_init(&uv_); status < 0) {
     throw std::runtime_error("cannot create an event loop: " + error_text(status));
   }
+  poller_.watch_libuv(uv_backend_fd(&uv_));
 }
 
 Loop::~Loop() {
@@ -28,7 +29,21 @@ Loop::~Loop() {
   }
 }
 
-void Loop::run() { uv_run(&uv_, UV_RUN_DEFAULT); }
+void Loop::run() {
+  stopped_ = false;
+  while (!stopped_) turn(-1);
+}
+
+// Waits, tells the sockets, and lets libuv work when it has something to do: one wait for both. Without an
+// active handle libuv names no time at all, and would be asked for ever.
+void Loop::turn(int most_millis) {
+  const auto libuv_waits = [this] { return uv_loop_alive(&uv_) != 0 ? uv_backend_timeout(&uv_) : -1; };
+  const int millis = libuv_waits();
+  poller_.wait(most_millis < 0 || (millis >= 0 && millis < most_millis) ? millis : most_millis);
+  uv_update_time(&uv_);
+  const bool libuv_ready = poller_.tell();
+  if (libuv_ready || libuv_waits() == 0) uv_run(&uv_, UV_RUN_NOWAIT);
+}
 
 void Loop::tell(ErrorSink& sink, const char* what) noexcept {
   std::string words;
@@ -45,21 +60,13 @@ TlsContexts& Loop::tls() {
   return *tls_;
 }
 
-void Loop::stop() { uv_stop(&uv_); }
+void Loop::stop() { stopped_ = true; }
 
 bool Loop::run_until(const std::function<bool()>& condition, Duration limit) {
-  // The tick bounds each turn's wait, so a loop without events still sees the limit pass.
-  uv_timer_t tick;
-  uv_timer_init(&uv_, &tick);
-  uv_timer_start(
-      &tick, [](uv_timer_t*) {}, 5, 5);
+  constexpr int kTick = 5;  // so a loop without events still sees the limit pass
   const TimePoint end = now() + limit;
-  while (!condition() && now() < end) uv_run(&uv_, UV_RUN_ONCE);
-  bool closed = false;
-  tick.data = &closed;
-  uv_close(reinterpret_cast<uv_handle_t*>(&tick),
-           [](uv_handle_t* h) { *static_cast<bool*>(h->data) = true; });
-  while (!closed) uv_run(&uv_, UV_RUN_NOWAIT);
+  while (!condition() && now() < end) turn(kTick);
+  turn(0);  // what can happen at once does, also when nothing had to be waited for
   return condition();
 }
 

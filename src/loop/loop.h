@@ -1,6 +1,7 @@
 // Loop: one thread's event loop. Everything that waits hangs on one, and nothing on it may block.
 //
-// Owns: the uv_loop_t, the shared read buffer and, once asked for, the TLS contexts. Invariant: an exception
+// Owns: the uv_loop_t, the poller of its sockets (poller.h), the shared read buffer and, once asked for, the
+// TLS contexts. Invariant: an exception
 // that leaves a callback never passes through libuv and never ends the process; it reaches the ErrorSink of
 // the object whose callback it was. Thread: all methods belong to the thread that runs the loop; other
 // threads use Wakeup (wakeup.h).
@@ -15,6 +16,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "loop/poller.h"
 
 namespace probegate::loop {
 
@@ -45,6 +47,7 @@ class Loop final : public Clock {
   std::uint64_t turn_ms() const { return uv_now(&uv_); }  // monotonic, read once per turn: free
 
   uv_loop_t* uv() { return &uv_; }
+  Poller& poller() { return poller_; }
   ErrorSink* sink() const { return sink_; }
   ErrorSink* root_sink() const { return root_sink_; }
 
@@ -97,7 +100,11 @@ class Loop final : public Clock {
   TlsContexts& tls();
 
  private:
+  void turn(int most_millis);
+
   uv_loop_t uv_;
+  Poller poller_;
+  bool stopped_ = false;
   ErrorSink* const root_sink_;
   ErrorSink* sink_;
   bool measuring_ = false;

@@ -6,24 +6,67 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-namespace probegate::loop {
+#include <algorithm>
+#include <cerrno>
 
-struct Stream::Pending {
-  uv_write_t request{};
-  std::string writing;  // owned by libuv until its callback
-  std::string next;     // what came meanwhile
+namespace probegate::loop {
+namespace {
+
+constexpr std::uint32_t kReading = EPOLLIN | EPOLLRDHUP | EPOLLET;
+constexpr std::uint32_t kWriting = EPOLLOUT;
+constexpr std::uint32_t kOver = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+
+// A socket tells of room to write only after a write found none; a unix socket tells after every read of its
+// peer, and is therefore asked only while it matters.
+std::uint32_t interest(bool is_unix) { return is_unix ? kReading : kReading | kWriting; }
+
+}  // namespace
+
+class Stream::Block final : public Poller::Socket {
+ public:
+  Block(Loop& l, int descriptor, bool is_unix_socket, Stream* o, StreamObserver* obs)
+      : loop(l), sink(l.sink()), owner(o), observer(obs), fd(descriptor), is_unix(is_unix_socket) {}
+  ~Block() override {
+    if (fd >= 0) ::close(fd);
+  }
+
+  int watch() { return loop.poller().add(fd, interest(is_unix), *this); }
+  int begin_connect(const Address& address);
+  void want_reading(bool want);
+  bool write(std::string_view first, std::string_view second);
+  void send_fin() { ::shutdown(fd, SHUT_WR); }
+
+  Loop& loop;
+  ErrorSink* sink;
+  Stream* owner;  // null once the Stream is closed
+  StreamObserver* observer;
+  std::unique_ptr<Pending> pending;
+  int fd;
+  const bool is_unix;
+  bool reading = false;
+  bool fin_after_queue = false;
+  bool lost = false;  // reading and writing may both notice; the observer hears it once
+
+ private:
+  void on_ready(std::uint32_t events) noexcept override;
+  void end_connect(std::uint32_t events);
+  void read();
+  void flush();
+  ssize_t offer(std::string_view first, std::string_view second) const;
+  void queue(std::string_view first, std::string_view second);
+  void lose(int status);
+
+  bool connecting_ = false;
+  bool readable_ = false;  // bytes, the end or an error may lie there
+  bool hung_up_ = false;   // the end or an error will follow what lies there
+  int connect_status_ = 0;
 };
 
-Stream::Block::Block(Loop& l, Stream* o, StreamObserver* obs)
-    : uv{}, loop(l), sink(l.sink()), owner(o), observer(obs) {}
-
-Stream::Block::~Block() = default;
-
-int Stream::Block::init(int family) {
-  const int status =
-      family == AF_UNIX ? uv_pipe_init(loop.uv(), &uv.pipe, 0) : uv_tcp_init(loop.uv(), &uv.tcp);
-  uv.handle.data = this;
-  return status;
+void Stream::Close::operator()(Block* block) const noexcept {
+  block->owner = nullptr;
+  ::close(std::exchange(block->fd, -1));
+  block->pending.reset();
+  block->loop.poller().release(block);
 }
 
 Stream& Stream::operator=(Stream&& other) noexcept {
@@ -32,49 +75,164 @@ Stream& Stream::operator=(Stream&& other) noexcept {
   return *this;
 }
 
-Stream Stream::connect(Loop& loop, const Address& address, StreamObserver& observer, int& status) {
-  Stream stream;
-  auto block = std::make_unique<Block>(loop, &stream, &observer);
-  if (status = block->init(address.family()); status < 0) return {};
-  stream.block_.reset(block.release());
-
-  Block& b = *stream.block_;
-  b.connecting = std::make_unique<uv_connect_t>();
-  b.connecting->data = &b;
-  const auto connected = [](uv_connect_t* request, int result) {
-    auto* self = static_cast<Block*>(request->data);
-    self->connecting.reset();
-    if (self->owner != nullptr)
-      self->loop.enter(self->sink, [self, result] { self->observer->on_connected(result); });
-  };
-  if (address.is_unix()) {
-    uv_pipe_connect(b.connecting.get(), &b.uv.pipe, address.ip().c_str(), connected);
-  } else {
-    status = uv_tcp_connect(b.connecting.get(), &b.uv.tcp, address.raw(), connected);
-    if (status == 0) uv_tcp_nodelay(&b.uv.tcp, 1);
+// Takes the descriptor over in any case.
+Stream::Handle Stream::open(Loop& loop, int descriptor, bool is_unix, Stream* owner,
+                            StreamObserver* observer) {
+  try {
+    return Handle(new Block(loop, descriptor, is_unix, owner, observer));
+  } catch (...) {
+    ::close(descriptor);
+    throw;
   }
-  if (status < 0) return {};
+}
+
+Stream Stream::connect(Loop& loop, const Address& address, StreamObserver& observer, int& status) {
+  const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    status = -errno;
+    return {};
+  }
+  Stream stream;
+  stream.block_ = open(loop, fd, address.is_unix(), &stream, &observer);
+  status = stream.block_->begin_connect(address);
+  if (status < 0) stream.close();
   return stream;
 }
 
 Stream Stream::adopt(Loop& loop, int descriptor, bool is_unix) {
-  struct Untaken {
-    int fd;
-    ~Untaken() {
-      if (fd >= 0) ::close(fd);
-    }
-  } untaken{descriptor};  // also when the memory for the handle is missing
   Stream stream;
-  auto block = std::make_unique<Block>(loop, &stream, nullptr);
-  int status = block->init(is_unix ? AF_UNIX : AF_INET);
-  if (status == 0) {
-    stream.block_.reset(block.release());  // from here on the handle must be closed by libuv
-    auto& uv = stream.block_->uv;
-    status = is_unix ? uv_pipe_open(&uv.pipe, descriptor) : uv_tcp_open(&uv.tcp, descriptor);
-  }
-  if (status < 0) return {};
-  untaken.fd = -1;
+  stream.block_ = open(loop, descriptor, is_unix, &stream, nullptr);
+  if (stream.block_->watch() < 0) stream.close();
   return stream;
+}
+
+// Whatever is decided at once is told in the next turn all the same.
+int Stream::Block::begin_connect(const Address& address) {
+  connecting_ = true;
+  const int on = 1;
+  if (!is_unix) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  const int result = ::connect(fd, address.raw(), address.size()) == 0 ? 0 : -errno;
+  if (result == -EINPROGRESS) return watch();
+  connect_status_ = result;
+  loop.poller().poll_again(*this);
+  return result == 0 ? watch() : 0;
+}
+
+void Stream::Block::end_connect(std::uint32_t events) {
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0 && connect_status_ == 0) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    connect_status_ = error == 0 ? -ECONNRESET : -error;
+  }
+  connecting_ = false;
+  loop.enter(sink, [this] { observer->on_connected(connect_status_); });
+}
+
+void Stream::Block::on_ready(std::uint32_t events) noexcept {
+  if ((events & (EPOLLIN | kOver)) != 0) readable_ = true;
+  if ((events & kOver) != 0) hung_up_ = true;
+  if (connecting_) {
+    // Of a unix socket, whose connect is decided at once, the word is poll_again()'s.
+    if (events == 0 || (!is_unix && (events & (kWriting | kOver)) != 0)) end_connect(events);
+    return;
+  }
+  // What came before an error is worth reading, so that is first. An end that lies behind it needs no turn of
+  // its own.
+  for (int reads = 0; reads < 2 && owner != nullptr && reading && readable_; ++reads) {
+    read();
+    if (!hung_up_) break;
+  }
+  if (owner == nullptr) return;
+  if (reading && readable_) loop.poller().poll_again(*this);
+  if (pending && (events & (kWriting | kOver)) != 0) flush();
+}
+
+void Stream::Block::read() {
+  char* const buffer = loop.read_buffer();
+  const ssize_t size = ::recv(fd, buffer, Loop::kReadBuffer, 0);
+  if (size < 0) {
+    if (errno == EINTR) return;
+    if (errno != EAGAIN) return lose(-errno);
+    readable_ = false;
+    return;
+  }
+  if (size < static_cast<ssize_t>(Loop::kReadBuffer)) readable_ = hung_up_ && size > 0;
+  if (size == 0) reading = false;
+  loop.enter(sink, [&] {
+    if (size > 0) {
+      observer->on_data({buffer, static_cast<std::size_t>(size)});
+    } else {
+      observer->on_end();
+    }
+  });
+}
+
+void Stream::Block::want_reading(bool want) {
+  reading = want && !lost;
+  if (reading && readable_) loop.poller().poll_again(*this);
+}
+
+void Stream::Block::lose(int status) {
+  if (std::exchange(lost, true)) return;
+  reading = false;
+  loop.enter(sink, [&] { observer->on_lost(status); });
+}
+
+// How much of both the kernel took; negative: the connection is broken.
+ssize_t Stream::Block::offer(std::string_view first, std::string_view second) const {
+  ssize_t taken;
+  do {
+    if (second.empty()) {
+      taken = ::send(fd, first.data(), first.size(), MSG_NOSIGNAL);
+    } else {
+      iovec pieces[] = {{const_cast<char*>(first.data()), first.size()},
+                        {const_cast<char*>(second.data()), second.size()}};
+      msghdr message{};
+      message.msg_iov = pieces;
+      message.msg_iovlen = 2;
+      taken = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+    }
+  } while (taken < 0 && errno == EINTR);
+  if (taken < 0) return errno == EAGAIN ? 0 : -errno;
+  return taken;
+}
+
+bool Stream::Block::write(std::string_view first, std::string_view second) {
+  if (lost) return false;
+  if (pending || connecting_) {
+    queue(first, second);
+    return true;
+  }
+  const ssize_t taken = offer(first, second);
+  if (taken < 0) return false;
+  const auto size = static_cast<std::size_t>(taken);
+  if (size == first.size() + second.size()) return true;
+  queue(first.substr(std::min(size, first.size())), second.substr(size - std::min(size, first.size())));
+  return true;
+}
+
+void Stream::Block::queue(std::string_view first, std::string_view second) {
+  if (!pending) {
+    pending = std::make_unique<Pending>();
+    if (is_unix) loop.poller().modify(fd, interest(is_unix) | kWriting, *this);
+  }
+  pending->bytes.append(first).append(second);
+}
+
+void Stream::Block::flush() {
+  const auto rest = std::string_view(pending->bytes).substr(pending->written);
+  const ssize_t taken = rest.empty() ? 0 : offer(rest, {});
+  if (taken < 0) {
+    pending.reset();
+    return lose(static_cast<int>(taken));
+  }
+  pending->written += static_cast<std::size_t>(taken);
+  if (pending->written < pending->bytes.size()) return;
+  pending.reset();  // an idle connection holds no buffer
+  if (is_unix) loop.poller().modify(fd, interest(is_unix), *this);
+  if (fin_after_queue) send_fin();
+  loop.enter(sink, [this] { observer->on_drained(); });
 }
 
 void Stream::set_observer(StreamObserver& observer) {
@@ -83,113 +241,33 @@ void Stream::set_observer(StreamObserver& observer) {
 }
 
 void Stream::reset() {
-  if (block_ && block_->uv.handle.type == UV_TCP) {
+  if (block_ && !block_->is_unix) {
     const linger now{1, 0};
-    ::setsockopt(descriptor(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    ::setsockopt(block_->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   }
   block_.reset();
 }
 
-void Stream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
-  *buffer = uv_buf_init(static_cast<Block*>(handle->data)->loop.read_buffer(), Loop::kReadBuffer);
-}
+void Stream::read_start() { block_->want_reading(true); }
 
-void Stream::on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
-  auto* block = static_cast<Block*>(stream->data);
-  if (size == 0 || block->owner == nullptr) return;
-  if (size < 0 && size != UV_EOF) return lose(*block, static_cast<int>(size));
-  block->loop.enter(block->sink, [block, size, buffer] {
-    if (size > 0) {
-      block->observer->on_data({buffer->base, static_cast<std::size_t>(size)});
-    } else {
-      block->observer->on_end();
-    }
-  });
-}
+void Stream::read_stop() { block_->want_reading(false); }
 
-void Stream::lose(Block& block, int status) {
-  if (std::exchange(block.lost, true)) return;
-  uv_read_stop(&block.uv.stream);
-  block.loop.enter(block.sink, [&] { block.observer->on_lost(status); });
-}
+bool Stream::reading() const { return block_ && block_->reading; }
 
-void Stream::read_start() { uv_read_start(&block_->uv.stream, on_alloc, on_read); }
-
-void Stream::read_stop() { uv_read_stop(&block_->uv.stream); }
-
-bool Stream::reading() const {
-  return block_ && uv_is_active(&block_->uv.handle) && uv_is_readable(&block_->uv.stream);
-}
-
-bool Stream::write(std::string_view first, std::string_view second) {
-  if (block_->lost) return false;
-  if (busy()) {
-    queue(first, second);
-    return true;
-  }
-  const uv_buf_t buffers[] = {
-      uv_buf_init(const_cast<char*>(first.data()), static_cast<unsigned>(first.size())),
-      uv_buf_init(const_cast<char*>(second.data()), static_cast<unsigned>(second.size()))};
-  const int written = uv_try_write(&block_->uv.stream, buffers, second.empty() ? 1 : 2);
-  if (written < 0 && written != UV_EAGAIN) return false;
-  const auto taken = static_cast<std::size_t>(written < 0 ? 0 : written);
-  if (taken == first.size() + second.size()) return true;
-  if (taken < first.size()) {
-    first.remove_prefix(taken);
-  } else {
-    second.remove_prefix(taken - first.size());
-    first = {};
-  }
-  queue(first, second);
-  if (flush(*block_) == 0) return true;
-  block_->pending.reset();
-  return false;
-}
-
-void Stream::queue(std::string_view first, std::string_view second) {
-  if (!block_->pending) block_->pending = std::make_unique<Pending>();
-  block_->pending->next.append(first).append(second);
-}
-
-int Stream::flush(Block& block) {
-  Pending& pending = *block.pending;
-  pending.writing = std::exchange(pending.next, {});
-  pending.request.data = &block;
-  const auto buffer = uv_buf_init(pending.writing.data(), static_cast<unsigned>(pending.writing.size()));
-  return uv_write(&pending.request, &block.uv.stream, &buffer, 1, [](uv_write_t* request, int status) {
-    auto* self = static_cast<Block*>(request->data);
-    if (self->owner == nullptr) return;
-    const bool more = !self->pending->next.empty();
-    if (status == 0 && more) status = flush(*self);
-    if (status < 0) {
-      self->pending.reset();
-      lose(*self, status);
-    } else if (!more) {
-      self->pending.reset();  // an idle connection holds no buffer
-      if (self->fin_after_queue) send_fin(*self);
-      self->loop.enter(self->sink, [self] { self->observer->on_drained(); });
-    }
-  });
-}
+bool Stream::write(std::string_view first, std::string_view second) { return block_->write(first, second); }
 
 bool Stream::busy() const { return block_ && block_->pending != nullptr; }
 
 std::size_t Stream::queued() const {
-  return busy() ? block_->pending->writing.size() + block_->pending->next.size() : 0;
+  return busy() ? block_->pending->bytes.size() - block_->pending->written : 0;
 }
 
 void Stream::half_close() {
   if (busy()) {
     block_->fin_after_queue = true;
   } else {
-    send_fin(*block_);
+    block_->send_fin();
   }
-}
-
-// uv_shutdown would do the same with a request and two epoll_ctl calls; the queue is empty here.
-void Stream::send_fin(Block& block) {
-  uv_os_fd_t fd = -1;
-  if (uv_fileno(&block.uv.handle, &fd) == 0) ::shutdown(fd, SHUT_WR);
 }
 
 namespace {
@@ -206,21 +284,17 @@ bool Stream::readable() const { return polls(descriptor(), POLLIN); }
 bool Stream::hung_up() const { return polls(descriptor(), POLLRDHUP); }
 
 Address Stream::peer() const {
-  if (block_->uv.handle.type == UV_NAMED_PIPE) {
-    sockaddr_un unnamed{};
-    unnamed.sun_family = AF_UNIX;
-    return Address(reinterpret_cast<const sockaddr*>(&unnamed), sizeof unnamed);
-  }
   sockaddr_storage storage{};
-  int size = sizeof storage;
-  uv_tcp_getpeername(&block_->uv.tcp, reinterpret_cast<sockaddr*>(&storage), &size);
-  return Address(reinterpret_cast<const sockaddr*>(&storage), static_cast<socklen_t>(size));
+  socklen_t size = sizeof storage;
+  if (block_->is_unix) {
+    storage.ss_family = AF_UNIX;  // its client has no name
+    size = sizeof(sockaddr_un);
+  } else {
+    ::getpeername(block_->fd, reinterpret_cast<sockaddr*>(&storage), &size);
+  }
+  return Address(reinterpret_cast<const sockaddr*>(&storage), size);
 }
 
-int Stream::descriptor() const {
-  uv_os_fd_t fd = -1;
-  uv_fileno(&block_->uv.handle, &fd);
-  return fd;
-}
+int Stream::descriptor() const { return block_->fd; }
 
 }  // namespace probegate::loop

@@ -1,11 +1,14 @@
 // Stream: one TCP or unix connection on a loop.
 //
-// Owns: the libuv handle and, only while the peer is slow, the bytes not yet accepted by the kernel.
+// Owns: the descriptor and, only while the peer is slow, the bytes not yet accepted by the kernel.
 // Invariant: write() tries the kernel first and copies only what it did not take; nothing is allocated per
 // call when the peer keeps up. Back-pressure is the caller's duty: stop reading the other side while busy()
 // is true. The bytes queued are bounded by what callers write before they look at busy(): one read buffer and
-// a head. May be destroyed at any time, also inside its own callbacks; libuv's half lives on until it is
-// closed.
+// a head. May be destroyed at any time, also inside its own callbacks.
+//
+// Readiness is edge-triggered (poller.h) and remembered here: a socket is registered once, and neither
+// pausing nor resuming, neither short writes nor the end costs a system call of its own. A read that did not
+// fill the buffer has emptied the socket; what comes later brings a new edge (epoll(7)).
 #pragma once
 
 #include <memory>
@@ -14,7 +17,7 @@
 #include <string_view>
 
 #include "loop/address.h"
-#include "loop/handle.h"
+#include "loop/loop.h"
 
 namespace probegate::loop {
 
@@ -74,36 +77,19 @@ class Stream {
   int descriptor() const;
 
  private:
-  struct Pending;
-  struct Block {
-    union Any {
-      uv_handle_t handle;
-      uv_stream_t stream;
-      uv_tcp_t tcp;
-      uv_pipe_t pipe;
-    } uv;
-    Loop& loop;
-    ErrorSink* sink;
-    Stream* owner;
-    StreamObserver* observer;
-    std::unique_ptr<Pending> pending;
-    std::unique_ptr<uv_connect_t> connecting;
-    bool fin_after_queue = false;
-    bool lost = false;  // reading and writing may both notice; the observer hears it once
-
-    Block(Loop& l, Stream* o, StreamObserver* obs);
-    ~Block();
-    int init(int family);
+  struct Pending {
+    std::string bytes;
+    std::size_t written = 0;  // of them
   };
+  class Block;
+  struct Close {
+    void operator()(Block* block) const noexcept;
+  };
+  using Handle = std::unique_ptr<Block, Close>;
 
-  void queue(std::string_view first, std::string_view second);
-  [[nodiscard]] static int flush(Block& block);
-  static void lose(Block& block, int status);
-  static void send_fin(Block& block);
-  static void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer);
-  static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer);
+  static Handle open(Loop& loop, int descriptor, bool is_unix, Stream* owner, StreamObserver* observer);
 
-  Handle<Block> block_;
+  Handle block_;
 };
 
 }  // namespace probegate::loop

@@ -49,8 +49,7 @@ class BackendPool::Connecting final : public BackendConnect,
       : pool_(pool),
         connected_(std::move(connected)),
         failed_(std::move(failed)),
-        limit_(pool.environment_.wheel, *this),
-        retry_(pool.environment_.loop, [this] { attempt(); }) {
+        limit_(pool.environment_.wheel, *this) {
     limit_.arm(pool_.environment_.timeouts().connect);
     attempt();
   }
@@ -130,24 +129,29 @@ class BackendPool::Connecting final : public BackendConnect,
     const bool gate_closes = by_backend && current && pool_.environment_.host.backend_refused(why);
     const bool may_retry = pool_.environment_.timeouts().connect > Duration::zero() && !gate_closes;
     if (may_retry) {
-      retry_.start(pause_);
+      later([this] { attempt(); }, pause_);
       pause_ = std::min(pause_ * 2, kLongestRetry);
     } else {
       // In a turn of its own, as the caller may still be inside connect().
-      report_ = std::make_unique<loop::Timer>(pool_.environment_.loop, [this, why] {
+      const auto report = [this, why] {
         const auto failed = std::move(failed_);
         failed({false, why});
-      });
-      report_->start(Duration::zero());
+      };
+      later(report, Duration::zero());
     }
+  }
+
+  // A timer only where one is needed: most connects succeed at once.
+  void later(std::function<void()> step, Duration delay) {
+    later_ = std::make_unique<loop::Timer>(pool_.environment_.loop, std::move(step));
+    later_->start(delay);
   }
 
   BackendPool& pool_;
   Connected connected_;
   Failed failed_;
   loop::Deadline limit_;
-  loop::Timer retry_;
-  std::unique_ptr<loop::Timer> report_;
+  std::unique_ptr<loop::Timer> later_;
   std::unique_ptr<loop::Resolver::Query> query_;
   loop::Stream stream_;
   std::size_t next_address_ = 0;

@@ -1,0 +1,98 @@
+#include "loop/poller.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace probegate::loop {
+namespace {
+
+epoll_event event_of(std::uint32_t events, void* data) {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = data;
+  return event;
+}
+
+}  // namespace
+
+Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+  if (epoll_ < 0) throw std::runtime_error(std::string("cannot watch sockets: ") + std::strerror(errno));
+}
+
+Poller::~Poller() {
+  while (again_ != nullptr) {  // only released ones can be left
+    Socket* const socket = std::exchange(again_, again_->next_);
+    socket->again_ = false;
+    release(socket);
+  }
+  sweep();
+  ::close(epoll_);
+}
+
+int Poller::add(int descriptor, std::uint32_t events, Socket& socket) {
+  epoll_event event = event_of(events, &socket);
+  return ::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0 ? 0 : -errno;
+}
+
+void Poller::modify(int descriptor, std::uint32_t events, Socket& socket) {
+  epoll_event event = event_of(events, &socket);
+  ::epoll_ctl(epoll_, EPOLL_CTL_MOD, descriptor, &event);
+}
+
+void Poller::remove(int descriptor) { ::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr); }
+
+void Poller::poll_again(Socket& socket) {
+  if (std::exchange(socket.again_, true)) return;
+  socket.next_ = std::exchange(again_, &socket);
+}
+
+void Poller::release(Socket* socket) noexcept {
+  socket->released_ = true;
+  if (!socket->again_) socket->next_ = std::exchange(released_, socket);
+}
+
+void Poller::watch_libuv(int descriptor) {
+  epoll_event event = event_of(EPOLLIN, nullptr);
+  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) != 0) {
+    throw std::runtime_error(std::string("cannot watch libuv: ") + std::strerror(errno));
+  }
+}
+
+void Poller::wait(int millis) {
+  if (again_ != nullptr) millis = 0;
+  ready_ = std::max(0, ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), millis));
+}
+
+bool Poller::tell() {
+  // Those that asked, before those that are ready: what asks again while they are told waits for its turn.
+  for (Socket* next = std::exchange(again_, nullptr); next != nullptr;) {
+    Socket* const socket = std::exchange(next, next->next_);
+    socket->again_ = false;
+    if (socket->released_) {
+      release(socket);
+    } else {
+      socket->on_ready(0);
+    }
+  }
+  bool libuv = false;
+  for (const epoll_event& event : std::span(events_.data(), static_cast<std::size_t>(ready_))) {
+    auto* const socket = static_cast<Socket*>(event.data.ptr);
+    libuv = libuv || socket == nullptr;
+    if (socket != nullptr && !socket->released_) socket->on_ready(event.events);
+  }
+  sweep();
+  return libuv;
+}
+
+void Poller::sweep() noexcept {
+  while (released_ != nullptr) delete std::exchange(released_, released_->next_);
+}
+
+}  // namespace probegate::loop
