@@ -200,7 +200,8 @@ TEST_CASE("FdWatch may be replaced on the same descriptor and destroyed inside i
 
 TEST_CASE("FdWatch refuses a descriptor that cannot be watched") {
   TestLoop loop;
-  CHECK_THROWS_AS(FdWatch(loop, -1, [](FdWatch::Ready) {}), std::runtime_error);
+  FdWatch watch(loop, -1, [](FdWatch::Ready) {});
+  CHECK_THROWS_AS(watch.want(true, false), std::runtime_error);
 }
 
 TEST_CASE("Loop's run_until gives the condition's last word and keeps its limit") {

@@ -57,7 +57,9 @@ class Wire : private loop::StreamObserver {
     stream_.read_stop();
   }
   void read_on() { stream_.read_start(); }
-  void half_close() { stream_.half_close(); }
+  void half_close() {
+    if (stream_.is_open()) stream_.half_close();  // it may have ended meanwhile
+  }
   void reset() { stream_.reset(); }
   void close() { stream_.close(); }
 
