@@ -47,6 +47,7 @@ Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer&
       model_(checks::check_policies(settings.config), started, loop.wall_now()),
       gate_(gate_policy_, started),
       policies_(std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies())),
+      auth_precheck_(settings.config.auth ? settings.config.auth->precheck : std::nullopt),
       view_(std::make_shared<const proxy::GateView>(make_view())),
       probes_(loop, {details_of(settings.config.probes), kVersion}, snapshot(),
               [this, write_traffic = std::move(write_traffic)](metrics::Exposition& out) {
@@ -74,6 +75,7 @@ void Control::reload(const Settings& settings) {
   gate_policy_ = make_gate_policy(settings.config.gate);
   gate_.set_policy(gate_policy_);
   probes_.set_details(details_of(settings.config.probes));
+  auth_precheck_ = settings.config.auth ? settings.config.auth->precheck : std::nullopt;
   runner_.reload(checks::check_policies(settings.config), settings.planned);
   policies_ = std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies());
   rename_metrics();
@@ -188,6 +190,10 @@ proxy::GateView Control::make_view() const {
   }
   for (const auto& policy : model_.policies()) {
     if (policy.affects.traffic && policy.type == "websocket") view.traffic_check = policy.name;
+  }
+  for (std::size_t i = 0; i < model_.policies().size(); ++i) {
+    if (model_.policies()[i].name == auth_precheck_)
+      view.auth_precheck_fails = model_.states()[i].status == health::CheckStatus::fail;
   }
   return view;
 }

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -85,6 +86,7 @@ class Control final : private checks::RunnerObserver {
   proxy::DrainPhase drain_ = proxy::DrainPhase::none;
   bool opened_before_drain_ = false;
   std::string stuck_loops_;
+  std::optional<std::string> auth_precheck_;
   std::shared_ptr<const proxy::GateView> view_;  // shared with the data loops
   probe::ProbeServer probes_;
   checks::Runner runner_;

@@ -23,13 +23,16 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
       observer_(observer),
       sockets_(std::move(sockets)),
       limits_(static_cast<std::size_t>(config->proxy.workers), loop::descriptor_limit()),
+      auth_(log),
       mail_(control, [this] { take_mail(); }),
       beat_timer_(control, [this] { beat(); }) {
+  if (config->auth) auth_.start();
   std::random_device seed;
   for (int i = 0; i < config->proxy.workers; ++i) {
     Events& events = *this;
     const proxy::LoopShare share(limits_, static_cast<std::size_t>(i));
-    loops_.push_back(std::make_unique<proxy::DataLoop>(sockets_, config, gate, log, events, share, seed()));
+    loops_.push_back(
+        std::make_unique<proxy::DataLoop>(sockets_, config, gate, auth_, log, events, share, seed()));
   }
   const auto wanted = config->proxy.limits.connections;
   if (const auto possible = limits_.connections(wanted); possible < wanted) {
@@ -38,7 +41,10 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
   }
 }
 
-DataPlane::~DataPlane() { join(); }
+DataPlane::~DataPlane() {
+  if (!ending_auth_) end_auth();  // it was never started, or nobody waited for its end
+  join();
+}
 
 void DataPlane::start() {
   for (std::size_t i = 0; i < loops_.size(); ++i) loops_[i]->start(name(i));
@@ -50,6 +56,7 @@ void DataPlane::publish(std::shared_ptr<const proxy::GateView> gate) {
 }
 
 void DataPlane::publish(const std::shared_ptr<const config::Config>& config) {
+  if (config->auth) auth_.start();
   for (const auto& loop : loops_) loop->publish(config);
 }
 
@@ -57,6 +64,7 @@ void DataPlane::stop_listening() { sockets_.clear(); }
 
 void DataPlane::join() {
   for (const auto& loop : loops_) loop->join();
+  auth_.join();
 }
 
 void DataPlane::beat() {
@@ -89,10 +97,24 @@ void DataPlane::write_lag(metrics::ControlMetrics& control) const {
 
 void DataPlane::take_mail() {
   if (const auto why = refusal_.take()) observer_.backend_refused(*why);
-  if (ended_.load(std::memory_order_acquire) == loops_.size() && !ended_told_) {
-    ended_told_ = true;
-    observer_.data_loops_ended();
+  if (ended_.load(std::memory_order_acquire) < loops_.size() || ended_told_) return;
+  if (!ending_auth_) end_auth();
+  if (!auth_ended_.load(std::memory_order_acquire)) return;
+  ended_told_ = true;
+  observer_.data_loops_ended();
+}
+
+// Nobody is left whose questions it could answer.
+void DataPlane::end_auth() {
+  ending_auth_ = true;
+  if (!auth_.running()) {
+    auth_ended_ = true;
+    return;
   }
+  auth_.stop([this] {
+    auth_ended_.store(true, std::memory_order_release);
+    mail_.notify();
+  });
 }
 
 // On a data loop's thread. The newest refusal is enough.

@@ -1,8 +1,9 @@
 // DataPlane: all data loops, as the control loop sees them: publish to them, hear from them, notice when one
 // is stuck.
 //
-// Owns: the data loops and the listening sockets. Thread: built and used by the main thread, which runs the
-// control loop; the data loops' own calls arrive through a Wakeup.
+// Owns: the data loops, the loop that asks the auth service for them, and the listening sockets. Thread:
+// built and used by the main thread, which runs the control loop; the data loops' own calls arrive through a
+// Wakeup.
 #pragma once
 
 #include <atomic>
@@ -18,6 +19,7 @@
 #include "loop/timer.h"
 #include "loop/wakeup.h"
 #include "metrics/control_metrics.h"
+#include "proxy/auth_loop.h"
 #include "proxy/data_loop.h"
 #include "proxy/process_limits.h"
 
@@ -29,7 +31,7 @@ class DataPlane final : private proxy::DataLoop::Events {
    public:
     virtual void backend_refused(const std::string& why) = 0;
     virtual void data_loops_stuck(std::string names) = 0;  // changed; empty: all turn again
-    virtual void data_loops_ended() = 0;                   // all have; join() will not wait
+    virtual void data_loops_ended() = 0;  // all have, and the auth loop; join() will not wait
 
    protected:
     ~Observer() = default;
@@ -49,6 +51,7 @@ class DataPlane final : private proxy::DataLoop::Events {
 
   std::vector<Endpoint> endpoints() const;
   std::vector<const metrics::DataLoopMetrics*> metrics() const;
+  bool auth_breaker_open() { return auth_.breaker().open(); }
   void write_lag(metrics::ControlMetrics& control) const;
 
  private:
@@ -56,6 +59,7 @@ class DataPlane final : private proxy::DataLoop::Events {
   // makes this proof against a freeze of the whole process: then we did not beat either.
   void beat();
   void take_mail();
+  void end_auth();
 
   void backend_refused(const std::string& why) override;
   void data_loop_ended() override;
@@ -64,9 +68,12 @@ class DataPlane final : private proxy::DataLoop::Events {
   Observer& observer_;
   std::vector<loop::ListenSocket> sockets_;
   proxy::ProcessLimits limits_;
+  proxy::AuthLoop auth_;  // outlives the data loops; its thread does not
   std::vector<std::unique_ptr<proxy::DataLoop>> loops_;
   Mailbox<std::string> refusal_;
-  std::atomic<std::size_t> ended_{0};
+  std::atomic<std::size_t> ended_{0};  // data loops
+  std::atomic<bool> auth_ended_{false};
+  bool ending_auth_ = false;
   bool ended_told_ = false;
   std::string stuck_;
   std::uint64_t beats_ = 0;

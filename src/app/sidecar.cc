@@ -37,7 +37,7 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
           loop, settings, log, *this,
           [this](metrics::Exposition& out) {
             data_plane_.write_lag(control_.metrics());
-            metrics::write_traffic(out, data_plane_.metrics());
+            metrics::write_traffic(out, data_plane_.metrics(), data_plane_.auth_breaker_open());
           },
           started),
       data_plane_(loop, std::move(proxy_sockets), config_, control_.gate_view(), log, *this),

@@ -72,6 +72,16 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
+bool equal_in_constant_time(std::string_view given, std::string_view secret) {
+  if (secret.empty()) return given.empty();
+  volatile std::size_t difference = given.size() ^ secret.size();  // volatile: no early way out may be found
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const auto bits = static_cast<unsigned char>(given[i] ^ secret[i % secret.size()]);
+    difference = difference | bits;
+  }
+  return difference == 0;
+}
+
 bool list_contains(std::string_view list, std::string_view token) {
   while (!list.empty()) {
     const auto comma = list.find(',');

@@ -17,6 +17,9 @@ std::string to_lower(std::string_view text);
 std::string_view trim(std::string_view text);                                // SP and HTAB
 std::vector<std::string_view> split(std::string_view text, char separator);  // views into `text`, untrimmed
 
+// The time depends on the length of `given` only, so that trying tells nothing of the secret.
+bool equal_in_constant_time(std::string_view given, std::string_view secret);
+
 // True when the comma-separated list contains the token, ASCII case ignored (RFC 9110 section 5.6.1).
 bool list_contains(std::string_view list, std::string_view token);
 

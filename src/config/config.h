@@ -116,6 +116,7 @@ struct Auth {
   Duration timeout = 2s;
   std::vector<std::string> send_headers;
   std::vector<std::string> set_headers;
+  std::vector<std::string> stripped;  // set_headers and bypass.header: never passed on from a client
   int breaker_failures = 2;
   Duration breaker_recovery = 30s;
   std::optional<std::string> precheck;

@@ -41,6 +41,49 @@ std::vector<std::string> read_names(const Fields& auth, std::string_view key,
   return names;
 }
 
+// What belongs to the connection, frames the message or is written by the proxy itself.
+bool is_ours(std::string_view name) {
+  static constexpr std::string_view kOurs[] = {"connection",
+                                               "content-length",
+                                               "expect",
+                                               "host",
+                                               "keep-alive",
+                                               "te",
+                                               "proxy-connection",
+                                               "trailer",
+                                               "transfer-encoding",
+                                               "upgrade",
+                                               "via",
+                                               "x-forwarded-for",
+                                               "x-forwarded-host",
+                                               "x-forwarded-proto",
+                                               "x-request-id"};
+  return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) ||
+         name.starts_with("sec-websocket-");
+}
+
+std::vector<std::string> read_send_headers(const Fields& auth) {
+  const std::string_view key = "send_headers";
+  auto names = read_names(auth, key, {"authorization", "cookie", "sec-websocket-protocol", "x-request-id"});
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const bool about_the_client = names[i] == "sec-websocket-protocol" || names[i] == "x-request-id" ||
+                                  names[i].starts_with("x-forwarded-");
+    if (is_ours(names[i]) && !about_the_client)
+      auth.item_problem(key, i, quote(names[i]) + " belongs to the client's connection and is never sent");
+  }
+  return names;
+}
+
+std::vector<std::string> read_set_headers(const Fields& auth) {
+  const std::string_view key = "set_headers";
+  auto names = read_names(auth, key, {"x-user-id"});
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (is_ours(names[i]))
+      auth.item_problem(key, i, quote(names[i]) + " is written by the proxy and cannot be set");
+  }
+  return names;
+}
+
 Auth::Bypass read_bypass(const Fields& bypass) {
   Auth::Bypass value;
   value.header = to_lower(bypass.text("header", ""));
@@ -73,13 +116,14 @@ Auth read_auth(const Fields& auth) {
   const Fields breaker = auth.section("breaker");
   value.breaker_failures = static_cast<int>(breaker.integer("failures", profile.failures, 1, 1000));
   value.breaker_recovery = breaker.duration("recovery", profile.recovery, 1ms);
-  value.send_headers =
-      read_names(auth, "send_headers", {"authorization", "cookie", "sec-websocket-protocol", "x-request-id"});
-  value.set_headers = read_names(auth, "set_headers", {"x-user-id"});
+  value.send_headers = read_send_headers(auth);
+  value.set_headers = read_set_headers(auth);
+  value.stripped = value.set_headers;
   value.precheck = auth.optional_text("precheck");
   value.allow_when_unavailable = auth.choice("on_unavailable", false, {{"deny", false}, {"allow", true}});
   if (const auto bypass = auth.optional_section("bypass")) {
     value.bypass = read_bypass(*bypass);
+    value.stripped.push_back(value.bypass->header);
     if (name == "production")
       auth.contradiction("bypass", "not allowed with profile production; remove one of the two");
   }

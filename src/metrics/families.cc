@@ -86,28 +86,35 @@ void write_tunnels(Exposition& out, const Sum& sum) {
   sum.per_label(out, &DataLoopMetrics::tunnel_ends);
 }
 
-void write_hold_and_auth(Exposition& out, const Sum& sum) {
+void write_hold(Exposition& out, const Sum& sum) {
   out.gauge("probegate_held", "Requests that wait for the gate now.");
   out.sample({}, sum.of(&DataLoopMetrics::held));
   out.histogram("probegate_hold_seconds", "How long held requests waited for the gate.");
   sum.histogram(out, &DataLoopMetrics::hold_seconds);
+}
+
+void write_auth(Exposition& out, const Sum& sum, bool breaker_open) {
   out.counter("probegate_auth_requests", "Requests for which the auth service's word was needed, by result.");
   sum.per_label(out, &DataLoopMetrics::auth_requests);
-  out.histogram("probegate_auth_duration_seconds", "How long the auth service took to answer.");
+  out.histogram("probegate_auth_duration_seconds",
+                "How long questions to the auth service took, to the verdict or the timeout.");
   sum.histogram(out, &DataLoopMetrics::auth_duration);
-  out.gauge("probegate_auth_breaker_open", "1 while the auth breaker of any data loop is open.");
-  out.sample({}, sum.of(&DataLoopMetrics::auth_breaker_open) > 0 ? 1 : 0);
-  out.counter("probegate_auth_prevented_seconds", "Waiting that the open breaker or the pre-check spared.");
+  out.gauge("probegate_auth_breaker_open",
+            "1 from the opening of the auth breaker until a trial has succeeded.");
+  out.sample({}, breaker_open ? 1 : 0);
+  out.counter("probegate_auth_prevented_seconds",
+              "Waiting that the open breaker or the pre-check spared: auth.timeout for each request.");
   out.sample({}, sum.of(&DataLoopMetrics::auth_prevented_seconds));
 }
 
 }  // namespace
 
-void write_traffic(Exposition& out, std::span<const DataLoopMetrics* const> loops) {
+void write_traffic(Exposition& out, std::span<const DataLoopMetrics* const> loops, bool auth_breaker_open) {
   const Sum sum(loops);
   write_requests(out, sum);
   write_tunnels(out, sum);
-  write_hold_and_auth(out, sum);
+  write_hold(out, sum);
+  write_auth(out, sum, auth_breaker_open);
   out.counter("probegate_backend_restarts", "Times the backend went away and came back.");
   out.sample({}, sum.of(&DataLoopMetrics::backend_restarts));
 }

@@ -10,8 +10,8 @@
 
 namespace probegate::metrics {
 
-// What the data loops counted, added up.
-void write_traffic(Exposition& out, std::span<const DataLoopMetrics* const> loops);
+// What the data loops counted, added up. They share the breaker.
+void write_traffic(Exposition& out, std::span<const DataLoopMetrics* const> loops, bool auth_breaker_open);
 
 // Runs of the checks, lag of the loops, starts.
 void write_control(Exposition& out, const ControlMetrics& control);

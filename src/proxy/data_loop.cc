@@ -1,23 +1,23 @@
 #include "proxy/data_loop.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <stdexcept>
 #include <utility>
+
+#include "loop/thread.h"
 
 namespace probegate::proxy {
 DataLoop::DataLoop(const std::vector<loop::ListenSocket>& sockets,
                    std::shared_ptr<const config::Config> config, std::shared_ptr<const GateView> gate,
-                   Log& log, Events& events, LoopShare share, unsigned seed)
+                   AuthLoop& auth, Log& log, Events& events, LoopShare share, unsigned seed)
     : log_(log),
       events_(events),
       loop_(*this),
       wheel_(loop_),
-      environment_{loop_,      wheel_, log_,  metrics_,          *this, std::move(config), std::move(gate),
-                   &backends_, &held_, share, std::mt19937(seed)},
+      environment_{loop_,           wheel_,     log_,   metrics_,    *this, std::move(config),
+                   std::move(gate), &backends_, &held_, &auth_desk_, share, std::mt19937(seed)},
       backends_(environment_),
       held_(environment_),
+      auth_desk_(environment_, auth),
       reap_(loop_, [this] { ended_.clear(); }),
       mail_(loop_, [this] { take_mail(); }) {
   for (const auto& socket : sockets) {
@@ -36,12 +36,7 @@ DataLoop::~DataLoop() {
 }
 
 void DataLoop::start(std::string name) {
-  thread_ = std::thread([this, name = std::move(name)] {
-    ::pthread_setname_np(::pthread_self(), name.c_str());
-    // Signals belong to the control loop.
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, nullptr);
+  thread_ = loop::start_thread(std::move(name), [this] {
     loop_.run();
     events_.data_loop_ended();
   });

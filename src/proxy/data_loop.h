@@ -22,6 +22,8 @@
 #include "loop/loop.h"
 #include "loop/wakeup.h"
 #include "metrics/data_loop_metrics.h"
+#include "proxy/auth_desk.h"
+#include "proxy/auth_loop.h"
 #include "proxy/backend_pool.h"
 #include "proxy/environment.h"
 #include "proxy/gate_view.h"
@@ -43,12 +45,13 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
     ~Events() = default;
   };
 
-  // Listens on duplicates of `sockets`.
+  // Listens on duplicates of `sockets`. `auth` runs before a configuration that needs it is published.
   DataLoop(const std::vector<loop::ListenSocket>& sockets, std::shared_ptr<const config::Config> config,
-           std::shared_ptr<const GateView> gate, Log& log, Events& events, LoopShare share, unsigned seed);
+           std::shared_ptr<const GateView> gate, AuthLoop& auth, Log& log, Events& events, LoopShare share,
+           unsigned seed);
   ~DataLoop() override;  // after join()
 
-  void start(std::string name = "data-0");  // the name shows in top -H and in metrics; 15 characters at most
+  void start(std::string name = "data-0");  // the name shows in top -H and in metrics
   void join();
 
   void publish(std::shared_ptr<const GateView> gate);
@@ -82,6 +85,7 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   Environment environment_;
   BackendPool backends_;
   HoldQueue held_;
+  AuthDesk auth_desk_;
   Sessions sessions_;
   Sessions ended_;  // destroyed in a turn of their own, when nothing of them is on the stack
   loop::Timer reap_;

@@ -17,6 +17,7 @@
 
 namespace probegate::proxy {
 
+class AuthDesk;
 class BackendPool;
 class HoldQueue;
 class Session;
@@ -43,6 +44,7 @@ struct Environment {
   std::shared_ptr<const GateView> gate;
   BackendPool* backends = nullptr;
   HoldQueue* held = nullptr;
+  AuthDesk* auth = nullptr;
   LoopShare share;      // this loop's hands on what the whole process promises
   std::mt19937 random;  // for spreading, keys of masks and request ids; nothing here is a secret
 

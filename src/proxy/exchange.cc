@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "proto/http_forward.h"
 #include "proxy/admission.h"
+#include "proxy/request_id.h"
 
 namespace probegate::proxy {
 namespace {
@@ -14,6 +15,7 @@ using metrics::Reason;
 using Event = proto::HttpParser::Event;
 
 constexpr Duration kContinueAfter = 1s;
+const std::vector<std::string> kNothing;
 constexpr int kMostInformational = 16;  // 1xx answers before the final one
 
 std::string_view view(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
@@ -25,16 +27,6 @@ int keep_alive_seconds(const proto::ResponseHead& response) {
     if (item.starts_with("timeout=")) return parse_decimal<int>(item.substr(8)).value_or(0);
   }
   return 0;
-}
-
-std::string new_request_id(std::mt19937& random) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string id;
-  for (int word = 0; word < 4; ++word) {
-    for (auto bits = random(), i = std::mt19937::result_type{0}; i < 8; ++i, bits >>= 4)
-      id += kHex[bits & 15];
-  }
-  return id;
 }
 
 }  // namespace
@@ -87,11 +79,16 @@ void Exchange::send_head() {
   state_ = State::waiting;
   backend_.set_observer(*this);
   const auto& config = *environment_.config;
-  const std::string request_id =
-      request_.fields.find("x-request-id") == nullptr ? new_request_id(environment_.random) : std::string();
+  const auto& auth = config.auth;
+  const AuthGrant* grant = owner_.auth_grant();
+  std::string request_id = grant != nullptr ? grant->request_id : std::string();
+  if (request_id.empty() && request_.fields.find("x-request-id") == nullptr)
+    request_id = new_request_id(environment_.random);
   const proto::ClientView client{owner_.client_address(), owner_.client_trusted(), "http", request_id};
   std::string head;
-  proto::write_request_head(request_, client, config.proxy.backend.authority, {}, {}, head);
+  proto::write_request_head(request_, client, config.proxy.backend.authority,
+                            auth ? auth->stripped : kNothing,
+                            grant != nullptr ? grant->fields : std::string_view(), head);
   if (!backend_.write(head)) return retry_or_fail("the backend closed the connection");
   if (!backend_.reading()) backend_.read_start();
 

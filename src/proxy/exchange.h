@@ -21,6 +21,12 @@
 
 namespace probegate::proxy {
 
+// What the question to the auth service has settled for the request that it let pass.
+struct AuthGrant {
+  std::string request_id;  // made for the question, where the request brought none; the backend gets the same
+  std::string fields;      // complete lines for the backend's head
+};
+
 class Exchange final : private loop::StreamObserver, private loop::Deadline::Observer {
  public:
   // The session's side. One of the four endings is called, once, as the very last thing an exchange does: it
@@ -31,7 +37,8 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
     virtual proto::HttpParser& request_parser() = 0;
     virtual const std::string& client_address() const = 0;
     virtual bool client_trusted() const = 0;
-    virtual void resume_client() = 0;  // bytes of the request's body are wanted (again)
+    virtual const AuthGrant* auth_grant() const = 0;  // null when nobody was asked
+    virtual void resume_client() = 0;                 // bytes of the request's body are wanted (again)
 
     virtual void exchange_done(bool keep_alive) = 0;     // the whole answer is written or queued
     virtual void exchange_refused(Refusal refusal) = 0;  // not a byte of an answer has been written

@@ -25,6 +25,8 @@ struct GateView {
   // empty.
   std::string traffic_check = {};
 
+  bool auth_precheck_fails = false;  // the check that auth.precheck names
+
   bool open() const {
     return state == health::GateState::open || (state == health::GateState::draining && opened_before_drain);
   }

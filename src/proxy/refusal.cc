@@ -42,6 +42,17 @@ unsigned retry_after(Reason reason, unsigned random) {
   }
 }
 
+Relayed problem(const Refusal& refusal, std::string_view title) {
+  const nlohmann::ordered_json document{{"type", "about:blank"},
+                                        {"title", title},
+                                        {"status", refusal.status},
+                                        {"detail", refusal.detail},
+                                        {"reason", metrics::to_string(refusal.reason)},
+                                        {"waiting_for", refusal.waiting_for}};
+  return {"Content-Type: application/problem+json\r\n",
+          document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"};
+}
+
 }  // namespace
 
 Refusal Refusal::of(Reason reason, std::string detail) {
@@ -54,24 +65,19 @@ Refusal Refusal::of(Reason reason, int status, std::string detail) {
 
 std::string write_refusal(const Refusal& refusal, bool head_only, unsigned random) {
   const std::string_view title = proto::reason_phrase(refusal.status);
-  nlohmann::ordered_json problem{{"type", "about:blank"},
-                                 {"title", title},
-                                 {"status", refusal.status},
-                                 {"detail", refusal.detail},
-                                 {"reason", metrics::to_string(refusal.reason)},
-                                 {"waiting_for", refusal.waiting_for}};
-  const std::string body = problem.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const Relayed content = refusal.relayed ? *refusal.relayed : problem(refusal, title);
 
   std::string out = "HTTP/1.1 " + std::to_string(refusal.status) + " ";
-  out.append(title).append("\r\nContent-Type: application/problem+json\r\nContent-Length: ");
-  out.append(std::to_string(body.size())).append("\r\nCache-Control: no-store\r\nProbegate-Reason: ");
+  out.append(title).append("\r\n").append(content.fields).append("Content-Length: ");
+  out.append(std::to_string(content.body.size()));
+  out.append("\r\nCache-Control: no-store\r\nProbegate-Reason: ");
   out.append(metrics::to_string(refusal.reason)).append("\r\n");
   if (refusal.status == 503) {
     out.append("Retry-After: ").append(std::to_string(retry_after(refusal.reason, random))).append("\r\n");
   }
   if (refusal.status == 426) out.append("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
   out.append(refusal.status == 426 ? "Connection: close, Upgrade\r\n\r\n" : "Connection: close\r\n\r\n");
-  if (!head_only) out.append(body);
+  if (!head_only) out.append(content.body);
   return out;
 }
 

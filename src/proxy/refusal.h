@@ -10,11 +10,18 @@
 
 namespace probegate::proxy {
 
+// An answer of the auth service, passed on in place of a problem document.
+struct Relayed {
+  std::string fields;  // complete lines
+  std::string body;
+};
+
 struct Refusal {
   metrics::Reason reason = metrics::Reason::bad_request;
   int status = 400;
   std::string detail;                         // one sentence for people
   std::vector<std::string> waiting_for = {};  // gate_closed and the hold reasons
+  std::optional<Relayed> relayed = {};        // auth_denied
 
   // The status that belongs to the reason; bad_request keeps what the parser or the handshake said (400, 426,
   // 501...).

@@ -65,8 +65,11 @@ bool Session::may_follow(State from, State next) {
   switch (next) {
     case State::idle: return from == State::exchange || from == State::flushing;
     case State::head: return from == State::idle;
-    case State::held: return from == State::idle || from == State::head || from == State::exchange;
-    case State::exchange: return from == State::idle || from == State::head || from == State::held;
+    case State::held:
+      return from == State::idle || from == State::head || from == State::asking || from == State::exchange;
+    case State::asking: return from == State::idle || from == State::head || from == State::held;
+    case State::exchange:
+      return from == State::idle || from == State::head || from == State::held || from == State::asking;
     case State::flushing:
     case State::tunnel: return from == State::exchange;
     default: return true;
@@ -76,13 +79,15 @@ bool Session::may_follow(State from, State next) {
 void Session::to(State next) {
   assert(may_follow(state_, next));
   if (state_ == State::held) leave_hold();
+  if (state_ == State::asking) question_.reset();
   state_ = next;
   switch (next) {
     case State::idle: deadline_.arm(environment_.timeouts().idle); break;
     case State::head: deadline_.arm(environment_.timeouts().header); break;
     case State::flushing: deadline_.arm(environment_.timeouts().idle); break;
     case State::lingering: deadline_.arm(kLinger); break;
-    case State::held:      // hold_or_refuse() arms what is left of the request's time
+    case State::held:      // hold_or_refuse() arms what is left of the request's time,
+    case State::asking:    // ask_auth() auth.timeout
     case State::exchange:  // has deadlines of its own, and so has
     case State::tunnel:
     case State::closed: deadline_.disarm(); break;
@@ -98,6 +103,7 @@ void Session::on_data(std::span<const char> bytes) {
       if (state_ == State::exchange && !bytes.empty()) keep(bytes);
       return;
     case State::held:
+    case State::asking:
     case State::flushing: return keep(bytes);
     case State::lingering:
     case State::tunnel:  // the tunnel's own observer has the client by now
@@ -133,18 +139,21 @@ void Session::read_heads(std::span<const char> bytes) {
 }
 
 // The head is complete. The order of the questions is a promise to users: drain or gate, limits, origin,
-// handshake.
+// handshake, auth.
 void Session::begin_request(std::span<const char> rest) {
   head_seen_ = true;
   was_held_ = false;
+  grant_.reset();
   if (!rest.empty()) kept_.assign(rest.data(), rest.size());
-  if (environment_.gate->drain >= DrainPhase::ending) {
-    return refuse(Refusal::of(Reason::draining, "this instance is shutting down"));
-  }
+  if (environment_.gate->drain >= DrainPhase::ending) return refuse_as_draining();
   // A request that meets an open gate does not queue behind those that are still being released: the queue
   // softens the moment of opening, and must not become a limit on what comes after it.
   if (environment_.gate->open()) return forward();
   hold_or_refuse();
+}
+
+void Session::refuse_as_draining() {
+  refuse(Refusal::of(Reason::draining, "this instance is shutting down"));
 }
 
 void Session::refuse_by_gate(Reason reason, std::string detail) {
@@ -181,6 +190,11 @@ void Session::forward() {
   if (const auto refusal = judge(environment_.config->proxy, parser_->request(), surplus_)) {
     return refuse(*refusal);
   }
+  if (grant_ == nullptr && environment_.auth->asks_about(parser_->request())) return ask_auth();
+  begin_exchange();
+}
+
+void Session::begin_exchange() {
   to(State::exchange);
   Exchange::Owner& owner = *this;
   exchange_ = std::make_unique<Exchange>(environment_, owner);
@@ -250,6 +264,7 @@ void Session::exchange_broken(bool by_reset) {
 void Session::exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) {
   exchange_.reset();
   parser_.reset();
+  grant_.reset();
   to(State::tunnel);
   const std::string from_client = std::exchange(kept_, {});
   Tunnel::Owner& owner = *this;
@@ -302,6 +317,7 @@ void Session::on_end() {
       if (!exchange_->request_complete() || exchange_->upgrading()) return end();
       client_.read_stop();
       return;
+    case State::asking: return client_ended_while_asking();
     case State::lingering:
       if (client_.busy()) return;
       return end();
@@ -329,6 +345,7 @@ void Session::time_is_over() {
       return refuse(
           Refusal::of(Reason::header_timeout, "the request's head did not arrive within timeouts.header"));
     case State::held: return refuse_by_gate(Reason::hold_timeout, kHoldTimeout);
+    case State::asking: return take_verdict(question_->time_is_over());
     case State::tunnel: return close_tunnel_for_drain();
     default: return end();  // an idle connection's time is over, or the client has had time enough to read
   }
@@ -339,6 +356,7 @@ void Session::drain(Duration tunnel_delay) {
     // A request that lies in the socket already is read in this turn and answered.
     if (state_ == State::idle && client_.readable()) return;
     if (state_ == State::idle || state_ == State::flushing) return linger();
+    if (state_ == State::asking) return refuse_as_draining();
     if (state_ != State::tunnel) return;  // the answer under way is the last one of its connection
     if (tunnel_delay <= Duration::zero()) return close_tunnel_for_drain();
     deadline_.arm(tunnel_delay);

@@ -16,6 +16,7 @@
 #include "loop/deadline.h"
 #include "loop/stream.h"
 #include "proto/http_parser.h"
+#include "proxy/auth_desk.h"
 #include "proxy/environment.h"
 #include "proxy/exchange.h"
 #include "proxy/hold_queue.h"
@@ -26,6 +27,7 @@ namespace probegate::proxy {
 
 class Session final : private loop::StreamObserver,
                       private loop::Deadline::Observer,
+                      private AuthDesk::Asker,
                       private Exchange::Owner,
                       private Tunnel::Owner,
                       public loop::ErrorSink {
@@ -54,6 +56,7 @@ class Session final : private loop::StreamObserver,
     idle,      // no byte of a request yet
     head,      // in the middle of a head
     held,      // waits for the gate
+    asking,    // waits for the auth service
     exchange,  // a request is under way
     flushing,  // its answer is queued; the next request waits until the client has taken it
     tunnel,
@@ -70,11 +73,18 @@ class Session final : private loop::StreamObserver,
   void on_drained() override;
   void on_deadline(loop::Deadline& deadline) override;
 
+  // AuthDesk::Asker; session_auth.cc
+  void auth_decided(AuthDecision decision) override;
+  void ask_auth();
+  void take_verdict(AuthDecision decision);
+  void client_ended_while_asking();
+
   // Exchange::Owner and Tunnel::Owner
   loop::Stream& client_stream() override { return client_; }
   proto::HttpParser& request_parser() override { return *parser_; }
   const std::string& client_address() const override { return address_; }
   bool client_trusted() const override { return trusted_; }
+  const AuthGrant* auth_grant() const override { return grant_.get(); }
   void resume_client() override;
   void exchange_done(bool keep_alive) override;
   void exchange_refused(Refusal refusal) override;
@@ -88,8 +98,10 @@ class Session final : private loop::StreamObserver,
   void begin_request(std::span<const char> rest);
   void next_request();
   void hold_or_refuse();
+  void refuse_as_draining();
   void refuse_by_gate(metrics::Reason reason, std::string detail);
   void forward();
+  void begin_exchange();
   void keep(std::span<const char> bytes);
   void refuse(const Refusal& refusal);
   void linger();
@@ -110,6 +122,8 @@ class Session final : private loop::StreamObserver,
   std::optional<proto::HttpParser> parser_;  // not of a tunnel, whose memory is to be small
   std::string kept_;                         // bytes behind the request under way
   loop::Deadline deadline_;
+  std::unique_ptr<AuthQuestion> question_;
+  std::unique_ptr<AuthGrant> grant_;  // of the request under way
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<Tunnel> tunnel_;
   std::optional<HoldQueue::Place> hold_place_;

@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 # pylint: disable=wrong-import-position
 from support import backends, dns, probegate
+from support.auth_service import AuthService
 from support.certificates import Authority
 from support.chaos import ChaosGate
 from support.chat import Chat
@@ -66,6 +67,9 @@ class Rig:
 
     def grpc_server(self, **options):
         return self._keep(HealthServer(**options))
+
+    def auth_service(self):
+        return self._keep(AuthService(self.directory).start())
 
     def scripted(self, script, **options):
         return self._keep(backends.Scripted(script, **options))

@@ -49,12 +49,14 @@ class Door final : private proxy::DataLoop::Events {
     if (tune) tune(*config);
     config_ = config;
     log_ = std::make_unique<Log>(log_fd_, config->log.level, LogFormat::json, *loop);
+    auth_ = std::make_unique<proxy::AuthLoop>(*log_);
+    if (config->auth) auth_->start();
     const auto workers = static_cast<std::size_t>(config->proxy.workers);
     limits_ = std::make_unique<proxy::ProcessLimits>(workers, 20'000);
     for (std::size_t number = 0; number < workers; ++number) {
       proxy::DataLoop::Events& events = *this;
       loops_.push_back(std::make_unique<proxy::DataLoop>(
-          sockets_, config, std::make_shared<proxy::GateView>(gate), *log_, events,
+          sockets_, config, std::make_shared<proxy::GateView>(gate), *auth_, *log_, events,
           proxy::LoopShare(*limits_, number), 7u + static_cast<unsigned>(number)));
     }
     for (const auto& l : loops_) l->start();
@@ -62,7 +64,10 @@ class Door final : private proxy::DataLoop::Events {
   ~Door() {
     publish(draining(proxy::DrainPhase::cut));
     for (const auto& l : loops_) l->join();
+    if (auth_->running()) auth_->stop([] {});
+    auth_->join();
     loops_.clear();
+    auth_.reset();
     log_.reset();
     ::close(log_fd_);
   }
@@ -79,6 +84,8 @@ class Door final : private proxy::DataLoop::Events {
     for (const auto& l : loops_) l->publish(config_);
   }
   proxy::DataLoop& loop(std::size_t index = 0) { return *loops_.at(index); }
+  proxy::AuthLoop& auth() { return *auth_; }
+  health::CircuitBreaker& auth_breaker() { return auth_->breaker(); }
   std::size_t loops() const { return loops_.size(); }
   const metrics::DataLoopMetrics& metrics() const { return loops_.front()->metrics(); }
 
@@ -124,6 +131,7 @@ class Door final : private proxy::DataLoop::Events {
   std::atomic<std::size_t> ended_{0};
   std::atomic<std::size_t> refusals_{0};
   std::unique_ptr<proxy::ProcessLimits> limits_;
+  std::unique_ptr<proxy::AuthLoop> auth_;
   std::vector<std::unique_ptr<proxy::DataLoop>> loops_;
 };
 

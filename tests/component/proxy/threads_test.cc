@@ -2,8 +2,7 @@
 // ThreadSanitizer.
 #include <catch2/catch.hpp>
 
-#include "exchange.h"
-#include "frames.h"
+#include "auth_rig.h"
 
 namespace probegate::test {
 
@@ -65,6 +64,53 @@ TEST_CASE("All loops drain with tunnels open on each") {
   }
   for (std::size_t i = 0; i < clients.size(); ++i) backend.wire(i).close();
   CHECK(loop.until([&] { return door.ended() == 3; }));
+}
+
+TEST_CASE(
+    "Questions, verdicts and withdrawals cross between three data loops, the auth loop and one breaker") {
+  AuthRig rig([](config::Config& c) {
+    c.proxy.workers = 3;
+    c.auth->breaker_failures = 3;
+    c.auth->breaker_recovery = 5ms;
+    c.auth->timeout = 200ms;
+  });
+  rig.backend.on_connection = [](Wire& wire) {
+    wire.on_bytes = [&wire] {
+      if (wire.received().ends_with("\r\n\r\n")) wire.send(kSwitching);
+    };
+  };
+  // In turn: let in, denied, broken, reset, and now and then silence.
+  int questions = 0;
+  rig.service.on_connection = [&questions](Wire& wire) {
+    wire.on_bytes = [&wire, &questions] {
+      if (!wire.received().ends_with("\r\n\r\n")) return;
+      wire.take();
+      switch (++questions % 16) {
+        case 3: return wire.send(kBroken);
+        case 6: return wire.reset();
+        case 9: return;
+        default: return wire.send(questions % 2 == 0 ? kAllowed : kDenied);
+      }
+    };
+  };
+  constexpr int kRounds = 15;
+  int answered = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<std::unique_ptr<FakeClient>> clients;
+    for (int i = 0; i < 12; ++i)
+      clients.push_back(std::make_unique<FakeClient>(rig.loop, rig.door.endpoint(), kUpgrade));
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      if (i % 4 == 0) {
+        clients[i]->reset();  // perhaps before its question is asked, perhaps after
+        continue;
+      }
+      const int status = next_answer(rig.loop, *clients[i], false, 30s).status;
+      CHECK((status == 101 || status == 401 || status == 503));
+      ++answered;
+    }
+    rig.door.publish([&](config::Config& c) { c.auth->timeout = std::chrono::milliseconds(200 + round); });
+  }
+  CHECK(answered == kRounds * 9);
 }
 
 }  // namespace probegate::test

@@ -109,3 +109,12 @@ TEST_CASE("Very short secrets are left, or ordinary words would vanish") {
   CHECK(redact("the port", {"the", ""}) == "the port");
   CHECK(redact("the port", {"port"}) == "the ***");
 }
+
+TEST_CASE("A secret equals itself and nothing that begins, ends or repeats like it") {
+  CHECK(equal_in_constant_time("geheim", "geheim"));
+  CHECK(equal_in_constant_time("", ""));
+  for (const char* given : {"", "g", "gehei", "geheimx", "xgeheim", "geheimgeheim", "GEHEIM", "geheiM"}) {
+    CHECK_FALSE(equal_in_constant_time(given, "geheim"));
+  }
+  CHECK_FALSE(equal_in_constant_time("x", ""));
+}

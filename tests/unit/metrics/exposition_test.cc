@@ -27,7 +27,6 @@ std::string everything(Format format, bool with_samples) {
       loop->refused[Reason::gate_closed].add(3);
       loop->tunnel_bytes[Direction::client_to_backend].add(1000);
       loop->auth_prevented_seconds.add(1500ms);
-      loop->auth_breaker_open.set(1);
     }
     second->requests.add(999);
     control.checks.emplace_back("database").duration.observe(2ms);
@@ -40,7 +39,7 @@ std::string everything(Format format, bool with_samples) {
   }
   Exposition out(format);
   const std::array<const DataLoopMetrics*, 2> loops{first.get(), second.get()};
-  write_traffic(out, loops);
+  write_traffic(out, loops, with_samples);
   write_control(out, control);
   return std::move(out).finish();
 }

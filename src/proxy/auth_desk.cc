@@ -1,0 +1,149 @@
+#include "proxy/auth_desk.h"
+
+#include "base/text.h"
+
+namespace probegate::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+using health::CircuitBreaker;
+using metrics::AuthResult;
+using metrics::Reason;
+
+// A verdict that comes so much later than the deadline tells of our own standstill (a frozen process, a stuck
+// loop), not of the service.
+constexpr Duration kStandstill = 500ms;
+
+}  // namespace
+
+AuthQuestion::AuthQuestion(AuthDesk& desk, AuthDesk::Asker& asker, const proto::RequestHead& request,
+                           std::string client)
+    : desk_(desk),
+      asker_(asker),
+      request_(request),
+      client_(std::move(client)),
+      config_(desk.environment_.config),
+      asked_at_(desk.environment_.loop.now()) {}
+
+AuthQuestion::~AuthQuestion() {
+  if (ticket_) desk_.auth_loop_.breaker().withdrawn(*ticket_);
+  if (number_ != 0) desk_.forget(*this);
+}
+
+AuthDecision AuthQuestion::time_is_over() {
+  if (number_ != 0) desk_.forget(*this);
+  AuthAnswer answer;
+  answer.why = "no answer within " + format_duration(timeout());
+  return desk_.decide(*this, std::move(answer));
+}
+
+AuthDesk::AuthDesk(Environment& environment, AuthLoop& auth_loop)
+    : environment_(environment),
+      auth_loop_(auth_loop),
+      replies_(environment.loop, [this] { take_replies(); }) {}
+
+bool AuthDesk::asks_about(const proto::RequestHead& request) const {
+  const auto& auth = environment_.config->auth;
+  return auth && (auth->all_requests || request.upgrade_websocket);
+}
+
+AuthDesk::Asked AuthDesk::ask(const proto::RequestHead& request, const proto::ClientView& client,
+                              Asker& asker) {
+  const auto& auth = *environment_.config->auth;
+  const auto spared = [&](std::string detail) {
+    environment_.metrics.auth_prevented_seconds.add(auth.timeout);
+    return unavailable(auth, request, client.address, std::move(detail));
+  };
+  if (auth.precheck && environment_.gate->auth_precheck_fails) {
+    return spared("check " + *auth.precheck + " fails, so the auth service is not asked");
+  }
+  std::unique_ptr<AuthQuestion> question(
+      new AuthQuestion(*this, asker, request, std::string(client.address)));
+  question->ticket_ = auth_loop_.breaker().admit(question->asked_at_);
+  if (!question->ticket_) return spared("the auth service has failed repeatedly and is not asked for now");
+
+  const auto number = auth_loop_.ask(auth_request(auth, request, client), question->asked_at_ + auth.timeout,
+                                     question->config_, replies_);
+  if (!number) {
+    return unavailable(auth, request, client.address, "too many requests wait for the auth service already");
+  }
+  question->number_ = *number;
+  questions_.emplace(*number, question.get());
+  return question;
+}
+
+void AuthDesk::forget(AuthQuestion& question) {
+  const auto number = std::exchange(question.number_, 0);
+  questions_.erase(number);
+  auth_loop_.withdraw(number);
+}
+
+void AuthDesk::take_replies() {
+  for (auto& reply : replies_.inbox.take_all()) {
+    const auto found = questions_.find(reply.question);
+    if (found == questions_.end()) continue;  // its session has left, or has waited long enough
+    AuthQuestion& question = *found->second;
+    questions_.erase(found);
+    question.number_ = 0;
+    question.asker_.auth_decided(decide(question, std::move(reply.answer)));
+  }
+}
+
+AuthDecision AuthDesk::decide(AuthQuestion& question, AuthAnswer answer) {
+  const Duration took = environment_.loop.now() - question.asked_at_;
+  environment_.metrics.auth_duration.observe(took);
+  conclude(question, answer, took);
+  auto& results = environment_.metrics.auth_requests;
+  switch (answer.kind) {
+    case AuthAnswer::Kind::allowed:
+      results[AuthResult::allowed].add();
+      return {true, std::move(answer.fields)};
+    case AuthAnswer::Kind::denied: {
+      results[AuthResult::denied].add();
+      Refusal refusal =
+          Refusal::of(Reason::auth_denied, answer.status, "the auth service denied this request");
+      refusal.relayed = {std::move(answer.fields), std::move(answer.body)};
+      return {false, {}, std::move(refusal)};
+    }
+    case AuthAnswer::Kind::unavailable: break;
+  }
+  environment_.log.debug("the auth service gave no verdict", {{"why", answer.why}});
+  return unavailable(*question.config_->auth, question.request_, question.client_,
+                     "the auth service gave no verdict");
+}
+
+// What the breaker learns from it. A denial is a success: the service did its work.
+void AuthDesk::conclude(AuthQuestion& question, const AuthAnswer& answer, Duration took) {
+  const auto ticket = std::exchange(question.ticket_, std::nullopt);
+  if (!ticket) return;
+  const auto& auth = *question.config_->auth;
+  auto& breaker = auth_loop_.breaker();
+  if (answer.kind != AuthAnswer::Kind::unavailable) {
+    if (breaker.succeeded(*ticket) == CircuitBreaker::Change::closed) {
+      environment_.log.info("auth breaker closed, the auth service answers again");
+    }
+  } else if (answer.ours || took > auth.timeout + kStandstill) {
+    breaker.withdrawn(*ticket);
+  } else if (breaker.failed(*ticket, {auth.breaker_failures, auth.breaker_recovery},
+                            environment_.loop.now()) == CircuitBreaker::Change::opened) {
+    environment_.log.warn("auth breaker open, the auth service is not asked until its trial",
+                          {{"failures", auth.breaker_failures},
+                           {"recovery", format_duration(auth.breaker_recovery)},
+                           {"why", answer.why}});
+  }
+}
+
+AuthDecision AuthDesk::unavailable(const config::Auth& auth, const proto::RequestHead& request,
+                                   std::string_view client, std::string detail) {
+  auto& results = environment_.metrics.auth_requests;
+  if (carries_bypass(auth, request)) {
+    results[AuthResult::bypassed].add();
+    environment_.log.warn("auth bypassed", {{"client", client}, {"because", detail}});
+    return {true};
+  }
+  results[AuthResult::unavailable].add();
+  if (auth.allow_when_unavailable) return {true};
+  return {false, {}, Refusal::of(Reason::auth_unavailable, std::move(detail))};
+}
+
+}  // namespace probegate::proxy

@@ -1,0 +1,96 @@
+// AuthLoop: one thread that asks the auth service on behalf of all data loops.
+//
+// A thread of its own, because TLS handshakes and curl's work would delay tunnels on a data loop and probes
+// on the control loop. Owns: its loop, its connections to the service, the questions until they are answered,
+// and the breaker. Invariant: at most kMostQuestions are with it, of which kMostAsked at the service at once.
+// It owes nobody an answer in time: each session has a deadline of its own, so this thread may hang.
+// Thread: built, started, stopped, joined and destroyed by the main thread, and joined before any data loop
+// is destroyed; ask(), withdraw() and breaker() by the data loops.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <variant>
+
+#include "base/inbox.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "health/circuit_breaker.h"
+#include "loop/http_client.h"
+#include "loop/wakeup.h"
+#include "proxy/auth_protocol.h"
+
+namespace probegate::proxy {
+
+struct AuthReply {
+  std::uint64_t question;
+  AuthAnswer answer;
+};
+
+// Where a data loop gets its replies.
+struct AuthReplies {
+  AuthReplies(loop::Loop& loop, std::function<void()> taker) : wakeup(loop, std::move(taker)) {}
+  Inbox<AuthReply> inbox;
+  loop::Wakeup wakeup;
+};
+
+class AuthLoop final : private loop::ErrorSink {
+ public:
+  static constexpr std::size_t kMostQuestions = 4096;
+  static constexpr std::size_t kMostAsked = 128;
+
+  explicit AuthLoop(Log& log);
+  ~AuthLoop() override;  // after join()
+
+  // Before the first configuration with `auth` is published. Does nothing when it runs already.
+  void start();
+  bool running() const { return running_ != nullptr; }
+  void stop(std::function<void()> ended);  // `ended` is called on this thread, as its last word
+  void join();
+
+  // The number of the question, which its reply will have; empty when there are too many. The reply is due
+  // by `until` and may never come. `config` has `auth`.
+  std::optional<std::uint64_t> ask(loop::HttpRequest request, TimePoint until,
+                                   std::shared_ptr<const config::Config> config, AuthReplies& replies);
+  void withdraw(std::uint64_t question);
+
+  health::CircuitBreaker& breaker() { return breaker_; }
+
+ private:
+  struct GiveBack {
+    void operator()(std::atomic<std::size_t>* count) const { count->fetch_sub(1, std::memory_order_relaxed); }
+  };
+  struct Question {
+    std::uint64_t number;
+    loop::HttpRequest request;
+    TimePoint until;
+    std::shared_ptr<const config::Config> config;  // shared with its session and the data loops
+    AuthReplies* replies;
+    std::unique_ptr<std::atomic<std::size_t>, GiveBack> place;  // one of kMostQuestions
+  };
+  struct Withdrawal {
+    std::uint64_t number;
+  };
+  struct Running;
+
+  void take_mail();
+  void take(Question&& question);
+  void take(Withdrawal withdrawal);
+  void ask_waiting();
+  void answered(std::uint64_t number, const loop::HttpClient::Outcome& outcome);
+  void on_exception(const std::string& what) noexcept override;
+
+  Log& log_;
+  health::CircuitBreaker breaker_;
+  std::atomic<std::size_t> questions_{0};
+  std::atomic<std::uint64_t> last_number_{0};
+  std::atomic<bool> stopping_{false};
+  std::function<void()> ended_;
+  Inbox<std::variant<Question, Withdrawal>> inbox_;
+  std::unique_ptr<Running> running_;
+};
+
+}  // namespace probegate::proxy

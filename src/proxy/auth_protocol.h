@@ -1,0 +1,36 @@
+// What is said to the auth service, and what its answers mean. Pure.
+//
+// As with nginx's auth_request and Traefik's forwardAuth: a GET that carries the chosen fields of the request
+// and X-Forwarded-*; a 2xx lets the request pass, 401 and 403 are the service's own words for the client, and
+// everything else is no word at all.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+#include "loop/http_client.h"
+#include "proto/http_forward.h"
+#include "proto/http_message.h"
+
+namespace probegate::proxy {
+
+loop::HttpRequest auth_request(const config::Auth& auth, const proto::RequestHead& request,
+                               const proto::ClientView& client);
+
+struct AuthAnswer {
+  enum class Kind { allowed, denied, unavailable };
+  Kind kind = Kind::unavailable;
+  int status = 0;      // denied
+  std::string fields;  // complete lines: allowed: for the backend; denied: for the client
+  std::string body;    // denied
+  std::string why;     // unavailable: one sentence for the log
+  bool ours = false;   // unavailable by our own lack, such as no descriptors: says nothing of the service
+};
+AuthAnswer judge_auth(const config::Auth& auth, const loop::HttpClient::Outcome& outcome);
+
+// Does the request carry the bypass's secret? The time it takes depends on the value given, not on the
+// secret.
+bool carries_bypass(const config::Auth& auth, const proto::RequestHead& request);
+
+}  // namespace probegate::proxy
