@@ -174,7 +174,7 @@ TEST_CASE("After random events nothing is left, and the numbers add up") {
     soak.run(900);
     soak.end();
   }
-  CHECK(descriptors() == before);
+  CHECK(descriptors() <= before);  // of an earlier test one may have been left to close
 }
 
 }  // namespace probegate::test
