@@ -20,8 +20,9 @@ def available():
 
 
 class NameServer:
-    """Swallows every question, or (mode "nxdomain") says that no name exists, or (mode "late") that every name is
-    127.0.0.1, after a while that is longer than a resolver waits before it asks again."""
+    """Swallows every question, or (mode "nxdomain") says that no name exists, or that every name is 127.0.0.1:
+    at once (mode "at once"), or (mode "late") after a while that is longer than a resolver waits before it asks again.
+    `mode` may change at any time."""
 
     LATE = 1.2
 
@@ -35,8 +36,8 @@ class NameServer:
             except OSError:
                 continue
         self.questions = 0
-        self._mode = mode
-        self._resolv_conf = os.path.join(directory, f"resolv-{mode}.conf")
+        self.mode = mode
+        self._resolv_conf = os.path.join(directory, f"resolv-{mode.replace(' ', '-')}.conf")
         with open(self._resolv_conf, "w") as file:
             file.write(f"nameserver {self.address}\n")
         threading.Thread(target=self._serve, daemon=True).start()
@@ -48,10 +49,12 @@ class NameServer:
             except OSError:
                 return
             self.questions += 1
-            if self._mode == "nxdomain":
+            if self.mode == "nxdomain":
                 # The question back, with QR, RD, RA and code 3; no other section.
                 self._socket.sendto(question[:2] + b"\x81\x83" + question[4:6] + b"\0" * 6 + question[12:], peer)
-            elif self._mode == "late":
+            elif self.mode == "at once":
+                self._answer(question, peer)
+            elif self.mode == "late":
                 threading.Timer(self.LATE, self._answer, [question, peer]).start()
 
     def _answer(self, question, peer):

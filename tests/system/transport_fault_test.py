@@ -42,8 +42,7 @@ def plain(rig, name):
         "tcp": 'type: tcp, address: "localhost:{port}", send: "GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n", expect: "404: Not Found"'}[name])
 
 
-def encrypted(rig, name):
-    authority = rig.authority()
+def encrypted(rig, name, authority):
     certificate, tls = authority.issue(), f", tls: {{{{ca_file: {authority.file}}}}}"
     if name == "rediss":
         server = rig.redis(certificate=certificate).start()
@@ -76,7 +75,8 @@ def bench(rig, request):
 class Bench:
     def __init__(self, rig, name):
         self.name = name
-        self.dependency = (plain if name in ("redis", "http", "tcp", "websocket", "grpc", "mysql") else encrypted)(rig, name)
+        is_plain = name in ("redis", "http", "tcp", "websocket", "grpc", "mysql")
+        self.dependency = plain(rig, name) if is_plain else encrypted(rig, name, rig.authority())
         self.gate = rig.chaos(self.dependency.port)
         self.file = f"{rig.directory}/check.yaml"
 
