@@ -137,14 +137,18 @@ def postgres(rig, certificate=None, more=""):
     return server, f'type: postgres, url: "postgresql://visitor:{PASSWORD}@localhost:{{port}}/postgres{more}", writable: true'
 
 
-@pytest.mark.parametrize("name", ["postgres", "redis", "mysql", "grpc", "http", "tcp", "websocket"])
-def test_every_fault_is_told_by_its_kind_and_passes_once_it_is_mended(rig, name):
+def behind_a_gate(rig, name):
     if name == "postgres":
         server, check = postgres(rig)
     else:
         dependency = plain(rig, name)
         server, check = dependency.server, dependency.check + (", writable: true" if name == "mysql" else "")
-    gate = rig.chaos(server.port)
+    return server, check, rig.chaos(server.port)
+
+
+@pytest.mark.parametrize("name", ["postgres", "redis", "mysql", "grpc", "http", "tcp", "websocket"])
+def test_every_fault_is_told_by_its_kind_and_passes_once_it_is_mended(rig, name):
+    server, check, gate = behind_a_gate(rig, name)
     sidecar = with_target(rig, check, gate.port)
     with contextlib.ExitStack() as stack:
         if hasattr(server, "thaw"):
@@ -177,12 +181,7 @@ def test_a_server_that_comes_back_with_a_strangers_certificate_is_tls(rig, name)
 @pytest.mark.skipif(not dns.available(), reason="replacing /etc/resolv.conf for one process needs root, and a mount namespace")
 @pytest.mark.parametrize("name", ["postgres", "redis", "mysql", "grpc", "http", "tcp", "websocket"])
 def test_names_that_are_asked_for_in_vain_are_timeout(rig, name):
-    if name == "postgres":
-        server, check = postgres(rig)
-    else:
-        dependency = plain(rig, name)
-        server, check = dependency.server, dependency.check
-    gate = rig.chaos(server.port)
+    _, check, gate = behind_a_gate(rig, name)
     names = rig.name_server("at once")
 
     def swallow():
