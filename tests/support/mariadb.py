@@ -18,6 +18,7 @@ USER = "gate"
 PASSWORD = "my-s3cret-passphrase"
 ADMIN = "admin"
 _FRUGAL = ["--innodb-use-native-aio=0"]  # of which the kernel has only so much for all servers together
+# --tmpdir: a server that starts clears it of temporary tables, and shall not find those of another.
 
 
 def _private_directory():
@@ -33,8 +34,8 @@ def _template():
     home = _private_directory()
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     data = os.path.join(home, "data")
-    subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal",
-                    "--skip-test-db", "--innodb-log-file-size=4M", *_FRUGAL],
+    subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--tmpdir={home}",
+                    "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=4M", *_FRUGAL],
                    check=True, cwd=home, stdout=subprocess.DEVNULL, timeout=120, **as_user(unprivileged_user()))
     return data
 
@@ -69,7 +70,8 @@ class MariaDb:
 
     def start(self):
         self._server = Child(
-            "mariadb", ["mariadbd", "--no-defaults", f"--datadir={self._data}", f"--port={self.port}", "--bind-address=127.0.0.1",
+            "mariadb", ["mariadbd", "--no-defaults", f"--datadir={self._data}", f"--tmpdir={self.home}",
+                        f"--port={self.port}", "--bind-address=127.0.0.1",
                         f"--socket={self.socket_path}", f"--pid-file={self.home}/pid", f"--init-file={self._init}",
                         "--skip-name-resolve", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M",
                         "--innodb-flush-log-at-trx-commit=0", "--log-warnings=2", *_FRUGAL, *(f"--{line}" for line in self._settings)],
