@@ -191,3 +191,17 @@ def test_names_that_are_asked_for_in_vain_are_timeout(rig, name):
     sidecar = with_target(rig, check.replace("localhost", "db.internal.test").replace("127.0.0.1", "db.internal.test"),
                           gate.port, around=names.around)
     walk(sidecar, name, [Fault("DNS black hole", ("timeout",), swallow, lambda: setattr(names, "mode", "at once"))])
+
+
+def test_a_redis_that_comes_back_and_still_loads_is_told_until_it_has(rig):
+    server = rig.redis(settings=["enable-debug-command yes"]).start()
+    server.client().execute_command("DEBUG", "POPULATE", 300)
+    server.client().save()
+    server.add_settings("key-load-delay 10000", "loading-process-events-interval-bytes 1024")  # 10 ms for each key
+
+    def restart():
+        server.stop()
+        server.start()
+
+    sidecar = with_target(rig, 'type: redis, url: "redis://localhost:{port}"', server.port)
+    walk(sidecar, "redis", [Fault("loading", ("answer",), restart, lambda: server.client().config_set("key-load-delay", 0))])
