@@ -68,13 +68,22 @@ class Listener::Acceptor {
   void accept_some(const Accepted& accepted, int most = kPerTurn) {
     const bool overdue = std::exchange(overdue_, false);
     bool destroyed = false;
+    // One at a time costs no call that finds the queue empty; several in one millisecond are a flood.
+    const auto now = loop_.turn_ms();
+    const bool flood = std::exchange(last_accept_ms_, now) == now;
+    if (!flood && most != kRest) most = 1;
     for (int i = 0; i < most && !destroyed; ++i) {
       if (!overdue && !may_accept_()) return pause(kDeferral);
-      const int fd = ::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      sockaddr_storage peer{};
+      socklen_t size = sizeof peer;
+      auto* const raw = reinterpret_cast<sockaddr*>(&peer);
+      const int fd = ::accept4(fd_.get(), raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
         destroyed_ = &destroyed;
         const ForgetFlag forget{*this, destroyed};
-        if (Stream stream = Stream::adopt(loop_, fd, is_unix_); stream.is_open()) accepted(std::move(stream));
+        const Address from(raw, size);
+        Stream stream = Stream::adopt(loop_, fd, is_unix_, &from);
+        if (stream.is_open()) accepted(std::move(stream));
       } else if (errno == EAGAIN) {
         return;
       } else if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) {
@@ -102,6 +111,7 @@ class Listener::Acceptor {
   const bool is_unix_;
   const Accepted accepted_;
   const std::function<bool()> may_accept_;
+  std::uint64_t last_accept_ms_ = 0;
   bool overdue_ = false;  // it was left to others in vain
   Timer resume_;
   FdWatch watch_;  // after the descriptor: gone before it is closed

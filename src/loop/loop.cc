@@ -3,6 +3,7 @@
 #include <cassert>
 #include <new>
 #include <stdexcept>
+#include <utility>
 
 #include "loop/tls.h"
 
@@ -39,10 +40,15 @@ void Loop::run() {
 void Loop::turn(int most_millis) {
   const auto libuv_waits = [this] { return uv_loop_alive(&uv_) != 0 ? uv_backend_timeout(&uv_) : -1; };
   const int millis = libuv_waits();
+  if (!after_turn_.empty()) most_millis = 0;  // asked for between two turns
   poller_.wait(most_millis < 0 || (millis >= 0 && millis < most_millis) ? millis : most_millis);
   uv_update_time(&uv_);
   const bool libuv_ready = poller_.tell();
   if (libuv_ready || libuv_waits() == 0) uv_run(&uv_, UV_RUN_NOWAIT);
+  if (after_turn_.empty()) return;
+  std::swap(after_turn_, after_this_turn_);
+  for (const auto& work : after_this_turn_) enter(root_sink_, work);
+  after_this_turn_.clear();
 }
 
 void Loop::tell(ErrorSink& sink, const char* what) noexcept {

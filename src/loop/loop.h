@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "loop/poller.h"
@@ -44,6 +45,8 @@ class Loop final : public Clock {
 
   TimePoint now() const override;  // exact
   WallTime wall_now() const override;
+  // Runs `work` once this turn's callbacks have returned; costs no system call, as a timer of zero would.
+  void after_turn(std::function<void()> work) { after_turn_.push_back(std::move(work)); }
   std::uint64_t turn_ms() const { return uv_now(&uv_); }  // monotonic, read once per turn: free
 
   uv_loop_t* uv() { return &uv_; }
@@ -104,6 +107,8 @@ class Loop final : public Clock {
 
   uv_loop_t uv_;
   Poller poller_;
+  std::vector<std::function<void()>> after_turn_;
+  std::vector<std::function<void()>> after_this_turn_;  // keeps its memory
   bool stopped_ = false;
   ErrorSink* const root_sink_;
   ErrorSink* sink_;

@@ -41,6 +41,7 @@ class Stream::Block final : public Poller::Socket {
   Stream* owner;  // null once the Stream is closed
   StreamObserver* observer;
   std::unique_ptr<Pending> pending;
+  std::unique_ptr<Address> peer;
   int fd;
   const bool is_unix;
   bool reading = false;
@@ -99,9 +100,10 @@ Stream Stream::connect(Loop& loop, const Address& address, StreamObserver& obser
   return stream;
 }
 
-Stream Stream::adopt(Loop& loop, int descriptor, bool is_unix) {
+Stream Stream::adopt(Loop& loop, int descriptor, bool is_unix, const Address* peer) {
   Stream stream;
   stream.block_ = open(loop, descriptor, is_unix, &stream, nullptr);
+  if (peer != nullptr && !is_unix) stream.block_->peer = std::make_unique<Address>(*peer);
   if (stream.block_->watch() < 0) stream.close();
   return stream;
 }
@@ -283,7 +285,8 @@ bool Stream::readable() const { return polls(descriptor(), POLLIN); }
 
 bool Stream::hung_up() const { return polls(descriptor(), POLLRDHUP); }
 
-Address Stream::peer() const {
+Address Stream::peer() {
+  if (const auto known = std::exchange(block_->peer, nullptr)) return *known;
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   if (block_->is_unix) {

@@ -49,8 +49,9 @@ class Stream {
   // descriptors).
   static Stream connect(Loop& loop, const Address& address, StreamObserver& observer, int& status);
 
-  // Takes over a connected descriptor; not open if the loop cannot take it, which then closes it.
-  static Stream adopt(Loop& loop, int descriptor, bool is_unix);
+  // Takes over a connected descriptor; not open if the loop cannot take it, which then closes it. `peer` is
+  // kept for the first who asks for it.
+  static Stream adopt(Loop& loop, int descriptor, bool is_unix, const Address* peer = nullptr);
 
   bool is_open() const { return block_ != nullptr; }
   // Also hands the stream over to the scope that is open now (loop.h): its exceptions belong to the new
@@ -73,7 +74,7 @@ class Stream {
   bool readable() const;  // bytes, or the peer's end, lie in the socket
   bool hung_up() const;   // the peer sends no more; also behind bytes that nobody reads
 
-  Address peer() const;
+  Address peer();
   int descriptor() const;
 
  private:

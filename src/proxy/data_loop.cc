@@ -1,5 +1,8 @@
 #include "proxy/data_loop.h"
 
+#include <malloc.h>
+
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -18,7 +21,6 @@ DataLoop::DataLoop(const std::vector<loop::ListenSocket>& sockets,
       backends_(environment_),
       held_(environment_),
       auth_desk_(environment_, auth),
-      reap_(loop_, [this] { ended_.clear(); }),
       mail_(loop_, [this] { take_mail(); }) {
   for (const auto& socket : sockets) {
     const auto copy = socket.duplicate();
@@ -131,10 +133,21 @@ void DataLoop::end_if_empty() {
   if (environment_.gate->drain >= DrainPhase::ending && sessions_.empty()) loop_.stop();
 }
 
+// The allocator keeps what is freed in the middle of its heap, and a flood of tunnels would stay on the bill
+// of an idle instance for ever. It takes milliseconds to give back, so only a large fall is worth it.
+void DataLoop::reap() {
+  constexpr std::size_t kWorthIt = 1000;
+  most_sessions_ = std::max(most_sessions_, sessions_.size() + ended_.size());
+  ended_.clear();
+  if (most_sessions_ < kWorthIt || sessions_.size() > most_sessions_ / 4) return;
+  most_sessions_ = sessions_.size();
+  ::malloc_trim(0);
+}
+
 void DataLoop::session_ended(Session& session) {
+  if (ended_.empty()) loop_.after_turn([this] { reap(); });
   ended_.splice(ended_.end(), sessions_, session.place);
   environment_.share.connections_closed(1);
-  if (!reap_.active()) reap_.start(Duration::zero());
   end_if_empty();
 }
 

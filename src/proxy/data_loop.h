@@ -72,6 +72,7 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   void take_config(std::shared_ptr<const config::Config> config);
   void begin_ending();
   void end_if_empty();
+  void reap();
 
   void session_ended(Session& session) override;
   bool backend_refused(const std::string& why) override;
@@ -87,8 +88,8 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   HoldQueue held_;
   AuthDesk auth_desk_;
   Sessions sessions_;
-  Sessions ended_;  // destroyed in a turn of their own, when nothing of them is on the stack
-  loop::Timer reap_;
+  std::size_t most_sessions_ = 0;  // since memory was given back
+  Sessions ended_;                 // destroyed after the turn, when nothing of them is on the stack
   std::vector<std::unique_ptr<loop::Listener>> listeners_;
 
   Mailbox<std::shared_ptr<const GateView>> gate_mail_;

@@ -139,7 +139,8 @@ void Tunnel::settle() {
   const bool backend_has_said_all = backend_.ended || backend_.broken || closed_both_ways(client_);
   if (client_.close_due == 0 && backend_has_said_all) send_fin(client_);
   const bool backend_to_go = backend_.broken && backend_.close_sent;
-  if (backend_.close_due == 0 && (client_.ended || backend_to_go)) send_fin(backend_);
+  const bool client_to_go = client_.ended && !closed_both_ways(backend_);
+  if (backend_.close_due == 0 && (client_to_go || backend_to_go)) send_fin(backend_);
   if (closed_both_ways(client_) && closed_both_ways(backend_)) end_within(kCloseReply);
 
   const bool client_done = client_.ended && (client_.lost || !stream(client_).busy());
@@ -147,9 +148,15 @@ void Tunnel::settle() {
   if (client_done && backend_done) finish();
 }
 
+// A client that has sent its Close may send nothing more (RFC 6455 section 5.5.1), so that closing cannot
+// destroy what was written to it: no need to wait for its FIN.
 void Tunnel::send_fin(Side& to) {
   if (to.fin_sent || to.lost) return;
   to.fin_sent = true;
+  if (is_client(to) && to.tracker.closed() && !stream(to).busy()) {
+    to.ended = to.lost = true;
+    return stream(to).close();
+  }
   stream(to).half_close();
 }
 

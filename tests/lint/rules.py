@@ -32,7 +32,7 @@ FENCES = [
     (r"tl/expected\.hpp", ["base/result.h"]),
 ]
 SYSTEM_HEADER = re.compile(
-    r"((sys|netinet|arpa|net|linux)/\w+|dirent|fcntl|grp|netdb|poll|pthread|pwd|sched|signal|termios|time|unistd)\.h"
+    r"((sys|netinet|arpa|net|linux)/\w+|dirent|fcntl|grp|malloc|netdb|poll|pthread|pwd|sched|signal|termios|time|unistd)\.h"
 )
 
 SOFT_LINES = 400
