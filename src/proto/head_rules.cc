@@ -72,7 +72,9 @@ Problem gather(const HeaderFields& fields, Control& control) {
       case FieldName::upgrade:
         control.websocket = control.websocket || list_contains(field.value, "websocket");
         break;
-      case FieldName::expect: control.expect_continue = iequals(field.value, "100-continue"); break;
+      case FieldName::expect:
+        control.expect_continue = control.expect_continue || list_contains(field.value, "100-continue");
+        break;
       default: break;
     }
   }
@@ -106,6 +108,7 @@ HttpError transfer_encoding_problem(std::string_view value) {
 Problem read_content_length(const Control& control, std::uint64_t& length) {
   const auto value = parse_decimal<std::uint64_t>(control.content_length->value);
   if (!value) return bad("a Content-Length that is not one number");
+  if (*value > kMostBody) return bad("a Content-Length above 2^63-1");
   length = *value;
   return std::nullopt;
 }

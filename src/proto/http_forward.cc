@@ -132,6 +132,9 @@ void put_request_field(HeadWriter& out, const RequestHead& request, const Client
       if (!client.trusted) return;
       seen.forwarded_proto = true;
       break;
+    case FieldName::forwarded_other:
+      if (!client.trusted) return;
+      break;
     case FieldName::trailer:
       if (request.body != BodyKind::chunked) return;
       break;

@@ -36,10 +36,8 @@ std::size_t end_of_quoted(std::string_view list) {
   return std::min(end, list.size());  // a backslash may have been the last byte
 }
 
-}  // namespace
-
 // Called for every field of every head, hence by length first: most names are settled without a comparison.
-FieldName field_name(std::string_view name) {
+FieldName name_of(std::string_view name) {
   switch (name.size()) {
     case 2: return match(name, "te", FieldName::te);
     case 3: return match(name, "via", FieldName::via);
@@ -63,6 +61,17 @@ FieldName field_name(std::string_view name) {
     case 19: return match(name, "proxy-authorization", FieldName::proxy);
     default: return FieldName::other;
   }
+}
+
+}  // namespace
+
+FieldName field_name(std::string_view name) {
+  const FieldName found = name_of(name);
+  constexpr std::string_view kForwarded = "x-forwarded-";
+  if (found != FieldName::other || name.size() <= kForwarded.size() || (name[0] | 0x20) != 'x') return found;
+  const bool forwarded =
+      match(name.substr(0, kForwarded.size()), kForwarded, FieldName::forwarded_other) != FieldName::other;
+  return forwarded ? FieldName::forwarded_other : FieldName::other;
 }
 
 const HeaderField* HeaderFields::find(std::string_view name) const {

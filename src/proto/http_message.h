@@ -26,6 +26,7 @@ enum class FieldName : std::uint8_t {
   expect,
   forwarded_for,
   forwarded_host,
+  forwarded_other,  // any other X-Forwarded-*, also with "_" for "-"
   forwarded_proto,
   host,
   keep_alive,
@@ -50,6 +51,10 @@ struct HeaderField {
   std::string_view value;  // without surrounding blanks
   FieldName known = FieldName::other;
 };
+
+// Bodies and chunks announced larger are refused: a reader that counts in signed integers would see another
+// size.
+inline constexpr std::uint64_t kMostBody = INT64_MAX;
 
 enum class BodyKind {
   none,

@@ -289,6 +289,10 @@ class HttpParser::Impl {
     if (chunk_framing_ > kPlain) chunk_extensions_ += chunk_framing_ - kPlain;
     chunk_framing_ = 0;
     remaining_ = llhttp_.content_length;
+    if (remaining_ > kMostBody) {
+      fail("a chunk larger than 2^63-1 bytes");
+      return false;
+    }
     state_ = remaining_ > 0 ? State::chunk_data : State::trailers;
     return true;
   }

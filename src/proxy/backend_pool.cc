@@ -175,11 +175,11 @@ std::unique_ptr<BackendConnect> BackendPool::connect(Connected connected, Failed
   return std::make_unique<Connecting>(*this, std::move(connected), std::move(failed));
 }
 
-void BackendPool::give_back(loop::Stream stream, int keep_alive_seconds) {
+void BackendPool::give_back(loop::Stream stream, std::optional<int> keep_alive_seconds) {
   if (environment_.gate->drain >= DrainPhase::ending) return;
   if (environment_.share.all().is_reserve(stream.descriptor())) return;
   if (idle_.size() >= kMostIdle) idle_.erase(idle_.begin());
-  const Duration time = keep_alive_seconds > 0 ? std::chrono::seconds(keep_alive_seconds - 1) : kIdleTime;
+  const Duration time = keep_alive_seconds ? std::chrono::seconds(*keep_alive_seconds - 1) : kIdleTime;
   if (time <= Duration::zero()) return;
   const loop::Loop::Scope scope(environment_.loop, environment_.loop.root_sink());  // no longer the session's
   idle_.push_back(std::make_unique<Idle>(*this, std::move(stream), time));

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,9 +47,9 @@ class BackendPool {
   // when the host says that the refusal closes the gate. Exactly one of the two is called, in a later turn.
   std::unique_ptr<BackendConnect> connect(Connected connected, Failed failed);
 
-  // Takes back a connection between two requests. `keep_alive_seconds` is what the backend's Keep-Alive said;
-  // 0 = nothing.
-  void give_back(loop::Stream stream, int keep_alive_seconds);
+  // Takes back a connection between two requests. `keep_alive_seconds` is what the backend's Keep-Alive said,
+  // if anything.
+  void give_back(loop::Stream stream, std::optional<int> keep_alive_seconds);
 
   void close_idle();
 

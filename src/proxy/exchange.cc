@@ -20,13 +20,17 @@ constexpr int kMostInformational = 16;  // 1xx answers before the final one
 
 std::string_view view(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
 
-// The seconds of "Keep-Alive: timeout=5, max=100"; 0 when it says nothing.
-int keep_alive_seconds(const proto::ResponseHead& response) {
+// A body has to come at this rate at least, taken over timeouts.response: a byte now and then must not hold a
+// connection and the backend's for ever.
+constexpr double kSlowestBody = 240;  // bytes a second
+
+// The seconds of "Keep-Alive: timeout=5, max=100", if it names any.
+std::optional<int> keep_alive_seconds(const proto::ResponseHead& response) {
   for (const auto part : split(response.fields.get("keep-alive"), ',')) {
     const auto item = trim(part);
-    if (item.starts_with("timeout=")) return parse_decimal<int>(item.substr(8)).value_or(0);
+    if (iequals(item.substr(0, 8), "timeout=")) return parse_decimal<int>(item.substr(8));
   }
-  return 0;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -82,8 +86,10 @@ void Exchange::send_head() {
   const auto& auth = config.auth;
   const AuthGrant* grant = owner_.auth_grant();
   std::string request_id = grant != nullptr ? grant->request_id : std::string();
-  if (request_id.empty() && request_.fields.find("x-request-id") == nullptr)
-    request_id = new_request_id(environment_.random);
+  // Also where it may turn out that the client's own does not go on: empty, nominated, or replaced by auth.
+  const auto* own_id = request_.fields.find(proto::FieldName::request_id);
+  const bool own_goes_on = own_id != nullptr && !own_id->value.empty() && !request_.nominates && !auth;
+  if (request_id.empty() && !own_goes_on) request_id = new_request_id(environment_.random);
   const proto::ClientView client{owner_.client_address(), owner_.client_trusted(), "http", request_id};
   std::string head;
   proto::write_request_head(request_, client, config.proxy.backend.authority,
@@ -122,11 +128,24 @@ void Exchange::take_body(std::span<const char>& bytes) {
     if (event == Event::done) request_complete_ = true;
     if (backend_.busy() || backend_deaf_) break;
   }
-  if (state_ == State::waiting) deadline_.arm(environment_.timeouts().response);
+  extend_for_body(false);
+}
+
+// `fresh`: the time until now was the backend's.
+void Exchange::extend_for_body(bool fresh) {
+  if (state_ != State::waiting) return;
+  const Duration window = environment_.timeouts().response;
+  const auto came = owner_.request_parser().body_bytes() - body_bytes_before_;
+  const bool too_slow = static_cast<double>(came) < kSlowestBody * to_seconds(window);
+  if (!fresh && !request_complete_ && too_slow) return;
+  body_bytes_before_ += came;
+  deadline_.arm(window);
 }
 
 void Exchange::on_drained() {
-  if (!request_complete_) owner_.resume_client();
+  if (request_complete_) return;
+  extend_for_body(true);
+  owner_.resume_client();
 }
 
 // Only a connection that had served before can have been closed for reasons that have nothing to do with this

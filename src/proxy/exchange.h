@@ -72,6 +72,7 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
 
   void connect();
   void send_head();
+  void extend_for_body(bool fresh);
   void retry_or_fail(const std::string& what);
   bool may_repeat() const;
 
@@ -103,6 +104,7 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   loop::Deadline deadline_;
   loop::Deadline continue_deadline_;  // the backend says nothing to Expect: 100-continue
   std::uint64_t started_ms_;
+  std::uint64_t body_bytes_before_ = 0;  // of the request, when its deadline was armed
   bool reused_ = false;
   bool heard_ = false;  // a byte of an answer has come
   bool request_complete_ = false;

@@ -32,6 +32,8 @@ TEST_CASE("A kept connection is left alone when it has served its time or said t
        "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=2, max=9\r\nContent-Length: 2\r\n\r\nok", 1200ms, false},
       {"Keep-Alive: timeout=1 leaves nothing",
        "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nok", 0ms, false},
+      {"Keep-Alive: timeout=0, whatever the case of it",
+       "HTTP/1.1 200 OK\r\nKeep-Alive: Timeout=0\r\nContent-Length: 2\r\n\r\nok", 0ms, false},
       {"Connection: close", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", 0ms,
        false},
       {"HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", 0ms, false},

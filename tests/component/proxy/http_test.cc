@@ -319,6 +319,20 @@ TEST_CASE("What is for one hop stays on it, and who asked is passed on") {
   }
 }
 
+TEST_CASE("A request whose own id does not go on gets one") {
+  const std::string fields =
+      GENERATE("X-Request-Id: \r\n", "Connection: X-Request-Id\r\nX-Request-Id: mine\r\n");
+  TestLoop loop;
+  FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk)});
+  Door door(loop, backend.endpoint());
+  FakeClient client(loop, door.endpoint(), "GET / HTTP/1.1\r\nHost: example\r\n" + fields + "\r\n");
+  next_answer(loop, client);
+  const std::string head = backend.client(0).received, name = "X-Request-Id: ";
+  REQUIRE(head.find(name) != std::string::npos);
+  CHECK(head.find_first_not_of("0123456789abcdef", head.find(name) + name.size()) ==
+        head.find(name) + name.size() + 32);
+}
+
 TEST_CASE("Each request without an id gets one of its own") {
   TestLoop loop;
   FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk), expect("\r\n\r\n"), send(kOk)});

@@ -129,6 +129,19 @@ TEST_CASE("A refusal is complete, says why, and closes") {
   }
 }
 
+TEST_CASE("A body that comes byte by byte does not hold its connection for ever") {
+  TestLoop loop;
+  FakePeer backend(loop, {expect("\r\n\r\n")});
+  Door door(loop, backend.endpoint(), [](config::Config& c) { c.proxy.timeouts.response = 400ms; });
+  FakeClient client(loop, door.endpoint(), post("Content-Length: 1000000\r\n"));
+  loop::Timer drip(loop, [&] { client.send("x"); });
+  drip.start_repeating(20ms);  // each of them well within the time
+  const Answer answer = next_answer(loop, client);
+  drip.stop();
+  CHECK(answer.status == 408);
+  CHECK(loop.until([&] { return client.ended(); }));
+}
+
 TEST_CASE("A refusal to HEAD has no body") {
   TestLoop loop;
   Door door(loop, Endpoint::tcp("127.0.0.1", 1), {}, closed_gate());

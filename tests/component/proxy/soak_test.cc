@@ -154,7 +154,8 @@ class Soak {
     CHECK(accepted > 20);
     CHECK(messages > 20);
     CHECK(door_.connections() == 0);
-    CHECK(door_.log_lines("tunnel ended").size() == ends);
+    CHECK(
+        loop_.until([&] { return door_.log_lines("tunnel ended").size() == ends; }));  // it is written later
     CHECK(door_.log_lines("a session ended by an internal error").empty());
     CHECK(loop_.sink.errors.empty());
   }

@@ -72,6 +72,7 @@ TEST_CASE("A malformed chunk is refused") {
       {"blank before the size", " 1\r\na\r\n0\r\n\r\n"},
       {"blank after the size", "1 \r\na\r\n0\r\n\r\n"},
       {"17 digits", "10000000000000000\r\na\r\n0\r\n\r\n"},
+      {"a size above 2^63-1", "8000000000000000\r\na\r\n0\r\n\r\n"},
       {"LF after the size", "1\na\r\n0\r\n\r\n"},
       {"CR after the size", "1\rXa\r\n0\r\n\r\n"},
       {"no CRLF after the data", "1\r\na0\r\n\r\n"},
@@ -89,6 +90,7 @@ TEST_CASE("A malformed chunk is refused") {
       {"Transfer-Encoding as a trailer", "0\r\nTransfer-Encoding: chunked\r\n\r\n"},
       {"Host as a trailer", "0\r\nhost: a\r\n\r\n"},
       {"Connection as a trailer", "0\r\nConnection: close\r\n\r\n"},
+      {"X-Forwarded-Port as a trailer", "0\r\nX-Forwarded_Port: 1\r\n\r\n"},
       {"X-Forwarded-For as a trailer", "0\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n"},
   };
   for (const auto& [what, body] : table) {

@@ -104,9 +104,15 @@ TEST_CASE("Host is the target's, the client's, or the backend's") {
 TEST_CASE("An untrusted client's word about forwarding is replaced") {
   CHECK(Forwarding{}(
             get("X-Forwarded-For: 10.0.0.1\r\nx-forwarded-for: 10.0.0.2\r\nX-Forwarded-Proto: https\r\n"
+                "X-Forwarded-Port: 1\r\nx_forwarded_prefix: /evil\r\nX-FORWARDED-Server: evil\r\n"
                 "X-Forwarded-Host: evil\r\nX_Forwarded_For: 10.0.0.3\r\nX-Forwarded_Host: evil\r\n"
                 "Forwarded: for=10.0.0.1\r\nVia: 1.0 front\r\n")) ==
         forwarded("Forwarded: for=10.0.0.1\r\nVia: 1.0 front\r\n"));
+  CHECK(Forwarding{}(get("X-Forwarded: 1\r\nX-Forwardedfor: 2\r\n")) ==
+        forwarded("X-Forwarded: 1\r\nX-Forwardedfor: 2\r\n"));
+  Forwarding trusted;
+  trusted.client.trusted = true;
+  CHECK(trusted(get("X-Forwarded-Port: 443\r\n")).find("X-Forwarded-Port: 443\r\n") != std::string::npos);
   Forwarding zone;
   zone.client.address = "fe80::1%eth0";
   CHECK(zone(get("")).find("X-Forwarded-For: fe80::1\r\n") != std::string::npos);

@@ -57,6 +57,7 @@ TEST_CASE("A request whose length can be read in two ways is refused") {
       {"CL negative", post("Content-Length: -4\r\n")},
       {"CL hex", post("Content-Length: 0x4\r\n")},
       {"CL with a blank inside", post("Content-Length: 4 4\r\n")},
+      {"CL above 2^63-1", post("Content-Length: 9223372036854775808\r\n")},
       {"CL empty", post("Content-Length: \r\n")},
       {"CL of 2^64", post("Content-Length: 18446744073709551616\r\n")},
       {"CL folded", post("Content-Length:\r\n 4\r\n", "abcd")},
@@ -264,6 +265,8 @@ TEST_CASE("Expect counts only in HTTP/1.1 and with a body") {
     return outcome.messages[0].head.find(", expect") != std::string::npos;
   };
   CHECK(expects(post("Expect: 100-Continue\r\nContent-Length: 1\r\n", "a")));
+  CHECK(expects(post("Expect: 100-continue\r\nExpect: other\r\nContent-Length: 1\r\n", "a")));
+  CHECK(expects(post("Expect: other, 100-continue\r\nContent-Length: 1\r\n", "a")));
   CHECK_FALSE(expects(post("Expect: 100-continue\r\n")));
   CHECK_FALSE(expects(post("Expect: other\r\nContent-Length: 1\r\n", "a")));
   CHECK_FALSE(expects("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\na"));
