@@ -44,8 +44,11 @@ def test_a_reset_at_byte_zero_never_reaches_the_server(rig):
     server = rig.scripted(echo)
     gate = rig.chaos(server.port)
     gate.inflict(chaos.reset())
-    with Raw.connect(gate.port) as client:
-        assert client.ends()
+    try:
+        with Raw.connect(gate.port) as client:
+            assert client.ends()
+    except ConnectionResetError:
+        pass  # it may come before the client has learned that it is connected
     assert server.connections == 0
 
 

@@ -62,7 +62,7 @@ def test_a_wrong_password_is_tried_ever_more_slowly(rig):
     times = [datetime.fromisoformat(moment.replace("Z", "+00:00")) for moment in moments]
     pauses = [(after - before).total_seconds() for before, after in zip(times, times[1:])]
     assert pauses == sorted(pauses)
-    assert pauses[-1] >= 0.8
+    assert pauses[-1] >= 0.6  # 0.8 less its jitter of a tenth, and less what the attempt before took longer
 
 
 def test_a_server_that_asks_for_kerberos_blocks_no_loop(rig):
