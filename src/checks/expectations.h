@@ -62,8 +62,8 @@ class JsonCondition {
   Condition condition_;
 };
 
-// The same on a header. One that comes several times is read as their list (RFC 9110 section 5.3); a number on
-// the right side compares with it as with a number, where it is one.
+// The same on a header. One that comes several times is read as their list (RFC 9110 section 5.3); a number
+// on the right side compares with it as with a number, where it is one.
 class HeaderCondition {
  public:
   using Headers = std::vector<std::pair<std::string, std::string>>;

@@ -44,7 +44,8 @@ std::string read_type(const Fields& fields, const std::vector<std::string>& type
 }
 
 bool has_tls(std::string_view type) {
-  return type == "grpc" || type == "http" || type == "mysql" || type == "websocket" || type == "redis" || type == "tcp";
+  return type == "grpc" || type == "http" || type == "mysql" || type == "websocket" || type == "redis" ||
+         type == "tcp";
 }
 
 TlsOptions read_tls(const Fields& tls) {
