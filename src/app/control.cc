@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "app/event_log.h"
 #include "app/version.h"
 #include "base/text.h"
 #include "checks/plan.h"
@@ -58,6 +59,7 @@ Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer&
       gate_timer_(loop, [this] { settle(); }),
       lag_timer_(loop, [this] { measure_lag(); }) {
   rename_metrics();
+  history_.set_checks(model_, Duration(0));
   metrics_.loops.emplace_back("control");
   for (int i = 0; i < settings.config.proxy.workers; ++i)
     metrics_.loops.emplace_back("data-" + std::to_string(i));
@@ -79,6 +81,8 @@ void Control::reload(const Settings& settings) {
   runner_.reload(checks::check_policies(settings.config), settings.planned);
   policies_ = std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies());
   rename_metrics();
+  history_.set_checks(model_, loop_.now() - started_);
+  on_event({.kind = health::EventKind::reload, .to = "applied"});
   settle();
 }
 
@@ -106,19 +110,32 @@ void Control::stop() {
 void Control::on_result(std::size_t check, const health::CheckResult& result, Duration latency) {
   probe::count_run(*std::next(metrics_.checks.begin(), static_cast<std::ptrdiff_t>(check)),
                    model_.policies()[check], result, latency);
+  if (result.verdict != health::Verdict::inconclusive) {
+    history_.add_run(check, latency, result.verdict == health::Verdict::fail);
+  }
   settle();
 }
 
 void Control::on_transition(const health::Transition& transition) {
-  log_check(transition.check, transition.from);
+  const auto& state = model_.states()[transition.check];
+  health::Event event;
+  event.kind = health::EventKind::check;
+  event.check = model_.policies()[transition.check].name;
+  event.from = health::to_string(transition.from);
+  event.to = health::to_string(transition.to);
+  event.error = state.error;
+  event.took = state.latency;
+  event.failures = state.failures;
+  on_event(std::move(event));
 }
 
 void Control::on_frozen(Duration gap) {
-  log_.warn("this process stood still; interrupted attempts are repeated", {{"seconds", to_seconds(gap)}});
+  on_event({.kind = health::EventKind::frozen, .took = gap});
   gate_.excuse(gap);
 }
 
 void Control::backend_refused(const std::string& why) {
+  on_event({.kind = health::EventKind::backend_refused, .message = why});
   runner_.backend_refused(why);
   settle();
   observer_.gate_view_changed(view_);  // the loop that told us has closed its own view ahead of ours
@@ -126,6 +143,7 @@ void Control::backend_refused(const std::string& why) {
 
 void Control::data_loops_stuck(std::string names) {
   stuck_loops_ = std::move(names);
+  on_event({.kind = health::EventKind::stuck, .message = stuck_loops_});
   publish();
 }
 
@@ -142,7 +160,7 @@ void Control::settle() {
   const GateState before = gate_.state();
   const bool timed_out_before = gate_.startup_timed_out();
   gate_.update(model_, loop_.now());
-  if (gate_.state() != before) log_gate(before);
+  if (gate_.state() != before) tell_gate(before);
   if (const auto deadline = gate_.next_deadline()) {
     gate_timer_.start(std::max(*deadline - loop_.now(), Duration(1ms)));
   } else {
@@ -150,6 +168,7 @@ void Control::settle() {
   }
   publish();
   const bool timed_out = gate_.startup_timed_out() && !timed_out_before;
+  if (timed_out) tell_startup_timeout();
   if (timed_out && gate_policy_.on_startup_timeout == health::StartupTimeoutPolicy::exit) {
     observer_.startup_timed_out_for_exit();
   }
@@ -183,11 +202,7 @@ proxy::GateView Control::make_view() const {
   view.state = gate_.state();
   view.drain = drain_;
   view.opened_before_drain = opened_before_drain_;
-  if (view.state != GateState::open) {
-    for (const auto index : health::Gate::waiting_for(model_, gate_.ever_opened())) {
-      view.waiting_for.push_back(model_.policies()[index].name);
-    }
-  }
+  if (view.state != GateState::open) view.waiting_for = waiting_names();
   for (const auto& policy : model_.policies()) {
     if (policy.affects.traffic && policy.type == "websocket") view.traffic_check = policy.name;
   }
@@ -198,43 +213,40 @@ proxy::GateView Control::make_view() const {
   return view;
 }
 
-void Control::log_gate(GateState before) const {
-  std::string waiting;
+std::vector<std::string> Control::waiting_names() const {
+  std::vector<std::string> names;
   for (const auto index : health::Gate::waiting_for(model_, gate_.ever_opened())) {
-    waiting += (waiting.empty() ? "" : " ") + model_.policies()[index].name;
+    names.push_back(model_.policies()[index].name);
   }
-  const auto level = gate_.state() == GateState::failed ? LogLevel::error : LogLevel::info;
-  const std::string message = "gate " + std::string(health::to_string(gate_.state()));
-  if (gate_.state() == GateState::open) {
-    log_.write(level, message,
-               {{"from", health::to_string(before)},
-                {"startup_seconds", to_seconds(gate_.opened_after().value_or(Duration(0)))}});
-  } else {
-    log_.write(level, message, {{"from", health::to_string(before)}, {"waiting_for", waiting}});
-  }
+  return names;
 }
 
-// A dependency's edges. The attempts between them are in /status and in the metrics.
-void Control::log_check(std::size_t check, health::CheckStatus from) const {
-  const auto& policy = model_.policies()[check];
-  const auto& state = model_.states()[check];
-  // The checks it needs have passed; its own first result is what matters.
-  if (state.status == health::CheckStatus::unknown) return;
-  const auto status = health::to_string(state.status);
-  const std::string message = "check " + policy.name + " " + std::string(status);
-  if (state.error && !state.passing()) {
-    log_.warn(message, {{"check", policy.name},
-                        {"from", health::to_string(from)},
-                        {"kind", health::to_string(state.error->kind)},
-                        {"error", state.error->message},
-                        {"failures", state.failures}});
+void Control::tell_gate(GateState before) {
+  health::Event event;
+  event.kind = health::EventKind::gate;
+  event.from = health::to_string(before);
+  event.to = health::to_string(gate_.state());
+  if (gate_.state() == GateState::open) {
+    event.took = gate_.opened_after();
   } else {
-    log_.info(message, {{"check", policy.name},
-                        {"from", health::to_string(from)},
-                        {"latency_ms", to_millis(state.latency.value_or(Duration(0)))},
-                        {"failures", state.failures},
-                        {"since_start_seconds", to_seconds(loop_.now() - started_)}});
+    event.waiting_for = waiting_names();
   }
+  on_event(std::move(event));
+}
+
+void Control::tell_startup_timeout() {
+  health::Event event;
+  event.kind = health::EventKind::startup_timeout;
+  event.waiting_for = waiting_names();
+  on_event(std::move(event));
+}
+
+void Control::on_event(health::Event event) {
+  event.wall = loop_.wall_now();
+  event.since_start = loop_.now() - started_;
+  log_event(log_, event);
+  history_.add(event);
+  observer_.on_event(event);
 }
 
 void Control::measure_lag() {

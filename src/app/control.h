@@ -2,7 +2,8 @@
 // concluded.
 //
 // Owns: the health model, the gate, the check runner and the probe server. Everything it concludes leaves as
-// an immutable snapshot (for probes) or gate view (for the data plane). Called from: the control loop only.
+// an immutable snapshot (for probes) or gate view (for the data plane). What happens passes through
+// on_event(), where the log, the history and the observer hang. Called from: the control loop only.
 #pragma once
 
 #include <functional>
@@ -16,6 +17,7 @@
 #include "checks/runner.h"
 #include "health/gate.h"
 #include "health/health_model.h"
+#include "health/history.h"
 #include "health/snapshot.h"
 #include "loop/http_client.h"
 #include "loop/listen_socket.h"
@@ -33,6 +35,8 @@ class Control final : private checks::RunnerObserver {
    public:
     virtual void gate_view_changed(std::shared_ptr<const proxy::GateView> view) = 0;
     virtual void startup_timed_out_for_exit() = 0;  // on_startup_timeout: exit
+    // After the log and the history. The model may be ahead of it; the event says what it was about.
+    virtual void on_event(const health::Event& event) { (void)event; }
 
    protected:
     ~Observer() = default;
@@ -56,6 +60,9 @@ class Control final : private checks::RunnerObserver {
   void data_loops_stuck(std::string names);
   void set_drain(proxy::DrainPhase phase);
 
+  // Something happened: here, or in a part that says so. Its time is filled in.
+  void on_event(health::Event event);
+
   metrics::ControlMetrics& metrics() { return metrics_; }
 
  private:
@@ -68,8 +75,9 @@ class Control final : private checks::RunnerObserver {
   void publish();
   std::shared_ptr<const health::Snapshot> snapshot() const;
   proxy::GateView make_view() const;
-  void log_gate(health::GateState before) const;
-  void log_check(std::size_t check, health::CheckStatus from) const;
+  std::vector<std::string> waiting_names() const;
+  void tell_gate(health::GateState before);
+  void tell_startup_timeout();
   void measure_lag();
 
   loop::Loop& loop_;
@@ -81,6 +89,7 @@ class Control final : private checks::RunnerObserver {
   health::GatePolicy gate_policy_;
   health::HealthModel model_;
   health::Gate gate_;
+  health::History history_;
   std::shared_ptr<const std::vector<health::CheckPolicy>> policies_;  // shared with every snapshot
   metrics::ControlMetrics metrics_;
   proxy::DrainPhase drain_ = proxy::DrainPhase::none;

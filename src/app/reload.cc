@@ -54,11 +54,12 @@ struct Reload::Reading {
 };
 
 Reload::Reload(loop::Loop& loop, const Settings& running, Log& log, metrics::ControlMetrics& metrics,
-               Apply apply)
+               Apply apply, Refused refused)
     : loop_(loop),
       log_(log),
       metrics_(metrics),
       apply_(std::move(apply)),
+      refused_(std::move(refused)),
       running_(running),
       wakeup_(loop, [this] { take(); }) {
   metrics_.configured = loop.wall_now();
@@ -108,6 +109,7 @@ void Reload::begin() {
   } catch (const std::exception& e) {
     log_.error("the configuration cannot be read now, the old one stays", {{"why", e.what()}});
     metrics_.reloads[metrics::ReloadResult::failure].add();
+    refused_(e.what());
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
@@ -144,6 +146,8 @@ void Reload::refuse(const Settings& next) {
   log_.error("configuration refused, the old one stays",
              {{"config", *running_.file}, {"mistakes", next.problems.size()}});
   metrics_.reloads[metrics::ReloadResult::failure].add();
+  const auto mistakes = next.problems.size();
+  refused_(std::to_string(mistakes) + (mistakes == 1 ? " mistake" : " mistakes") + ", see the log");
 }
 
 // Names only: values may be secrets.

@@ -21,9 +21,11 @@ namespace probegate::app {
 class Reload {
  public:
   using Apply = std::function<void(const Settings&)>;
+  using Refused = std::function<void(std::string why)>;
 
-  // `apply` puts settings without problems into force.
-  Reload(loop::Loop& loop, const Settings& running, Log& log, metrics::ControlMetrics& metrics, Apply apply);
+  // `apply` puts settings without problems into force; `refused` hears of those that never are.
+  Reload(loop::Loop& loop, const Settings& running, Log& log, metrics::ControlMetrics& metrics, Apply apply,
+         Refused refused);
   ~Reload();
   Reload(const Reload&) = delete;
   Reload& operator=(const Reload&) = delete;
@@ -44,6 +46,7 @@ class Reload {
   Log& log_;
   metrics::ControlMetrics& metrics_;
   const Apply apply_;
+  const Refused refused_;
   Settings running_;
   loop::Wakeup wakeup_;
   std::shared_ptr<Reading> reading_;  // shared with its thread, which outlives us when its file hangs

@@ -41,7 +41,12 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
           },
           started),
       data_plane_(loop, std::move(proxy_sockets), config_, control_.gate_view(), log, *this),
-      reload_(loop, settings, log, control_.metrics(), [this](const Settings& next) { apply(next); }),
+      reload_(
+          loop, settings, log, control_.metrics(), [this](const Settings& next) { apply(next); },
+          [this](std::string why) {
+            control_.on_event(
+                {.kind = health::EventKind::reload, .to = "refused", .message = std::move(why)});
+          }),
       drain_timer_(loop, [this] { advance_drain(); }) {
   log_settings(settings);
 }
@@ -113,14 +118,7 @@ void Sidecar::gate_view_changed(std::shared_ptr<const proxy::GateView> view) {
 
 void Sidecar::backend_refused(const std::string& why) { control_.backend_refused(why); }
 
-void Sidecar::data_loops_stuck(std::string names) {
-  if (names.empty()) {
-    log_.info("every data loop turns again");
-  } else {
-    log_.error("a data loop has not turned for 10 s, liveness fails", {{"loops", names}});
-  }
-  control_.data_loops_stuck(std::move(names));
-}
+void Sidecar::data_loops_stuck(std::string names) { control_.data_loops_stuck(std::move(names)); }
 
 void Sidecar::startup_timed_out_for_exit() {
   log_.error("gate.startup_timeout has passed, ending as gate.on_startup_timeout says");

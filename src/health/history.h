@@ -1,0 +1,61 @@
+// History: what happened lately, and how the start went. Pure data in bounded rings; time is passed in.
+//
+// Owns: the recent events, the start-up timeline and the recent latencies of every check. Invariant: none of
+// them grows with uptime. The timeline is about the start: once the gate has opened no step is added and none
+// goes, whatever a reload does. Called from: the control loop only.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "health/event.h"
+#include "health/health_model.h"
+
+namespace probegate::health {
+
+// One check's part of the start; times count from the start of the process.
+struct StartupStep {
+  std::string check;
+  std::optional<Duration> runnable = {};  // the checks it needs had passed
+  std::optional<Duration> passed = {};    // judged passing for the first time
+};
+
+// One conclusive run.
+struct Sample {
+  Duration latency;
+  bool failed;
+};
+
+class History {
+ public:
+  static constexpr std::size_t kEvents = 100;
+  static constexpr std::size_t kSamples = 60;  // per check
+
+  // The checks at the start, or of a new configuration; those whose names stay keep their past.
+  void set_checks(const HealthModel& model, Duration since_start);
+
+  // The newest event that it repeats is counted up instead of added again.
+  void add(const Event& event);
+  void add_run(std::size_t check, Duration latency, bool failed);
+
+  const std::deque<Event>& events() const { return events_; }  // the oldest first
+  const std::vector<StartupStep>& timeline() const { return timeline_; }
+  std::optional<Duration> opened_after() const { return opened_after_; }
+  const std::deque<Sample>& samples(std::size_t check) const { return runs_[check].samples; }
+
+ private:
+  struct Runs {
+    std::string check;
+    std::deque<Sample> samples;
+  };
+  void note_step(const Event& event);
+
+  std::deque<Event> events_;
+  std::vector<StartupStep> timeline_;
+  std::optional<Duration> opened_after_;
+  std::vector<Runs> runs_;  // in the order of the configuration
+};
+
+}  // namespace probegate::health
