@@ -113,7 +113,16 @@ void Control::on_result(std::size_t check, const health::CheckResult& result, Du
   if (result.verdict != health::Verdict::inconclusive) {
     history_.add_run(check, latency, result.verdict == health::Verdict::fail);
   }
+  tell_backend_seen(check, result);
   settle();
+}
+
+void Control::tell_backend_seen(std::size_t check, const health::CheckResult& result) {
+  const auto& policy = model_.policies()[check];
+  if (!policy.affects.traffic || policy.type != "websocket") return;
+  const bool reached = result.verdict == health::Verdict::pass || result.verdict == health::Verdict::warn;
+  const bool refused = result.error && result.error->kind == health::FailKind::connect;
+  if (reached || refused) observer_.backend_seen(reached);
 }
 
 void Control::on_transition(const health::Transition& transition) {

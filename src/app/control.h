@@ -37,6 +37,7 @@ class Control final : private checks::RunnerObserver {
     virtual void startup_timed_out_for_exit() = 0;  // on_startup_timeout: exit
     // After the log and the history. The model may be ahead of it; the event says what it was about.
     virtual void on_event(const health::Event& event) { (void)event; }
+    virtual void backend_seen(bool reached) = 0;  // by a check with `traffic`; false: it refuses connections
 
    protected:
     ~Observer() = default;
@@ -70,6 +71,7 @@ class Control final : private checks::RunnerObserver {
   void on_transition(const health::Transition& transition) override;
   void on_frozen(Duration gap) override;
 
+  void tell_backend_seen(std::size_t check, const health::CheckResult& result);
   void settle();
   void rename_metrics();
   void publish();

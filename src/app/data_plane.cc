@@ -74,6 +74,10 @@ void DataPlane::beat() {
   }
   ++beats_;
   for (const auto& loop : loops_) loop->beat(beats_, control_.now());
+  if (const auto restarts = limits_.backend().restarts(); restarts != restarts_told_) {
+    restarts_told_ = restarts;
+    observer_.backend_restarted(restarts);
+  }
   if (stuck == stuck_ || ended_told_) return;
   stuck_ = stuck;
   observer_.data_loops_stuck(std::move(stuck));

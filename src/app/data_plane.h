@@ -30,7 +30,8 @@ class DataPlane final : private proxy::DataLoop::Events {
   class Observer {
    public:
     virtual void backend_refused(const std::string& why) = 0;
-    virtual void data_loops_stuck(std::string names) = 0;  // changed; empty: all turn again
+    virtual void data_loops_stuck(std::string names) = 0;        // changed; empty: all turn again
+    virtual void backend_restarted(std::uint64_t restarts) = 0;  // so often by now
     virtual void data_loops_ended() = 0;  // all have, and the auth loop; join() will not wait
 
    protected:
@@ -52,6 +53,7 @@ class DataPlane final : private proxy::DataLoop::Events {
   std::vector<Endpoint> endpoints() const;
   std::vector<const metrics::DataLoopMetrics*> metrics() const;
   bool auth_breaker_open() { return auth_.breaker().open(); }
+  metrics::BackendWatch& backend() { return limits_.backend(); }
   void write_lag(metrics::ControlMetrics& control) const;
 
  private:
@@ -77,6 +79,7 @@ class DataPlane final : private proxy::DataLoop::Events {
   bool ended_told_ = false;
   std::string stuck_;
   std::uint64_t beats_ = 0;
+  std::uint64_t restarts_told_ = 0;
   loop::Wakeup mail_;
   loop::Timer beat_timer_;
 };

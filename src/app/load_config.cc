@@ -14,7 +14,6 @@ namespace {
 // ignored.
 std::vector<std::string> without_effect(const config::Config& config) {
   std::vector<std::string> keys;
-  if (config.state_file) keys.emplace_back("state_file");
   if (!config.alerts.empty()) keys.emplace_back("alerts");
   return keys;
 }

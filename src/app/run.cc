@@ -6,11 +6,14 @@
 #include "app/exit_code.h"
 #include "app/load_config.h"
 #include "app/sidecar.h"
+#include "app/state_file.h"
 #include "loop/descriptors.h"
 #include "loop/listen_socket.h"
 
 namespace probegate::app {
 namespace {
+
+constexpr Duration kStateFileTime = std::chrono::milliseconds(500);
 
 // What no narrower scope caught. The loop goes on: a monitor that dies of its own exception is what this
 // replaces.
@@ -51,6 +54,9 @@ int run(const RunOptions& options) {
   for (const auto* sockets : {&proxy_sockets, &probe_sockets}) {
     if (*sockets) continue;
     std::cerr << "probegate: " << sockets->error().message << "\n";
+    if (const auto& path = settings.config.state_file) {
+      StateFile::record_stillborn(*path, loop.wall_now(), kStateFileTime);
+    }
     return exit_code::kCannotListen;
   }
 

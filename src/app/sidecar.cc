@@ -18,6 +18,8 @@ using proxy::DrainPhase;
 
 constexpr Duration kLastWords = 500ms;  // for the log before an immediate end
 constexpr Duration kCutGrace = 1s;      // for the data loops to obey `cut`
+constexpr std::size_t kLoopStarts = 3;  // so many within kLoopWindow are announced
+constexpr Duration kLoopWindow = 10min;
 
 std::string join(const std::vector<Endpoint>& endpoints) {
   std::string text;
@@ -37,7 +39,8 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
           loop, settings, log, *this,
           [this](metrics::Exposition& out) {
             data_plane_.write_lag(control_.metrics());
-            metrics::write_traffic(out, data_plane_.metrics(), data_plane_.auth_breaker_open());
+            metrics::write_traffic(out, data_plane_.metrics(),
+                                   {data_plane_.auth_breaker_open(), data_plane_.backend().restarts()});
           },
           started),
       data_plane_(loop, std::move(proxy_sockets), config_, control_.gate_view(), log, *this),
@@ -49,6 +52,9 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
           }),
       drain_timer_(loop, [this] { advance_drain(); }) {
   log_settings(settings);
+  if (const auto& path = settings.config.state_file) {
+    state_file_.emplace(loop, *path, [this](const StateFile::Opening& opening) { starts_known(opening); });
+  }
 }
 
 int Sidecar::run() {
@@ -56,6 +62,7 @@ int Sidecar::run() {
   for (const auto& socket : probe_sockets_) {
     if (const auto listening = control_.listen(socket); !listening) {
       log_.error(listening.error().message);
+      if (state_file_) state_file_->end(health::end_cause::kCannotListen, kLastWords);
       return exit_code::kCannotListen;
     }
   }
@@ -65,6 +72,7 @@ int Sidecar::run() {
   loop_.run();
   control_.stop();
   data_plane_.join();
+  if (state_file_) state_file_->end(end_cause_, kLastWords);
   log_.info("ended", {{"exit_code", exit_code_}});
   return exit_code_;
 }
@@ -99,12 +107,42 @@ void Sidecar::apply(const Settings& settings) {
   control_.reload(settings);
 }
 
+// What the state file tells of the processes before this one.
+void Sidecar::starts_known(const StateFile::Opening& opening) {
+  const auto& record = opening.record;
+  control_.metrics().starts = record.starts;
+  control_.metrics().unclean_ends = record.unclean_ends;
+  if (!opening.problem.empty()) {
+    log_.warn("state file", {{"file", *config_->state_file}, {"why", opening.problem}});
+  }
+  const auto recent = record.within(kLoopWindow, loop_.wall_now());
+  const bool restart_loop = recent.size() >= kLoopStarts;
+  health::Event event{.kind = health::EventKind::start, .from = record.last_end()};
+  if (opening.unclean) event.message = "the process before this one was killed, crashed or ran out of memory";
+  if (restart_loop) {
+    event.message = "restart loop: " + std::to_string(recent.size()) + " starts within " +
+                    format_duration(kLoopWindow) + (event.message.empty() ? "" : "; " + event.message);
+  }
+  control_.on_event(std::move(event));
+  if (opening.unclean) {
+    log_.warn("the process before this one was killed, crashed or ran out of memory",
+              {{"end", record.last_end()}, {"unclean_ends", record.unclean_ends}});
+  }
+  if (restart_loop) {
+    std::string ends;
+    for (std::size_t i = 0; i + 1 < recent.size(); ++i) ends += (i == 0 ? "" : " ") + recent[i].end;
+    log_.warn("restart loop",
+              {{"starts", recent.size()}, {"within", format_duration(kLoopWindow)}, {"ends", ends}});
+  }
+  log_.info("start counted", {{"starts", record.starts}, {"last_end", record.last_end()}});
+}
+
 void Sidecar::prove_listening() {
   self_test_ =
       std::make_unique<SelfTest>(loop_, probe_sockets_.front().endpoint(), [this](std::string problem) {
         if (!problem.empty()) {
           log_.error("the probe port does not answer, so this process is of no use", {{"why", problem}});
-          end_now(exit_code::kCannotListen);
+          end_now(exit_code::kCannotListen, health::end_cause::kCannotListen);
         }
         std::vector<Endpoint> probes;
         for (const auto& socket : probe_sockets_) probes.push_back(socket.endpoint());
@@ -118,11 +156,25 @@ void Sidecar::gate_view_changed(std::shared_ptr<const proxy::GateView> view) {
 
 void Sidecar::backend_refused(const std::string& why) { control_.backend_refused(why); }
 
+void Sidecar::backend_seen(bool reached) {
+  if (reached) {
+    data_plane_.backend().reached();
+  } else {
+    data_plane_.backend().refused();
+  }
+}
+
+void Sidecar::backend_restarted(std::uint64_t restarts) {
+  log_.warn("the backend went away and came back", {{"backend_restarts", restarts}});
+  control_.on_event({.kind = health::EventKind::backend_restart});
+}
+
 void Sidecar::data_loops_stuck(std::string names) { control_.data_loops_stuck(std::move(names)); }
 
 void Sidecar::startup_timed_out_for_exit() {
   log_.error("gate.startup_timeout has passed, ending as gate.on_startup_timeout says");
   exit_code_ = exit_code::kFailed;
+  end_cause_ = health::end_cause::kStartupTimeout;
   drain_ = DrainPhase::ending;
   reload_.end();
   advance_drain();
@@ -131,7 +183,7 @@ void Sidecar::startup_timed_out_for_exit() {
 void Sidecar::on_signal(const char* name) {
   if (drain_ != DrainPhase::none) {
     log_.warn("second signal, ending at once", {{"signal", name}});
-    end_now(exit_code::kFailed);
+    end_now(exit_code::kFailed, health::end_cause::kSecondSignal);
   }
   log_.info("draining", {{"signal", name},
                          {"delay", format_duration(config_->drain.delay)},
@@ -143,6 +195,7 @@ void Sidecar::on_signal(const char* name) {
 void Sidecar::begin_drain() {
   drain_ = DrainPhase::lame_duck;
   reload_.end();
+  if (state_file_) state_file_->draining();
   control_.set_drain(drain_);
   if (config_->drain.delay > Duration::zero()) {
     drain_timer_.start(config_->drain.delay);
@@ -166,7 +219,9 @@ void Sidecar::advance_drain() {
       control_.set_drain(drain_);
       drain_timer_.start(kCutGrace);
       return;
-    case DrainPhase::cut: log_.error("a data loop did not end, leaving it behind"); end_now(exit_code_);
+    case DrainPhase::cut:
+      log_.error("a data loop did not end, leaving it behind");
+      end_now(exit_code_, health::end_cause::kStuckLoop);
   }
 }
 
@@ -177,7 +232,8 @@ void Sidecar::data_loops_ended() {
 }
 
 // Without destructors: a stuck thread must not be waited for.
-void Sidecar::end_now(int code) {
+void Sidecar::end_now(int code, std::string_view cause) {
+  if (state_file_) state_file_->end(cause, kLastWords);
   log_.flush(kLastWords);
   std::_Exit(code);
 }

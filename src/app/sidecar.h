@@ -7,6 +7,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "app/control.h"
@@ -14,6 +16,7 @@
 #include "app/load_config.h"
 #include "app/reload.h"
 #include "app/self_test.h"
+#include "app/state_file.h"
 #include "base/log.h"
 #include "loop/listen_socket.h"
 #include "loop/loop.h"
@@ -32,8 +35,10 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer {
  private:
   void gate_view_changed(std::shared_ptr<const proxy::GateView> view) override;
   void startup_timed_out_for_exit() override;
+  void backend_seen(bool reached) override;
   void backend_refused(const std::string& why) override;
   void data_loops_stuck(std::string names) override;
+  void backend_restarted(std::uint64_t restarts) override;
   void data_loops_ended() override;
 
   void watch_signals();
@@ -41,7 +46,8 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer {
   void on_signal(const char* name);
   void begin_drain();
   void advance_drain();
-  [[noreturn]] void end_now(int code);
+  void starts_known(const StateFile::Opening& opening);
+  [[noreturn]] void end_now(int code, std::string_view cause);
   void log_settings(const Settings& settings) const;
   void apply(const Settings& settings);
 
@@ -56,7 +62,9 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer {
   proxy::DrainPhase drain_ = proxy::DrainPhase::none;
   std::vector<std::unique_ptr<loop::Signal>> signals_;
   std::unique_ptr<SelfTest> self_test_;
+  std::optional<StateFile> state_file_;
   int exit_code_ = 0;
+  std::string_view end_cause_ = health::end_cause::kDrained;
 };
 
 }  // namespace probegate::app

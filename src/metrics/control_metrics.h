@@ -37,8 +37,10 @@ struct ControlMetrics {
   std::list<CheckMetrics> checks;  // in the order of the configuration
   std::deque<LoopMetrics> loops;
   PerLabel<ReloadResult, Counter> reloads;
-  WallTime configured{};                // when the configuration in force was read
-  std::optional<std::uint64_t> starts;  // across restarts; empty without a state file
+  WallTime configured{};  // when the configuration in force was read
+  // Across restarts; empty without a state file.
+  std::optional<std::uint64_t> starts;
+  std::optional<std::uint64_t> unclean_ends;
 };
 
 }  // namespace probegate::metrics

@@ -31,8 +31,6 @@ struct alignas(kCacheLine) DataLoopMetrics {
   PerLabel<AuthResult, Counter> auth_requests;
   Histogram auth_duration;                 // of questions that were really asked
   DurationCounter auth_prevented_seconds;  // waiting that the open breaker or the pre-check spared
-
-  Counter backend_restarts;  // the backend refused connections and then accepted them again
 };
 
 }  // namespace probegate::metrics

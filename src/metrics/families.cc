@@ -109,14 +109,14 @@ void write_auth(Exposition& out, const Sum& sum, bool breaker_open) {
 
 }  // namespace
 
-void write_traffic(Exposition& out, std::span<const DataLoopMetrics* const> loops, bool auth_breaker_open) {
+void write_traffic(Exposition& out, std::span<const DataLoopMetrics* const> loops, SharedTraffic shared) {
   const Sum sum(loops);
   write_requests(out, sum);
   write_tunnels(out, sum);
   write_hold(out, sum);
-  write_auth(out, sum, auth_breaker_open);
+  write_auth(out, sum, shared.auth_breaker_open);
   out.counter("probegate_backend_restarts", "Times the backend went away and came back.");
-  out.sample({}, sum.of(&DataLoopMetrics::backend_restarts));
+  out.sample({}, shared.backend_restarts);
 }
 
 void write_control(Exposition& out, const ControlMetrics& control) {
@@ -148,6 +148,9 @@ void write_control(Exposition& out, const ControlMetrics& control) {
   out.sample({}, to_seconds(control.configured.time_since_epoch()));
   out.counter("probegate_starts", "Starts of this process across restarts; needs a state file.");
   if (control.starts) out.sample({}, *control.starts);
+  out.counter("probegate_unclean_ends",
+              "Starts that found the process before them killed or crashed; needs a state file.");
+  if (control.unclean_ends) out.sample({}, *control.unclean_ends);
 }
 
 }  // namespace probegate::metrics

@@ -11,7 +11,12 @@
 namespace probegate::metrics {
 
 // What the data loops counted, added up. They share the breaker.
-void write_traffic(Exposition& out, std::span<const DataLoopMetrics* const> loops, bool auth_breaker_open);
+// What the loops share.
+struct SharedTraffic {
+  bool auth_breaker_open = false;
+  std::uint64_t backend_restarts = 0;
+};
+void write_traffic(Exposition& out, std::span<const DataLoopMetrics* const> loops, SharedTraffic shared);
 
 // Runs of the checks, lag of the loops, starts.
 void write_control(Exposition& out, const ControlMetrics& control);

@@ -56,6 +56,7 @@ class BackendPool::Connecting final : public BackendConnect,
 
   void on_connected(int status) override {
     if (status == 0) {
+      if (asked_ == pool_.generation_) pool_.environment_.share.backend().reached();
       const auto connected = std::move(connected_);  // may destroy this object
       connected(std::move(stream_));
       return;
@@ -117,6 +118,7 @@ class BackendPool::Connecting final : public BackendConnect,
     // Being out of descriptors, memory or local ports is our fault and says nothing about the backend.
     const bool own_fault =
         status == UV_EMFILE || status == UV_ENFILE || status == UV_ENOMEM || status == UV_EADDRNOTAVAIL;
+    if (!own_fault && asked_ == pool_.generation_) pool_.environment_.share.backend().refused();
     refused(loop::error_text(status), !own_fault);
   }
 
@@ -188,6 +190,7 @@ void BackendPool::give_back(loop::Stream stream, std::optional<int> keep_alive_s
 void BackendPool::close_idle() { idle_.clear(); }
 
 void BackendPool::backend_changed() {
+  environment_.share.backend().forget();
   ++generation_;
   idle_.clear();
   addresses_.clear();

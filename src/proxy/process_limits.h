@@ -1,6 +1,6 @@
 // ProcessLimits: what is promised for the whole process and not for each data loop: limits.connections,
 // hold.max, hold.per_second and the order of the hold, descriptors that traffic leaves to probes, and an even
-// share of new connections.
+// share of new connections; and what they all see of the backend.
 //
 // The loops share atomics and nothing else, touched per connection and per held request, never per message.
 // Fixed shares per loop would refuse clients at one loop while another has room. Metrics need none of this:
@@ -20,6 +20,7 @@
 #include <memory>
 
 #include "base/clock.h"
+#include "metrics/backend_watch.h"
 
 namespace probegate::proxy {
 
@@ -39,6 +40,8 @@ class ProcessLimits {
   std::uint64_t open() const { return connections_.load(std::memory_order_relaxed); }
   std::uint64_t held() const { return held_.load(std::memory_order_relaxed); }
 
+  metrics::BackendWatch& backend() { return backend_; }
+
  private:
   friend class LoopShare;
   static constexpr std::uint64_t kNobody = UINT64_MAX;
@@ -55,6 +58,7 @@ class ProcessLimits {
   std::atomic<std::uint64_t> held_{0};
   std::atomic<std::uint64_t> tickets_{0};
   std::atomic<std::int64_t> next_release_ns_{0};
+  metrics::BackendWatch backend_;
 };
 
 // One data loop's hands on them.
@@ -63,6 +67,7 @@ class LoopShare {
   LoopShare(ProcessLimits& all, std::size_t loop) : all_(&all), mine_(&all.per_loop_[loop]) {}
 
   const ProcessLimits& all() const { return *all_; }
+  metrics::BackendWatch& backend() { return all_->backend(); }
 
   std::uint64_t connection_opened();  // how many the whole process had before
   void connections_closed(std::uint64_t count);

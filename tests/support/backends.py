@@ -70,6 +70,10 @@ class Scripted:
             self._open.discard(accepted)
 
     def close(self):
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)  # or accept() would take one more connection
+        except OSError:
+            pass
         self._listener.close()
         for accepted in list(self._open):
             try:
@@ -113,9 +117,9 @@ class HttpBackend:
     /ws        WebSocket echo; `chat.v1` and `chat.v2` as subprotocols, permessage-deflate, `bye N` closes with code N
     """
 
-    def __init__(self, path=None, certificate=None):
+    def __init__(self, path=None, certificate=None, port=None):
         self.path = path
-        self.port = None if path else free_port()
+        self.port = None if path else port or free_port()
         self._tls = None
         if certificate:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -135,8 +139,10 @@ class HttpBackend:
 
     def close(self):
         self._released.set()
-        self._thread.run(self._runner.cleanup())
-        self._thread.close()
+        if self._runner:
+            self._thread.run(self._runner.cleanup())
+            self._thread.close()
+        self._runner = None
 
     async def _start(self):
         app = web.Application(client_max_size=2**30)

@@ -109,7 +109,7 @@ struct ProbeFixture {
             loop, {health::Details::full, "1.2.3"}, snapshot(health::GateState::starting),
             [this](metrics::Exposition& out) {
               const metrics::DataLoopMetrics* loops[] = {data_metrics.get()};
-              metrics::write_traffic(out, loops, false);
+              metrics::write_traffic(out, loops, {});
               metrics::write_control(out, control_metrics);
             },
             limits) {

@@ -39,7 +39,7 @@ std::string everything(Format format, bool with_samples) {
   }
   Exposition out(format);
   const std::array<const DataLoopMetrics*, 2> loops{first.get(), second.get()};
-  write_traffic(out, loops, with_samples);
+  write_traffic(out, loops, {with_samples, with_samples ? 3u : 0u});
   write_control(out, control);
   return std::move(out).finish();
 }
@@ -65,6 +65,7 @@ constexpr const char* kFamilies[] = {"check_duration_seconds",
                                      "auth_prevented_seconds_total",
                                      "backend_restarts_total",
                                      "starts_total",
+                                     "unclean_ends_total",
                                      "config_reloads_total",
                                      "config_last_reload_success_timestamp_seconds",
                                      "loop_lag_seconds"};

@@ -1,0 +1,122 @@
+#include "health/start_record.h"
+
+#include <algorithm>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+
+namespace probegate::health {
+namespace {
+
+constexpr std::uint64_t kVersion = 1;
+
+// As iso8601() writes it.
+std::optional<WallTime> parse_time(const std::string& text) {
+  std::tm utc{};
+  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &utc);
+  if (rest == nullptr || *rest != '.') return std::nullopt;
+  const auto millis = parse_decimal<int>(std::string_view(rest + 1).substr(0, 3));
+  if (!millis || std::string_view(rest + 4) != "Z") return std::nullopt;
+  return WallTime(std::chrono::seconds(::timegm(&utc)) + Millis(*millis));
+}
+
+bool is_cause(const std::string& word) {
+  constexpr std::size_t kLongest = 32;
+  return !word.empty() && word.size() <= kLongest &&
+         std::all_of(word.begin(), word.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
+}
+
+// These throw what the library throws, or std::runtime_error.
+
+std::uint64_t count_of(const nlohmann::json& json, const char* key) {
+  if (!json.at(key).is_number_unsigned()) throw std::runtime_error("a count is not one");
+  return json.at(key).get<std::uint64_t>();
+}
+
+Start start_of(const nlohmann::json& json) {
+  Start start;
+  const auto started = parse_time(json.at("started").get<std::string>());
+  if (!started) throw std::runtime_error("a time is not one");
+  start.started = *started;
+  if (!json.at("ended").is_null()) start.ended = parse_time(json.at("ended").get<std::string>());
+  start.end = json.at("end").get<std::string>();
+  if (!is_cause(start.end)) throw std::runtime_error("an end is not one");
+  return start;
+}
+
+}  // namespace
+
+bool StartRecord::begin(WallTime now) {
+  bool unclean = false;
+  for (auto& start : recent) {
+    unclean = start.end == end_cause::kRunning || start.end == end_cause::kDraining;
+    if (!unclean) continue;
+    start.end = start.end == end_cause::kRunning ? end_cause::kUnclean : end_cause::kKilledInDrain;
+    ++unclean_ends;
+  }
+  add(now, end_cause::kRunning);
+  return unclean;
+}
+
+void StartRecord::begin_stillborn(WallTime now) {
+  add(now, end_cause::kCannotListen);
+  recent.back().ended = now;
+}
+
+void StartRecord::set_end(std::string_view cause, std::optional<WallTime> now) {
+  recent.back().end = cause;
+  recent.back().ended = now;
+}
+
+std::string StartRecord::last_end() const { return recent.size() < 2 ? "" : recent[recent.size() - 2].end; }
+
+std::vector<Start> StartRecord::within(Duration window, WallTime now) const {
+  std::vector<Start> found;
+  for (const auto& start : recent) {
+    if (start.started <= now && now - start.started <= window) found.push_back(start);
+  }
+  return found;
+}
+
+void StartRecord::add(WallTime now, std::string_view end) {
+  ++starts;
+  if (recent.size() >= kMostRecent) {
+    recent.erase(recent.begin(), recent.end() - static_cast<std::ptrdiff_t>(kMostRecent - 1));
+  }
+  recent.push_back({now, {}, std::string(end)});
+}
+
+std::string to_json(const StartRecord& record) {
+  auto recent = nlohmann::ordered_json::array();
+  for (const auto& start : record.recent) {
+    auto ended =
+        start.ended ? nlohmann::ordered_json(iso8601(*start.ended)) : nlohmann::ordered_json(nullptr);
+    recent.push_back({{"started", iso8601(start.started)}, {"ended", std::move(ended)}, {"end", start.end}});
+  }
+  const nlohmann::ordered_json json{{"version", kVersion},
+                                    {"starts", record.starts},
+                                    {"unclean_ends", record.unclean_ends},
+                                    {"state", record.recent.empty() ? "" : record.recent.back().end},
+                                    {"last_end", record.last_end()},
+                                    {"recent", std::move(recent)}};
+  return json.dump(1) + "\n";
+}
+
+Result<StartRecord> parse_start_record(std::string_view text) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    if (const auto version = count_of(json, "version"); version != kVersion) {
+      return failure("it is of version " + std::to_string(version) + ", not " + std::to_string(kVersion));
+    }
+    StartRecord record;
+    record.starts = count_of(json, "starts");
+    record.unclean_ends = count_of(json, "unclean_ends");
+    for (const auto& start : json.at("recent")) record.recent.push_back(start_of(start));
+    return record;
+  } catch (const std::exception&) {
+    return failure("it is not a state file");
+  }
+}
+
+}  // namespace probegate::health

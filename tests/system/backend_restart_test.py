@@ -1,0 +1,65 @@
+"""A backend that went away and came back is counted, by what its connections show (CONTRACT section 9)."""
+
+import pytest
+
+from support import metrics
+from support.ports import free_port
+from support.waiting import wait_for, wait_until
+
+
+def answering(connection):
+    while True:
+        connection.read_head()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+def restarts(sidecar):
+    return metrics.parse(sidecar.metrics())["probegate_backend_restarts_total"].value()
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_the_door_alone_sees_a_restart_and_counts_it_once(rig, workers):
+    """No check looks: refused connections between accepted ones are evidence enough, whichever data loop had them."""
+    backend = rig.scripted(answering)
+    sidecar = rig.probegate(f"""
+proxy: {{backend: "{backend.url}", workers: {workers}, timeouts: {{connect: 100ms}}}}
+""").start()
+    for restart in (1, 2):
+        assert sidecar.request("/").status == 200
+        backend.close()
+        wait_for(lambda: sidecar.request("/").status, lambda status: status == 502, "the backend to be gone")
+        assert {sidecar.request("/").status for _ in range(8)} == {502}
+        assert restarts(sidecar) == restart - 1
+        backend = rig.scripted(answering, port=backend.port)
+        assert {sidecar.request("/").status for _ in range(8)} == {200}
+        assert restarts(sidecar) == restart
+    told = "the backend went away and came back"
+    wait_until(lambda: [line for line in sidecar.logs() if line["message"] == told], "the log to tell it")
+    assert [line for line in sidecar.logs() if line["message"] == told][-1]["severity"] == "WARNING"
+
+
+def test_the_traffic_check_sees_a_restart_that_no_client_met(rig):
+    backend = rig.http_backend()
+    sidecar = rig.probegate(f"""
+proxy: {{backend: "{backend.url}"}}
+checks: {{websocket: {{type: websocket, url: /ws, interval: 50ms, startup_interval: 50ms, fall: 1}}}}
+""").start()
+    sidecar.wait_for_gate("open")
+    backend.close()
+    sidecar.wait_for_gate("closed")
+    assert restarts(sidecar) == 0
+    rig.http_backend(port=backend.port)
+    sidecar.wait_for_gate("open")
+    wait_for(lambda: restarts(sidecar), lambda count: count == 1, "the restart to be counted")
+
+
+def test_a_backend_that_was_never_there_and_one_that_answers_errors_have_not_restarted(rig):
+    port = free_port()
+    sidecar = rig.probegate(f"""
+proxy: {{backend: "http://127.0.0.1:{port}", timeouts: {{connect: 100ms}}}}
+""").start()
+    assert sidecar.request("/").status == 502
+    rig.http_backend(port=port)
+    assert sidecar.request("/status/500").status == 500
+    assert sidecar.request("/mirror").status == 200
+    assert restarts(sidecar) == 0
