@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using health::GateState;
 
-constexpr Duration kLagPeriod = 1s;
+constexpr Duration kBeat = 1s;
 
 health::GatePolicy make_gate_policy(const config::GateOptions& options) {
   using OnTimeout = config::GateOptions::OnTimeout;
@@ -36,8 +36,8 @@ health::Details details_of(const config::Probes& probes) {
 
 }  // namespace
 
-Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer& observer,
-                 WriteTraffic write_traffic, TimePoint started)
+Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer& observer, Traffic traffic,
+                 TimePoint started)
     : loop_(loop),
       log_(log),
       observer_(observer),
@@ -48,16 +48,14 @@ Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer&
       model_(checks::check_policies(settings.config), started, loop.wall_now()),
       gate_(gate_policy_, started),
       policies_(std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies())),
+      traffic_(std::move(traffic)),
+      traffic_window_(started),
       auth_precheck_(settings.config.auth ? settings.config.auth->precheck : std::nullopt),
       view_(std::make_shared<const proxy::GateView>(make_view())),
-      probes_(loop, {details_of(settings.config.probes), kVersion}, snapshot(),
-              [this, write_traffic = std::move(write_traffic)](metrics::Exposition& out) {
-                metrics::write_control(out, metrics_);
-                write_traffic(out);
-              }),
+      probes_(loop, {details_of(settings.config.probes), kVersion}, snapshot(), *this),
       runner_({loop, resolver_, http_}, model_, settings.planned, *this, std::random_device{}()),
       gate_timer_(loop, [this] { settle(); }),
-      lag_timer_(loop, [this] { measure_lag(); }) {
+      beat_timer_(loop, [this] { beat(); }) {
   rename_metrics();
   history_.set_checks(model_, Duration(0));
   metrics_.loops.emplace_back("control");
@@ -66,8 +64,8 @@ Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer&
 }
 
 void Control::start() {
-  lag_due_ = loop_.now() + kLagPeriod;
-  lag_timer_.start(kLagPeriod);
+  beat_due_ = loop_.now() + kBeat;
+  beat_timer_.start(kBeat);
   runner_.start();
   settle();
 }
@@ -104,7 +102,7 @@ void Control::rename_metrics() {
 void Control::stop() {
   runner_.stop();
   gate_timer_.stop();
-  lag_timer_.stop();
+  beat_timer_.stop();
 }
 
 void Control::on_result(std::size_t check, const health::CheckResult& result, Duration latency) {
@@ -258,11 +256,25 @@ void Control::on_event(health::Event event) {
   observer_.on_event(event);
 }
 
-void Control::measure_lag() {
+void Control::write_metrics(metrics::Exposition& out) const {
+  metrics::write_control(out, metrics_);
+  traffic_.write(out);
+}
+
+probe::TrafficReport Control::traffic() const {
+  const metrics::Traffic total = traffic_.sum_up();
+  return {total, traffic_window_.last_minute(loop_.now(), total), traffic_window_.refusals()};
+}
+
+void Control::beat() {
   const TimePoint now = loop_.now();
-  metrics_.loops.front().set_lag(std::max(now - lag_due_, Duration(0)));
-  lag_due_ = now + kLagPeriod;
-  lag_timer_.start(kLagPeriod);
+  metrics_.loops.front().set_lag(std::max(now - beat_due_, Duration(0)));
+  if (now >= look_due_) {
+    traffic_window_.look(now, loop_.wall_now(), traffic_.sum_up());
+    look_due_ = now + metrics::TrafficWindow::kStep;
+  }
+  beat_due_ = now + kBeat;
+  beat_timer_.start(kBeat);
 }
 
 }  // namespace probegate::app

@@ -29,7 +29,7 @@
 
 namespace probegate::app {
 
-class Control final : private checks::RunnerObserver {
+class Control final : private checks::RunnerObserver, private probe::Source {
  public:
   class Observer {
    public:
@@ -43,11 +43,14 @@ class Control final : private checks::RunnerObserver {
     ~Observer() = default;
   };
 
-  // Writes the metric families that are not ours to know: traffic.
-  using WriteTraffic = std::function<void(metrics::Exposition&)>;
+  // What is not ours to know.
+  struct Traffic {
+    std::function<void(metrics::Exposition&)> write;  // the metric families
+    std::function<metrics::Traffic()> sum_up;
+  };
 
-  Control(loop::Loop& loop, const Settings& settings, Log& log, Observer& observer,
-          WriteTraffic write_traffic, TimePoint started);
+  Control(loop::Loop& loop, const Settings& settings, Log& log, Observer& observer, Traffic traffic,
+          TimePoint started);
 
   Result<void> listen(const loop::ListenSocket& socket) { return probes_.listen(socket); }
   void start();  // the checks
@@ -71,6 +74,11 @@ class Control final : private checks::RunnerObserver {
   void on_transition(const health::Transition& transition) override;
   void on_frozen(Duration gap) override;
 
+  void write_metrics(metrics::Exposition& out) const override;
+  const health::History& history() const override { return history_; }
+  probe::TrafficReport traffic() const override;
+  std::optional<TimePoint> next_run(std::size_t check) const override { return runner_.next_run(check); }
+
   void tell_backend_seen(std::size_t check, const health::CheckResult& result);
   void settle();
   void rename_metrics();
@@ -80,7 +88,7 @@ class Control final : private checks::RunnerObserver {
   std::vector<std::string> waiting_names() const;
   void tell_gate(health::GateState before);
   void tell_startup_timeout();
-  void measure_lag();
+  void beat();
 
   loop::Loop& loop_;
   Log& log_;
@@ -94,6 +102,8 @@ class Control final : private checks::RunnerObserver {
   health::History history_;
   std::shared_ptr<const std::vector<health::CheckPolicy>> policies_;  // shared with every snapshot
   metrics::ControlMetrics metrics_;
+  const Traffic traffic_;
+  metrics::TrafficWindow traffic_window_;
   proxy::DrainPhase drain_ = proxy::DrainPhase::none;
   bool opened_before_drain_ = false;
   std::string stuck_loops_;
@@ -102,8 +112,9 @@ class Control final : private checks::RunnerObserver {
   probe::ProbeServer probes_;
   checks::Runner runner_;
   loop::Timer gate_timer_;
-  loop::Timer lag_timer_;
-  TimePoint lag_due_{};
+  loop::Timer beat_timer_;
+  TimePoint beat_due_{};
+  TimePoint look_due_{};
 };
 
 }  // namespace probegate::app

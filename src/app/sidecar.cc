@@ -35,14 +35,14 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
       log_(log),
       config_(std::make_shared<const config::Config>(settings.config)),
       probe_sockets_(std::move(probe_sockets)),
-      control_(
-          loop, settings, log, *this,
-          [this](metrics::Exposition& out) {
-            data_plane_.write_lag(control_.metrics());
-            metrics::write_traffic(out, data_plane_.metrics(),
-                                   {data_plane_.auth_breaker_open(), data_plane_.backend().restarts()});
-          },
-          started),
+      control_(loop, settings, log, *this,
+               {[this](metrics::Exposition& out) {
+                  data_plane_.write_lag(control_.metrics());
+                  metrics::write_traffic(out, data_plane_.metrics(),
+                                         {data_plane_.auth_breaker_open(), data_plane_.backend().restarts()});
+                },
+                [this] { return metrics::sum_up(data_plane_.metrics()); }},
+               started),
       data_plane_(loop, std::move(proxy_sockets), config_, control_.gate_view(), log, *this),
       reload_(
           loop, settings, log, control_.metrics(), [this](const Settings& next) { apply(next); },

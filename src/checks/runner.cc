@@ -339,6 +339,11 @@ void Runner::beat() {
   context_.loop.take_longest_hold();
 }
 
+std::optional<TimePoint> Runner::next_run(std::size_t check) const {
+  const Job& job = *jobs_[check];
+  return job.due.active() ? std::optional(job.next) : std::nullopt;
+}
+
 bool Runner::in_flight() const {
   return std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->in_flight; });
 }

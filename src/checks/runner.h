@@ -65,6 +65,9 @@ class Runner {
   // failing now and asked again within their startup_interval.
   void backend_refused(std::string_view message);
 
+  // When its next attempt begins; empty while one is under way or it waits for others.
+  std::optional<TimePoint> next_run(std::size_t check) const;
+
   // Reports that came twice or too late, all checks together.
   std::uint64_t ignored_reports() const { return ignored_reports_; }
 

@@ -2,27 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "health/json_parts.h"
 
 namespace probegate::health {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-// Error messages carry what a dependency sent, which need not be UTF-8.
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-double three_decimals(double value) { return std::round(value * 1000) / 1000; }
-
-Json millis_json(const std::optional<Duration>& d) {
-  return d ? Json(three_decimals(to_millis(*d))) : Json();
-}
-Json seconds_json(const std::optional<Duration>& d) {
-  return d ? Json(three_decimals(to_seconds(*d))) : Json();
-}
 Json time_json(const std::optional<WallTime>& time) { return time ? Json(iso8601(*time)) : Json(); }
 
 Json affects_json(const Affects& affects) {
@@ -37,15 +23,6 @@ Json names_json(const std::vector<std::size_t>& indices, const std::vector<Check
   Json names = Json::array();
   for (const std::size_t index : indices) names.push_back(policies[index].name);
   return names;
-}
-
-Json error_json(const std::optional<CheckError>& error, Details details) {
-  if (!error) return nullptr;
-  Json json{{"kind", to_string(error->kind)}};
-  if (details == Details::full) json["message"] = error->message;
-  if (!error->sqlstate.empty()) json["sqlstate"] = error->sqlstate;
-  if (details == Details::full && !error->missing.empty()) json["missing"] = error->missing;
-  return json;
 }
 
 Json check_json(const CheckState& state, const std::vector<CheckPolicy>& policies, std::size_t index,
@@ -110,12 +87,15 @@ std::string uptime_text(Duration uptime) {
   return {text, end};
 }
 
-SplicedBody readiness_json(const Snapshot& snapshot, Document document, Details details) {
+SplicedBody readiness_json(const Snapshot& snapshot, Document document, Details details,
+                           std::span<const std::string_view> without) {
   const std::vector<CheckPolicy>& policies = *snapshot.policies;
   std::string passing;
   Json checks = Json::object();
   for (std::size_t i = 0; i < policies.size(); ++i) {
-    passing += "," + dump(policies[i].name) + (snapshot.checks[i].passing() ? ":true" : ":false");
+    if (std::find(without.begin(), without.end(), policies[i].name) == without.end()) {
+      passing += "," + dump(policies[i].name) + (snapshot.checks[i].passing() ? ":true" : ":false");
+    }
     checks[policies[i].name] = check_json(snapshot.checks[i], policies, i, details);
   }
   SplicedBody body;

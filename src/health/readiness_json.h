@@ -4,6 +4,7 @@
 // they are spliced in per request, and a probe costs no serialization.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -40,7 +41,9 @@ struct SplicedBody {
 // "3.214": seconds with three decimals, as it stands in the gap. Negative is shown as zero.
 std::string uptime_text(Duration uptime);
 
-SplicedBody readiness_json(const Snapshot& snapshot, Document document, Details details);
+// `without`: names for which there is no boolean at the top.
+SplicedBody readiness_json(const Snapshot& snapshot, Document document, Details details,
+                           std::span<const std::string_view> without = {});
 
 // The shape of draft-inadarei-api-health-check (application/health+json). It has no clock of its own, so no
 // gaps.

@@ -1,5 +1,6 @@
 #include "probe/probe_answers.h"
 
+#include <algorithm>
 #include <charconv>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 #include "probe/accept.h"
 #include "probe/health_metrics.h"
 #include "probe/process_metrics.h"
+#include "probe/status_json.h"
 #include "probe/status_page.h"
 
 namespace probegate::probe {
@@ -17,11 +19,6 @@ constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kDraft = "application/health+json";
 constexpr std::string_view kAllow = "Allow: GET, HEAD\r\n";
 constexpr std::string_view kRetryAfter = "Retry-After: 1\r\n";  // probes are cheap, and a start takes seconds
-// A status page runs nothing and loads nothing, whatever ends up in an error text.
-constexpr std::string_view kPageFields =
-    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
-    "X-Content-Type-Options: nosniff\r\n";
-
 std::string_view reason(int status) {
   switch (status) {
     case 200: return "OK";
@@ -53,11 +50,8 @@ std::string error_body(std::string_view error, std::string_view detail) {
 }  // namespace
 
 ProbeAnswers::ProbeAnswers(const Clock& clock, ProbeOptions options,
-                           std::shared_ptr<const health::Snapshot> first, WriteMetrics write_metrics)
-    : clock_(clock),
-      options_(std::move(options)),
-      snapshot_(std::move(first)),
-      write_metrics_(std::move(write_metrics)) {}
+                           std::shared_ptr<const health::Snapshot> first, const Source& source)
+    : clock_(clock), options_(std::move(options)), snapshot_(std::move(first)), source_(source) {}
 
 void ProbeAnswers::publish(std::shared_ptr<const health::Snapshot> snapshot) {
   snapshot_ = std::move(snapshot);
@@ -71,35 +65,49 @@ void ProbeAnswers::set_details(health::Details details) {
   draft_ = {};
 }
 
-void ProbeAnswers::answer(const ProbeRequest& request, std::string& out) {
+ProbeAnswers::Reply ProbeAnswers::answer(const ProbeRequest& request, std::string& out) {
   struct Route {
     std::string_view path;
     Page page;
   };
   static constexpr Route kRoutes[] = {
-      {"/health/ready", Page::readiness}, {"/readyz", Page::readiness}, {"/health", Page::liveness},
-      {"/health/live", Page::liveness},   {"/livez", Page::liveness},   {"/healthz", Page::liveness},
-      {"/health/startup", Page::startup}, {"/startup", Page::startup},  {"/status", Page::status},
+      {"/health/ready", Page::readiness},
+      {"/readyz", Page::readiness},
+      {"/health", Page::liveness},
+      {"/health/live", Page::liveness},
+      {"/livez", Page::liveness},
+      {"/healthz", Page::liveness},
+      {"/health/startup", Page::startup},
+      {"/startup", Page::startup},
+      {"/status", Page::status},
+      {"/metrics", Page::metrics},
+      {"/", Page::html},
+      {"/events", Page::events},
   };
   const std::string_view path = request.path.substr(0, request.path.find('?'));
-  const Route* route = nullptr;
-  for (const Route& candidate : kRoutes) {
-    if (candidate.path == path) route = &candidate;
-  }
-  if (route == nullptr && path != "/metrics" && path != "/") {
+  const auto* route = std::find_if(std::begin(kRoutes), std::end(kRoutes),
+                                   [&](const Route& candidate) { return candidate.path == path; });
+  if (route == std::end(kRoutes)) {
     answer_text(404, kJson, {}, request,
                 error_body("not found",
                            "there are /health/startup, /health/ready, /health/live, /status and /metrics"),
                 out);
-  } else if (request.method != "GET" && request.method != "HEAD") {
-    answer_text(405, kJson, kAllow, request, error_body("method not allowed", "only GET and HEAD are"), out);
-  } else if (route != nullptr) {
-    answer_page(route->page, request, out);
-  } else if (path == "/metrics") {
-    answer_metrics(request, out);
-  } else {
-    answer_html(request, out);
+    return Reply::complete;
   }
+  if (request.method != "GET" && request.method != "HEAD") {
+    answer_text(405, kJson, kAllow, request, error_body("method not allowed", "only GET and HEAD are"), out);
+    return Reply::complete;
+  }
+  switch (route->page) {
+    case Page::startup:
+    case Page::readiness:
+    case Page::liveness: answer_document(route->page, request, out); break;
+    case Page::status: answer_status(request, out); break;
+    case Page::metrics: answer_metrics(request, out); break;
+    case Page::html: answer_html(request, out); break;
+    case Page::events: return answer_events(request, out);
+  }
+  return Reply::complete;
 }
 
 void ProbeAnswers::refuse(int status, std::string_view detail, std::string& out) {
@@ -108,7 +116,7 @@ void ProbeAnswers::refuse(int status, std::string_view detail, std::string& out)
   answer_text(status, kJson, {}, request, error_body("bad request", detail), out);
 }
 
-void ProbeAnswers::answer_page(Page page, const ProbeRequest& request, std::string& out) {
+void ProbeAnswers::answer_document(Page page, const ProbeRequest& request, std::string& out) {
   const bool draft = !request.accept.empty() && prefers(request.accept, kDraft, {}, kJson);
   const Rendered& ready = rendered(page, draft);
   const bool with_body = request.method != "HEAD";
@@ -131,7 +139,7 @@ const ProbeAnswers::Rendered& ProbeAnswers::rendered(Page page, bool draft) {
   const Document document = page == Page::startup    ? Document::startup
                             : page == Page::liveness ? Document::liveness
                                                      : Document::readiness;
-  const bool ok = page == Page::status || judge(document, *snapshot_).ok;
+  const bool ok = judge(document, *snapshot_).ok;
   slot.emplace();
   slot->head = begin_head(ok ? 200 : 503, draft ? kDraft : kJson,
                           ok ? "Vary: Accept\r\n" : "Vary: Accept\r\n" + std::string(kRetryAfter));
@@ -143,20 +151,56 @@ const ProbeAnswers::Rendered& ProbeAnswers::rendered(Page page, bool draft) {
   return *slot;
 }
 
+void ProbeAnswers::answer_status(const ProbeRequest& request, std::string& out) {
+  const bool draft = prefers(request.accept, kDraft, {}, kJson);
+  const std::string body =
+      draft ? health_json(*snapshot_, health::Document::readiness, options_.details, options_.version)
+            : status_json(*snapshot_, source_, options_.details, options_.version, clock_.now(),
+                          clock_.wall_now());
+  answer_text(200, draft ? kDraft : kJson, "Vary: Accept\r\n", request, body, out);
+}
+
+// Until the client leaves, or we do.
+ProbeAnswers::Reply ProbeAnswers::answer_events(const ProbeRequest& request, std::string& out) {
+  if (!request.may_follow && request.method == "GET") {
+    answer_text(503, kJson, kRetryAfter, request,
+                error_body("too many viewers", "/ and /status show the same to everybody"), out);
+    return Reply::complete;
+  }
+  out += "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nDate: ";
+  out.append(date(clock_.wall_now())).append("\r\nConnection: close\r\n\r\n");
+  return request.method == "GET" ? Reply::stream : Reply::last;
+}
+
+void ProbeAnswers::append_event(std::string& out) {
+  const std::string fragment = status_fragment(view());
+  std::string_view rest = fragment;
+  while (!rest.empty()) {
+    const auto line = rest.substr(0, rest.find('\n'));
+    out.append("data: ").append(line).append("\n");
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+  }
+  out += '\n';
+}
+
 void ProbeAnswers::answer_metrics(const ProbeRequest& request, std::string& out) {
   const bool open = prefers(request.accept, "application/openmetrics-text", "1.0.0", "text/plain");
   const auto format = open ? metrics::Format::openmetrics : metrics::Format::prometheus_text;
   metrics::Exposition exposition(format);
   write_health(exposition, *snapshot_, options_.version);
-  write_metrics_(exposition);
+  source_.write_metrics(exposition);
   write_process(exposition);
   answer_text(200, content_type(format), "Vary: Accept\r\n", request, std::move(exposition).finish(), out);
 }
 
 void ProbeAnswers::answer_html(const ProbeRequest& request, std::string& out) {
-  const std::string page =
-      status_page(*snapshot_, options_.details, options_.version, clock_.now(), clock_.wall_now());
-  answer_text(200, "text/html; charset=utf-8", kPageFields, request, page, out);
+  const std::string fields = "Content-Security-Policy: " + std::string(page_security_policy()) +
+                             "\r\nX-Content-Type-Options: nosniff\r\n";
+  answer_text(200, "text/html; charset=utf-8", fields, request, status_page(view()), out);
+}
+
+StatusView ProbeAnswers::view() const {
+  return {*snapshot_, source_, options_.details, options_.version, clock_.now(), clock_.wall_now()};
 }
 
 void ProbeAnswers::answer_text(int status, std::string_view type, std::string_view extra_fields,

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <array>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,7 +14,8 @@
 #include "base/clock.h"
 #include "health/readiness_json.h"
 #include "health/snapshot.h"
-#include "metrics/exposition.h"
+#include "probe/source.h"
+#include "probe/status_page.h"
 
 namespace probegate::probe {
 
@@ -24,7 +24,8 @@ struct ProbeRequest {
   std::string_view path;  // origin-form, with its query
   std::string_view accept;
   int minor = 1;
-  bool keep_alive = true;  // whether the connection stays open after this answer
+  bool keep_alive = true;   // whether the connection stays open after this answer
+  bool may_follow = false;  // whether it may become a viewer's
 };
 
 struct ProbeOptions {
@@ -32,26 +33,30 @@ struct ProbeOptions {
   std::string version;
 };
 
-// Writes the families that are not in the snapshot; called once per scrape.
-using WriteMetrics = std::function<void(metrics::Exposition&)>;
-
 class ProbeAnswers {
  public:
-  // `clock` outlives this. The snapshot is shared by the control loop, the data loops and us; it is never
-  // null.
+  // `clock` and `source` outlive this. The snapshot is shared by the control loop, the data loops and us; it
+  // is never null.
   ProbeAnswers(const Clock& clock, ProbeOptions options, std::shared_ptr<const health::Snapshot> first,
-               WriteMetrics write_metrics);
+               const Source& source);
 
   void publish(std::shared_ptr<const health::Snapshot> snapshot);
   void set_details(health::Details details);
 
   // Appends the answer to `out`.
-  void answer(const ProbeRequest& request, std::string& out);
+  enum class Reply {
+    complete,
+    last,
+    stream
+  };  // `last`: the connection closes; `stream`: it is a viewer's now
+  Reply answer(const ProbeRequest& request, std::string& out);
+  // Appends the state as one server-sent event, for a viewer.
+  void append_event(std::string& out);
   // Appends the answer to what is no request; it closes the connection.
   void refuse(int status, std::string_view detail, std::string& out);
 
  private:
-  enum class Page { startup, readiness, liveness, status };
+  enum class Page { startup, readiness, liveness, status, metrics, html, events };
 
   // An answer up to the value of Content-Length, and its body.
   struct Rendered {
@@ -59,21 +64,24 @@ class ProbeAnswers {
     health::SplicedBody body;
     std::string fixed;  // application/health+json: no gaps, and `body` is empty
   };
-  using Cache = std::array<std::optional<Rendered>, 4>;
+  using Cache = std::array<std::optional<Rendered>, 3>;  // of the first three pages
 
-  void answer_page(Page page, const ProbeRequest& request, std::string& out);
+  void answer_document(Page page, const ProbeRequest& request, std::string& out);
   const Rendered& rendered(Page page, bool draft);
   void answer_metrics(const ProbeRequest& request, std::string& out);
+  void answer_status(const ProbeRequest& request, std::string& out);
+  Reply answer_events(const ProbeRequest& request, std::string& out);
   void answer_html(const ProbeRequest& request, std::string& out);
   void answer_text(int status, std::string_view type, std::string_view extra_fields,
                    const ProbeRequest& request, std::string_view body, std::string& out);
+  StatusView view() const;
   void end_head(std::size_t content_length, const ProbeRequest& request, std::string& out);
   std::string_view date(WallTime wall);
 
   const Clock& clock_;
   ProbeOptions options_;
   std::shared_ptr<const health::Snapshot> snapshot_;
-  const WriteMetrics write_metrics_;
+  const Source& source_;
   Cache json_;
   Cache draft_;
   std::string date_;  // of date_second_

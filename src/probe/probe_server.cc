@@ -22,49 +22,65 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
     stream_.read_start();
   }
 
+  ~Session() {
+    if (state_ == State::viewing) --server_.viewers_;
+  }
+
+  bool viewing() const { return state_ == State::viewing; }
+
+  // To a viewer; one that has not taken the event before misses this one, and is cut when it takes none.
+  void feed(const std::string& event) {
+    if (stream_.busy()) return;
+    server_.touched(*this);
+    if (!stream_.write(event)) return server_.finished(*this);
+    if (stream_.busy()) deadline_.arm(server_.limits_.answer_timeout);
+  }
+
   Sessions::iterator self() const { return self_; }
   std::uint64_t used_at_ms() const { return used_at_ms_; }
   void used_now() { used_at_ms_ = server_.loop_.turn_ms(); }
 
  private:
+  using Reply = ProbeAnswers::Reply;
   enum class State {
     reading,    // requests
+    viewing,    // of /events: is fed, and discards input
     lingering,  // the last answer is out: discards input, so that a RST does not overtake the answer
   };
 
   void on_data(std::span<const char> bytes) override {
-    if (state_ == State::lingering) return;
+    if (state_ != State::reading) return;
     std::string& out = server_.scratch_;
     out.clear();
     const bool was_idle = parser_.idle();
-    const bool more_requests = answer_all(bytes, out);
+    const Reply reply = answer_all(bytes, out);
     if (out.empty()) {
       if (was_idle && !parser_.idle()) deadline_.arm(server_.limits_.head_timeout);
       return;
     }
     server_.touched(*this);
-    send(out, more_requests);
+    send(out, reply);
   }
 
-  // Answers every complete request in `bytes`. False when this was the last one of the connection.
-  bool answer_all(std::span<const char> bytes, std::string& out) {
+  // Answers every complete request in `bytes`; says what becomes of the connection.
+  Reply answer_all(std::span<const char> bytes, std::string& out) {
     using Event = proto::HttpParser::Event;
     for (;;) {
       switch (parser_.feed(bytes)) {
-        case Event::more: return true;
+        case Event::more: return Reply::complete;
         case Event::head:
-          if (!answer(parser_.request(), out)) return false;
+          if (const Reply reply = answer(parser_.request(), out); reply != Reply::complete) return reply;
           break;
         case Event::body: break;  // cannot come: a request with a body is the last one
         case Event::done: parser_.next_message(); break;
         case Event::error:
           server_.answers_.refuse(parser_.error().status, parser_.error().detail, out);
-          return false;
+          return Reply::last;
       }
     }
   }
 
-  bool answer(const proto::RequestHead& head, std::string& out) {
+  Reply answer(const proto::RequestHead& head, std::string& out) {
     ProbeRequest request;
     request.method = head.method;
     request.path = head.path;
@@ -72,19 +88,29 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
     request.minor = head.minor;
     request.keep_alive =
         head.keep_alive && head.body == proto::BodyKind::none && out.size() < server_.limits_.answer_bytes;
-    server_.answers_.answer(request, out);
-    return request.keep_alive;
+    request.may_follow = server_.viewers_ < server_.limits_.viewers;
+    const Reply reply = server_.answers_.answer(request, out);
+    return request.keep_alive || reply == Reply::stream ? reply : Reply::last;
   }
 
-  void send(const std::string& out, bool more_requests) {
+  void send(const std::string& out, Reply reply) {
     if (!stream_.write(out)) return server_.finished(*this);
-    if (!more_requests) return linger();
+    if (reply == Reply::last) return linger();
+    if (reply == Reply::stream) return begin_viewing();
     if (stream_.busy()) {
       stream_.read_stop();
       deadline_.arm(server_.limits_.answer_timeout);
     } else {
       wait_for_request();
     }
+  }
+
+  void begin_viewing() {
+    state_ = State::viewing;
+    ++server_.viewers_;
+    deadline_.disarm();
+    if (stream_.busy()) deadline_.arm(server_.limits_.answer_timeout);
+    server_.feed_soon(Duration(0));
   }
 
   void wait_for_request() {
@@ -99,7 +125,9 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   }
 
   void on_drained() override {
-    if (state_ == State::reading && !peer_ended_) {
+    if (state_ == State::viewing) {
+      deadline_.disarm();
+    } else if (state_ == State::reading && !peer_ended_) {
       stream_.read_start();
       wait_for_request();
     } else if (peer_ended_) {
@@ -112,7 +140,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   void on_end() override {
     peer_ended_ = true;
     stream_.read_stop();
-    if (!stream_.busy()) server_.finished(*this);
+    if (!stream_.busy() || viewing()) server_.finished(*this);
   }
 
   void on_lost(int) override { server_.finished(*this); }
@@ -122,7 +150,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
     if (!slow_head) return server_.finished(*this);
     server_.scratch_.clear();
     server_.answers_.refuse(408, "the head of the request took too long", server_.scratch_);
-    send(server_.scratch_, false);
+    send(server_.scratch_, Reply::last);
   }
 
   ProbeServer& server_;
@@ -136,12 +164,13 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
 };
 
 ProbeServer::ProbeServer(loop::Loop& loop, ProbeOptions options,
-                         std::shared_ptr<const health::Snapshot> first, WriteMetrics write_metrics,
+                         std::shared_ptr<const health::Snapshot> first, const Source& source,
                          ProbeLimits limits)
     : loop_(loop),
       limits_(limits),
-      answers_(loop, std::move(options), std::move(first), std::move(write_metrics)),
-      deadlines_(loop) {}
+      answers_(loop, std::move(options), std::move(first), source),
+      deadlines_(loop),
+      feed_timer_(loop, [this] { feed_viewers(); }) {}
 
 ProbeServer::~ProbeServer() = default;
 
@@ -151,6 +180,30 @@ Result<void> ProbeServer::listen(const loop::ListenSocket& socket) {
   listeners_.emplace_back(loop_, *descriptor, socket.endpoint().is_unix(),
                           [this](loop::Stream stream) { accepted(std::move(stream)); });
   return {};
+}
+
+void ProbeServer::publish(std::shared_ptr<const health::Snapshot> snapshot) {
+  answers_.publish(std::move(snapshot));
+  if (viewers_ > 0) feed_soon(limits_.view_change);
+}
+
+void ProbeServer::feed_soon(Duration delay) {
+  if (feeding_soon_) return;
+  feeding_soon_ = true;
+  feed_timer_.start(delay);
+}
+
+void ProbeServer::feed_viewers() {
+  feeding_soon_ = false;
+  if (viewers_ == 0) return;
+  scratch_.clear();
+  answers_.append_event(scratch_);
+  std::vector<Session*> viewers;  // feeding one moves or ends it
+  for (Session& session : sessions_) {
+    if (session.viewing()) viewers.push_back(&session);
+  }
+  for (Session* viewer : viewers) viewer->feed(scratch_);
+  if (viewers_ > 0) feed_timer_.start(limits_.view_period);
 }
 
 void ProbeServer::accepted(loop::Stream stream) {

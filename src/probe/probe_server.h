@@ -3,7 +3,8 @@
 //
 // Owns: its listeners and their connections. Invariant: a probe costs one read and one write, and nobody can
 // lock the orchestrator out: heads, answers and idleness have deadlines, and when too many connections are
-// open the one that was useful longest ago goes. Called from: the control loop only.
+// open the one that was useful longest ago goes. Viewers of /events are few, get no event while they have not
+// taken the last one, and cost nothing when there are none. Called from: the control loop only.
 #pragma once
 
 #include <list>
@@ -29,20 +30,24 @@ struct ProbeLimits {
   Duration idle_timeout = std::chrono::seconds(90);    // longer than a usual scrape interval
   Duration linger = std::chrono::seconds(1);
   std::size_t head_bytes = 16 * 1024;
+  std::size_t viewers = 8;  // of /events
+  Duration view_period = std::chrono::seconds(1);
+  Duration view_change = std::chrono::milliseconds(200);  // after something was published
   std::size_t answer_bytes = 64 * 1024;  // of pipelined answers to one read; the connection closes after that
 };
 
 class ProbeServer {
  public:
-  // `loop` outlives this. `first` is what probes see until publish().
+  // `loop` and `source` outlive this. `first` is what probes see until publish().
   ProbeServer(loop::Loop& loop, ProbeOptions options, std::shared_ptr<const health::Snapshot> first,
-              WriteMetrics write_metrics, ProbeLimits limits = {});
+              const Source& source, ProbeLimits limits = {});
   ~ProbeServer();
 
   Result<void> listen(const loop::ListenSocket& socket);
-  void publish(std::shared_ptr<const health::Snapshot> snapshot) { answers_.publish(std::move(snapshot)); }
+  void publish(std::shared_ptr<const health::Snapshot> snapshot);
   void set_details(health::Details details) { answers_.set_details(details); }
   std::size_t connections() const { return sessions_.size(); }
+  std::size_t viewers() const { return viewers_; }
 
  private:
   class Session;
@@ -52,12 +57,17 @@ class ProbeServer {
   void make_room();
   void touched(Session& session);   // useful just now: goes to the back
   void finished(Session& session);  // destroys it
+  void feed_soon(Duration delay);
+  void feed_viewers();
 
   loop::Loop& loop_;
   const ProbeLimits limits_;
   ProbeAnswers answers_;
   std::string scratch_;  // the answers to one read; kept for its memory
   loop::DeadlineWheel deadlines_;
+  loop::Timer feed_timer_;  // runs while there are viewers
+  bool feeding_soon_ = false;
+  std::size_t viewers_ = 0;
   Sessions sessions_;  // the one useful longest ago first
   std::vector<loop::Listener> listeners_;
 };

@@ -1,40 +1,44 @@
 #include "probe/status_page.h"
 
-#include <chrono>
-#include <cstdio>
+#include <algorithm>
 
 #include "base/text.h"
+#include "probe/page_assets.h"
+#include "probe/page_parts.h"
 
 namespace probegate::probe {
 namespace {
 
-constexpr std::string_view kStyle = R"(
-:root { color-scheme: light dark; --good: #1a7f37; --warn: #9a6700; --bad: #cf222e; --dim: #6e7781; --line: #d0d7de; }
-@media (prefers-color-scheme: dark) {
-  :root { --good: #3fb950; --warn: #d29922; --bad: #f85149; --dim: #8b949e; --line: #30363d; }
-}
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid var(--line); padding: .4rem .8rem .4rem 0; text-align: left; vertical-align: top; }
-th { color: var(--dim); font-weight: normal; }
-td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
-.good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); } .dim { color: var(--dim); }
-.wide { overflow-x: auto; }
-)";
+using health::CheckStatus;
+using health::Event;
+using health::EventKind;
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
-    }
+constexpr std::size_t kEventsShown = 30;
+
+std::string_view tone(CheckStatus status) {
+  switch (status) {
+    case CheckStatus::pass: return "good";
+    case CheckStatus::warn: return "warn";
+    case CheckStatus::fail: return "bad";
+    case CheckStatus::waiting:
+    case CheckStatus::unknown: return "dim";
   }
-  return out;
+  return "dim";
+}
+
+// Events carry words.
+std::string_view tone(std::string_view word) {
+  for (const std::string_view good : {"pass", "open", "applied"}) {
+    if (word == good) return "good";
+  }
+  for (const std::string_view bad : {"fail", "failed", "closed", "refused"}) {
+    if (word == bad) return "bad";
+  }
+  return word == "warn" || word == "draining" ? "warn" : "dim";
+}
+
+std::string tag(std::string_view css_class, std::string_view text) {
+  return "<strong class=\"tag " + std::string(css_class) + "\">" + escaped(text) + "</strong>";
 }
 
 std::string cell(std::string_view html, std::string_view css_class = {}) {
@@ -42,31 +46,21 @@ std::string cell(std::string_view html, std::string_view css_class = {}) {
   return out.append(html).append("</td>");
 }
 
-std::string colored(std::string_view css_class, std::string_view text) {
-  return "<strong class=\"" + std::string(css_class) + "\">" + escaped(text) + "</strong>";
+std::string table(std::string_view caption, std::initializer_list<std::string_view> columns,
+                  const std::string& rows) {
+  std::string out = "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"" +
+                    std::string(caption) + "\"><table>\n<caption>" + std::string(caption) +
+                    "</caption>\n<thead><tr>";
+  for (const auto column : columns) out.append("<th scope=\"col\">").append(column).append("</th>");
+  return out + "</tr></thead>\n<tbody>\n" + rows + "</tbody></table></div>\n";
 }
 
-std::string_view color_of(health::CheckStatus status) {
-  switch (status) {
-    case health::CheckStatus::pass: return "good";
-    case health::CheckStatus::warn: return "warn";
-    case health::CheckStatus::fail: return "bad";
-    case health::CheckStatus::waiting:
-    case health::CheckStatus::unknown: return "dim";
-  }
-  return "dim";
-}
-
-// "12 s ago": a difference of wall times, which may be negative after the clock was set; then it is now.
-std::string ago(WallTime then, WallTime wall) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(wall - then).count();
-  if (seconds < 1) return "now";
-  return format_duration(std::chrono::seconds(seconds)) + " ago";
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+std::string error_text(const health::CheckError& error, health::Details details) {
+  std::string text(to_string(error.kind));
+  if (!error.sqlstate.empty()) text += " (SQLSTATE " + error.sqlstate + ")";
+  if (details == health::Details::summary) return text;
+  text += ": " + error.message;
+  if (!error.missing.empty()) text += " (missing: " + joined(error.missing) + ")";
   return text;
 }
 
@@ -78,73 +72,181 @@ std::string affects_text(const health::Affects& affects) {
   return words.empty() ? "reported only" : joined(words);
 }
 
-std::string why_text(const health::CheckState& state, const std::vector<health::CheckPolicy>& policies,
-                     health::Details details) {
-  if (state.status == health::CheckStatus::waiting) {
+const std::string& name(const StatusView& view, std::size_t check) {
+  return (*view.snapshot.policies)[check].name;
+}
+
+// What is wrong with the check now, or else what was wrong with it last.
+std::string why(const StatusView& view, std::size_t check) {
+  const health::CheckState& state = view.snapshot.checks[check];
+  if (state.status == CheckStatus::waiting) {
     std::vector<std::string> names;
-    for (const std::size_t need : state.waiting_for) names.push_back(policies[need].name);
-    return "waits for " + joined(names);
+    for (const std::size_t need : state.waiting_for) names.push_back(name(view, need));
+    return "waits for " + escaped(joined(names));
   }
-  if (!state.error) return {};
-  std::string text(to_string(state.error->kind));
-  if (!state.error->sqlstate.empty()) text += " (SQLSTATE " + state.error->sqlstate + ")";
-  if (details == health::Details::full) {
-    text += ": " + state.error->message;
-    if (!state.error->missing.empty()) text += " (missing: " + joined(state.error->missing) + ")";
+  if (state.error) return escaped(error_text(*state.error, view.details));
+  const auto& events = view.source.history().events();
+  const auto last = std::find_if(events.rbegin(), events.rend(), [&](const Event& event) {
+    return event.kind == EventKind::check && event.check == name(view, check) && event.error;
+  });
+  if (last == events.rend()) return {};
+  return "<span class=\"dim\">last: " + escaped(error_text(*last->error, view.details)) + ", " +
+         ago(last->wall, view.wall) + "</span>";
+}
+
+std::string headline(const StatusView& view) {
+  const health::Judgement judgement = judge(health::Document::readiness, view.snapshot);
+  const bool draining = view.snapshot.gate == health::GateState::draining;
+  std::string out = "<section id=\"state\" class=\"";
+  out.append(judgement.ok ? "good" : draining ? "warn" : "bad").append("\" data-title=\"");
+  out.append(judgement.word).append("\">\n<h1>").append(judgement.word).append("</h1>\n");
+  out += "<p id=\"summary\" role=\"status\">The gate is <strong>";
+  out.append(to_string(view.snapshot.gate)).append("</strong>");
+  if (!view.snapshot.waiting_for.empty()) {
+    out += ", waiting for <strong>" + escaped(joined(view.snapshot.waiting_names())) + "</strong>";
   }
+  out += ".";
+  if (!view.snapshot.stuck_loops.empty()) out += " Stuck: " + escaped(view.snapshot.stuck_loops) + ".";
+  out += "</p>\n";
+  if (view.snapshot.waiting_for.empty()) return out + "</section>\n";
+
+  out += "<ul id=\"causes\">\n";
+  for (const std::size_t check : view.snapshot.waiting_for) {
+    const auto& error = view.snapshot.checks[check].error;
+    out += "<li><strong>" + escaped(name(view, check)) + "</strong>: " +
+           (error ? escaped(error_text(*error, view.details)) : std::string("no answer yet")) + "</li>\n";
+  }
+  return out + "</ul>\n</section>\n";
+}
+
+std::string figures(const StatusView& view, const TrafficReport& traffic) {
+  std::string out = "<dl id=\"figures\">\n";
+  const auto figure = [&](std::string_view what, const std::string& value) {
+    out.append("<div><dt>").append(what).append("</dt><dd>").append(value).append("</dd></div>\n");
+  };
+  figure("tunnels", std::to_string(traffic.total.tunnels));
+  figure("messages a minute", std::to_string(traffic.minute.messages));
+  figure("requests a minute", std::to_string(traffic.minute.requests));
+  figure("refused a minute", std::to_string(traffic.minute.refused));
+  figure("held", std::to_string(traffic.total.held));
+  figure("first open after", view.snapshot.startup ? seconds_text(*view.snapshot.startup) : "not yet");
+  figure("up for", seconds_text(view.now - view.snapshot.started));
+  return out + "</dl>\n";
+}
+
+std::string check_table(const StatusView& view) {
+  std::string rows;
+  for (std::size_t i = 0; i < view.snapshot.checks.size(); ++i) {
+    const health::CheckState& state = view.snapshot.checks[i];
+    const auto& policy = (*view.snapshot.policies)[i];
+    const auto next = view.source.next_run(i);
+    const bool waits = state.status == CheckStatus::waiting;
+    rows += "<tr><th scope=\"row\">" + escaped(policy.name) + " <span class=\"dim\">" + escaped(policy.type) +
+            "</span></th>";
+    rows += cell(tag(tone(state.status), to_string(state.status)));
+    rows += cell(why(view, i), "why");
+    rows += cell(affects_text(policy.affects));
+    rows +=
+        cell((state.latency ? millis_text(*state.latency) : "") + sparkline(view.source.history().samples(i)),
+             "number");
+    rows += cell(ago(state.since, view.wall), "number");
+    rows += cell(state.last_run ? ago(*state.last_run, view.wall) : "never", "number");
+    rows += cell(next    ? "in " + seconds_text(*next - view.now)
+                 : waits ? "when it need not wait"
+                         : "under way",
+                 "number");
+    rows += cell(std::to_string(state.runs) + " / " + std::to_string(state.failures), "number") + "</tr>\n";
+  }
+  if (rows.empty()) rows = "<tr><td colspan=\"9\" class=\"dim\">no checks are configured</td></tr>\n";
+  return table(
+      "Checks",
+      {"Check", "Status", "Why", "Affects", "Latency", "Since", "Last run", "Next run", "Runs / failed"},
+      rows);
+}
+
+std::string timeline_table(const StatusView& view) {
+  const health::History& history = view.source.history();
+  const Duration up = view.now - view.snapshot.started;
+  // After the opening what still has not passed, a reported check say, runs out of the picture.
+  const Duration whole = history.opened_after() ? *history.opened_after() * 5 / 4 : up;
+  std::string rows;
+  for (const auto& step : history.timeline()) {
+    rows += "<tr><th scope=\"row\">" + escaped(step.check) + "</th>";
+    rows += cell(step.runnable ? seconds_text(*step.runnable) : "waits", "number");
+    rows += cell(step.passed ? seconds_text(*step.passed) : "not yet", "number");
+    rows += cell(step.passed && step.runnable ? seconds_text(*step.passed - *step.runnable) : "", "number");
+    const Duration end = step.passed.value_or(up);
+    rows += cell(waterfall_bar({step.runnable.value_or(end), end, whole, step.passed.has_value(),
+                                history.opened_after()}),
+                 "fall") +
+            "</tr>\n";
+  }
+  if (history.opened_after()) {
+    rows += "<tr><th scope=\"row\">gate opened</th><td></td>" +
+            cell(seconds_text(*history.opened_after()), "number") + "<td></td><td></td></tr>\n";
+  }
+  return table("Start-up", {"Step", "Could run at", "Passed at", "Took", "Timeline"}, rows);
+}
+
+std::string refusals_table(const TrafficReport& traffic, WallTime wall) {
+  std::string rows;
+  for (std::size_t i = 0; i < metrics::label_count<metrics::Reason>; ++i) {
+    const auto reason = static_cast<metrics::Reason>(i);
+    if (traffic.total.refused[reason] == 0) continue;
+    const auto last = std::find_if(traffic.refusals.rbegin(), traffic.refusals.rend(),
+                                   [&](const metrics::Refusals& some) { return some.reason == reason; });
+    rows += "<tr><th scope=\"row\">" + std::string(metrics::to_string(reason)) + "</th>";
+    rows += cell(std::to_string(traffic.total.refused[reason]), "number");
+    rows += cell(last == traffic.refusals.rend() ? "" : ago(last->wall, wall), "number") + "</tr>\n";
+  }
+  if (rows.empty()) rows = "<tr><td colspan=\"3\" class=\"dim\">nothing has been refused</td></tr>\n";
+  return table("Refusals by reason", {"Reason", "Count", "Last"}, rows);
+}
+
+std::string event_text(const Event& event, health::Details details) {
+  std::string text = event.check.empty() ? "" : "<strong>" + escaped(event.check) + "</strong> ";
+  if (!event.from.empty()) text += escaped(event.from) + " → ";
+  if (!event.to.empty()) text += tag(tone(event.to), event.to);
+  if (!event.waiting_for.empty()) text += " waiting for " + escaped(joined(event.waiting_for));
+  if (event.error) text += " " + escaped(error_text(*event.error, details));
+  if (event.kind == EventKind::stuck && event.message.empty()) text += "every data loop turns again";
+  if (details == health::Details::full) text += " " + escaped(event.message);
+  if (event.took && event.kind == EventKind::frozen) text += "for " + seconds_text(*event.took);
+  if (event.count > 1) text += " (" + std::to_string(event.count) + " times)";
   return text;
 }
 
-std::string latency_text(const std::optional<Duration>& latency) {
-  if (!latency) return {};
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f ms", to_millis(*latency));
-  return text;
-}
-
-std::string check_row(const health::Snapshot& snapshot, std::size_t index, health::Details details,
-                      WallTime wall) {
-  const auto& policies = *snapshot.policies;
-  const health::CheckState& state = snapshot.checks[index];
-  std::string row = "<tr>";
-  row += cell(escaped(policies[index].name) + " <span class=\"dim\">" + escaped(policies[index].type) +
-              "</span>");
-  row += cell(colored(color_of(state.status), to_string(state.status)));
-  row += cell(escaped(why_text(state, policies, details)));
-  row += cell(escaped(affects_text(policies[index].affects)));
-  row += cell(latency_text(state.latency), "number");
-  row += cell(ago(state.since, wall), "number");
-  row += cell(state.last_run ? ago(*state.last_run, wall) : "never", "number");
-  row += cell(std::to_string(state.runs), "number");
-  row += cell(std::to_string(state.failures), "number");
-  return row + "</tr>\n";
+std::string events_table(const StatusView& view) {
+  const auto& events = view.source.history().events();
+  std::string rows;
+  std::size_t shown = 0;
+  for (auto event = events.rbegin(); event != events.rend() && shown < kEventsShown; ++event, ++shown) {
+    std::string kind(to_string(event->kind));
+    std::replace(kind.begin(), kind.end(), '_', ' ');
+    rows += "<tr>" +
+            cell("<time datetime=\"" + iso8601(event->wall) + "\">" + ago(event->wall, view.wall) + "</time>",
+                 "number");
+    rows += cell(kind) + cell(event_text(*event, view.details), "why") + "</tr>\n";
+  }
+  if (rows.empty()) rows = "<tr><td colspan=\"3\" class=\"dim\">nothing yet</td></tr>\n";
+  return table("Recent events", {"When", "What", "How"}, rows);
 }
 
 }  // namespace
 
-std::string status_page(const health::Snapshot& snapshot, health::Details details, std::string_view version,
-                        TimePoint now, WallTime wall) {
-  const health::Judgement judgement = judge(health::Document::readiness, snapshot);
-  std::string page = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">";
-  page +=
-      "<meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"2\">";
-  page += "<title>probegate: " + std::string(judgement.word) + "</title><style>";
-  page.append(kStyle).append("</style></head><body>\n");
-  page += "<h1>" + colored(judgement.ok ? "good" : "bad", judgement.word) + "</h1>\n<p>The gate is <strong>";
-  page.append(to_string(snapshot.gate)).append("</strong>");
-  if (!snapshot.waiting_for.empty()) {
-    page += ", waiting for <strong>" + escaped(joined(snapshot.waiting_names())) + "</strong>";
-  }
-  page += ". Up for " + health::uptime_text(now - snapshot.started) + " s";
-  if (snapshot.startup) page += ", first open after " + health::uptime_text(*snapshot.startup) + " s";
-  if (!snapshot.stuck_loops.empty()) page += ". " + colored("bad", "Stuck: " + snapshot.stuck_loops);
-  page += ".</p>\n<div class=\"wide\"><table>\n<tr><th>Check</th><th>Status</th><th>Why</th><th>Affects</th>";
-  page += "<th>Latency</th><th>Since</th><th>Last run</th><th>Runs</th><th>Failures</th></tr>\n";
-  for (std::size_t i = 0; i < snapshot.checks.size(); ++i) page += check_row(snapshot, i, details, wall);
-  page += "</table></div>\n<p class=\"dim\">probegate " + escaped(version) + ", " + iso8601(wall);
-  page +=
-      ". The same as JSON: <a href=\"/status\">/status</a>, numbers: <a href=\"/metrics\">/metrics</a></p>\n";
-  return page + "</body></html>\n";
+std::string status_fragment(const StatusView& view) {
+  const TrafficReport traffic = view.source.traffic();
+  return headline(view) + figures(view, traffic) + check_table(view) + timeline_table(view) +
+         "<div id=\"lately\">\n" + events_table(view) + refusals_table(traffic, view.wall) +
+         "</div>\n<p class=\"dim\">probegate " + escaped(view.version) + ", " + iso8601(view.wall) + "</p>\n";
 }
+
+std::string status_page(const StatusView& view) {
+  std::string page(page::kBeforeTitle);
+  page.append(judge(health::Document::readiness, view.snapshot).word).append(page::kBeforeMain);
+  return page.append(status_fragment(view)).append(page::kAfterMain);
+}
+
+std::string_view page_security_policy() { return page::kSecurityPolicy; }
 
 }  // namespace probegate::probe

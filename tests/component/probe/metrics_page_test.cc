@@ -83,10 +83,10 @@ TEST_CASE("promtool finds nothing to complain about") {
     return;
   }
   ProbeFixture f;
-  f.control_metrics.checks.emplace_back("database").duration.observe(2ms);
-  f.control_metrics.loops.emplace_back("control").set_lag(1ms);
-  f.data_metrics->requests.add(200);
-  f.data_metrics->request_duration.observe(2ms);
+  f.source.control.checks.emplace_back("database").duration.observe(2ms);
+  f.source.control.loops.emplace_back("control").set_lag(1ms);
+  f.source.data->requests.add(200);
+  f.source.data->request_duration.observe(2ms);
   const std::string page = f.get("/metrics").body;
   std::FILE* promtool = ::popen("promtool check metrics >&2", "w");
   REQUIRE(promtool != nullptr);

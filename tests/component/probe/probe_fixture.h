@@ -102,27 +102,51 @@ inline bool take_answer(std::string& text, Answer& answer, bool head_only = fals
   return true;
 }
 
+// What a control loop would know beyond the snapshot.
+struct KnownSource final : Source {
+  void write_metrics(metrics::Exposition& out) const override {
+    const metrics::DataLoopMetrics* loops[] = {data.get()};
+    metrics::write_traffic(out, loops, {});
+    metrics::write_control(out, control);
+  }
+  const health::History& history() const override { return past; }
+  TrafficReport traffic() const override {
+    const metrics::DataLoopMetrics* loops[] = {data.get()};
+    ++asked;
+    return {metrics::sum_up(loops), minute, refusals};
+  }
+  std::optional<TimePoint> next_run(std::size_t) const override { return next; }
+
+  std::unique_ptr<metrics::DataLoopMetrics> data = std::make_unique<metrics::DataLoopMetrics>();
+  metrics::ControlMetrics control;
+  health::History past;
+  metrics::LastMinute minute;
+  std::deque<metrics::Refusals> refusals;
+  std::optional<TimePoint> next;
+  mutable int asked = 0;
+};
+
 struct ProbeFixture {
   explicit ProbeFixture(ProbeLimits limits = {})
       : socket(std::move(*loop::ListenSocket::bind(Endpoint::tcp("127.0.0.1", 0)))),
-        server(
-            loop, {health::Details::full, "1.2.3"}, snapshot(health::GateState::starting),
-            [this](metrics::Exposition& out) {
-              const metrics::DataLoopMetrics* loops[] = {data_metrics.get()};
-              metrics::write_traffic(out, loops, {});
-              metrics::write_control(out, control_metrics);
-            },
-            limits) {
+        server(loop, {health::Details::full, "1.2.3"}, snapshot(health::GateState::starting), source,
+               limits) {
+    source.past.set_checks(model(), 0s);
     REQUIRE(server.listen(socket));
   }
   ~ProbeFixture() { CHECK(loop.sink.errors.empty()); }
 
-  std::shared_ptr<const health::Snapshot> snapshot(health::GateState gate) {
+  static health::CheckPolicy policy() {
     health::CheckPolicy policy;
     policy.name = "database";
     policy.type = "postgres";
+    return policy;
+  }
+  static health::HealthModel model() { return {{policy()}, TimePoint{}, WallTime{}}; }
+
+  std::shared_ptr<const health::Snapshot> snapshot(health::GateState gate) {
     auto result = std::make_shared<health::Snapshot>();
-    result->policies = std::make_shared<const std::vector<health::CheckPolicy>>(1, policy);
+    result->policies = std::make_shared<const std::vector<health::CheckPolicy>>(1, policy());
     result->checks.resize(1);
     result->gate = gate;
     result->started = now();
@@ -161,8 +185,7 @@ struct ProbeFixture {
 
   test::TestLoop loop;
   loop::ListenSocket socket;
-  std::unique_ptr<metrics::DataLoopMetrics> data_metrics = std::make_unique<metrics::DataLoopMetrics>();
-  metrics::ControlMetrics control_metrics;
+  KnownSource source;
   ProbeServer server;
 };
 

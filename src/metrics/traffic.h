@@ -1,0 +1,63 @@
+// Traffic: what all data loops together have counted at one moment, and the last minute of it.
+//
+// Costs the data loops nothing: their counters are read, by the control loop, every few seconds.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+
+#include "base/clock.h"
+#include "metrics/data_loop_metrics.h"
+
+namespace probegate::metrics {
+
+struct Traffic {
+  std::int64_t tunnels = 0;  // open now
+  std::int64_t held = 0;     // waiting for the gate now
+  std::uint64_t requests = 0;
+  PerLabel<Direction, std::uint64_t> messages{};
+  PerLabel<UpgradeResult, std::uint64_t> upgrades{};
+  PerLabel<Reason, std::uint64_t> refused{};
+
+  std::uint64_t all_messages() const;
+  std::uint64_t all_refused() const;
+};
+
+Traffic sum_up(std::span<const DataLoopMetrics* const> loops);
+
+// Refusals for one reason between two looks at the counters.
+struct Refusals {
+  WallTime wall;  // of the look
+  Reason reason;
+  std::uint64_t count;
+};
+
+// What came in the last 60 s, or since the start where that is less.
+struct LastMinute {
+  std::uint64_t requests = 0;
+  std::uint64_t messages = 0;
+  std::uint64_t refused = 0;
+};
+
+class TrafficWindow {
+ public:
+  static constexpr Duration kStep = std::chrono::seconds(5);  // between two looks
+  static constexpr std::size_t kRefusals = 50;
+
+  explicit TrafficWindow(TimePoint started) : looks_{{started, {}}} {}
+
+  void look(TimePoint now, WallTime wall, const Traffic& total);
+  LastMinute last_minute(TimePoint now, const Traffic& total) const;
+  const std::deque<Refusals>& refusals() const { return refusals_; }  // the oldest first
+
+ private:
+  struct Look {
+    TimePoint at;
+    Traffic total;
+  };
+  std::deque<Look> looks_;  // the oldest is a minute old, or the start
+  std::deque<Refusals> refusals_;
+};
+
+}  // namespace probegate::metrics

@@ -1,0 +1,32 @@
+// Source: what the probe port shows beyond the snapshot. Asked only when somebody looks.
+#pragma once
+
+#include <deque>
+#include <optional>
+
+#include "health/history.h"
+#include "metrics/exposition.h"
+#include "metrics/traffic.h"
+
+namespace probegate::probe {
+
+struct TrafficReport {
+  metrics::Traffic total;
+  metrics::LastMinute minute;
+  std::deque<metrics::Refusals> refusals;  // the oldest first
+};
+
+class Source {
+ public:
+  virtual void write_metrics(
+      metrics::Exposition& out) const = 0;  // the families that are not in the snapshot
+  virtual const health::History& history() const = 0;
+  virtual TrafficReport traffic() const = 0;
+  virtual std::optional<TimePoint> next_run(
+      std::size_t check) const = 0;  // empty: under way, or not yet known
+
+ protected:
+  ~Source() = default;
+};
+
+}  // namespace probegate::probe

@@ -1,0 +1,108 @@
+#include "probe/status_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "health/json_parts.h"
+
+namespace probegate::probe {
+namespace {
+
+using health::Json;
+
+// A check of one of these names has no boolean of its own at the top; it is under `checks` like the others.
+constexpr std::string_view kOurKeys[] = {"schema", "version", "timeline", "recent_runs", "events", "traffic"};
+
+Json timeline_json(const health::History& history) {
+  Json steps = Json::array();
+  for (const auto& step : history.timeline()) {
+    steps.push_back({{"check", step.check},
+                     {"runnable_seconds", health::seconds_json(step.runnable)},
+                     {"passed_seconds", health::seconds_json(step.passed)}});
+  }
+  return {{"gate_open_seconds", health::seconds_json(history.opened_after())}, {"steps", steps}};
+}
+
+Json recent_runs_json(const health::Snapshot& snapshot, const Source& source, TimePoint now) {
+  Json all = Json::object();
+  for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
+    Json runs = Json::array();
+    for (const auto& sample : source.history().samples(i)) {
+      runs.push_back({{"latency_ms", health::millis_json(sample.latency)}, {"failed", sample.failed}});
+    }
+    const auto next = source.next_run(i);
+    const auto in = next ? std::optional(std::max(*next - now, Duration(0))) : std::nullopt;
+    all[(*snapshot.policies)[i].name] = {{"next_run_in_seconds", health::seconds_json(in)},
+                                         {"runs", std::move(runs)}};
+  }
+  return all;
+}
+
+Json event_json(const health::Event& event, health::Details details) {
+  Json json{{"time", iso8601(event.wall)},
+            {"since_start_seconds", health::seconds_json(event.since_start)},
+            {"kind", to_string(event.kind)}};
+  if (!event.check.empty()) json["check"] = event.check;
+  if (!event.from.empty()) json["from"] = event.from;
+  if (!event.to.empty()) json["to"] = event.to;
+  if (!event.waiting_for.empty()) json["waiting_for"] = event.waiting_for;
+  if (event.error) json["error"] = health::error_json(event.error, details);
+  if (!event.message.empty() && details == health::Details::full) json["message"] = event.message;
+  if (event.took) json["seconds"] = health::seconds_json(event.took);
+  if (event.count > 1) json["count"] = event.count;
+  return json;
+}
+
+Json traffic_json(const TrafficReport& report) {
+  using metrics::LabelSet;
+  Json messages = Json::object();
+  Json upgrades = Json::object();
+  Json refused = Json::object();  // what never happened is left out
+  for (std::size_t i = 0; i < metrics::label_count<metrics::Direction>; ++i) {
+    messages[LabelSet<metrics::Direction>::words[i]] =
+        report.total.messages[static_cast<metrics::Direction>(i)];
+  }
+  for (std::size_t i = 0; i < metrics::label_count<metrics::UpgradeResult>; ++i) {
+    upgrades[LabelSet<metrics::UpgradeResult>::words[i]] =
+        report.total.upgrades[static_cast<metrics::UpgradeResult>(i)];
+  }
+  for (std::size_t i = 0; i < metrics::label_count<metrics::Reason>; ++i) {
+    const auto count = report.total.refused[static_cast<metrics::Reason>(i)];
+    if (count > 0) refused[LabelSet<metrics::Reason>::words[i]] = count;
+  }
+  Json recent = Json::array();
+  for (const auto& some : report.refusals) {
+    recent.push_back(
+        {{"time", iso8601(some.wall)}, {"reason", metrics::to_string(some.reason)}, {"count", some.count}});
+  }
+  return {{"tunnels", report.total.tunnels},
+          {"held", report.total.held},
+          {"messages_per_minute", report.minute.messages},
+          {"requests_per_minute", report.minute.requests},
+          {"refused_per_minute", report.minute.refused},
+          {"requests_total", report.total.requests},
+          {"messages_total", messages},
+          {"upgrades_total", upgrades},
+          {"refused_total", refused},
+          {"recent_refusals", recent}};
+}
+
+}  // namespace
+
+std::string status_json(const health::Snapshot& snapshot, const Source& source, health::Details details,
+                        std::string_view version, TimePoint now, WallTime wall) {
+  Json events = Json::array();
+  for (const auto& event : source.history().events()) events.push_back(event_json(event, details));
+  const Json more{{"schema", kStatusSchema},
+                  {"version", version},
+                  {"timeline", timeline_json(source.history())},
+                  {"recent_runs", recent_runs_json(snapshot, source, now)},
+                  {"events", std::move(events)},
+                  {"traffic", traffic_json(source.traffic())}};
+  std::string text = health::readiness_json(snapshot, health::Document::readiness, details, kOurKeys)
+                         .text(iso8601(wall), health::uptime_text(now - snapshot.started));
+  text.resize(text.rfind('}'));  // the object goes on
+  return text + "," + health::dump(more).substr(1) + "\n";
+}
+
+}  // namespace probegate::probe
