@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kSparkHeight = 24;
 constexpr int kSparkStep = 2;
+constexpr int kLeastWidth = 4;  // of a bar that can be seen
 
 std::string number(double value, const char* format) {
   char text[40];
@@ -27,7 +28,7 @@ int permille(Duration d, Duration whole) {
 
 std::string rect(const char* css_class, int from, int to) {
   return "<rect class=\"" + std::string(css_class) + "\" x=\"" + std::to_string(from) +
-         "\" y=\"1\" width=\"" + std::to_string(std::max(to - from, 4)) + "\" height=\"8\"/>";
+         "\" y=\"1\" width=\"" + std::to_string(std::max(to - from, kLeastWidth)) + "\" height=\"8\"/>";
 }
 
 }  // namespace
@@ -92,12 +93,12 @@ std::string sparkline(const std::deque<health::Sample>& samples) {
 }
 
 std::string waterfall_bar(const Bar& bar) {
-  const int begin = permille(bar.begin, bar.whole);
+  const int begin = permille(bar.begin.value_or(bar.end), bar.whole);
   const int end = permille(bar.end, bar.whole);
   std::string svg =
       "<svg class=\"fall\" aria-hidden=\"true\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\">";
   svg += "<path class=\"wait\" d=\"M0 5h" + std::to_string(begin) + "\"/>";
-  svg += rect(bar.passed ? "pass" : "open", std::min(begin, 996), end);
+  if (bar.begin) svg += rect(bar.passed ? "pass" : "open", std::min(begin, 1000 - kLeastWidth), end);
   if (bar.mark) {
     svg += "<path class=\"mark\" d=\"M" + std::to_string(std::min(permille(*bar.mark, bar.whole), 998)) +
            " 0v10\"/>";

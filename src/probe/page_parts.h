@@ -26,7 +26,7 @@ std::string sparkline(const std::deque<health::Sample>& samples);
 
 // One step's place in the start: waiting for others, then running until it passed, or until now.
 struct Bar {
-  Duration begin;
+  std::optional<Duration> begin;  // empty: it waits still
   Duration end;
   Duration whole;  // what the full width stands for
   bool passed;

@@ -41,6 +41,7 @@ class ProbeAnswers {
                const Source& source);
 
   void publish(std::shared_ptr<const health::Snapshot> snapshot);
+  health::GateState gate() const { return snapshot_->gate; }
   void set_details(health::Details details);
 
   // Appends the answer to `out`.

@@ -183,12 +183,13 @@ Result<void> ProbeServer::listen(const loop::ListenSocket& socket) {
 }
 
 void ProbeServer::publish(std::shared_ptr<const health::Snapshot> snapshot) {
+  const bool gate_moved = answers_.gate() != snapshot->gate;
   answers_.publish(std::move(snapshot));
-  if (viewers_ > 0) feed_soon(limits_.view_change);
+  if (viewers_ > 0) feed_soon(gate_moved ? Duration(0) : limits_.view_change);
 }
 
 void ProbeServer::feed_soon(Duration delay) {
-  if (feeding_soon_) return;
+  if (feeding_soon_ && delay > Duration::zero()) return;
   feeding_soon_ = true;
   feed_timer_.start(delay);
 }

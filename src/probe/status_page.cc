@@ -37,6 +37,12 @@ std::string_view tone(std::string_view word) {
   return word == "warn" || word == "draining" ? "warn" : "dim";
 }
 
+std::string spaced(std::string_view word) {
+  std::string text(word);
+  std::replace(text.begin(), text.end(), '_', ' ');
+  return text;
+}
+
 std::string tag(std::string_view css_class, std::string_view text) {
   return "<strong class=\"tag " + std::string(css_class) + "\">" + escaped(text) + "</strong>";
 }
@@ -99,7 +105,7 @@ std::string headline(const StatusView& view) {
   const bool draining = view.snapshot.gate == health::GateState::draining;
   std::string out = "<section id=\"state\" class=\"";
   out.append(judgement.ok ? "good" : draining ? "warn" : "bad").append("\" data-title=\"");
-  out.append(judgement.word).append("\">\n<h1>").append(judgement.word).append("</h1>\n");
+  out.append(judgement.word).append("\">\n<h1>").append(spaced(judgement.word)).append("</h1>\n");
   out += "<p id=\"summary\" role=\"status\">The gate is <strong>";
   out.append(to_string(view.snapshot.gate)).append("</strong>");
   if (!view.snapshot.waiting_for.empty()) {
@@ -176,8 +182,7 @@ std::string timeline_table(const StatusView& view) {
     rows += cell(step.passed ? seconds_text(*step.passed) : "not yet", "number");
     rows += cell(step.passed && step.runnable ? seconds_text(*step.passed - *step.runnable) : "", "number");
     const Duration end = step.passed.value_or(up);
-    rows += cell(waterfall_bar({step.runnable.value_or(end), end, whole, step.passed.has_value(),
-                                history.opened_after()}),
+    rows += cell(waterfall_bar({step.runnable, end, whole, step.passed.has_value(), history.opened_after()}),
                  "fall") +
             "</tr>\n";
   }
@@ -204,6 +209,9 @@ std::string refusals_table(const TrafficReport& traffic, WallTime wall) {
 }
 
 std::string event_text(const Event& event, health::Details details) {
+  if (event.to == to_string(CheckStatus::unknown)) {
+    return "<strong>" + escaped(event.check) + "</strong> may run now";
+  }
   std::string text = event.check.empty() ? "" : "<strong>" + escaped(event.check) + "</strong> ";
   if (!event.from.empty()) text += escaped(event.from) + " → ";
   if (!event.to.empty()) text += tag(tone(event.to), event.to);
@@ -221,12 +229,10 @@ std::string events_table(const StatusView& view) {
   std::string rows;
   std::size_t shown = 0;
   for (auto event = events.rbegin(); event != events.rend() && shown < kEventsShown; ++event, ++shown) {
-    std::string kind(to_string(event->kind));
-    std::replace(kind.begin(), kind.end(), '_', ' ');
     rows += "<tr>" +
             cell("<time datetime=\"" + iso8601(event->wall) + "\">" + ago(event->wall, view.wall) + "</time>",
                  "number");
-    rows += cell(kind) + cell(event_text(*event, view.details), "why") + "</tr>\n";
+    rows += cell(spaced(to_string(event->kind))) + cell(event_text(*event, view.details), "why") + "</tr>\n";
   }
   if (rows.empty()) rows = "<tr><td colspan=\"3\" class=\"dim\">nothing yet</td></tr>\n";
   return table("Recent events", {"When", "What", "How"}, rows);

@@ -31,7 +31,7 @@ TEST_CASE("A viewer is told the state at once, and every period again") {
   const std::string& text = viewer.received();
   CHECK(
       text.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"));
-  CHECK(text.find("data: <h1>not_ready</h1>\n") != std::string::npos);
+  CHECK(text.find("data: <h1>not ready</h1>\n") != std::string::npos);
   const auto body = text.substr(text.find("\r\n\r\n") + 4);
   for (std::size_t at = 0; at < body.size(); at = body.find('\n', at) + 1) {
     CHECK((body[at] == '\n' || body.compare(at, 6, "data: ") == 0));
