@@ -23,6 +23,7 @@ from support.mariadb import MariaDb
 from support.pgbouncer import Pgbouncer
 from support.postgres import Postgres
 from support.probegate import Probegate
+from support.prometheus import Prometheus
 from support.redis import Redis
 
 TEST_DEADLINE = 120
@@ -76,6 +77,9 @@ class Rig:
 
     def chaos(self, target):
         return self._keep(ChaosGate(target))
+
+    def prometheus(self, sidecar, **options):
+        return self._keep(Prometheus(f"127.0.0.1:{sidecar.probe_port}", **options).start())
 
     def authority(self, name="authority"):
         return Authority(self.directory, name)

@@ -1,0 +1,84 @@
+"""A Prometheus of one's own that scrapes one target very often."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import urllib.parse
+
+from support.http import request
+from support.ports import free_port
+from support.process import Child
+from support.waiting import wait_for, wait_until
+
+
+def promtool(*arguments, text=None, cwd=None):
+    """Runs promtool and returns its exit code and what it said."""
+    done = subprocess.run(["promtool", *map(str, arguments)], input=text, text=True, capture_output=True, cwd=cwd,
+                          timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+class Prometheus:
+    def __init__(self, target, rules=()):
+        self.port = free_port()
+        self.home = tempfile.mkdtemp(prefix="probegate-prometheus-")
+        config = {"global": {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "250ms"},
+                  "rule_files": [str(rule) for rule in rules],
+                  "scrape_configs": [{"job_name": "probegate", "static_configs": [{"targets": [target]}]}]}
+        with open(os.path.join(self.home, "prometheus.yml"), "w") as file:
+            json.dump(config, file)  # JSON is YAML
+        self._server = None
+
+    def start(self):
+        self._server = Child("prometheus", [
+            "prometheus", f"--config.file={self.home}/prometheus.yml", f"--storage.tsdb.path={self.home}/data",
+            f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"], os.path.join(self.home, "log"))
+
+        def ready():
+            assert self._server.alive, f"prometheus ended:\n{self._server.output()}"
+            try:
+                return request(self.port, "/-/ready").status == 200
+            except OSError:
+                return False
+
+        wait_until(ready, "Prometheus to be ready")
+        return self
+
+    def _ask(self, path):
+        return request(self.port, path).json
+
+    def query(self, expression):
+        """The samples that the expression has now; an expression that Prometheus does not take is an error."""
+        answer = request(self.port, "/api/v1/query", method="POST",
+                         headers={"Content-Type": "application/x-www-form-urlencoded"},
+                         body=urllib.parse.urlencode({"query": expression})).json
+        assert answer["status"] == "success", f"{answer.get('error')}: {expression}"
+        return answer["data"]["result"]
+
+    def wait_for(self, expression, accept=bool):
+        return wait_for(lambda: self.query(expression), accept, f"samples of {expression}")
+
+    def target(self):
+        """What it thinks of its target: `health`, `lastError`."""
+        (target,) = self._ask("/api/v1/targets")["data"]["activeTargets"]
+        return target
+
+    def rules(self):
+        return [rule for group in self._ask("/api/v1/rules")["data"]["groups"] for rule in group["rules"]]
+
+    def metadata(self):
+        return self._ask("/api/v1/metadata")["data"]
+
+    def output(self):
+        return self._server.output() if self._server else ""
+
+    def close(self):
+        if self._server:
+            self._server.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def kill(self):
+        if self._server:
+            self._server.kill()
