@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <cstring>
 #include <iostream>
 #include <tuple>
 
@@ -25,6 +28,24 @@ std::string check_duration(const std::string& text) {
 std::string check_size(const std::string& text) {
   if (config::parse_size(text)) return "";
   return "expected a size such as 64KiB or 10MiB, got '" + text + "'";
+}
+
+// What all three platforms take for a name, and YAML for a plain word.
+std::string check_name(const std::string& text) {
+  const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  const bool letter_first = !text.empty() && text.front() >= 'a' && text.front() <= 'z';
+  if (letter_first && text.size() <= 40 && text.back() != '-' && std::all_of(text.begin(), text.end(), fits))
+    return "";
+  return "expected a name of a-z, 0-9 and -, got '" + text + "'";
+}
+
+// One word for YAML, whatever registry it names.
+std::string check_image(const std::string& text) {
+  const auto fits = [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::strchr("._-/:@", c) != nullptr;
+  };
+  if (!text.empty() && std::all_of(text.begin(), text.end(), fits)) return "";
+  return "expected the name of an image, got '" + text + "'";
 }
 
 CLI::Option* add_config(CLI::App* command, std::optional<std::string>& path) {
@@ -87,6 +108,20 @@ int run_command_line(int argc, char** argv) {
   health_command->add_option("--log-max", log_max, "rotate the log file to FILE.1 at this size")
       ->check(check_size, "SIZE");
 
+  RenderOptions render_options;
+  auto* render_command =
+      app.add_subcommand("render", "prints the manifest whose probes and times fit the configuration");
+  add_config(render_command, render_options.config);
+  render_command->add_option("platform", render_options.platform, "cloud-run, compose or kubernetes")
+      ->required()
+      ->check(CLI::IsMember({"cloud-run", "compose", "kubernetes"}));
+  render_command->add_option("--name", render_options.names.service, "of the service (default: app)")
+      ->check(check_name, "NAME");
+  render_command->add_option("--image", render_options.names.image, "of probegate")
+      ->check(check_image, "IMAGE");
+  render_command->add_option("--backend-image", render_options.names.backend_image, "of the backend")
+      ->check(check_image, "IMAGE");
+
   for (auto* command : app.get_subcommands({})) command->set_version_flag("--version", app.version());
   try {
     app.parse(argc, argv);
@@ -101,6 +136,7 @@ int run_command_line(int argc, char** argv) {
   if (run_command->parsed()) return run(run_options);
   if (validate_command->parsed()) return validate(validate_options);
   if (check_command->parsed()) return check(check_options);
+  if (render_command->parsed()) return render(render_options);
   return healthcheck(health_options);
 }
 

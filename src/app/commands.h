@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "app/deployment.h"
 #include "base/clock.h"
 
 namespace probegate::app {
@@ -36,5 +37,12 @@ struct HealthcheckOptions {
   std::uint64_t log_max = 10 * 1024 * 1024;
 };
 int healthcheck(const HealthcheckOptions& options);
+
+struct RenderOptions {
+  std::optional<std::string> config;
+  std::string platform;  // cloud-run | compose | kubernetes
+  Names names;
+};
+int render(const RenderOptions& options);
 
 }  // namespace probegate::app

@@ -23,25 +23,77 @@ std::string undouble_dollars(std::string_view text) {
   return out;
 }
 
-// `body` is what stands between "${" and "}".
+// What stands between "${" and "}".
+struct Reference {
+  std::string_view name;
+  std::string_view rest;  // ":-default", ":?message" or nothing
+  bool well_formed() const {
+    return valid_name(name) && (rest.empty() || rest.starts_with(":-") || rest.starts_with(":?")) &&
+           rest.find("${") == rest.npos;
+  }
+};
+
+Reference parse_reference(std::string_view body) {
+  const auto colon = std::min(body.find(':'), body.size());
+  return {body.substr(0, colon), body.substr(colon)};
+}
+
+bool usable(const Reference& reference, const Environment& environment) {
+  const auto found = environment.find(reference.name);
+  return found != environment.end() && (reference.rest.empty() || !found->second.empty());
+}
+
 Result<std::string> expand_variable(std::string_view body, const Environment& environment) {
-  const auto colon = body.find(':');
-  const auto name = body.substr(0, colon);
-  const auto rest = colon == std::string_view::npos ? std::string_view{} : body.substr(colon);
-  const bool fallback = rest.starts_with(":-");
-  const bool required = rest.starts_with(":?");
-  if (!valid_name(name) || (!rest.empty() && !fallback && !required) || rest.find("${") != rest.npos) {
+  const Reference reference = parse_reference(body);
+  const auto& [name, rest] = reference;
+  if (!reference.well_formed()) {
     return failure(
         "malformed ${...}; allowed are ${VAR}, ${VAR:-default}, ${VAR:?message}, and $$ for a dollar");
   }
-  const auto found = environment.find(name);
-  const bool usable = found != environment.end() && (rest.empty() || !found->second.empty());
-  if (usable) return found->second;
-  if (fallback) return undouble_dollars(rest.substr(2));
-  const auto reason = required ? rest.substr(2) : std::string_view{};
+  if (usable(reference, environment)) return environment.find(name)->second;
+  if (rest.starts_with(":-")) return undouble_dollars(rest.substr(2));
+  const auto reason = rest.starts_with(":?") ? rest.substr(2) : std::string_view{};
   return failure("the environment variable " + std::string(name) + " is not set" +
                  (reason.empty() ? "; set it, or write ${" + std::string(name) + ":-default}"
                                  : ": " + undouble_dollars(reason)));
+}
+
+// Calls `visit` with every reference in the text; a malformed one is left to expand().
+template <typename Visit>
+void each_reference(std::string_view text, Visit visit) {
+  for (auto dollar = text.find('$'); dollar < text.size(); dollar = text.find('$', dollar)) {
+    text.remove_prefix(dollar);
+    dollar = text.starts_with("$$") ? 2 : 1;
+    const auto end = text.find('}');
+    if (!text.starts_with("${") || end == std::string_view::npos) continue;
+    if (const auto reference = parse_reference(text.substr(2, end - 2)); reference.well_formed())
+      visit(reference);
+    dollar = end;
+  }
+}
+
+// Whether the text would expand where its missing variables are set.
+bool only_lacks_variables(std::string_view text, const Environment& environment) {
+  Environment complete = environment;
+  each_reference(text, [&](const Reference& reference) {
+    if (!usable(reference, environment)) complete.insert_or_assign(std::string(reference.name), "set");
+  });
+  return expand(text, complete).has_value();
+}
+
+void collect_variables(const Node& node, std::vector<Variable>& found) {
+  each_reference(node.text, [&](const Reference& reference) {
+    const bool required = !reference.rest.starts_with(":-");
+    const auto known = std::find_if(found.begin(), found.end(),
+                                    [&](const Variable& other) { return other.name == reference.name; });
+    if (known == found.end()) {
+      found.push_back({std::string(reference.name), required});
+    } else {
+      known->required = known->required || required;
+    }
+  });
+  for (const auto& item : node.items) collect_variables(*item, found);
+  for (const auto& entry : node.entries) collect_variables(*entry.value, found);
 }
 
 void expand_at(Node& node, const std::string& path, const Environment& environment, Problems& problems) {
@@ -50,6 +102,8 @@ void expand_at(Node& node, const std::string& path, const Environment& environme
     node.broken = !expanded;
     if (expanded) {
       node.text = std::move(*expanded);
+    } else if (only_lacks_variables(node.text, environment)) {
+      problems.add_absent(node.mark, path, expanded.error().message);
     } else {
       problems.add(node.mark, path, expanded.error().message);
     }
@@ -83,6 +137,12 @@ Result<std::string> expand(std::string_view text, const Environment& environment
     }
   }
   return out;
+}
+
+std::vector<Variable> variables_of(const Node& root) {
+  std::vector<Variable> found;
+  collect_variables(root, found);
+  return found;
 }
 
 void expand_tree(Node& node, const Environment& environment, Problems& problems) {

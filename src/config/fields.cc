@@ -185,7 +185,7 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
     auto content = read_secret_file(file->text);
     if (content) {
       value = std::move(*content);
-    } else {
+    } else if (!problems_->elsewhere()) {
       problem(twin, quote(file->text) + ": " + content.error().message);
     }
   }

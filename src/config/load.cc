@@ -38,14 +38,15 @@ Loaded load_environment(const Environment& environment, const CheckTypes& types)
 
 }  // namespace
 
-Loaded load(const std::optional<std::string>& file, const Environment& environment, const CheckTypes& types) {
+Loaded load(const std::optional<std::string>& file, const Environment& environment, const CheckTypes& types,
+            Place place) {
   const bool named = file && !file->empty();
   if (!named && access(kDefaultFile, F_OK) != 0) return load_environment(environment, types);
   const std::string path = named ? *file : kDefaultFile;
   const auto content = read_file(path, kMaxDocumentBytes);
   Loaded loaded;
   if (content) {
-    loaded = load_text(*content, path, environment, types);
+    loaded = load_text(*content, path, environment, types, place);
     loaded.blank = content->find_first_not_of(" \t\r\n") == std::string::npos;
   } else {
     loaded.source = path;
@@ -56,11 +57,14 @@ Loaded load(const std::optional<std::string>& file, const Environment& environme
 }
 
 Loaded load_text(const std::string& yaml, const std::string& source, const Environment& environment,
-                 const CheckTypes& types) {
-  auto problems = std::make_shared<Problems>(source);
+                 const CheckTypes& types, Place place) {
+  auto problems = std::make_shared<Problems>(source, place);
   const auto root = parse_document(yaml, *problems);
+  auto variables = root ? variables_of(*root) : std::vector<Variable>();
   if (root) expand_tree(*root, environment, *problems);
-  return read_tree(root, source, environment, types, problems);
+  Loaded loaded = read_tree(root, source, environment, types, problems);
+  loaded.variables = std::move(variables);
+  return loaded;
 }
 
 }  // namespace probegate::config

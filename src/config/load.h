@@ -12,6 +12,8 @@
 #include "config/compare.h"
 #include "config/config.h"
 #include "config/environment.h"
+#include "config/problems.h"
+#include "config/variable.h"
 
 namespace probegate::config {
 
@@ -32,11 +34,13 @@ struct Loaded {
   std::optional<std::string> file;    // that was read; empty: the environment alone
   bool blank = false;                 // the file has nothing in it
   Values values;                      // to compare with another one's; holds secrets
+  std::vector<Variable> variables;    // that the file's values name
 };
 
 // `file` empty: /etc/probegate/probegate.yaml if present, otherwise the environment alone.
-Loaded load(const std::optional<std::string>& file, const Environment& environment, const CheckTypes& types);
+Loaded load(const std::optional<std::string>& file, const Environment& environment, const CheckTypes& types,
+            Place place = Place::here);
 Loaded load_text(const std::string& yaml, const std::string& source, const Environment& environment,
-                 const CheckTypes& types);
+                 const CheckTypes& types, Place place = Place::here);
 
 }  // namespace probegate::config

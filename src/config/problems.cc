@@ -14,6 +14,10 @@ void Problems::add(Mark mark, std::string_view key, std::string_view message) {
   lines_.push_back({mark, std::move(text)});
 }
 
+void Problems::add_absent(Mark mark, std::string_view key, std::string_view message) {
+  if (!elsewhere()) add(mark, key, message);
+}
+
 void Problems::add_variable(std::string_view variable, std::string_view message) {
   lines_.push_back({{}, "environment: " + std::string(variable) + ": " + std::string(message)});
 }

@@ -15,12 +15,20 @@ struct Mark {
   int column = 0;  // from 1, in characters
 };
 
+// Whether the program is to run here, or the file is only looked at for a place where it will.
+enum class Place { here, elsewhere };
+
 class Problems {
  public:
-  explicit Problems(std::string source) : source_(std::move(source)) {}
+  explicit Problems(std::string source, Place place = Place::here)
+      : source_(std::move(source)), place_(place) {}
 
   // "FILE:LINE:COLUMN: key: what is wrong, what is allowed"; without a mark "FILE: key: ...".
   void add(Mark mark, std::string_view key, std::string_view message);
+  // The same for a variable or a file of a secret that is not there; no mistake of a file that runs
+  // elsewhere.
+  void add_absent(Mark mark, std::string_view key, std::string_view message);
+  bool elsewhere() const { return place_ == Place::elsewhere; }
   // "environment: VARIABLE: ...", for a value that came from no file.
   void add_variable(std::string_view variable, std::string_view message);
 
@@ -33,6 +41,7 @@ class Problems {
     std::string text;
   };
   std::string source_;
+  Place place_;
   std::vector<Line> lines_;
 };
 

@@ -1,0 +1,63 @@
+#include <iostream>
+
+#include "app/commands.h"
+#include "app/deployment.h"
+#include "app/exit_code.h"
+#include "app/version.h"
+#include "checks/registry.h"
+#include "config/load.h"
+
+namespace probegate::app {
+namespace {
+
+using config::Platform;
+
+Platform platform_of(const std::string& word) {
+  if (word == "cloud-run") return Platform::cloud_run;
+  return word == "kubernetes" ? Platform::kubernetes : Platform::docker;
+}
+
+// What the program will find there, not what it finds where the manifest is rendered.
+config::Environment environment_of(Platform target) {
+  auto environment = config::process_environment();
+  for (const auto* name : {"K_SERVICE", "KUBERNETES_SERVICE_HOST"}) environment.erase(name);
+  if (target == Platform::cloud_run) {
+    environment.emplace("K_SERVICE", "probegate");
+    environment.emplace("PORT", "8080");
+  }
+  if (target == Platform::kubernetes) environment.emplace("KUBERNETES_SERVICE_HOST", "probegate");
+  return environment;
+}
+
+std::string manifest(Platform target, const Deployment& deployment) {
+  switch (target) {
+    case Platform::cloud_run: return cloud_run_manifest(deployment);
+    case Platform::kubernetes: return kubernetes_manifest(deployment);
+    default: return compose_manifest(deployment);
+  }
+}
+
+}  // namespace
+
+int render(const RenderOptions& options) {
+  const Platform target = platform_of(options.platform);
+  const auto environment = environment_of(target);
+  const auto loaded =
+      config::load(options.config, environment, checks::config_check_types(), config::Place::elsewhere);
+  for (const auto& problem : loaded.problems) std::cerr << problem << "\n";
+  if (!loaded.problems.empty()) return exit_code::kUsage;
+
+  Deployment deployment = plan_deployment(target, loaded.config, options.names);
+  for (const auto& contradiction : deployment.contradictions) {
+    std::cerr << loaded.source << ": " << contradiction << "\n";
+  }
+  if (!deployment.contradictions.empty()) return exit_code::kUsage;
+  deployment.version = kVersion;
+  deployment.config_file = loaded.file;
+  deployment.environment =
+      loaded.file ? file_environment(loaded.variables, target) : plain_environment(environment, target);
+  std::cout << manifest(target, deployment);
+  return exit_code::kOk;
+}
+
+}  // namespace probegate::app

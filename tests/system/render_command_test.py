@@ -1,0 +1,211 @@
+"""`probegate render`: manifests that parsers accept, whose times fit the configuration, and that hold no secret (CONTRACT 10)."""
+
+import json
+import math
+import pathlib
+
+import pytest
+import yaml
+
+from support.probegate import command
+
+CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
+SECRETS = {"DATABASE_URL": "postgresql://app:s3cret@db:5432/app", "REDIS_URL": "redis://:s3cret@cache:6379/0"}
+PLATFORMS = ["cloud-run", "compose", "kubernetes"]
+
+
+def render(platform, *arguments, env=None):
+    return command("render", platform, *arguments, env=env)
+
+
+def rendered(platform, *arguments, env=None):
+    """The documents of a manifest that must come out."""
+    ran = render(platform, *arguments, env=env)
+    assert ran.returncode == 0, ran.stderr
+    assert "s3cret" not in ran.stdout and "@" not in ran.stdout
+    assert "\t" not in ran.stdout
+    return list(yaml.safe_load_all(ran.stdout))
+
+
+def write(tmp_path, text):
+    path = tmp_path / "probegate.yaml"
+    path.write_text(text)
+    return path
+
+
+def by_name(items):
+    return {item["name"]: item for item in items}
+
+
+def cloud_run(documents):
+    spec = documents[0]["spec"]["template"]["spec"]
+    return spec, by_name(spec["containers"])
+
+
+def kubernetes(documents):
+    pod = documents[0]["spec"]["template"]["spec"]
+    return pod, by_name(pod["initContainers"] + pod["containers"])
+
+
+def shipped(name):
+    return list(yaml.safe_load_all((CONFIGS / name).read_text()))
+
+
+def test_cloud_run_gets_what_the_shipped_example_says():
+    """Probes, ports, mounts and variables agree with configs/cloud-run.yaml, and no secret need be set to render."""
+    documents = rendered("cloud-run", "-c", CONFIGS / "cloud-run.probegate.yaml", "--name", "chat")
+    spec, containers = cloud_run(documents)
+    example_spec, example = cloud_run(shipped("cloud-run.yaml"))
+    for key in ("startupProbe", "livenessProbe", "ports", "env", "resources", "volumeMounts"):
+        assert containers["gate"][key] == example["gate"][key], key
+    for key in ("startupProbe", "resources", "env"):
+        assert containers["backend"][key] == example["backend"][key], key
+    assert spec["timeoutSeconds"] == example_spec["timeoutSeconds"]
+    assert spec["volumes"][0]["secret"]["items"] == example_spec["volumes"][0]["secret"]["items"]
+    annotations = documents[0]["spec"]["template"]["metadata"]["annotations"]
+    assert all(isinstance(value, str) for value in annotations.values())
+    dependencies = "run.googleapis.com/container-dependencies"
+    assert json.loads(annotations[dependencies]) == {"gate": ["backend"]}
+
+
+def test_kubernetes_gets_what_the_shipped_example_says(tmp_path):
+    config = write(tmp_path, shipped("kubernetes.yaml")[0]["data"]["probegate.yaml"])
+    documents = rendered("kubernetes", "-c", config, "--name", "chat")
+    pod, containers = kubernetes(documents)
+    example_pod, example = kubernetes(shipped("kubernetes.yaml")[1:])
+    for key in ("readinessProbe", "livenessProbe", "ports", "resources", "securityContext", "restartPolicy", "volumeMounts"):
+        assert containers["gate"][key] == example["gate"][key], key
+    assert "startupProbe" not in containers["gate"]
+    assert containers["backend"]["lifecycle"] == example["backend"]["lifecycle"]
+    assert pod["terminationGracePeriodSeconds"] == example_pod["terminationGracePeriodSeconds"]
+    assert documents[1] == shipped("kubernetes.yaml")[2]
+    names = {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in containers["gate"]["env"]}
+    assert names == {name: {"name": "chat", "key": name} for name in ("DATABASE_URL", "REDIS_URL")}
+
+
+def test_compose_gets_what_the_shipped_example_says():
+    environment = {"BACKEND_URL": "http://127.0.0.1:8000", "WEBSOCKET_PATH": "/ws",
+                   "DATABASE_TABLES": "agent_executions,credit_transactions,subscriptions", **SECRETS}
+    [document] = rendered("compose", env=environment)
+    gate, backend = document["services"]["gate"], document["services"]["backend"]
+    example = shipped("compose.yaml")[0]["services"]
+    for key in ("healthcheck", "stop_grace_period", "ports", "user", "read_only", "cap_drop", "security_opt", "restart"):
+        assert gate[key] == example["gate"][key], key
+    for key in ("network_mode", "depends_on", "restart", "stop_grace_period"):
+        assert backend[key] == example["backend"][key], key
+    for name in ("BACKEND_URL", "WEBSOCKET_PATH", "DATABASE_TABLES"):
+        assert gate["environment"][name] == environment[name]
+    for service in (gate, backend):
+        for name in SECRETS:
+            assert service["environment"][name].startswith("${" + name + ":?")
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_the_environment_alone_is_rendered_without_its_secrets(platform):
+    ran = render(platform, env={**SECRETS, "BACKEND_URL": "http://127.0.0.1:8123", "WEBSOCKET_PATH": "/ws?token=s3cret"})
+    assert ran.returncode == 0, ran.stderr
+    assert "s3cret" not in ran.stdout
+    assert ran.stdout.count("DATABASE_URL") >= 2 and "8123" in ran.stdout
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_password_in_the_file_stays_in_the_file(tmp_path, platform):
+    config = write(tmp_path, "checks: {db: {type: postgres, url: 'postgresql://u:s3cret@h/d'}}\n")
+    text = yaml.safe_dump_all(rendered(platform, "-c", config))
+    assert "postgresql" not in text
+
+
+@pytest.mark.parametrize("startup, threshold", [("30s", 25), ("120s", 70), ("215s", 118), ("240s", 120)])
+def test_the_startup_probe_of_cloud_run_outlasts_the_startup_timeout(tmp_path, startup, threshold):
+    config = write(tmp_path, f"gate: {{startup_timeout: {startup}}}\n")
+    probe = cloud_run(rendered("cloud-run", "-c", config))[1]["gate"]["startupProbe"]
+    assert (probe["periodSeconds"], probe["failureThreshold"]) == (2, threshold)
+    assert probe["timeoutSeconds"] <= probe["periodSeconds"]
+
+
+@pytest.mark.parametrize("delay, timeout", [("0s", "8s"), ("5s", "25s"), ("0s", "2m"), ("500ms", "8s")])
+def test_the_end_is_given_the_time_of_the_drain(tmp_path, delay, timeout):
+    config = write(tmp_path, f"drain: {{delay: {delay}, timeout: {timeout}}}\n")
+    units = {"0s": 0, "5s": 5, "500ms": 0.5, "8s": 8, "25s": 25, "2m": 120}
+    drain = math.ceil(units[delay] + units[timeout])
+    grace = rendered("compose", "-c", config)[0]["services"]["gate"]["stop_grace_period"]
+    assert grace == f"{drain + 2}s"
+    pod, containers = kubernetes(rendered("kubernetes", "-c", config))
+    pre_stop = int(containers["backend"]["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert pod["terminationGracePeriodSeconds"] == pre_stop + 35 + drain + 10
+
+
+def test_ports_are_those_of_the_configuration(tmp_path):
+    config = write(tmp_path, "proxy: {listen: '0.0.0.0:8088', backend: 'http://127.0.0.1:3000'}\n"
+                             "probes: {listen: '[::]:9191'}\n")
+    _, containers = cloud_run(rendered("cloud-run", "-c", config))
+    assert containers["gate"]["ports"] == [{"containerPort": 8088}]
+    assert containers["gate"]["startupProbe"]["httpGet"]["port"] == 9191
+    assert by_name(containers["backend"]["env"])["PORT"]["value"] == "3000"
+    _, containers = kubernetes(rendered("kubernetes", "-c", config))
+    assert [port["containerPort"] for port in containers["gate"]["ports"]] == [8088, 9191]
+    services = rendered("compose", "-c", config)[0]["services"]
+    assert services["gate"]["ports"] == ["8088:8088", "127.0.0.1:9191:9191"]
+
+
+def test_a_backend_with_a_name_is_a_service_of_that_name_for_compose(tmp_path):
+    config = write(tmp_path, "proxy: {backend: 'http://chat:3000'}\n")
+    services = rendered("compose", "-c", config)[0]["services"]
+    assert set(services) == {"gate", "chat"} and "network_mode" not in services["chat"]
+
+
+def test_a_state_file_gets_a_place_that_can_be_written(tmp_path):
+    config = write(tmp_path, "proxy: {backend: 'http://127.0.0.1:8000'}\nstate_file: /var/lib/probegate/state.json\n")
+    document = rendered("compose", "-c", config)[0]
+    assert "state:/var/lib/probegate" in document["services"]["gate"]["volumes"] and "state" in document["volumes"]
+    pod, containers = kubernetes(rendered("kubernetes", "-c", config))
+    assert by_name(containers["gate"]["volumeMounts"])["state"]["mountPath"] == "/var/lib/probegate"
+    assert set(by_name(pod["volumes"])) == {"config", "state"}
+
+
+@pytest.mark.parametrize("platform, config, key, remedy", [
+    ("cloud-run", "gate: {startup_timeout: 300s}", "gate.startup_timeout", "220s"),
+    ("cloud-run", "gate: {startup_timeout: 0}", "gate.startup_timeout", "220s"),
+    ("cloud-run", "drain: {timeout: 10s}", "drain", "below 10s"),
+    ("cloud-run", "{platform: none, drain: {delay: 4s, timeout: 8s}}", "drain", "below 10s"),
+    ("cloud-run", "proxy: {websocket: {max_lifetime: 60m}}", "proxy.websocket.max_lifetime", "54m"),
+    ("cloud-run", "proxy: {listen: '127.0.0.1:8080'}", "proxy.listen", "0.0.0.0:8080"),
+    ("cloud-run", "probes: {listen: 'unix:/run/p.sock'}", "probes.listen", "0.0.0.0:9090"),
+    ("cloud-run", "proxy: {backend: 'http://chat:8000'}", "proxy.backend", "http://127.0.0.1:8000"),
+    ("kubernetes", "probes: {listen: '127.0.0.1:9090'}", "probes.listen", "0.0.0.0:9090"),
+    ("kubernetes", "proxy: {backend: 'unix:/run/b.sock'}", "proxy.backend", "http://127.0.0.1:8000"),
+    ("kubernetes", "proxy: {backend: 'http://127.0.0.1:8080', listen: '0.0.0.0:8080'}", "proxy.backend", "another"),
+    ("compose", "proxy: {listen: 'localhost:8080'}", "proxy.listen", "0.0.0.0:8080"),
+])
+def test_a_contradiction_is_an_error_that_names_key_and_remedy(tmp_path, platform, config, key, remedy):
+    path = write(tmp_path, config + "\n")
+    ran = render(platform, "-c", path)
+    assert ran.returncode == 2 and ran.stdout == ""
+    assert str(path) in ran.stderr and key in ran.stderr and remedy in ran.stderr
+
+
+def test_all_contradictions_come_at_once(tmp_path):
+    ran = render("cloud-run", "-c", write(tmp_path, "gate: {startup_timeout: 10m}\nprobes: {listen: '127.0.0.1:1'}\n"))
+    assert ran.returncode == 2
+    assert "gate.startup_timeout" in ran.stderr and "probes.listen" in ran.stderr
+
+
+def test_secrets_that_are_elsewhere_are_no_mistake_but_mistakes_are(tmp_path):
+    good = """
+auth: {url: 'http://127.0.0.1:1/', bypass: {header: x-bypass, secret_file: /nonexistent/bypass}}
+checks:
+  database: {type: postgres, url_file: /nonexistent/url}
+  parts: {type: postgres, host: '${DB_HOST}', user: app, password_file: /nonexistent/password, tables: ['${TABLE:?which}']}
+  web: {type: http, url: '${WEB_URL}', headers: {authorization: 'Bearer ${TOKEN}'}, interval: '${EVERY:-5s}'}
+"""
+    _, containers = kubernetes(rendered("kubernetes", "-c", write(tmp_path, good)))
+    assert [entry["name"] for entry in containers["gate"]["env"]] == ["DB_HOST", "TABLE", "WEB_URL", "TOKEN"]
+    ran = render("kubernetes", "-c", write(tmp_path, good + "  odd: {type: http, url: '${WEB_URL'}\ngat: {}\n"))
+    assert ran.returncode == 2
+    assert ":7:" in ran.stderr and ":8:1: gat" in ran.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["nomad"], ["compose", "--name", "Not a name"], ["compose", "--image", "a: b"]])
+def test_a_wrong_command_line_is_2_with_a_hint(arguments):
+    ran = command("render", *arguments)
+    assert ran.returncode == 2 and "probegate render --help" in ran.stderr
