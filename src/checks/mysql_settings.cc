@@ -105,7 +105,7 @@ MysqlSettings read_mysql_settings(const config::CheckSpec& spec) {
   settings.timeout = spec.timeout;
   const auto url = spec.fields.secret_url("url");
   if (url) read_url(spec.fields, *url, settings);
-  read_parts(spec.fields, url.has_value(), settings);
+  read_parts(spec.fields, url.has_value() || spec.fields.has("url_file"), settings);
   if (spec.fields.has("tls")) {
     settings.tls = tls_settings(spec.tls);
     if (settings.tls->server_name.empty()) settings.tls->server_name = settings.endpoint.host;

@@ -67,7 +67,8 @@ void read_address(const config::Fields& fields, ParsePostgresAddress parse, Post
     settings.parameters[keyword] = *value;
   }
   if (const auto password = fields.secret("password")) settings.parameters["password"] = *password;
-  if (!url && !fields.has("host")) fields.problem("url", "is missing; set url, or host and its companions");
+  if (!url && !fields.has("url_file") && !fields.has("host"))
+    fields.problem("url", "is missing; set url, or host and its companions");
 
   auto hosts = take_hosts(settings.parameters);
   if (hosts) {

@@ -200,9 +200,11 @@ checks:
 """
     _, containers = kubernetes(rendered("kubernetes", "-c", write(tmp_path, good)))
     assert [entry["name"] for entry in containers["gate"]["env"]] == ["DB_HOST", "TABLE", "WEB_URL", "TOKEN"]
-    ran = render("kubernetes", "-c", write(tmp_path, good + "  odd: {type: http, url: '${WEB_URL'}\ngat: {}\n"))
+    ran = render("kubernetes", "-c", write(tmp_path, good + "\ngat: {}\n"))
     assert ran.returncode == 2
-    assert ":7:" in ran.stderr and ":8:1: gat" in ran.stderr
+    assert ":8:1: gat" in ran.stderr
+    ran = render("kubernetes", "-c", write(tmp_path, "checks: {odd: {type: http, url: 'http://${WEB_URL'}}\n"))
+    assert ran.returncode == 2 and "checks.odd.url" in ran.stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["nomad"], ["compose", "--name", "Not a name"], ["compose", "--image", "a: b"]])
