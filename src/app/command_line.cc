@@ -25,6 +25,13 @@ std::string check_duration(const std::string& text) {
   return "expected a duration such as 500ms, 60s or 5m, got '" + text + "'";
 }
 
+std::string check_positive_duration(const std::string& text) {
+  const auto duration = config::parse_duration(text);
+  return duration && *duration > Duration::zero()
+             ? ""
+             : "expected a duration such as 500ms, 60s or 5m, got '" + text + "'";
+}
+
 std::string check_size(const std::string& text) {
   if (config::parse_size(text)) return "";
   return "expected a size such as 64KiB or 10MiB, got '" + text + "'";
@@ -52,6 +59,10 @@ CLI::Option* add_config(CLI::App* command, std::optional<std::string>& path) {
   return command->add_option("-c,--config", path,
                              "the configuration file (default: /etc/probegate/probegate.yaml if present, "
                              "otherwise the environment alone)");
+}
+
+CLI::Option* add_url(CLI::App* command, std::optional<std::string>& url) {
+  return command->add_option("--url", url, "the probe port, such as http://127.0.0.1:9090 or unix:/path");
 }
 
 // CLI11 says what is wrong; this adds where to read more, and makes it exit code 2.
@@ -103,10 +114,31 @@ int run_command_line(int argc, char** argv) {
   add_config(health_command, health_options.config);
   health_command->add_option("probe", health_options.probe, "startup, ready or live (default: live)")
       ->check(CLI::IsMember({"startup", "ready", "live"}));
-  health_command->add_option("--url", health_options.url, "the probe port, such as http://127.0.0.1:9090");
+  add_url(health_command, health_options.url);
   health_command->add_option("--log-file", health_options.log_file, "append every failure to this file");
   health_command->add_option("--log-max", log_max, "rotate the log file to FILE.1 at this size")
       ->check(check_size, "SIZE");
+
+  StatusOptions status_options;
+  auto* status_command = app.add_subcommand("status", "shows the running probegate's state");
+  add_config(status_command, status_options.config);
+  add_url(status_command, status_options.url);
+  status_command->add_flag("--watch", status_options.watch, "go on until interrupted");
+  status_command->add_flag("--json", status_options.json,
+                           "print what /status says; with --watch a line for each change");
+
+  SmokeOptions smoke_options;
+  std::string smoke_timeout = "5s";
+  auto* smoke_command =
+      app.add_subcommand("smoke", "makes real WebSocket connections through the door, and measures them");
+  smoke_command->add_option("url", smoke_options.url, "such as ws://127.0.0.1:8080/ws")->required();
+  smoke_command
+      ->add_option("-n,--connections", smoke_options.connections,
+                   "how many, one after the other (default: 10)")
+      ->check(CLI::Range(1, 100'000));
+  smoke_command->add_option("--timeout", smoke_timeout, "of each (default: 5s)")
+      ->check(check_positive_duration, "DURATION");
+  smoke_command->add_flag("--json", smoke_options.json, "print one JSON document");
 
   RenderOptions render_options;
   auto* render_command =
@@ -136,6 +168,9 @@ int run_command_line(int argc, char** argv) {
   if (run_command->parsed()) return run(run_options);
   if (validate_command->parsed()) return validate(validate_options);
   if (check_command->parsed()) return check(check_options);
+  smoke_options.timeout = *config::parse_duration(smoke_timeout);
+  if (smoke_command->parsed()) return smoke(smoke_options);
+  if (status_command->parsed()) return status(status_options);
   if (render_command->parsed()) return render(render_options);
   return healthcheck(health_options);
 }

@@ -38,6 +38,31 @@ struct HealthcheckOptions {
 };
 int healthcheck(const HealthcheckOptions& options);
 
+struct StatusOptions {
+  std::optional<std::string> config;
+  std::optional<std::string> url;
+  bool watch = false;
+  bool json = false;
+};
+int status(const StatusOptions& options);
+
+struct SmokeOptions {
+  std::string url;  // ws:// or wss://
+  int connections = 10;
+  Duration timeout = std::chrono::seconds(5);  // of each
+  bool json = false;
+};
+int smoke(const SmokeOptions& options);
+
+struct ReportOptions {
+  std::optional<std::string> config;
+  std::optional<std::string> url;
+  Duration window = std::chrono::minutes(25);
+  std::string fail_on;  // conditions joined by commas
+  bool json = false;
+};
+int report(const ReportOptions& options);
+
 struct RenderOptions {
   std::optional<std::string> config;
   std::string platform;  // cloud-run | compose | kubernetes

@@ -5,10 +5,8 @@
 #include "app/commands.h"
 #include "app/exit_code.h"
 #include "app/load_config.h"
-#include "app/probe_address.h"
+#include "app/probe_client.h"
 #include "base/text.h"
-#include "loop/http_client.h"
-#include "loop/resolver.h"
 
 namespace probegate::app {
 namespace {
@@ -29,12 +27,6 @@ void log_failure(const HealthcheckOptions& options, const std::string& line, Wal
   if (!file.flush()) std::cerr << "probegate: cannot write " << *options.log_file << "\n";
 }
 
-class Silent final : public loop::ErrorSink {
- public:
-  void on_exception(const std::string& what) noexcept override { message = what; }
-  std::string message;
-};
-
 }  // namespace
 
 int healthcheck(const HealthcheckOptions& options) {
@@ -43,28 +35,13 @@ int healthcheck(const HealthcheckOptions& options) {
     std::cerr << "probegate: " << address.error().message << "\n";
     return exit_code::kFailed;  // 2 is reserved by Docker
   }
-  Silent sink;
-  loop::Loop loop(sink);
-  loop::Resolver resolver(loop);
-  loop::HttpClient client(loop, resolver);
-  const std::string path = "/health/" + options.probe;
-  std::optional<loop::HttpClient::Outcome> outcome;
-  const auto call = client.start(probe_request(*address, path, kTimeout),
-                                 [&](loop::HttpClient::Outcome result) { outcome = std::move(result); });
-  loop.run_until([&] { return outcome.has_value(); }, kTimeout + 500ms);
-
-  std::string line = options.probe + ": ";
-  bool healthy = false;
-  if (!outcome) {
-    line += "no answer from " + address->to_string();
-  } else if (!*outcome) {
-    line += address->to_string() + ": " + outcome->error().message;
-  } else {
-    healthy = (*outcome)->status == 200;
-    line += describe_probe_answer(**outcome);
-  }
+  ProbeClient client(*address);
+  const auto answer = client.get("/health/" + options.probe, kTimeout);
+  const bool healthy = answer && answer->status == 200;
+  const std::string line =
+      options.probe + ": " + (answer ? describe_probe_answer(*answer) : answer.error().message);
   (healthy ? std::cout : std::cerr) << line << "\n";
-  if (!healthy) log_failure(options, line, loop.wall_now());
+  if (!healthy) log_failure(options, line, client.clock().wall_now());
   return healthy ? exit_code::kOk : exit_code::kFailed;
 }
 

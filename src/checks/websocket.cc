@@ -11,6 +11,7 @@
 #include "checks/registry.h"
 #include "checks/transport.h"
 #include "checks/url.h"
+#include "checks/websocket_visit.h"
 #include "loop/connection.h"
 #include "loop/timer.h"
 #include "proto/http_parser.h"
@@ -36,6 +37,7 @@ struct Settings {
   bool ping = true;
   std::optional<std::string> send;
   std::optional<std::string> expect;
+  VisitSteps on_step = {};  // for a visit, which ends with the peer's Close and not with ours
 };
 
 std::string close_text(const std::string& payload) {
@@ -61,6 +63,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
     message_.clear();
     awaiting_pong_ = settings_->ping;
     awaiting_text_ = settings_->expect.has_value();
+    awaiting_close_ = false;
     connection_.emplace(context_.loop, context_.resolver, settings_->endpoint, settings_->tls,
                         static_cast<loop::ConnectionObserver&>(*this));
   }
@@ -71,6 +74,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
 
  private:
   void on_open() override {
+    step(VisitStep::connected);
     phase_ = "waiting for the answer to the upgrade";
     const std::string key = proto::websocket_key(random_bytes<16>());
     offered_ = {proto::websocket_accept(key), settings_->subprotocols, {}};
@@ -120,8 +124,10 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   std::optional<CheckResult> judge(const proto::ResponseHead& head) const {
     if (head.status != 101) {
       const bool refused = head.status == 401 || head.status == 403;
-      return CheckResult::fail(refused ? FailKind::auth : FailKind::answer,
-                               "answered " + std::to_string(head.status) + " to the upgrade, expected 101");
+      std::string text = "answered " + std::to_string(head.status) + " to the upgrade, expected 101";
+      const auto reason = head.fields.get("Probegate-Reason");  // a gate before it says why
+      if (!reason.empty()) text += " (Probegate-Reason: " + std::string(reason) + ")";
+      return CheckResult::fail(refused ? FailKind::auth : FailKind::answer, std::move(text));
     }
     const auto problem = proto::check_upgrade_response(head, offered_);
     if (!problem) return std::nullopt;
@@ -129,6 +135,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   }
 
   void converse() {
+    step(VisitStep::upgraded);
     phase_ = awaiting_pong_ ? "waiting for the Pong" : "waiting for the message";
     std::string frames;
     if (settings_->ping) {
@@ -143,12 +150,14 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   void on_frame(const proto::FrameReader::Frame& frame) {
     switch (frame.opcode) {
       case Opcode::pong:
-        if (frame.payload == ping_) awaiting_pong_ = false;
+        if (frame.payload != ping_ || !std::exchange(awaiting_pong_, false)) break;
+        step(VisitStep::pong);
         break;
       case Opcode::text:
       case Opcode::binary:
       case Opcode::continuation: on_fragment(frame); break;
       case Opcode::close:
+        if (awaiting_close_) return on_reply(frame.payload);
         return finish(CheckResult::fail(FailKind::answer,
                                         "closed " + close_text(frame.payload) + " while we were " + phase_));
       case Opcode::ping: break;  // we are gone before a Pong could matter
@@ -165,11 +174,28 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   }
 
   void part_if_satisfied() {
-    if (!attempt_ || awaiting_pong_ || awaiting_text_) return;
+    if (!attempt_ || awaiting_pong_ || awaiting_text_ || awaiting_close_) return;
     auto result = pass_or_expiring(connection_->certificate_left(), settings_->min_days_left);
     if (!write(proto::make_close(proto::close_code::kNormal, "", random_bytes<4>()).view())) return;
+    if (settings_->on_step) {
+      phase_ = "waiting for the answer to our Close";
+      awaiting_close_ = true;
+      return;
+    }
     farewell_.start(kFarewell);
     std::exchange(attempt_, {}).finish(std::move(result));
+  }
+
+  void on_reply(const std::string& payload) {
+    if (close_text(payload) != "with code 1000") {
+      return finish(CheckResult::fail(FailKind::protocol, "answered our Close " + close_text(payload)));
+    }
+    step(VisitStep::closed);
+    finish(CheckResult::pass());
+  }
+
+  void step(VisitStep step) const {
+    if (settings_->on_step) settings_->on_step(step);
   }
 
   void on_end() override {
@@ -205,6 +231,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   std::string message_;  // the fragments so far
   bool awaiting_pong_ = false;
   bool awaiting_text_ = false;
+  bool awaiting_close_ = false;  // a visit's
 };
 
 constexpr std::string_view kOurHeaders[] = {"connection",
@@ -315,6 +342,27 @@ CheckPlan read_websocket(const config::CheckSpec& spec, const config::Config& co
   CheckPlan plan;
   for (const auto& [name, value] : headers) plan.secrets.push_back(value);
   plan.target = address.endpoint.to_string() + address.target.substr(0, address.target.find('?'));
+  plan.make = [settings =
+                   std::make_shared<const Settings>(std::move(settings))](const CheckContext& context) {
+    return std::make_unique<WebSocketCheck>(context, settings);
+  };
+  return plan;
+}
+
+Result<CheckPlan> plan_websocket_visit(const std::string& text, VisitSteps on_step) {
+  const auto url = parse_url(text);
+  if (!url) return failure("not ws://host:port/path: " + url.error().message);
+  const bool tls = url->scheme == "wss" || url->scheme == "https";
+  if (!tls && url->scheme != "ws" && url->scheme != "http")
+    return failure("the URL starts with ws:// or wss://");
+  if (url->user) return failure("a WebSocket URL has no user and password");
+  Settings settings;
+  settings.endpoint = url->endpoint(tls ? 443 : 80);
+  if (tls) settings.tls = tls_settings({});
+  settings.on_step = std::move(on_step);
+  settings.head = request_head(url->target, url->authority(), {}, {});
+  CheckPlan plan;
+  plan.target = settings.endpoint.to_string();
   plan.make = [settings =
                    std::make_shared<const Settings>(std::move(settings))](const CheckContext& context) {
     return std::make_unique<WebSocketCheck>(context, settings);

@@ -1,0 +1,42 @@
+// What /status of a running probegate says, read tolerantly: a version that is older or newer may lack keys
+// or have more.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "loop/http_client.h"
+
+namespace probegate::app {
+
+struct CheckLine {
+  std::string name;
+  std::string status;
+  std::optional<double> latency_ms;
+  std::optional<double> since_seconds;  // ago
+  std::string why;                      // the error, or what it waits for
+};
+
+struct RunningState {
+  nlohmann::ordered_json document;
+  std::string status;
+  std::string gate;
+  std::vector<std::string> waiting_for;
+  std::optional<double> uptime_seconds;
+  std::optional<double> startup_seconds;
+  std::vector<CheckLine> checks;
+  std::string error;  // why the process itself is not sound
+
+  bool ready() const { return status == "ready"; }
+};
+
+// The error is a sentence: something else answers there.
+Result<RunningState> read_running_state(const loop::HttpResponse& response);
+
+// "not_ready, gate starting, waiting for database, redis"
+std::string headline(const RunningState& state);
+
+}  // namespace probegate::app

@@ -1,0 +1,139 @@
+#include <unistd.h>
+
+#include <cmath>
+#include <iostream>
+
+#include "app/commands.h"
+#include "app/exit_code.h"
+#include "app/probe_client.h"
+#include "app/running_state.h"
+#include "app/terminal.h"
+#include "base/text.h"
+
+namespace probegate::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kTimeout = 2s;
+constexpr Duration kPeriod = 1s;  // of --watch
+constexpr const char* kFromTheTop = "\x1b[H\x1b[2J";
+
+std::string span_text(double seconds) {
+  return format_duration(std::chrono::seconds(std::llround(std::max(seconds, 0.0))));
+}
+
+std::string table(const RunningState& state, const Paint& paint) {
+  Table rows;
+  rows.add({{"CHECK", Color::dim},
+            {"STATUS", Color::dim},
+            {"LATENCY", Color::dim, true},
+            {"SINCE", Color::dim},
+            {"WHY", Color::dim}});
+  for (const auto& check : state.checks) {
+    rows.add({{check.name},
+              {check.status, color_of_word(check.status)},
+              {check.latency_ms ? millis_text(*check.latency_ms) : "", Color::none, true},
+              {check.since_seconds ? span_text(*check.since_seconds) + " ago" : ""},
+              {check.why}});
+  }
+  return rows.text(paint);
+}
+
+std::string page(const RunningState& state, const Paint& paint) {
+  std::string line = headline(state).substr(state.status.size());
+  if (state.uptime_seconds) line += ", up " + span_text(*state.uptime_seconds);
+  if (state.startup_seconds) line += ", first open after " + millis_text(*state.startup_seconds * 1000);
+  std::string text = paint(color_of_word(state.status), state.status) + line + "\n";
+  if (!state.checks.empty()) text += "\n" + table(state, paint);
+  return text;
+}
+
+// What must differ for a pipe to hear of it: words, not numbers.
+std::string essence(const RunningState& state) {
+  std::string text = headline(state);
+  for (const auto& check : state.checks) text += "\n" + check.name + " " + check.status;
+  return text;
+}
+
+class Status {
+ public:
+  Status(const StatusOptions& options, ProbeAddress address)
+      : options_(options),
+        client_(std::move(address)),
+        paint_(Paint::for_descriptor(STDOUT_FILENO)),
+        redraws_(options.watch && !options.json && is_terminal(STDOUT_FILENO)) {}
+
+  int once() {
+    const auto state = ask();
+    if (!state) {
+      std::cerr << "probegate: " << state.error().message << "\n";
+    } else if (options_.json) {
+      std::cout << state->document.dump(2) << "\n";
+    } else {
+      std::cout << page(*state, paint_);
+    }
+    return state && state->ready() ? exit_code::kOk : exit_code::kFailed;
+  }
+
+  // Until the user ends it; the exit code is that of the last look.
+  int watch() {
+    bool ready = false;
+    do {
+      const auto state = ask();
+      if (client_.interrupted()) break;
+      ready = state && state->ready();
+      if (redraws_) {
+        std::cout << kFromTheTop << (state ? page(*state, paint_) : state.error().message + "\n");
+      } else {
+        print_change(state);
+      }
+      if (!std::cout.flush()) break;  // the reader has left
+    } while (client_.pause(kPeriod));
+    return ready ? exit_code::kOk : exit_code::kFailed;
+  }
+
+ private:
+  Result<RunningState> ask() {
+    auto response = client_.get("/status", kTimeout);
+    if (!response) return failure("the running probegate cannot be reached at " + response.error().message);
+    auto state = read_running_state(*response);
+    if (!state) return failure(client_.address().to_string() + ": " + state.error().message);
+    return state;
+  }
+
+  void print_change(const Result<RunningState>& state) {
+    const std::string now = state ? essence(*state) : state.error().message;
+    if (std::exchange(last_, now) == now) return;
+    if (options_.json) {
+      if (state) std::cout << state->document.dump() << "\n";
+      if (!state) std::cerr << "probegate: " << now << "\n";
+      return;
+    }
+    std::cout << iso8601(client_.clock().wall_now()) << " " << (state ? headline(*state) : now);
+    if (state) {
+      for (const auto& check : state->checks) std::cout << "; " << check.name << " " << check.status;
+    }
+    std::cout << "\n";
+  }
+
+  const StatusOptions& options_;
+  ProbeClient client_;
+  const Paint paint_;
+  const bool redraws_;
+  std::string last_;
+};
+
+}  // namespace
+
+int status(const StatusOptions& options) {
+  auto address = find_probe_address(options.url, options.config);
+  if (!address) {
+    std::cerr << "probegate: " << address.error().message << "\n";
+    return exit_code::kFailed;
+  }
+  Status command(options, std::move(*address));
+  return options.watch ? command.watch() : command.once();
+}
+
+}  // namespace probegate::app

@@ -1,0 +1,109 @@
+"""`probegate smoke`: real WebSocket connections through the door, with their latencies (CONTRACT 10)."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from support.backends import silent
+from support.ports import free_port
+from support.probegate import BINARY, command, environment
+from support.process import Child
+from support.raw import close_payload, upgrade_response
+from support.waiting import wait_until
+
+CLOSE, PING, PONG = 8, 9, 10
+
+
+def ws(door, path="/ws"):
+    return f"ws://127.0.0.1:{door.proxy_port}{path}"
+
+
+def test_ten_connections_are_made_and_measured(door):
+    ran = command("smoke", ws(door))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    first, blank, head, *rows = ran.stdout.splitlines()
+    assert first == f"{ws(door)}: 10 of 10 passed" and blank == ""
+    assert head.split() == ["MIN", "MEDIAN", "P95", "MAX"]
+    assert [row.split()[0] for row in rows] == ["connect", "handshake", "ping", "close", "total"]
+    for row in rows:
+        least, median, p95, most = [float(number) for number in row.split()[1::2]]
+        assert 0 <= least <= median <= p95 <= most
+    assert 'probegate_upgrades_total{result="accepted"} 10' in door.metrics()
+
+
+def test_json_has_the_same_numbers(door):
+    ran = command("smoke", ws(door), "-n", "3", "--json")
+    assert ran.returncode == 0, ran.stderr
+    said = json.loads(ran.stdout)
+    assert (said["connections"], said["passed"], said["failed"], said["failures"]) == (3, 3, 0, [])
+    assert said["latency_ms"].keys() == {"connect", "handshake", "ping", "close", "total"}
+    assert said["latency_ms"]["total"].keys() == {"min", "median", "p95", "max"}
+
+
+def test_a_closed_gate_is_1_and_its_reason_is_told(rig, backend):
+    door = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\n"
+                         f"checks: {{broker: {{type: tcp, address: '127.0.0.1:{free_port()}'}}}}\n").start()
+    ran = command("smoke", ws(door), "-n", "4")
+    assert ran.returncode == 1
+    assert "0 of 4 passed" in ran.stdout
+    assert "4 x answer: answered 503 to the upgrade, expected 101 (Probegate-Reason: gate_closed)" in ran.stdout
+    ran = command("smoke", ws(door), "-n", "2", "--json")
+    assert ran.returncode == 1
+    [failed] = json.loads(ran.stdout)["failures"]
+    assert (failed["count"], failed["kind"]) == (2, "answer") and "gate_closed" in failed["message"]
+
+
+def test_nobody_there_is_1_with_the_reason():
+    ran = command("smoke", f"ws://127.0.0.1:{free_port()}/ws", "-n", "2")
+    assert ran.returncode == 1 and "2 x connect: " in ran.stdout and "refused" in ran.stdout
+
+
+def test_what_hangs_is_given_up_in_time(rig):
+    server = rig.scripted(silent)
+    ran = command("smoke", f"ws://127.0.0.1:{server.port}/ws", "-n", "2", "--timeout", "200ms")
+    assert ran.returncode == 1
+    assert "2 x timeout: no end within 200ms, while waiting for the answer to the upgrade" in ran.stdout
+
+
+def reluctant(farewell):
+    """A script: a right handshake and a right Pong, and then `farewell` in answer to the Close."""
+    def script(connection):
+        head = connection.read_head()
+        connection.send(upgrade_response(head.get("Sec-WebSocket-Key")))
+        while True:
+            _, opcode, payload, _ = connection.read_frame()
+            if opcode == PING:
+                connection.send_frame(PONG, payload)
+            if opcode == CLOSE:
+                farewell(connection)
+                return connection.read_to_end()
+    return script
+
+
+@pytest.mark.parametrize("farewell, told", [
+    (lambda connection: None, "timeout: no end within 1s, while waiting for the answer to our Close"),
+    (lambda connection: connection.send_frame(CLOSE, close_payload(1011)), "protocol: answered our Close with code 1011"),
+    (lambda connection: connection.shutdown(), "protocol: closed the connection while we were waiting for the answer to our Close"),
+], ids=["silence", "another code", "end"])
+def test_a_close_that_is_not_answered_rightly_is_no_pass(rig, farewell, told):
+    server = rig.scripted(reluctant(farewell))
+    ran = command("smoke", f"ws://127.0.0.1:{server.port}/ws", "-n", "1", "--timeout", "1s")
+    assert ran.returncode == 1 and f"1 x {told}" in ran.stdout, ran.stdout
+
+
+def test_an_interrupt_ends_it_with_what_there_is(rig):
+    server = rig.scripted(silent)
+    child = Child("smoke", [BINARY, "smoke", f"ws://127.0.0.1:{server.port}/ws", "--timeout", "10m"],
+                  os.path.join(rig.directory, "smoke.log"), environment())
+    wait_until(lambda: server.connections == 1, "the first connection")
+    assert child.stop(signal.SIGINT) == 1
+    assert "0 of 0 passed, interrupted" in child.output()
+
+
+@pytest.mark.parametrize("arguments", [[], ["ftp://127.0.0.1/"], ["ws://user:s3cret@127.0.0.1/"], ["ws://h/", "-n", "0"],
+                                       ["ws://h/", "--timeout", "soon"]])
+def test_a_wrong_command_line_is_2_with_a_hint(arguments):
+    ran = command("smoke", *arguments)
+    assert ran.returncode == 2 and "probegate smoke --help" in ran.stderr and "s3cret" not in ran.stderr

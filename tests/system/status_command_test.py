@@ -1,0 +1,139 @@
+"""`probegate status`: the running one's state, for a terminal, a pipe or a program (CONTRACT 10)."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+
+import pytest
+
+from support.ports import free_port
+from support.probegate import BINARY, command, environment
+from support.process import Child
+from support.waiting import PATIENCE, wait_until
+
+
+def url(door):
+    return f"http://127.0.0.1:{door.probe_port}"
+
+
+def closed_door(rig, backend, port):
+    """A running one whose check fails, as nobody listens on this port."""
+    door = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\n"
+                         f"checks:\n  broker: {{type: tcp, address: '127.0.0.1:{port}', interval: 50ms, startup_interval: 50ms}}\n"
+                         "  later: {type: tcp, address: '127.0.0.1:1', needs: [broker]}\n").start()
+    door.wait_for_error("broker", "connect")
+    return door
+
+
+def on_a_terminal(*arguments, env=None):
+    """What the command writes to a terminal of its own."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([BINARY, *arguments], env=environment({"TERM": "xterm", **(env or {})}), stdin=subprocess.DEVNULL,
+                          stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        text = b""
+        try:
+            while part := os.read(ours, 65536):
+                text += part
+        except OSError:
+            pass  # the terminal's other side has closed: the end
+        process.wait(PATIENCE)
+    os.close(ours)
+    return text.decode()
+
+
+def test_an_open_gate_is_ready_and_0(door):
+    ran = command("status", "--url", url(door))
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("ready, gate open, up ") and "first open after" in ran.stdout
+    assert "\x1b" not in ran.stdout
+
+
+def test_a_closed_gate_says_why_and_is_1(rig, backend):
+    door = closed_door(rig, backend, free_port())
+    ran = command("status", "--url", url(door))
+    assert ran.returncode == 1
+    first, blank, head, broker, later = ran.stdout.splitlines()
+    assert first.startswith("not_ready, gate starting, waiting for broker, up ")
+    assert blank == "" and head.split() == ["CHECK", "STATUS", "LATENCY", "SINCE", "WHY"]
+    assert broker.startswith("broker") and "fail" in broker and "connect: " in broker and "ago" in broker
+    assert later.split()[:2] == ["later", "waiting"] and later.endswith("waits for broker")
+    assert head.index("STATUS") == broker.index("fail") == later.index("waiting"), "columns line up"
+
+
+def test_json_is_what_status_says(rig, backend):
+    door = closed_door(rig, backend, free_port())
+    ran = command("status", "--json", "--url", url(door))
+    assert ran.returncode == 1
+    said = json.loads(ran.stdout)
+    served = door.probe("/status").json
+    assert said.keys() == served.keys()
+    assert said["waiting_for"] == ["broker"] and said["checks"].keys() == served["checks"].keys()
+
+
+@pytest.mark.parametrize("how", ["-c", "PROBE_PORT", "unix"])
+def test_the_running_one_is_found(rig, backend, how):
+    """10: "find the running one by `--url`, or `-c FILE`, or the default file, or `PROBE_PORT`"."""
+    listen = f"unix:{rig.directory}/probe.sock" if how == "unix" else f"127.0.0.1:{free_port()}"
+    path = os.path.join(rig.directory, "found.yaml")
+    with open(path, "w") as file:
+        file.write(f"proxy: {{listen: '127.0.0.1:0', backend: '{backend.url}'}}\nprobes: {{listen: '{listen}'}}\n")
+    child = Child("probegate", [BINARY, "run", "-c", path], os.path.join(rig.directory, "found.log"), environment())
+    try:
+        wait_until(lambda: "listening" in child.output(), "it to listen")
+        arguments = {"-c": ["-c", path], "PROBE_PORT": [], "unix": ["--url", listen]}[how]
+        env = {"PROBE_PORT": listen.rpartition(":")[2]} if how == "PROBE_PORT" else None
+        ran = command("status", *arguments, env=env)
+        assert ran.returncode == 0 and ran.stdout.startswith("ready"), ran.stderr
+    finally:
+        assert child.stop() == 0
+
+
+def test_nobody_there_is_1_with_a_sentence():
+    port = free_port()
+    ran = command("status", "--url", f"http://127.0.0.1:{port}")
+    assert ran.returncode == 1 and ran.stdout == ""
+    assert f"cannot be reached at http://127.0.0.1:{port}" in ran.stderr and "refused" in ran.stderr
+
+
+def test_somebody_else_there_is_1_with_a_sentence(backend):
+    ran = command("status", "--url", backend.url)
+    assert ran.returncode == 1 and "not the probe port of probegate" in ran.stderr
+
+
+def test_a_terminal_gets_colours_unless_no_color_says_no(door):
+    assert "\x1b[32mready\x1b[0m" in on_a_terminal("status", "--url", url(door))
+    assert "\x1b" not in on_a_terminal("status", "--url", url(door), env={"NO_COLOR": "1"})
+    assert "\x1b" not in on_a_terminal("status", "--url", url(door), env={"TERM": "dumb"})
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_watch_in_a_pipe_writes_a_line_for_each_change_and_ends_with_the_last_state(rig, backend, as_json):
+    port = free_port()
+    door = closed_door(rig, backend, port)
+    argv = [BINARY, "status", "--watch", "--url", url(door)] + (["--json"] if as_json else [])
+    child = Child("status", argv, os.path.join(rig.directory, "watch.log"), environment())
+    wait_until(lambda: len(child.output().splitlines()) == 1, "the first state")
+    server = rig.scripted(lambda connection: connection.read_to_end(), port=port)
+    wait_until(lambda: '"broker":true' in child.output() or "broker pass" in child.output(), "the change")
+    server.close()
+    wait_until(lambda: len(child.output().splitlines()) >= 3, "the failure")
+    assert child.stop(signal.SIGINT) == 1
+    lines = child.output().splitlines()
+    if as_json:
+        assert [json.loads(line)["broker"] for line in lines][:2] == [False, True]
+    else:
+        assert "not_ready, gate starting, waiting for broker; broker fail; later waiting" in lines[0]
+        assert all(line[:2] == "20" for line in lines), "each with its time"
+
+
+def test_watch_goes_on_when_the_running_one_is_gone(rig, door):
+    child = Child("status", [BINARY, "status", "--watch", "--url", url(door)], os.path.join(rig.directory, "watch.log"),
+                  environment())
+    wait_until(lambda: "ready" in child.output(), "the first state")
+    assert door.stop() == 0
+    wait_until(lambda: "cannot be reached" in child.output(), "the news")
+    assert child.alive
+    assert child.stop(signal.SIGINT) == 1
