@@ -1,6 +1,6 @@
 #include <unistd.h>
 
-#include <algorithm>
+#include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/exit_code.h"
 #include "app/load_config.h"
+#include "app/terminal.h"
 #include "checks/plan.h"
 #include "checks/runner.h"
 #include "health/readiness_json.h"
@@ -36,9 +37,7 @@ class CheckRun final : public checks::RunnerObserver {
         started_(loop.now()),
         model_(checks::check_policies(config), started_, loop.wall_now()),
         runner_({loop, resolver_, http_}, model_, checks::plan_checks(config), *this, std::random_device{}()),
-        limit_(loop, [&loop] { loop.stop(); }) {
-    for (const auto& policy : model_.policies()) name_width_ = std::max(name_width_, policy.name.size());
-  }
+        limit_(loop, [&loop] { loop.stop(); }) {}
 
   bool passed() {
     if (finished()) return checks::all_passing(model_);
@@ -62,7 +61,9 @@ class CheckRun final : public checks::RunnerObserver {
   }
 
   void print_table() const {
-    for (std::size_t i = 0; i < model_.states().size(); ++i) std::cout << row(i) << "\n";
+    Table table;
+    for (std::size_t i = 0; i < model_.states().size(); ++i) table.add(row(i));
+    std::cout << table.text(Paint::for_descriptor(STDOUT_FILENO));
   }
 
  private:
@@ -76,31 +77,37 @@ class CheckRun final : public checks::RunnerObserver {
 
   // Progress, where somebody is looking at it.
   void on_transition(const health::Transition& transition) override {
-    if (!options_.json && ::isatty(STDERR_FILENO) != 0) std::cerr << row(transition.check) << "\n";
+    if (!options_.json && is_terminal(STDERR_FILENO)) print_progress(transition.check);
   }
 
-  std::string row(std::size_t check) const {
-    const auto& policy = model_.policies()[check];
+  std::vector<Cell> row(std::size_t check) const {
     const auto& state = model_.states()[check];
-    std::string text = policy.name;
-    text.resize(name_width_ + 2, ' ');
-    std::string status(health::to_string(state.status));
-    status.resize(9, ' ');
-    text += status;
-    if (state.latency && state.passing()) {
-      char latency[32];
-      std::snprintf(latency, sizeof latency, "%.1f ms", to_millis(*state.latency));
-      text += latency;
-    }
-    if (state.error) {
-      if (state.passing()) text += "  ";
-      text += std::string(health::to_string(state.error->kind)) + ": " + state.error->message;
-    }
-    if (!state.waiting_for.empty()) {
-      text += "for";
-      for (const auto need : state.waiting_for) text += " " + model_.policies()[need].name;
-    }
-    return text;
+    const std::string status(health::to_string(state.status));
+    const bool measured = state.latency && state.passing();
+    return {{model_.policies()[check].name},
+            {status, color_of_word(status)},
+            {measured ? millis_text(to_millis(*state.latency)) : "", Color::none, true},
+            {why(state)}};
+  }
+
+  std::string why(const health::CheckState& state) const {
+    if (state.error) return std::string(health::to_string(state.error->kind)) + ": " + state.error->message;
+    std::string needs;
+    for (const auto need : state.waiting_for)
+      needs += (needs.empty() ? "" : ", ") + model_.policies()[need].name;
+    return needs.empty() ? "" : "waits for " + needs;
+  }
+
+  // One line of progress, with the time that has passed.
+  void print_progress(std::size_t check) const {
+    const Paint paint = Paint::for_descriptor(STDERR_FILENO);
+    const auto& state = model_.states()[check];
+    const std::string status(health::to_string(state.status));
+    char passed[32];
+    std::snprintf(passed, sizeof passed, "%6.1f s  ", to_seconds(loop_.now() - started_));
+    std::cerr << paint(Color::dim, passed) << model_.policies()[check].name << " "
+              << paint(color_of_word(status), status) << (why(state).empty() ? "" : "  ") << why(state)
+              << "\n";
   }
 
   loop::Loop& loop_;
@@ -111,7 +118,6 @@ class CheckRun final : public checks::RunnerObserver {
   health::HealthModel model_;
   checks::Runner runner_;
   loop::Timer limit_;
-  std::size_t name_width_ = 0;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <optional>
+#include <utility>
 
 namespace probegate::app {
 namespace {
@@ -22,12 +23,14 @@ ProbeClient::ProbeClient(ProbeAddress address)
 
 Result<loop::HttpResponse> ProbeClient::get(const std::string& path, Duration timeout) {
   std::optional<loop::HttpClient::Outcome> outcome;
+  const bool before = std::exchange(interrupted_, false);
   const auto call =
       http_.start(probe_request(address_, path, timeout), [&](loop::HttpClient::Outcome result) {
         outcome = std::move(result);
         loop_.stop();
       });
   pause(timeout + kGrace);
+  interrupted_ = interrupted_ || before;
   if (!outcome) {
     return failure("no answer from " + address_.to_string() + (trouble_.empty() ? "" : ": " + trouble_));
   }

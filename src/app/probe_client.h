@@ -20,7 +20,8 @@ class ProbeClient final : private loop::ErrorSink {
  public:
   explicit ProbeClient(ProbeAddress address);
 
-  // The answer, whatever its status; the error is a sentence that names the address.
+  // The answer, whatever its status; the error is a sentence that names the address. After an interrupt, too,
+  // for a last look: another one then ends it.
   Result<loop::HttpResponse> get(const std::string& path, Duration timeout);
 
   // False when the user has asked for the end.

@@ -381,7 +381,10 @@ def test_healthcheck_finds_a_probe_port_on_all_addresses(rig):
 
 # Everything
 
-@pytest.mark.parametrize("name", ["run", "validate", "check", "healthcheck"])
+COMMANDS = ["run", "validate", "check", "healthcheck", "status", "smoke", "report", "render"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_and_version_everywhere(name):
     """10: "`--help` and `--version` everywhere"."""
     helped = command(name, "--help")
@@ -397,7 +400,7 @@ def test_help_lists_the_commands():
     """10: the table."""
     ran = command("--help")
     assert ran.returncode == 0
-    for name in ("run", "validate", "check", "healthcheck"):
+    for name in COMMANDS:
         assert name in ran.stdout
 
 

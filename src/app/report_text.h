@@ -1,0 +1,33 @@
+// A report for people (a Markdown table, readable as it grows) and for programs (one JSON document). Pure.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "app/fail_conditions.h"
+#include "app/report_row.h"
+#include "app/terminal.h"
+
+namespace probegate::app {
+
+struct Report {
+  std::string url;
+  WallTime from{};
+  Duration planned{0};
+  std::vector<Row> rows;
+  std::vector<std::string> notes;  // "minute 3: ...", in order
+  std::vector<FailCondition> conditions;
+  bool interrupted = false;
+
+  std::vector<int> held_in(const FailCondition& condition) const;  // minutes
+  bool failed() const;
+};
+
+std::string report_head(const Report& report);  // title and the head of the table
+std::string report_row(const Row& row);
+std::string report_end(const Report& report, const Paint& paint);  // notes, sums and the verdict
+
+nlohmann::ordered_json report_json(const Report& report);
+
+}  // namespace probegate::app
