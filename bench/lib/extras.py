@@ -68,7 +68,8 @@ def start(bench, chosen, figures):
 
 def saturated(bench, chosen, figures):
     """Latency of probes, one after the other, while the data loop has all the requests that it can take."""
-    busy = dataclasses.replace(WORKS["get"], connections=256)
+    # Large heads: the proxy reads, judges and writes each field, load and backend pass over them.
+    busy = dataclasses.replace(WORKS["get"], connections=256, fields=60)
     asking = dataclasses.replace(WORKS["probe"], connections=1)
     for name in (name for name in chosen.names if name != "relay" and not chosen.firm):
         tell(f"probes of {name} while it is saturated")

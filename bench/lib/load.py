@@ -17,6 +17,7 @@ class Work:
     size: int = 64
     probe: bool = False
     unix: bool = False
+    fields: int = 0  # of a request, besides its Host
 
 
 WORKS = {
@@ -42,7 +43,7 @@ class Load:
         if work.probe:
             argv += ["--path", "/health/ready", "--body-contains", '"status":"ready"']
         elif work.kind == "get":
-            argv += ["--body-contains", "0123456789abcdef" * 4]
+            argv += ["--fields", str(work.fields), "--body-contains", "0123456789abcdef" * 4]
         self._process = Process("load", argv, directory, LOAD_CPU, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._against = f"{work.title} through {proxy.name}"
         if work.kind != "handshake":

@@ -4,6 +4,7 @@ from lib import firm, rounds
 from lib.bench import tell
 from lib.extras import EXTRAS
 from lib.load import WORKS
+from lib.proxies import COUNTLESS
 
 
 def measure(bench, chosen):
@@ -16,7 +17,8 @@ def measure(bench, chosen):
                 continue
             tell(f"calls and instructions: {key} through {name}")
             figures["calls", key, name] = firm.calls_per_unit(bench, name, work)
-            figures["instructions", key, name] = firm.instructions_per_unit(bench, name, work)
+            if name not in COUNTLESS:
+                figures["instructions", key, name] = firm.instructions_per_unit(bench, name, work)
     if not chosen.firm:
         rounds.run(bench, chosen, figures)
     for key in (key for key in chosen.works if key in EXTRAS):

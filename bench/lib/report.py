@@ -13,6 +13,7 @@ GOALS = [
     ("cpu", "echo", 0.92, "haproxy"), ("cpu", "echo", 1.00, "nginx"),
     ("cpu", "64k", 0.58, "haproxy"), ("cpu", "64k", 1.0, "haproxy-64k"), ("cpu", "64k", 1.0, "nginx-64k"),
     ("calls", "1m", 75, None), ("cpu", "1m", 0.75, "haproxy"), ("cpu", "1m", 1.0, "haproxy-64k"),
+    ("cpu", "1m", 1.0, "caddy"),
     ("calls", "handshake", 18, None), ("instructions", "handshake", 20000, None),
     ("cpu", "handshake", 0.90, "haproxy"), ("cpu", "handshake", 1.00, "nginx"),
     ("calls", "get", 4.4, None), ("cpu", "get", 0.90, "haproxy"), ("cpu", "get", 0.85, "nginx"),

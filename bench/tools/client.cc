@@ -39,7 +39,13 @@ std::string frame_head(std::size_t size, bool masked) {
 }  // namespace
 
 Client::Client(const Work& work, std::size_t number) : work_(work), number_(number) {
-  if (work.kind == Kind::kGet) request_ = "GET " + work.path + " HTTP/1.1\r\nHost: bench\r\n\r\n";
+  if (work.kind == Kind::kGet) {
+    request_ = "GET " + work.path + " HTTP/1.1\r\nHost: bench\r\n";
+    for (std::size_t i = 0; i < work.fields; ++i) {
+      request_ += "X-Field-" + std::to_string(100 + i) + ": " + std::string(65, 'x') + "\r\n";
+    }
+    request_ += "\r\n";
+  }
   if (work.kind != Kind::kEcho) return;
   // Each connection has a payload and a mask of its own, so that a message that goes astray is noticed.
   echo_ = frame_head(work.size, false);

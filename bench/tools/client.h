@@ -17,6 +17,7 @@ struct Work {
   std::string target;
   std::size_t size = 64;      // of a message
   std::string path = "/";     // of a request
+  std::size_t fields = 0;     // of a request, besides Host, each of 80 bytes
   std::string body_contains;  // of its answer
 };
 

@@ -173,6 +173,7 @@ int main(int argc, char** argv) {
       .target = option("--target", ""),
       .size = std::stoul(option("--size", "64")),
       .path = option("--path", "/"),
+      .fields = std::stoul(option("--fields", "0")),
       .body_contains = option("--body-contains", ""),
   };
   const bool handshakes = work.kind == bench::Kind::kHandshake;
