@@ -12,7 +12,11 @@
 
 namespace probegate {
 
-bool iequals(std::string_view a, std::string_view b);  // ASCII only, as HTTP needs it
+// ASCII only, as HTTP needs it. In line as far as the lengths, which settle most comparisons of names.
+bool iequals_of_one_length(std::string_view a, std::string_view b);
+inline bool iequals(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && iequals_of_one_length(a, b);
+}
 std::string to_lower(std::string_view text);
 std::string_view trim(std::string_view text);                                // SP and HTAB
 std::vector<std::string_view> split(std::string_view text, char separator);  // views into `text`, untrimmed

@@ -13,7 +13,7 @@ namespace {
 class HeadWriter {
  public:
   explicit HeadWriter(std::string& out) : out_(out), size_(out.size()) {
-    constexpr std::size_t kMostHeads = 1024;
+    constexpr std::size_t kMostHeads = 1000;  // with a little more, malloc has no block at hand
     out_.resize(size_ + kMostHeads);
   }
   ~HeadWriter() { out_.resize(size_); }

@@ -15,8 +15,8 @@ static_assert(LLHTTP_VERSION_MAJOR != 8 || LLHTTP_STRICT_MODE == 1, "llhttp 8 mu
 
 class HttpParser::Impl {
  public:
-  Impl(Role role, HttpLimits limits) : role_(role), limits_(limits) {
-    if (limits_.head_bytes == 0) limits_.head_bytes = HttpLimits{}.head_bytes;
+  Impl(Role role, HttpLimits limits) : role_(role) {
+    set_limits(limits);
     llhttp_init(&llhttp_, role_ == Role::request ? HTTP_REQUEST : HTTP_RESPONSE, &settings());
     llhttp_.data = this;
   }
@@ -48,6 +48,13 @@ class HttpParser::Impl {
     reset_head(response_);
     raw_ = payload_ = {};
     llhttp_reset(&llhttp_);
+  }
+
+  void renew(HttpLimits limits) {
+    next_message();
+    set_limits(limits);
+    error_ = {};
+    to_head_request_ = disagreed_ = false;
   }
 
   bool finish() {
@@ -86,6 +93,11 @@ class HttpParser::Impl {
     return shared;
   }
   static Impl& self(llhttp_t* llhttp) { return *static_cast<Impl*>(llhttp->data); }
+
+  void set_limits(const HttpLimits& limits) {
+    limits_ = limits;
+    if (limits_.head_bytes == 0) limits_.head_bytes = HttpLimits{}.head_bytes;
+  }
 
   // Keeps the memory of the fields for the next message.
   template <typename Head>
@@ -371,6 +383,7 @@ bool HttpParser::in_body() const {
   return impl_->state_ >= Impl::State::length && impl_->state_ < Impl::State::done;
 }
 void HttpParser::next_message() { impl_->next_message(); }
+void HttpParser::renew(HttpLimits limits) { impl_->renew(limits); }
 void HttpParser::expect_response_to(std::string_view method) { impl_->to_head_request_ = method == "HEAD"; }
 bool HttpParser::finish() { return impl_->finish(); }
 

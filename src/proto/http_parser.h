@@ -67,6 +67,8 @@ class HttpParser {
 
   // Requests: forget this message and be ready for the next one on the same connection.
   void next_message();
+  // Forgets the connection too: as good as a new parser of the same role, in the memory of this one.
+  void renew(HttpLimits limits);
   // Responses: tell, before feeding it, what the request was: no body follows an answer to HEAD.
   void expect_response_to(std::string_view method);
   // Responses: the peer closed. True when that completes the message (BodyKind::until_close), false when it

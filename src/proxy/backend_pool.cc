@@ -92,10 +92,11 @@ class BackendPool::Connecting final : public BackendConnect,
     const auto& endpoint = pool_.environment_.config->proxy.backend.endpoint;
     const bool fresh =
         !addresses().empty() && pool_.environment_.loop.now() - pool_.resolved_at_ < kAddressTime;
-    if (const auto literal = loop::Address::literal(endpoint)) {
-      pool_.addresses_ = {*literal};
+    if (fresh) {
       connect();
-    } else if (fresh) {
+    } else if (const auto literal = loop::Address::literal(endpoint)) {
+      pool_.addresses_ = {*literal};
+      pool_.resolved_at_ = TimePoint::max();  // it never grows old
       connect();
     } else {
       query_ = pool_.resolver_.resolve(endpoint, [this](loop::Resolver::Answer answer) {

@@ -13,6 +13,7 @@
 #include "loop/loop.h"
 #include "metrics/data_loop_metrics.h"
 #include "proxy/gate_view.h"
+#include "proxy/parser_shelf.h"
 #include "proxy/process_limits.h"
 
 namespace probegate::proxy {
@@ -47,6 +48,7 @@ struct Environment {
   AuthDesk* auth = nullptr;
   LoopShare share;      // this loop's hands on what the whole process promises
   std::mt19937 random;  // for spreading, keys of masks and request ids; nothing here is a secret
+  ParserShelf parsers;
 
   const config::ProxyTimeouts& timeouts() const { return config->proxy.timeouts; }
 };

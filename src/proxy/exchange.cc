@@ -39,7 +39,8 @@ Exchange::Exchange(Environment& environment, Owner& owner)
     : environment_(environment),
       owner_(owner),
       request_(owner.request_parser().request()),
-      response_(proto::HttpParser::Role::response, {}),
+      parser_(environment.parsers.take(proto::HttpParser::Role::response, {})),
+      response_(*parser_),
       deadline_(environment.wheel, *this),
       continue_deadline_(environment.wheel, *this),
       started_ms_(environment.loop.turn_ms()) {

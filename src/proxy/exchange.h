@@ -100,7 +100,8 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   std::unique_ptr<BackendConnect> connecting_;
   loop::Stream backend_;
   unsigned backend_generation_ = 0;  // of the pool, when backend_ was begun
-  proto::HttpParser response_;
+  ParserShelf::Parser parser_;       // of the answer
+  proto::HttpParser& response_;
   loop::Deadline deadline_;
   loop::Deadline continue_deadline_;  // the backend says nothing to Expect: 100-continue
   std::uint64_t started_ms_;

@@ -38,8 +38,8 @@ Session::Session(Environment& environment, loop::Stream client, bool surplus)
     : environment_(environment),
       client_(std::move(client)),
       surplus_(surplus),
-      parser_(std::in_place, proto::HttpParser::Role::request,
-              parser_limits(environment.config->proxy.limits)),
+      parser_(environment.parsers.take(proto::HttpParser::Role::request,
+                                       parser_limits(environment.config->proxy.limits))),
       deadline_(environment.wheel, *this) {
   const loop::Address peer = client_.peer();
   if (!peer.is_unix()) address_ = peer.ip();

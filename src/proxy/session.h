@@ -119,7 +119,7 @@ class Session final : private loop::StreamObserver,
   bool head_seen_ = false;  // parser_->request() is the request under way
   bool was_held_ = false;   // that request, since held_since_ms_
   State state_ = State::idle;
-  std::optional<proto::HttpParser> parser_;  // not of a tunnel, whose memory is to be small
+  ParserShelf::Parser parser_;  // not of a tunnel, whose memory is to be small
   std::string kept_;                         // bytes behind the request under way
   loop::Deadline deadline_;
   std::unique_ptr<AuthQuestion> question_;

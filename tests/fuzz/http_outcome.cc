@@ -56,6 +56,12 @@ HttpOutcome parse_http(HttpParser::Role role, std::string_view bytes,
                        const std::function<std::size_t(std::size_t)>& size, HttpLimits limits,
                        std::string_view request_method, bool join_chunks) {
   HttpParser parser(role, limits);
+  return parse_http(parser, role, bytes, size, request_method, join_chunks);
+}
+
+HttpOutcome parse_http(HttpParser& parser, HttpParser::Role role, std::string_view bytes,
+                       const std::function<std::size_t(std::size_t)>& size, std::string_view request_method,
+                       bool join_chunks) {
   parser.expect_response_to(request_method);
   HttpOutcome outcome;
   bool switched = false;

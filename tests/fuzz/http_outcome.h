@@ -33,6 +33,10 @@ struct HttpOutcome {
 
 // `size(i)` is how many bytes the i-th call of feed() gets at most; each slice is a heap block of its own, so
 // that a sanitizer sees a read beyond it.
+HttpOutcome parse_http(HttpParser& parser, HttpParser::Role role, std::string_view bytes,
+                       const std::function<std::size_t(std::size_t)>& size,
+                       std::string_view request_method = "GET", bool join_chunks = false);
+// The same with a parser of its own.
 HttpOutcome parse_http(HttpParser::Role role, std::string_view bytes,
                        const std::function<std::size_t(std::size_t)>& size, HttpLimits limits = {},
                        std::string_view request_method = "GET", bool join_chunks = false);

@@ -13,6 +13,28 @@ TEST_CASE("Letters are compared and lowered as ASCII, other bytes as they are") 
   CHECK(to_lower("AbZ[@\xc4") == "abz[@\xc4");
 }
 
+TEST_CASE("Two texts of one length are equal when each pair of bytes is, whatever their length and place") {
+  const auto same = [](char a, char b) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    return lower(a) == lower(b);
+  };
+  for (std::size_t size = 1; size <= 20; ++size) {
+    for (std::size_t place = 0; place < size; ++place) {
+      std::string a(size, 'x'), b(size, 'X');
+      int wrong = 0;
+      for (int left = 0; left < 256; ++left) {
+        for (const int right : {left, left ^ 0x20, left ^ 0x80, left ^ 1, left + 1}) {
+          a[place] = static_cast<char>(left);
+          b[place] = static_cast<char>(right);
+          wrong += iequals(a, b) != same(a[place], b[place]) ? 1 : 0;
+        }
+      }
+      INFO("of " << size << " bytes, the one at " << place);
+      CHECK(wrong == 0);
+    }
+  }
+}
+
 TEST_CASE("Trim takes spaces and tabs off both ends only") {
   CHECK(trim(" \t a b\t ") == "a b");
   CHECK(trim(" \t ").empty());

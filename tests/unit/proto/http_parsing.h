@@ -1,4 +1,5 @@
-// Shared by the parser's tests: every case is read whole and in small slices, and must read the same.
+// Shared by the parser's tests: every case is read whole, in small slices, and by a parser that has served
+// before, and must read the same.
 #pragma once
 
 #include <catch2/catch.hpp>
@@ -19,6 +20,15 @@ inline HttpOutcome parse(HttpParser::Role role, std::string_view bytes, HttpLimi
   for (const std::size_t slice : {1u, 2u, 3u, 17u}) {
     INFO("in slices of " << slice);
     CHECK(difference(whole, sliced(slice)) == "");
+  }
+  HttpParser used(role, HttpLimits{.fields = 1, .trailer_bytes = 1});
+  for (const std::string_view before : {"", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "HTTP/1.1 200",
+                                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"}) {
+    const auto at_once = [](std::size_t) { return std::string_view::npos; };
+    used.renew(limits);
+    CHECK(difference(whole, parse_http(used, role, bytes, at_once, request_method)) == "");
+    used.renew(limits);
+    parse_http(used, role, before, at_once, "HEAD");
   }
   return whole;
 }

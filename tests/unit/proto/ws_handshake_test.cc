@@ -49,6 +49,11 @@ TEST_CASE("The accept value is the one of RFC 6455 section 1.3") {
   CHECK(websocket_accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
+TEST_CASE("An accept value does not depend on the keys before it") {
+  CHECK(websocket_accept("x3JJHMbDL1EzLkh9GBhXDw==") == "HSmrc0sMlYUkAGmm5OPpG2HaGWk=");
+  CHECK(websocket_accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
+
 TEST_CASE("A key is 16 bytes in base64") {
   const std::array<unsigned char, 16> random{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
   CHECK(websocket_key(random) == "AQIDBAUGBwgJCgsMDQ4PEA==");
