@@ -79,12 +79,13 @@ CADDY = """
 {{
   admin off
   auto_https off
-  persist_config off
 }}
-http://127.0.0.1:{door} {{
+http://:{door} {{
+  bind 127.0.0.1
   reverse_proxy {backend}
 }}
-http://127.0.0.1:{probe} {{
+http://:{probe} {{
+  bind 127.0.0.1
   header Content-Type application/json
   respond `{{"status":"ready"}}`
 }}
