@@ -19,12 +19,14 @@ constexpr Duration kTimeout = 2s;
 constexpr Duration kRow = 1min;
 constexpr Duration kSlowest = 5s;  // between two looks
 constexpr Duration kFastest = 200ms;
-constexpr Duration kTolerance = 1s;  // of when the running one says that it started: an answer may be late
+constexpr Duration kTolerance = 50ms;  // of two clocks that both say how much time has passed
 
 struct Look {
   Reading reading;
   std::string state;
-  std::optional<TimePoint> started;
+  // Between which moments the process began, as its uptime is that of a moment between question and answer.
+  std::optional<TimePoint> started_after;
+  std::optional<TimePoint> started_before;
 };
 
 class Watch {
@@ -80,14 +82,17 @@ class Watch {
       return failure(client_.address().to_string() +
                      ": what answers there is not the probe port of probegate");
     }
-    Look look{Reading::of(samples), "", std::nullopt};
+    Look look{Reading::of(samples), "", std::nullopt, std::nullopt};
+    const TimePoint asked = client_.clock().now();
     const auto answer = client_.get("/status", kTimeout);
     const auto state = answer ? read_running_state(*answer) : Result<RunningState>(failure(""));
     if (!state) return look;
     look.state = state->status;
     if (state->uptime_seconds) {
-      look.started = client_.clock().now() - std::chrono::duration_cast<Duration>(
-                                                 std::chrono::duration<double>(*state->uptime_seconds));
+      const auto uptime =
+          std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*state->uptime_seconds));
+      look.started_after = asked - uptime;
+      look.started_before = client_.clock().now() - uptime;
     }
     return look;
   }
@@ -111,7 +116,8 @@ class Watch {
   }
 
   bool is_other_process(const Look& now) const {
-    const bool later = now.started && last_->started && *now.started > *last_->started + kTolerance;
+    const bool later = now.started_after && last_->started_before &&
+                       *now.started_after > *last_->started_before + kTolerance;
     return later || now.reading.fell_below(last_->reading);
   }
 
@@ -141,6 +147,9 @@ class Watch {
     const bool remnant = row_.length < period_ && !report_.rows.empty();
     if (remnant) {
       report_.rows.back().merge(row_);
+      report_.notes.push_back("minute " + std::to_string(report_.rows.back().minute) +
+                              ": what came after it, for less than " + format_duration(period_) +
+                              ", is judged with it");
     } else if (row_.length > Duration::zero()) {
       report_.rows.push_back(row_);
       if (!options_.json) std::cout << report_row(row_);

@@ -1,6 +1,7 @@
 #include "app/running_state.h"
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 
 #include "app/terminal.h"
@@ -66,6 +67,22 @@ std::string why_text(const Json& check) {
   return text;
 }
 
+std::string traffic_text(const Json& document) {
+  const auto traffic = document.find("traffic");
+  if (traffic == document.end() || !traffic->is_object()) return "";
+  std::string text;
+  const auto add = [&](const char* key, const char* words) {
+    const auto number = number_at(*traffic, key);
+    if (number) text += (text.empty() ? "" : ", ") + std::to_string(std::llround(*number)) + " " + words;
+  };
+  add("tunnels", "tunnels");
+  add("held", "held");
+  add("messages_per_minute", "messages");
+  add("requests_per_minute", "requests");
+  add("refused_per_minute", "refused in the last minute");
+  return text;
+}
+
 CheckLine read_check(const std::string& name, const Json& check, std::optional<double> now) {
   CheckLine line;
   line.name = printable(name);
@@ -94,6 +111,7 @@ Result<RunningState> read_running_state(const loop::HttpResponse& response) {
   state.uptime_seconds = number_at(document, "uptime_seconds");
   state.startup_seconds = number_at(document, "startup_seconds");
   state.error = text_at(document, "error");
+  state.traffic = traffic_text(document);
   const auto checks = document.find("checks");
   if (checks == document.end() || !checks->is_object()) return state;
   const auto now = parse_time(text_at(document, "timestamp"));

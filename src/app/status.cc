@@ -45,6 +45,7 @@ std::string page(const RunningState& state, const Paint& paint) {
   if (state.uptime_seconds) line += ", up " + span_text(*state.uptime_seconds);
   if (state.startup_seconds) line += ", first open after " + millis_text(*state.startup_seconds * 1000);
   std::string text = paint(color_of_word(state.status), state.status) + line + "\n";
+  if (!state.traffic.empty()) text += state.traffic + "\n";
   if (!state.checks.empty()) text += "\n" + table(state, paint);
   return text;
 }

@@ -55,7 +55,8 @@ def test_a_closed_gate_says_why_and_is_1(rig, backend):
     door = closed_door(rig, backend, free_port())
     ran = command("status", "--url", url(door))
     assert ran.returncode == 1
-    first, blank, head, broker, later = ran.stdout.splitlines()
+    first, traffic, blank, head, broker, later = ran.stdout.splitlines()
+    assert traffic == "0 tunnels, 0 held, 0 messages, 0 requests, 0 refused in the last minute"
     assert first.startswith("not_ready, gate starting, waiting for broker, up ")
     assert blank == "" and head.split() == ["CHECK", "STATUS", "LATENCY", "SINCE", "WHY"]
     assert broker.startswith("broker") and "fail" in broker and "connect: " in broker and "ago" in broker
