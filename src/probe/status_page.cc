@@ -213,12 +213,17 @@ std::string event_text(const Event& event, health::Details details) {
     return "<strong>" + escaped(event.check) + "</strong> may run now";
   }
   std::string text = event.check.empty() ? "" : "<strong>" + escaped(event.check) + "</strong> ";
-  if (!event.from.empty()) text += escaped(event.from) + " → ";
+  if (event.kind == EventKind::start) {
+    text +=
+        event.from.empty() ? "the first that is known of" : "the one before ended by " + escaped(event.from);
+  } else if (!event.from.empty()) {
+    text += escaped(event.from) + " → ";
+  }
   if (!event.to.empty()) text += tag(tone(event.to), event.to);
   if (!event.waiting_for.empty()) text += " waiting for " + escaped(joined(event.waiting_for));
   if (event.error) text += " " + escaped(error_text(*event.error, details));
   if (event.kind == EventKind::stuck && event.message.empty()) text += "every data loop turns again";
-  if (details == health::Details::full) text += " " + escaped(event.message);
+  if (details == health::Details::full && !event.message.empty()) text += " " + escaped(event.message);
   if (event.took && event.kind == EventKind::frozen) text += "for " + seconds_text(*event.took);
   if (event.count > 1) text += " (" + std::to_string(event.count) + " times)";
   return text;

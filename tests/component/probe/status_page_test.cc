@@ -77,6 +77,39 @@ TEST_CASE("The status page shows the start, the events, the refusals and the nex
   CHECK(contains(page, "<td class=\"number\">2.00 s</td>"));  // when it passed
 }
 
+TEST_CASE("Each kind of event is told in words") {
+  using health::Event;
+  using health::EventKind;
+  ProbeFixture f;
+  const auto happens = [&](Event event) { f.source.past.add(event); };
+  happens({.kind = EventKind::start, .from = "signal", .message = "restart loop: 3 starts"});
+  happens({.kind = EventKind::gate, .from = "open", .to = "closed", .waiting_for = {"database"}});
+  happens(check_event("waiting", "unknown"));
+  happens({.kind = EventKind::startup_timeout, .waiting_for = {"database"}});
+  for (int i = 0; i < 3; ++i) happens({.kind = EventKind::backend_refused, .message = "no listener"});
+  happens({.kind = EventKind::backend_restart});
+  happens({.kind = EventKind::frozen, .took = 1500ms});
+  happens({.kind = EventKind::stuck, .message = "data-0"});
+  happens({.kind = EventKind::stuck});
+  happens({.kind = EventKind::reload, .to = "refused", .message = "2 mistakes, see the log"});
+  const std::string page = f.get("/").body;
+  for (const char* words : {
+           "<td>start</td><td class=\"why\">the one before ended by signal restart loop: 3 starts</td>",
+           "open → <strong class=\"tag bad\">closed</strong> waiting for database",
+           "<strong>database</strong> may run now",
+           "<td>startup timeout</td><td class=\"why\"> waiting for database</td>",
+           "<td>backend refused</td><td class=\"why\"> no listener (3 times)</td>",
+           "<td>backend restart</td>",
+           "<td>frozen</td><td class=\"why\">for 1.50 s</td>",
+           "<td>stuck</td><td class=\"why\"> data-0</td>",
+           "<td>stuck</td><td class=\"why\">every data loop turns again</td>",
+           "<strong class=\"tag bad\">refused</strong> 2 mistakes, see the log",
+       }) {
+    CAPTURE(words);
+    CHECK(contains(page, words));
+  }
+}
+
 TEST_CASE("The status document is the readiness document and more") {
   ProbeFixture f;
   f.source.past.add(failure());
