@@ -18,6 +18,7 @@ class Browser:
     def __init__(self, scripts=True, dark=False):
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
+        self._scripts = scripts
         self._profile = tempfile.mkdtemp(prefix="probegate-browser-")
         for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,1600",
                          "--no-first-run", "--disable-background-networking", "--disable-component-update",
@@ -48,7 +49,13 @@ class Browser:
         return self._driver.page_source
 
     def text(self, selector="body"):
-        return self._driver.find_element(By.CSS_SELECTOR, selector).text
+        return self.texts(selector)[0]
+
+    def texts(self, selector):
+        """Read at one moment, because a live page may replace an element between two questions."""
+        if self._scripts:
+            return self.run("return [...document.querySelectorAll(arguments[0])].map(found => found.innerText)", selector)
+        return [found.text for found in self.all(selector)]
 
     def all(self, selector):
         return self._driver.find_elements(By.CSS_SELECTOR, selector)
