@@ -68,6 +68,8 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   void on_event(health::Event event);
 
   metrics::ControlMetrics& metrics() { return metrics_; }
+  const health::HealthModel& model() const { return model_; }
+  bool ever_opened() const { return gate_.ever_opened(); }
 
  private:
   void on_result(std::size_t check, const health::CheckResult& result, Duration latency) override;

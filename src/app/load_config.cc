@@ -8,17 +8,6 @@
 #include "config/load.h"
 
 namespace probegate::app {
-namespace {
-
-// Sections that are understood and checked but that nothing acts on yet: better refused than silently
-// ignored.
-std::vector<std::string> without_effect(const config::Config& config) {
-  std::vector<std::string> keys;
-  if (!config.alerts.empty()) keys.emplace_back("alerts");
-  return keys;
-}
-
-}  // namespace
 
 Settings load_settings(const std::optional<std::string>& file) {
   Settings settings;
@@ -30,10 +19,6 @@ Settings load_settings(const std::optional<std::string>& file) {
   settings.file = std::move(loaded.file);
   settings.blank = loaded.blank;
   settings.values = std::move(loaded.values);
-  for (const auto& key : without_effect(settings.config)) {
-    settings.problems.push_back(settings.source + ": " + key +
-                                ": this version does not act on it; remove it");
-  }
   if (settings.problems.empty()) settings.planned = checks::plan_checks(settings.config);
   return settings;
 }

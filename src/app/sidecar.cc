@@ -3,11 +3,13 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "app/exit_code.h"
 #include "app/version.h"
 #include "base/text.h"
+#include "config/environment.h"
 #include "metrics/families.h"
 
 namespace probegate::app {
@@ -20,6 +22,16 @@ constexpr Duration kLastWords = 500ms;  // for the log before an immediate end
 constexpr Duration kCutGrace = 1s;      // for the data loops to obey `cut`
 constexpr std::size_t kLoopStarts = 3;  // so many within kLoopWindow are announced
 constexpr Duration kLoopWindow = 10min;
+
+constexpr Duration kLastAlerts = 2s;  // for alerts under way when all else has ended; within the drain
+
+alerts::Sender sender() {
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  const auto& environment = config::process_environment();
+  const auto service = environment.find("K_SERVICE");
+  return {service == environment.end() ? host : service->second, host};
+}
 
 std::string join(const std::vector<Endpoint>& endpoints) {
   std::string text;
@@ -44,6 +56,8 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
                 [this] { return metrics::sum_up(data_plane_.metrics()); }},
                started),
       data_plane_(loop, std::move(proxy_sockets), config_, control_.gate_view(), log, *this),
+      alerts_ended_(loop, [this] { loop_.stop(); }),
+      alerts_(loop, settings.config.alerts, sender(), log, control_.metrics(), [this] { return traffic(); }),
       reload_(
           loop, settings, log, control_.metrics(), [this](const Settings& next) { apply(next); },
           [this](std::string why) {
@@ -72,6 +86,7 @@ int Sidecar::run() {
   loop_.run();
   control_.stop();
   data_plane_.join();
+  alerts_.join();
   if (state_file_) state_file_->end(end_cause_, kLastWords);
   log_.info("ended", {{"exit_code", exit_code_}});
   return exit_code_;
@@ -105,6 +120,24 @@ void Sidecar::apply(const Settings& settings) {
   log_.set(config_->log.level, log_format(config_->log));
   data_plane_.publish(config_);
   control_.reload(settings);
+  alerts::Alerts::Known known{.opened = control_.ever_opened(), .checks = {}, .failing = {}};
+  const auto& model = control_.model();
+  for (std::size_t i = 0; i < model.policies().size(); ++i) {
+    known.checks.push_back(model.policies()[i].name);
+    if (model.states()[i].status == health::CheckStatus::fail) known.failing.push_back(known.checks.back());
+  }
+  alerts_.reload(config_->alerts, known);
+}
+
+alerts::Traffic Sidecar::traffic() const {
+  alerts::Traffic total;
+  for (const auto* loop : data_plane_.metrics()) {
+    for (std::size_t i = 0; i < metrics::label_count<metrics::Reason>; ++i) {
+      total.refused += loop->refused[static_cast<metrics::Reason>(i)].value();
+    }
+    total.tunnels_lost += loop->tunnel_ends[metrics::TunnelCause::backend_lost].value();
+  }
+  return total;
 }
 
 // What the state file tells of the processes before this one.
@@ -176,6 +209,8 @@ void Sidecar::startup_timed_out_for_exit() {
   exit_code_ = exit_code::kFailed;
   end_cause_ = health::end_cause::kStartupTimeout;
   drain_ = DrainPhase::ending;
+  drain_ends_ = loop_.now() + kLastAlerts;
+  alerts_.end();
   reload_.end();
   advance_drain();
 }
@@ -194,6 +229,8 @@ void Sidecar::on_signal(const char* name) {
 // Readiness fails in this very turn; traffic is served on for drain.delay.
 void Sidecar::begin_drain() {
   drain_ = DrainPhase::lame_duck;
+  drain_ends_ = loop_.now() + config_->drain.delay + config_->drain.timeout;
+  alerts_.end();
   reload_.end();
   if (state_file_) state_file_->draining();
   control_.set_drain(drain_);
@@ -228,7 +265,8 @@ void Sidecar::advance_drain() {
 void Sidecar::data_loops_ended() {
   log_.info("every session has ended");
   drain_timer_.stop();
-  loop_.stop();
+  if (!alerts_.running()) return loop_.stop();
+  alerts_.finish(std::min(kLastAlerts, drain_ends_ - loop_.now()), [this] { alerts_ended_.notify(); });
 }
 
 // Without destructors: a stuck thread must not be waited for.

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "alerts/alerts.h"
 #include "app/control.h"
 #include "app/data_plane.h"
 #include "app/load_config.h"
@@ -22,6 +23,7 @@
 #include "loop/loop.h"
 #include "loop/signal.h"
 #include "loop/timer.h"
+#include "loop/wakeup.h"
 
 namespace probegate::app {
 
@@ -36,6 +38,7 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer {
   void gate_view_changed(std::shared_ptr<const proxy::GateView> view) override;
   void startup_timed_out_for_exit() override;
   void backend_seen(bool reached) override;
+  void on_event(const health::Event& event) override { alerts_.on_event(event); }
   void backend_refused(const std::string& why) override;
   void data_loops_stuck(std::string names) override;
   void backend_restarted(std::uint64_t restarts) override;
@@ -48,6 +51,7 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer {
   void advance_drain();
   void starts_known(const StateFile::Opening& opening);
   [[noreturn]] void end_now(int code, std::string_view cause);
+  alerts::Traffic traffic() const;
   void log_settings(const Settings& settings) const;
   void apply(const Settings& settings);
 
@@ -57,9 +61,12 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer {
   std::vector<loop::ListenSocket> probe_sockets_;
   Control control_;
   DataPlane data_plane_;
+  loop::Wakeup alerts_ended_;
+  alerts::Alerts alerts_;
   Reload reload_;
   loop::Timer drain_timer_;
   proxy::DrainPhase drain_ = proxy::DrainPhase::none;
+  TimePoint drain_ends_{};
   std::vector<std::unique_ptr<loop::Signal>> signals_;
   std::unique_ptr<SelfTest> self_test_;
   std::optional<StateFile> state_file_;

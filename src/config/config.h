@@ -139,9 +139,22 @@ struct LogOptions {
   std::optional<LogFormat> format;  // empty: text on a terminal, JSON elsewhere
 };
 
+// One receiver of alerts.
 struct Alert {
-  std::string to;
+  std::string to;     // a URL that may hold secrets, in its path too
+  std::string shown;  // the same without them
+  bool mail = false;  // smtp:// or smtps://
+  bool slack = false;
   std::vector<std::string> on;
+  Duration reminder{0};                  // of what is still wrong; 0 = off
+  Duration timeout = 10s;                // of one attempt
+  std::uint64_t refused_per_minute = 0;  // 0 = off
+  std::uint64_t tunnels_lost_per_minute = 0;
+  std::optional<std::string> from;
+  std::vector<std::string> recipients = {"postmaster"};  // RFC 5321 section 4.5.1: every server has one
+  std::optional<std::string> user;
+  std::optional<std::string> password;
+  TlsOptions tls;  // ca_file and verify
 };
 
 struct Config {

@@ -101,26 +101,6 @@ LogOptions read_log(const Fields& log, const Preset& preset) {
   return value;
 }
 
-std::vector<Alert> read_alerts(const Fields& root) {
-  const std::initializer_list<std::string_view> events = {"ready", "startup_timeout", "check_down",
-                                                          "check_up", "restart"};
-  std::vector<Alert> value;
-  for (const auto& fields : root.section_list("alerts")) {
-    Alert alert;
-    alert.to = fields.secret_path_url("to").value_or("");
-    constexpr std::string_view kSchemes[] = {"https://", "http://", "smtp://", "smtps://"};
-    const auto fits = [&](std::string_view scheme) { return alert.to.starts_with(scheme); };
-    if (std::none_of(std::begin(kSchemes), std::end(kSchemes), fits)) {
-      fields.problem("to", "must be a URL that begins with https://, http://, smtp:// or smtps://");
-    }
-    alert.on = fields.choices("on", {events.begin(), events.end()}, events);
-    if (alert.on.empty())
-      fields.problem("on", "an empty list would never send; leave the key out for all events");
-    value.push_back(std::move(alert));
-  }
-  return value;
-}
-
 bool same_address(const Endpoint& a, const Endpoint& b) {
   if (a == b) return a.is_unix() || a.port != 0;
   const auto covers = [](const Endpoint& x, const Endpoint& y) {

@@ -17,5 +17,6 @@ Proxy read_proxy(const Fields& proxy);
 // Common keys of all checks; their own keys are read by `types` once everything else is known.
 std::vector<CheckSpec> read_checks(const Fields& root, const CheckTypes& types);
 Auth read_auth(const Fields& auth);
+std::vector<Alert> read_alerts(const Fields& root);
 
 }  // namespace probegate::config

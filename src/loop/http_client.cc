@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <tuple>
 
 #include "base/text.h"
 #include "loop/curl_multi.h"
+#include "loop/curl_options.h"
 #include "loop/http_target.h"
 #include "loop/resolver.h"
 #include "loop/timer.h"
@@ -18,13 +18,6 @@ namespace probegate::loop {
 namespace {
 
 constexpr std::size_t kMaxHead = 64 * 1024;
-
-void append(Curl<curl_slist>& list, const std::string& line) {
-  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
-  if (longer == nullptr) throw std::bad_alloc();
-  std::ignore = list.release();
-  list.reset(longer);
-}
 
 bool has_line_break(std::string_view text) {
   return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
@@ -148,13 +141,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     query_.reset();
     if (!answer) return finish(failed(HttpFailure::Kind::resolve, answer.error().message));
     if (Address::literal(Endpoint::tcp(target_.host, 0))) return begin();
-    // "name:port:address,address": curl then asks no resolver, and races the addresses itself.
-    std::string pin = target_.host + ":" + std::to_string(target_.port) + ":";
-    for (const Address& address : *answer) {
-      if (&address != &answer->front()) pin += ',';
-      pin += address.family() == AF_INET6 ? "[" + address.ip() + "]" : address.ip();
-    }
-    append(pin_, pin);
+    append(pin_, pin_of(target_.host, target_.port, *answer));
     begin();
   }
 
@@ -235,30 +222,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
 
   void set_up_tls() {
     const TlsSettings tls = request_.tls.value_or(TlsSettings{});
-    set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    set(CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
-    set(CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);
-    if (tls.verify && tls.ca_file) {
-      // By name, because curl must not reuse a connection that was verified against other authorities.
-      set(CURLOPT_CAINFO, tls.ca_file->c_str());
-      set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
-    } else if (tls.verify) {
-      // The loop's store instead of curl's own copy of the whole bundle for each connection.
-      set(CURLOPT_CAINFO, static_cast<char*>(nullptr));
-      set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
-      set(CURLOPT_SSL_CTX_FUNCTION, &Transfer::on_ssl_context);
-      set(CURLOPT_SSL_CTX_DATA, static_cast<void*>(&impl_.loop.tls()));
-    }
-  }
-
-  static CURLcode on_ssl_context(CURL*, void* context, void* contexts) noexcept {
-    try {
-      SSL_CTX_set1_cert_store(static_cast<SSL_CTX*>(context),
-                              static_cast<TlsContexts*>(contexts)->system_store());
-      return CURLE_OK;
-    } catch (...) {
-      return CURLE_OUT_OF_MEMORY;
-    }
+    if (const CURLcode code = set_tls(easy_.get(), tls, impl_.loop.tls()); setup_ == CURLE_OK) setup_ = code;
   }
 
   // curl would report "couldn't connect" for our own lack of descriptors, as if the peer were to blame.

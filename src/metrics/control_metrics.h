@@ -37,7 +37,9 @@ struct ControlMetrics {
   std::list<CheckMetrics> checks;  // in the order of the configuration
   std::deque<LoopMetrics> loops;
   PerLabel<ReloadResult, Counter> reloads;
-  WallTime configured{};  // when the configuration in force was read
+  PerLabel<AlertResult, Counter> alerts;  // by the thread that delivers them
+  Counter alerts_unposted;                // by us: dropped before that thread saw them
+  WallTime configured{};                  // when the configuration in force was read
   // Across restarts; empty without a state file.
   std::optional<std::uint64_t> starts;
   std::optional<std::uint64_t> unclean_ends;

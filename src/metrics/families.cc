@@ -146,6 +146,12 @@ void write_control(Exposition& out, const ControlMetrics& control) {
   out.gauge("probegate_config_last_reload_success_timestamp_seconds",
             "When the configuration in force was read, at the start or by a reload.");
   out.sample({}, to_seconds(control.configured.time_since_epoch()));
+  out.counter("probegate_alerts", "Alerts, by what became of them.");
+  for (std::size_t i = 0; i < label_count<AlertResult>; ++i) {
+    const auto result = static_cast<AlertResult>(i);
+    const auto unposted = result == AlertResult::dropped ? control.alerts_unposted.value() : 0;
+    out.sample({{"result", to_string(result)}}, control.alerts[result].value() + unposted);
+  }
   out.counter("probegate_starts", "Starts of this process across restarts; needs a state file.");
   if (control.starts) out.sample({}, *control.starts);
   out.counter("probegate_unclean_ends",

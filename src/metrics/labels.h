@@ -47,6 +47,7 @@ enum class TunnelCause {
 enum class AuthResult { allowed, denied, unavailable, bypassed };
 enum class RunResult { pass, warn, fail, inconclusive };
 enum class ReloadResult { success, failure };
+enum class AlertResult { delivered, failed, dropped };
 enum class FailureKind {
   config,
   resolve,
@@ -117,6 +118,13 @@ struct LabelSet<ReloadResult> {
   static constexpr std::string_view name = "result";
   static constexpr std::string_view words[] = {"success", "failure"};
   static_assert(std::size(words) == static_cast<std::size_t>(ReloadResult::failure) + 1);
+};
+
+template <>
+struct LabelSet<AlertResult> {
+  static constexpr std::string_view name = "result";
+  static constexpr std::string_view words[] = {"delivered", "failed", "dropped"};
+  static_assert(std::size(words) == static_cast<std::size_t>(AlertResult::dropped) + 1);
 };
 
 template <>

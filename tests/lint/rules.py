@@ -9,7 +9,7 @@ FLOORS = [
     ["base"],
     ["loop", "proto"],
     ["config", "health", "metrics"],
-    ["checks", "probe", "proxy"],
+    ["alerts", "checks", "probe", "proxy"],
     ["app"],
     ["main.cc"],
 ]

@@ -1,0 +1,67 @@
+// Alerts: tells people and programs what happened, as `alerts` says: one Policy per receiver decides, one
+// Delivery for all brings it there.
+//
+// Called from: the control loop only, for which every call costs a decision and a text; the thread that
+// delivers exists only where there are receivers.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "alerts/delivery.h"
+#include "alerts/message.h"
+#include "alerts/policy.h"
+#include "config/config.h"
+#include "loop/timer.h"
+
+namespace probegate::alerts {
+
+class Alerts {
+ public:
+  // What has passed since the start; differences make a minute.
+  using Totals = std::function<Traffic()>;
+
+  Alerts(loop::Loop& loop, const std::vector<config::Alert>& receivers, Sender sender, Log& log,
+         metrics::ControlMetrics& metrics, Totals totals);
+
+  void on_event(const health::Event& event);
+
+  // A new configuration: receivers that stay know what they have been told.
+  struct Known {
+    bool opened = false;
+    std::vector<std::string> checks;
+    std::vector<std::string> failing;
+  };
+  void reload(const std::vector<config::Alert>& receivers, const Known& known);
+
+  void end();  // a drain has begun: nothing more is told; what is under way goes on
+  // `ended` is called on another thread once everything is delivered, at the latest after `limit`.
+  void finish(Duration limit, std::function<void()> ended);
+  bool running() const { return delivery_.running(); }
+  void join() { delivery_.join(); }
+
+ private:
+  struct Receiver {
+    config::Alert alert;
+    Policy policy;
+  };
+
+  Moment moment() const { return {loop_.now(), loop_.wall_now()}; }
+  void post(const Receiver& receiver, const std::vector<Message>& messages);
+  void on_timer();
+  void schedule();
+
+  loop::Loop& loop_;
+  const Sender sender_;
+  const Totals totals_;
+  std::vector<Receiver> receivers_;
+  Traffic minute_began_with_;
+  TimePoint minute_ends_{};
+  std::uint64_t mails_ = 0;
+  bool ended_ = false;
+  Delivery delivery_;
+  loop::Timer timer_;
+};
+
+}  // namespace probegate::alerts

@@ -1,0 +1,191 @@
+#include "alerts/delivery.h"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "base/text.h"
+#include "loop/resolver.h"
+#include "loop/thread.h"
+#include "loop/timer.h"
+
+namespace probegate::alerts {
+namespace {
+
+bool worth_another_try(int status) {
+  return status == 408 || status == 425 || status == 429 || status >= 500;
+}
+
+}  // namespace
+
+struct Delivery::Lane {
+  explicit Lane(loop::Loop& loop, std::function<void()> again) : pause(loop, std::move(again)) {}
+
+  std::deque<Parcel> parcels;  // the first one is under way
+  int attempts = 0;            // of the first one
+  TimePoint begun{};
+  std::unique_ptr<loop::HttpClient::Call> request;
+  std::unique_ptr<loop::MailClient::Call> mail;
+  loop::Timer pause;
+};
+
+struct Delivery::Running {
+  explicit Running(Delivery& owner)
+      : loop(owner),
+        resolver(loop),
+        http(loop, resolver),
+        mails(loop, resolver),
+        wakeup(loop, [&owner] { owner.take_mail(); }),
+        last_call(loop, [this] { loop.stop(); }) {}
+
+  loop::Loop loop;
+  loop::Resolver resolver;
+  loop::HttpClient http;
+  loop::MailClient mails;
+  loop::Wakeup wakeup;
+  loop::Timer last_call;
+  bool finishing = false;
+  std::map<std::string, std::unique_ptr<Lane>> lanes;  // by receiver; bounded by the configuration
+  std::thread thread;
+};
+
+Delivery::Delivery(Log& log, metrics::ControlMetrics& metrics) : log_(log), metrics_(metrics) {}
+
+Delivery::~Delivery() {
+  if (!running_ || !running_->thread.joinable()) return;
+  finish(Duration::zero(), [] {});
+  join();
+}
+
+void Delivery::start() {
+  if (running_) return;
+  running_ = std::make_unique<Running>(*this);
+  running_->thread = loop::start_thread("alerts", [this] {
+    running_->loop.run();
+    ended_();
+  });
+}
+
+void Delivery::post(Parcel parcel) {
+  if (posted_.fetch_add(1, std::memory_order_relaxed) >= kMostPosted) {
+    posted_.fetch_sub(1, std::memory_order_relaxed);
+    metrics_.alerts_unposted.add();
+    return;
+  }
+  inbox_.put(std::move(parcel));
+  running_->wakeup.notify();
+}
+
+void Delivery::finish(Duration limit, std::function<void()> ended) {
+  ended_ = std::move(ended);
+  finish_within_ns_.store(std::max(limit, Duration::zero()).count(), std::memory_order_release);
+  running_->wakeup.notify();
+}
+
+void Delivery::join() {
+  if (running_ && running_->thread.joinable()) running_->thread.join();
+}
+
+void Delivery::take_mail() {
+  for (auto& parcel : inbox_.take_all()) {
+    posted_.fetch_sub(1, std::memory_order_relaxed);
+    running_->loop.enter(this, [&] { take(std::move(parcel)); });
+  }
+  const auto within = finish_within_ns_.load(std::memory_order_acquire);
+  if (within < 0 || running_->finishing) return;
+  running_->finishing = true;
+  running_->last_call.start(Duration(within));
+  // Whoever waits for a later attempt has this one now.
+  for (auto& [receiver, lane] : running_->lanes) {
+    if (lane->pause.active()) lane->pause.start(Duration::zero());
+  }
+  end_if_done();
+}
+
+void Delivery::take(Parcel parcel) {
+  auto& slot = running_->lanes[parcel.receiver];
+  if (!slot) {
+    const std::string receiver = parcel.receiver;
+    slot = std::make_unique<Lane>(running_->loop, [this, receiver] { begin(*running_->lanes.at(receiver)); });
+  }
+  Lane& lane = *slot;
+  if (lane.parcels.size() >= kMostQueued) drop_oldest(lane);
+  lane.parcels.push_back(std::move(parcel));
+  if (lane.parcels.size() == 1) lane.pause.start(Duration::zero());
+}
+
+void Delivery::begin(Lane& lane) {
+  const Parcel& parcel = lane.parcels.front();
+  if (lane.attempts == 0) lane.begun = running_->loop.now();
+  ++lane.attempts;
+  if (const auto* request = std::get_if<loop::HttpRequest>(&parcel.content)) {
+    lane.request = running_->http.start(*request, [this, &lane](const loop::HttpClient::Outcome& outcome) {
+      if (!outcome) {
+        const bool hopeless = outcome.error().kind == loop::HttpFailure::Kind::internal;
+        return conclude(lane, false, hopeless, outcome.error().message);
+      }
+      const int status = outcome->status;
+      conclude(lane, status >= 200 && status < 300, !worth_another_try(status),
+               "the receiver answered " + std::to_string(status));
+    });
+  } else {
+    lane.mail = running_->mails.send(
+        std::get<loop::Mail>(parcel.content), [this, &lane](const loop::MailClient::Outcome& outcome) {
+          if (outcome) return conclude(lane, true, false, "");
+          conclude(lane, false, outcome.error().permanent, outcome.error().message);
+        });
+  }
+}
+
+void Delivery::conclude(Lane& lane, bool delivered, bool permanent, const std::string& why) {
+  lane.request.reset();
+  lane.mail.reset();
+  const Duration pause = kFirstPause * (1 << (2 * (lane.attempts - 1)));
+  const bool again = !permanent && lane.attempts < kAttempts && !running_->finishing &&
+                     running_->loop.now() + pause - lane.begun < kLifetime;
+  if (!delivered && again) return lane.pause.start(pause);
+  const Parcel parcel = std::move(lane.parcels.front());
+  lane.parcels.pop_front();
+  if (delivered) {
+    metrics_.alerts[metrics::AlertResult::delivered].add();
+    log_.info("alert delivered", {{"alert", parcel.what}, {"to", parcel.shown}, {"attempts", lane.attempts}});
+  } else {
+    metrics_.alerts[metrics::AlertResult::failed].add();
+    log_.warn("alert not delivered", {{"alert", parcel.what},
+                                      {"to", parcel.shown},
+                                      {"attempts", lane.attempts},
+                                      {"why", redact(why, {parcel.receiver})}});
+  }
+  lane.attempts = 0;
+  if (!lane.parcels.empty()) return lane.pause.start(Duration::zero());
+  end_if_done();
+}
+
+// Not the first one, which is under way.
+void Delivery::drop_oldest(Lane& lane) {
+  const auto oldest = lane.parcels.begin() + 1;
+  log_.warn("alert dropped, its receiver takes too long", {{"alert", oldest->what}, {"to", oldest->shown}});
+  metrics_.alerts[metrics::AlertResult::dropped].add();
+  lane.parcels.erase(oldest);
+}
+
+void Delivery::end_if_done() {
+  if (!running_->finishing) return;
+  for (const auto& [receiver, lane] : running_->lanes) {
+    if (!lane->parcels.empty()) return;
+  }
+  running_->loop.stop();
+}
+
+// The parcel it was about stays where it is, and the lane with it; other lanes go on.
+void Delivery::on_exception(const std::string& what) noexcept {
+  try {
+    log_.error("internal error on the alerts' loop", {{"what", what}});
+  } catch (...) {
+    // Out of memory even for the message: the loop goes on.
+  }
+}
+
+}  // namespace probegate::alerts

@@ -1,0 +1,74 @@
+// Delivery: brings parcels to receivers over HTTP and SMTP, and is in nobody's way.
+//
+// A thread of its own, because TLS and curl would delay probes on the control loop. Owns: its loop and one
+// queue per receiver, so that a receiver that hangs delays nobody else's. Invariants: a queue holds at most
+// kMostQueued, and the oldest goes; a parcel is tried at most kAttempts times, ever more slowly, and for
+// kLifetime in all; what fails is logged once per parcel, without the receiver's secrets.
+// Thread: built, started, posted to, finished and joined by the control loop's.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "base/inbox.h"
+#include "base/log.h"
+#include "loop/http_client.h"
+#include "loop/mail_client.h"
+#include "loop/wakeup.h"
+#include "metrics/control_metrics.h"
+
+namespace probegate::alerts {
+
+struct Parcel {
+  std::string receiver;  // what tells receivers apart; may hold secrets
+  std::string shown;     // the same for logs
+  std::string what;      // "check_down redis", for logs
+  std::variant<loop::HttpRequest, loop::Mail> content;
+};
+
+class Delivery final : private loop::ErrorSink {
+ public:
+  static constexpr std::size_t kMostPosted = 256;  // and not yet taken up
+  static constexpr std::size_t kMostQueued = 32;   // per receiver
+  static constexpr int kAttempts = 4;
+  static constexpr Duration kFirstPause = std::chrono::seconds(1);  // then four times as long each
+  static constexpr Duration kLifetime = std::chrono::minutes(2);
+
+  Delivery(Log& log, metrics::ControlMetrics& metrics);
+  ~Delivery() override;
+
+  void start();  // does nothing when it runs already
+  bool running() const { return running_ != nullptr; }
+
+  void post(Parcel parcel);
+  // Ends it once everything is delivered, at the latest after `limit`; `ended` is its last word, on its
+  // thread.
+  void finish(Duration limit, std::function<void()> ended);
+  void join();
+
+ private:
+  struct Lane;
+  struct Running;
+
+  void take_mail();
+  void take(Parcel parcel);
+  void begin(Lane& lane);
+  void conclude(Lane& lane, bool delivered, bool permanent, const std::string& why);
+  void drop_oldest(Lane& lane);
+  void end_if_done();
+  void on_exception(const std::string& what) noexcept override;
+
+  Log& log_;
+  metrics::ControlMetrics& metrics_;
+  std::atomic<std::size_t> posted_{0};
+  std::atomic<std::int64_t> finish_within_ns_{-1};
+  std::function<void()> ended_;
+  Inbox<Parcel> inbox_;
+  std::unique_ptr<Running> running_;
+};
+
+}  // namespace probegate::alerts

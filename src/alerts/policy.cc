@@ -1,0 +1,243 @@
+#include "alerts/policy.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "base/text.h"
+
+namespace probegate::alerts {
+namespace {
+
+using health::EventKind;
+
+constexpr std::string_view kKindWords[] = {"ready",   "startup_timeout", "check_down", "check_up",
+                                           "restart", "flapping",        "threshold"};
+static_assert(std::size(kKindWords) == kKinds);
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// Whole seconds: nobody wants the nanoseconds of an outage.
+std::string rounded(Duration d) { return format_duration(std::chrono::round<std::chrono::seconds>(d)); }
+
+std::string reason_of(const health::Event& event) {
+  if (!event.error) return {};
+  return ": " + std::string(health::to_string(event.error->kind)) + ": " + event.error->message;
+}
+
+}  // namespace
+
+std::string_view to_string(Kind kind) { return kKindWords[static_cast<std::size_t>(kind)]; }
+
+std::string_view to_string(Phase phase) {
+  switch (phase) {
+    case Phase::event: return "event";
+    case Phase::firing: return "firing";
+    case Phase::reminder: return "reminder";
+    case Phase::resolved: return "resolved";
+  }
+  return "event";
+}
+
+void Policy::begin_late(bool opened, const std::vector<std::string>& failing, Moment moment) {
+  opened_ = opened;
+  for (const auto& check : failing) {
+    checks_[check] = {.down = true, .since = moment.wall, .changed = moment.now};
+    if (opened && options_.wants(Kind::check_down)) {
+      troubles_[check] = {Kind::check_down, "check " + check + " is down", moment.wall, moment.now};
+    }
+  }
+}
+
+void Policy::keep_checks(const std::vector<std::string>& names) {
+  const auto gone = [&](const auto& entry) {
+    return std::find(names.begin(), names.end(), entry.first) == names.end();
+  };
+  std::erase_if(troubles_, [&](const auto& entry) { return checks_.contains(entry.first) && gone(entry); });
+  std::erase_if(checks_, gone);
+}
+
+std::vector<Message> Policy::on_event(const health::Event& event, TimePoint now) {
+  std::vector<Message> out;
+  const Moment moment{now, event.wall};
+  switch (event.kind) {
+    case EventKind::check: on_check(event, now, out); break;
+    case EventKind::gate:
+      if (event.to == "open" && !opened_) on_opened(event, now, out);
+      break;
+    case EventKind::startup_timeout:
+      fire(Kind::startup_timeout, "startup",
+           "the start has timed out, still waiting for " + joined(event.waiting_for), event.wall, moment,
+           out);
+      break;
+    case EventKind::start:
+      if (!event.message.empty()) {
+        tell({Kind::restart, Phase::event, "probegate", event.message, event.wall}, out);
+      }
+      break;
+    case EventKind::backend_restart: on_backend_restart(moment, out); break;
+    default: break;
+  }
+  return out;
+}
+
+void Policy::on_check(const health::Event& event, TimePoint now, std::vector<Message>& out) {
+  Watch& watch = checks_[event.check];
+  const Moment moment{now, event.wall};
+  if (event.to == "fail" && !watch.down) {
+    watch.down = true;
+    watch.since = event.wall;
+    watch.why = reason_of(event);
+    if (opened_) fell(event.check, watch, moment, out);
+  } else if ((event.to == "pass" || event.to == "warn") && watch.down) {
+    watch.down = false;
+    if (opened_) rose(event.check, watch, moment, out);
+  }
+}
+
+void Policy::fell(const std::string& check, Watch& watch, Moment moment, std::vector<Message>& out) {
+  watch.changed = moment.now;
+  watch.falls.push_back(moment.now);
+  while (moment.now - watch.falls.front() > kFlapWindow) watch.falls.pop_front();
+  if (watch.flapping) return;
+  if (watch.falls.size() >= kFlaps && options_.wants(Kind::flapping)) {
+    watch.flapping = true;
+    fire(Kind::flapping, check,
+         "check " + check + " flaps: down " + std::to_string(watch.falls.size()) + " times within " +
+             format_duration(kFlapWindow) + watch.why,
+         watch.since, moment, out);
+    return;
+  }
+  fire(Kind::check_down, check, "check " + check + " is down" + watch.why, watch.since, moment, out);
+}
+
+void Policy::rose(const std::string& check, Watch& watch, Moment moment, std::vector<Message>& out) {
+  watch.changed = moment.now;
+  if (watch.flapping) return;
+  troubles_.erase(check);
+  tell({Kind::check_up, Phase::resolved, check,
+        "check " + check + " is up again, it was down for " + rounded(moment.wall - watch.since), moment.wall,
+        watch.since},
+       out);
+}
+
+void Policy::on_opened(const health::Event& event, TimePoint now, std::vector<Message>& out) {
+  opened_ = true;
+  const Moment moment{now, event.wall};
+  char seconds[32];
+  std::snprintf(seconds, sizeof seconds, "%.1f", to_seconds(event.took.value_or(Duration(0))));
+  const std::string text = "ready: the gate opened " + std::string(seconds) + " s after the start";
+  if (options_.wants(Kind::ready)) {
+    const bool late = troubles_.erase("startup") > 0;
+    tell({Kind::ready, late ? Phase::resolved : Phase::event, "startup", text, event.wall}, out);
+  } else {
+    resolve(Kind::startup_timeout, "startup", text, moment, out);
+  }
+  // What is only reported may have failed all the while.
+  for (auto& [check, watch] : checks_) {
+    if (watch.down) fell(check, watch, moment, out);
+  }
+}
+
+void Policy::on_backend_restart(Moment moment, std::vector<Message>& out) {
+  if (restarts_.told && moment.now - *restarts_.told < kRestartPause) {
+    ++restarts_.untold;
+    return;
+  }
+  restarts_.told = moment.now;
+  tell({Kind::restart, Phase::event, "backend", "the backend went away and came back", moment.wall}, out);
+}
+
+std::vector<Message> Policy::on_minute(const Traffic& traffic, Moment moment) {
+  std::vector<Message> out;
+  judge("refused_per_minute", traffic.refused, options_.refused_per_minute, moment, out);
+  judge("tunnels_lost_per_minute", traffic.tunnels_lost, options_.tunnels_lost_per_minute, moment, out);
+  return out;
+}
+
+void Policy::judge(const char* name, std::uint64_t value, std::uint64_t limit, Moment moment,
+                   std::vector<Message>& out) {
+  const bool over = limit > 0 && value > limit;
+  const std::string text =
+      std::string(name) + " is " + std::to_string(value) + ", the limit is " + std::to_string(limit);
+  if (over && !troubles_.contains(name)) {
+    fire(Kind::threshold, name, text, moment.wall, moment, out);
+  } else if (!over) {
+    resolve(Kind::threshold, name, text, moment, out);
+  }
+}
+
+std::vector<Message> Policy::on_time(Moment moment) {
+  std::vector<Message> out;
+  for (auto& [check, watch] : checks_) {
+    if (!watch.flapping || moment.now - watch.changed < kFlapWindow) continue;
+    watch.flapping = false;
+    watch.falls.clear();
+    const std::string text = "check " + check + " has been " + (watch.down ? "down" : "up") + " for " +
+                             format_duration(kFlapWindow);
+    resolve(Kind::flapping, check, text, moment, out);
+    // That it is down has just been said.
+    if (watch.down && options_.wants(Kind::check_down)) {
+      troubles_[check] = {Kind::check_down, "check " + check + " is down" + watch.why, watch.since,
+                          moment.now};
+    }
+  }
+  for (auto& [subject, trouble] : troubles_) {
+    if (options_.reminder == Duration::zero() || moment.now - trouble.told < options_.reminder) continue;
+    trouble.told = moment.now;
+    tell(
+        {trouble.kind, Phase::reminder, subject,
+         trouble.text + ", for " + rounded(moment.wall - trouble.since) + " now", moment.wall, trouble.since},
+        out);
+  }
+  if (restarts_.untold > 0 && moment.now - *restarts_.told >= kRestartPause) {
+    restarts_.told = moment.now;
+    const auto times = std::exchange(restarts_.untold, 0u);
+    tell({Kind::restart, Phase::event, "backend",
+          "the backend went away and came back " + std::to_string(times) +
+              (times == 1 ? " more time" : " more times"),
+          moment.wall},
+         out);
+  }
+  return out;
+}
+
+std::optional<TimePoint> Policy::next_due() const {
+  std::optional<TimePoint> next;
+  const auto consider = [&](TimePoint due) { next = next ? std::min(*next, due) : due; };
+  if (ended_) return next;
+  for (const auto& [check, watch] : checks_) {
+    if (watch.flapping) consider(watch.changed + kFlapWindow);
+  }
+  for (const auto& [subject, trouble] : troubles_) {
+    if (options_.reminder > Duration::zero()) consider(trouble.told + options_.reminder);
+  }
+  if (restarts_.untold > 0) consider(*restarts_.told + kRestartPause);
+  return next;
+}
+
+void Policy::fire(Kind kind, const std::string& subject, std::string text, WallTime since, Moment moment,
+                  std::vector<Message>& out) {
+  if (!options_.wants(kind)) return;
+  troubles_[subject] = {kind, text, since, moment.now};
+  tell({kind, Phase::firing, subject, std::move(text), moment.wall, since}, out);
+}
+
+void Policy::resolve(Kind kind, const std::string& subject, std::string text, Moment moment,
+                     std::vector<Message>& out) {
+  const auto trouble = troubles_.find(subject);
+  if (trouble == troubles_.end()) return;
+  const WallTime since = trouble->second.since;
+  troubles_.erase(trouble);
+  tell({kind, Phase::resolved, subject, std::move(text), moment.wall, since}, out);
+}
+
+void Policy::tell(Message message, std::vector<Message>& out) const {
+  if (!ended_ && options_.wants(message.kind)) out.push_back(std::move(message));
+}
+
+}  // namespace probegate::alerts

@@ -1,0 +1,131 @@
+// Policy: what of all that happens is worth telling one receiver, and when. Pure; time is passed in.
+//
+// Owns: what this receiver has been told. Rules: a start is not an outage, so failing checks are told only
+// once the gate has been open; what stays wrong is told once, then at every `reminder`; what flaps is told as
+// that, and then not at all until it has been steady for a while; restarts of the backend that come fast are
+// summed up; once a drain has begun nothing is told. Called from: the control loop only.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "health/event.h"
+
+namespace probegate::alerts {
+
+enum class Kind { ready, startup_timeout, check_down, check_up, restart, flapping, threshold };
+inline constexpr std::size_t kKinds = 7;
+std::string_view to_string(Kind kind);
+
+enum class Phase {
+  event,     // it happened, and that is all
+  firing,    // it is wrong from now on
+  reminder,  // it is wrong still
+  resolved,
+};
+std::string_view to_string(Phase phase);
+
+struct Message {
+  Kind kind = Kind::ready;
+  Phase phase = Phase::event;
+  std::string subject;  // a check, "startup", "probegate", "backend", or a threshold
+  std::string text;     // one sentence, without secrets
+  WallTime at{};
+  std::optional<WallTime> since = {};  // of what is wrong, or was
+
+  bool operator==(const Message&) const = default;
+};
+
+struct PolicyOptions {
+  std::array<bool, kKinds> on{};
+  Duration reminder{0};  // 0 = off
+  std::uint64_t refused_per_minute = 0;
+  std::uint64_t tunnels_lost_per_minute = 0;
+
+  bool wants(Kind kind) const { return on[static_cast<std::size_t>(kind)]; }
+  bool has_thresholds() const { return refused_per_minute > 0 || tunnels_lost_per_minute > 0; }
+};
+
+// Within one minute.
+struct Traffic {
+  std::uint64_t refused = 0;
+  std::uint64_t tunnels_lost = 0;
+};
+
+struct Moment {
+  TimePoint now{};
+  WallTime wall{};
+};
+
+class Policy {
+ public:
+  static constexpr Duration kFlapWindow = std::chrono::minutes(10);
+  static constexpr std::size_t kFlaps = 4;  // falls within the window
+  static constexpr Duration kRestartPause = std::chrono::minutes(5);
+
+  explicit Policy(const PolicyOptions& options) : options_(options) {}
+
+  void set_options(const PolicyOptions& options) { options_ = options; }
+  const PolicyOptions& options() const { return options_; }
+
+  // A receiver that is new at a reload: what fails now is known to whoever wrote the configuration.
+  void begin_late(bool opened, const std::vector<std::string>& failing, Moment moment);
+  // The checks of a new configuration; what is not among them is forgotten.
+  void keep_checks(const std::vector<std::string>& names);
+
+  std::vector<Message> on_event(const health::Event& event, TimePoint now);
+  std::vector<Message> on_minute(const Traffic& traffic, Moment moment);
+  std::vector<Message> on_time(Moment moment);
+  std::optional<TimePoint> next_due() const;  // when on_time() has something to say
+  void end() { ended_ = true; }
+
+ private:
+  // Something wrong that has been told, or could not be.
+  struct Trouble {
+    Kind kind;
+    std::string text;
+    WallTime since;
+    TimePoint told;
+  };
+  struct Watch {  // of a check
+    bool down = false;
+    WallTime since{};
+    std::string why = {};
+    std::deque<TimePoint> falls = {};  // within the window
+    TimePoint changed{};
+    bool flapping = false;
+  };
+  struct Restarts {
+    std::optional<TimePoint> told;
+    std::uint64_t untold = 0;
+  };
+
+  void on_check(const health::Event& event, TimePoint now, std::vector<Message>& out);
+  void fell(const std::string& check, Watch& watch, Moment moment, std::vector<Message>& out);
+  void rose(const std::string& check, Watch& watch, Moment moment, std::vector<Message>& out);
+  void on_opened(const health::Event& event, TimePoint now, std::vector<Message>& out);
+  void on_backend_restart(Moment moment, std::vector<Message>& out);
+  void judge(const char* name, std::uint64_t value, std::uint64_t limit, Moment moment,
+             std::vector<Message>& out);
+  void fire(Kind kind, const std::string& subject, std::string text, WallTime since, Moment moment,
+            std::vector<Message>& out);
+  void resolve(Kind kind, const std::string& subject, std::string text, Moment moment,
+               std::vector<Message>& out);
+  void tell(Message message, std::vector<Message>& out) const;
+
+  PolicyOptions options_;
+  bool opened_ = false;
+  bool ended_ = false;
+  std::map<std::string, Watch, std::less<>> checks_;
+  std::map<std::string, Trouble, std::less<>> troubles_;  // by subject; a check has one at a time
+  Restarts restarts_;
+};
+
+}  // namespace probegate::alerts

@@ -1,0 +1,79 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "config/describe.h"
+#include "config/read_config.h"
+#include "config/secrets.h"
+
+namespace probegate::config {
+namespace {
+
+constexpr std::string_view kSlackHost = "https://hooks.slack.com/";
+
+bool has_scheme(std::string_view url, std::initializer_list<std::string_view> schemes) {
+  return std::any_of(schemes.begin(), schemes.end(),
+                     [&](std::string_view scheme) { return url.starts_with(scheme); });
+}
+
+// One line of a mail's head or envelope.
+bool is_address(std::string_view text) {
+  return !text.empty() && text.find_first_of("\r\n<> \t,") == text.npos;
+}
+
+void read_mail(const Fields& fields, Alert& alert) {
+  alert.from = fields.optional_text("from");
+  alert.recipients = fields.text_list("recipients", alert.recipients);
+  alert.user = fields.optional_text("user");
+  alert.password = fields.secret("password");
+  const auto wrong = [](const std::string& text) { return quote(text) + " is no mail address"; };
+  if (alert.from && !is_address(*alert.from)) fields.problem("from", wrong(*alert.from));
+  for (std::size_t i = 0; i < alert.recipients.size(); ++i) {
+    if (!is_address(alert.recipients[i])) fields.item_problem("recipients", i, wrong(alert.recipients[i]));
+  }
+  if (alert.recipients.empty()) fields.problem("recipients", "an empty list; at least one address is needed");
+  if (alert.user && !alert.password) fields.problem("user", "a user needs a password, or password_file");
+  if (alert.mail) return;
+  for (const auto* key : {"from", "recipients", "user", "password", "password_file"}) {
+    if (fields.has(key)) fields.contradiction(key, "is for smtp:// and smtps:// only");
+  }
+}
+
+Alert read_alert(const Fields& fields) {
+  const std::initializer_list<std::string_view> events = {
+      "ready", "startup_timeout", "check_down", "check_up", "restart", "flapping", "threshold"};
+  Alert alert;
+  alert.to = fields.secret_path_url("to").value_or("");
+  alert.shown = hide_path_of_url(alert.to);
+  if (!has_scheme(alert.to, {"https://", "http://", "smtp://", "smtps://"})) {
+    fields.problem("to", "must be a URL that begins with https://, http://, smtp:// or smtps://");
+  }
+  alert.mail = has_scheme(alert.to, {"smtp://", "smtps://"});
+  alert.on = fields.choices("on", {events.begin(), events.end()}, events);
+  if (alert.on.empty())
+    fields.problem("on", "an empty list would never send; leave the key out for all events");
+  const auto format = fields.choice("format", "auto", {"auto", "json", "slack"});
+  alert.slack = format == "slack" || (format == "auto" && alert.to.starts_with(kSlackHost));
+  alert.reminder = fields.duration("reminder", alert.reminder);
+  alert.timeout = fields.duration("timeout", alert.timeout, 1ms);
+  const Fields thresholds = fields.section("thresholds");
+  constexpr std::int64_t kMost = 1'000'000'000;
+  alert.refused_per_minute =
+      static_cast<std::uint64_t>(thresholds.integer("refused_per_minute", 0, 0, kMost));
+  alert.tunnels_lost_per_minute =
+      static_cast<std::uint64_t>(thresholds.integer("tunnels_lost_per_minute", 0, 0, kMost));
+  read_mail(fields, alert);
+  const Fields tls = fields.section("tls");
+  alert.tls.ca_file = tls.optional_text("ca_file");
+  alert.tls.verify = tls.boolean("verify", alert.tls.verify);
+  return alert;
+}
+
+}  // namespace
+
+std::vector<Alert> read_alerts(const Fields& root) {
+  std::vector<Alert> alerts;
+  for (const auto& fields : root.section_list("alerts")) alerts.push_back(read_alert(fields));
+  return alerts;
+}
+
+}  // namespace probegate::config

@@ -1,0 +1,62 @@
+#include "loop/curl_options.h"
+
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+
+#include <new>
+#include <tuple>
+
+namespace probegate::loop {
+namespace {
+
+CURLcode on_ssl_context(CURL*, void* context, void* contexts) noexcept {
+  try {
+    SSL_CTX_set1_cert_store(static_cast<SSL_CTX*>(context),
+                            static_cast<TlsContexts*>(contexts)->system_store());
+    return CURLE_OK;
+  } catch (...) {
+    return CURLE_OUT_OF_MEMORY;
+  }
+}
+
+}  // namespace
+
+void append(Curl<curl_slist>& list, const std::string& line) {
+  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
+  if (longer == nullptr) throw std::bad_alloc();
+  std::ignore = list.release();
+  list.reset(longer);
+}
+
+std::string pin_of(const std::string& host, std::uint16_t port, const std::vector<Address>& addresses) {
+  std::string pin = host + ":" + std::to_string(port) + ":";
+  for (const Address& address : addresses) {
+    if (&address != &addresses.front()) pin += ',';
+    pin += address.family() == AF_INET6 ? "[" + address.ip() + "]" : address.ip();
+  }
+  return pin;
+}
+
+CURLcode set_tls(CURL* easy, const TlsSettings& tls, TlsContexts& contexts) {
+  CURLcode first = CURLE_OK;
+  const auto set = [&](CURLoption option, auto value) {
+    if (const CURLcode code = curl_easy_setopt(easy, option, value); first == CURLE_OK) first = code;
+  };
+  set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  set(CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
+  set(CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);
+  if (tls.verify && tls.ca_file) {
+    // By name, because curl must not reuse a connection that was verified against other authorities.
+    set(CURLOPT_CAINFO, tls.ca_file->c_str());
+    set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
+  } else if (tls.verify) {
+    // The loop's store instead of curl's own copy of the whole bundle for each connection.
+    set(CURLOPT_CAINFO, static_cast<char*>(nullptr));
+    set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
+    set(CURLOPT_SSL_CTX_FUNCTION, &on_ssl_context);
+    set(CURLOPT_SSL_CTX_DATA, static_cast<void*>(&contexts));
+  }
+  return first;
+}
+
+}  // namespace probegate::loop

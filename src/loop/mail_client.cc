@@ -1,0 +1,178 @@
+#include "loop/mail_client.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/text.h"
+#include "loop/curl_multi.h"
+#include "loop/curl_options.h"
+#include "loop/resolver.h"
+#include "loop/timer.h"
+
+namespace probegate::loop {
+namespace {
+
+std::string part(CURLU* url, CURLUPart what, unsigned flags = 0) {
+  char* text = nullptr;
+  if (curl_url_get(url, what, &text, flags) != CURLUE_OK) return {};
+  const Curl<char> owner(text);
+  return text;
+}
+
+}  // namespace
+
+class MailClient::Impl {
+ public:
+  Impl(Loop& l, Resolver& r) : loop(l), resolver(r), curl(l) {}
+
+  Loop& loop;
+  Resolver& resolver;
+  CurlMulti curl;
+};
+
+// One mail from start to outcome. The caller's code runs from our own timer only, never inside curl.
+class MailClient::Transfer final : public MailClient::Call, private CurlMulti::Observer {
+ public:
+  Transfer(MailClient::Impl& impl, Mail mail, std::function<void(MailClient::Outcome)> done)
+      : impl_(impl),
+        mail_(std::move(mail)),
+        done_(std::move(done)),
+        timeout_(impl.loop, [this] { fail(false, "no answer within " + format_duration(mail_.timeout)); }),
+        report_(impl.loop, [this] { report(); }) {
+    timeout_.start(mail_.timeout);
+    const Curl<CURLU> url(curl_url());
+    if (!url || curl_url_set(url.get(), CURLUPART_URL, mail_.url.c_str(), 0) != CURLUE_OK) {
+      fail(true, "not a URL");
+      return;
+    }
+    host_ = part(url.get(), CURLUPART_HOST);
+    if (host_.starts_with('[')) host_ = host_.substr(1, host_.size() - 2);
+    const bool tls = part(url.get(), CURLUPART_SCHEME) == "smtps";
+    const auto given = parse_decimal<std::uint16_t>(part(url.get(), CURLUPART_PORT));
+    port_ = given.value_or(tls ? 465 : 25);
+    query_ = impl_.resolver.resolve(Endpoint::tcp(host_, port_),
+                                    [this](Resolver::Answer answer) { on_answer(std::move(answer)); });
+  }
+
+  ~Transfer() override { detach(); }
+
+ private:
+  void on_answer(Resolver::Answer answer) {
+    query_.reset();
+    if (!answer) return fail(false, answer.error().message);
+    if (!Address::literal(Endpoint::tcp(host_, 0))) append(pin_, pin_of(host_, port_, *answer));
+    local_ = std::all_of(answer->begin(), answer->end(), [](const Address& address) {
+      return address.ip() == "::1" || address.ip().starts_with("127.");
+    });
+    easy_ = impl_.curl.make_easy();
+    set_up();
+    if (setup_ != CURLE_OK) return fail(true, std::string("curl: ") + curl_easy_strerror(setup_));
+    impl_.curl.add(easy_.get(), *this);
+    running_ = true;
+  }
+
+  template <typename Value>
+  void set(CURLoption option, Value value) {
+    if (const CURLcode code = curl_easy_setopt(easy_.get(), option, value); setup_ == CURLE_OK) setup_ = code;
+  }
+
+  void set_up() {
+    set(CURLOPT_URL, mail_.url.c_str());
+    set(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+    set(CURLOPT_NOPROXY, "*");
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_QUICK_EXIT, 1L);
+    set(CURLOPT_FORBID_REUSE, 1L);  // alerts are rare, and mail servers dislike idle clients
+    if (pin_) set(CURLOPT_RESOLVE, pin_.get());
+    if (mail_.user) {
+      set(CURLOPT_USERNAME, mail_.user->c_str());
+      set(CURLOPT_PASSWORD, mail_.password.c_str());
+    }
+    const bool must = mail_.user && !local_;
+    set(CURLOPT_USE_SSL, static_cast<long>(must ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+    if (const CURLcode code = set_tls(easy_.get(), mail_.tls, impl_.loop.tls()); setup_ == CURLE_OK) {
+      setup_ = code;
+    }
+    from_ = "<" + mail_.from + ">";
+    set(CURLOPT_MAIL_FROM, from_.c_str());
+    for (const auto& recipient : mail_.recipients) append(recipients_, "<" + recipient + ">");
+    set(CURLOPT_MAIL_RCPT, recipients_.get());
+    set(CURLOPT_UPLOAD, 1L);
+    set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(mail_.text.size()));
+    set(CURLOPT_READFUNCTION, &Transfer::on_read);
+    set(CURLOPT_READDATA, static_cast<void*>(this));
+    set(CURLOPT_WRITEFUNCTION, &Transfer::on_write);
+  }
+
+  static std::size_t on_read(char* buffer, std::size_t, std::size_t room, void* self) noexcept {
+    auto& transfer = *static_cast<Transfer*>(self);
+    const auto left = transfer.mail_.text.size() - transfer.sent_;
+    const auto count = std::min(room, left);
+    std::memcpy(buffer, transfer.mail_.text.data() + transfer.sent_, count);
+    transfer.sent_ += count;
+    return count;
+  }
+
+  static std::size_t on_write(char*, std::size_t, std::size_t size, void*) noexcept { return size; }
+
+  void on_transfer_done(CURLcode code) override {
+    if (code == CURLE_OK) return finish({});
+    long answer = 0;
+    curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &answer);
+    // Only curl's own words and the number: a server's sentence might repeat what it was told.
+    std::string message = curl_easy_strerror(code);
+    if (answer >= 400) message += ", the server's last answer was " + std::to_string(answer);
+    const bool refused = code == CURLE_LOGIN_DENIED || code == CURLE_USE_SSL_FAILED || answer >= 500;
+    fail(refused, message);
+  }
+
+  void fail(bool permanent, std::string message) {
+    finish(tl::unexpected(MailFailure{permanent, std::move(message)}));
+  }
+
+  void finish(MailClient::Outcome outcome) {
+    query_.reset();
+    timeout_.stop();
+    detach();
+    outcome_ = std::move(outcome);
+    report_.start(Duration::zero());
+  }
+
+  void report() {
+    const auto done = std::move(done_);
+    done(*std::move(outcome_));  // may destroy us
+  }
+
+  void detach() {
+    if (std::exchange(running_, false)) impl_.curl.remove(easy_.get());
+    easy_.reset();
+  }
+
+  MailClient::Impl& impl_;
+  const Mail mail_;
+  std::function<void(MailClient::Outcome)> done_;
+  std::string host_;
+  std::uint16_t port_ = 0;
+  bool local_ = false;
+  std::unique_ptr<Resolver::Query> query_;
+  std::string from_;
+  Curl<curl_slist> pin_;
+  Curl<curl_slist> recipients_;
+  Curl<CURL> easy_;
+  bool running_ = false;
+  CURLcode setup_ = CURLE_OK;
+  std::size_t sent_ = 0;
+  std::optional<MailClient::Outcome> outcome_;
+  Timer timeout_;
+  Timer report_;
+};
+
+MailClient::MailClient(Loop& loop, Resolver& resolver) : impl_(std::make_unique<Impl>(loop, resolver)) {}
+
+MailClient::~MailClient() = default;
+
+std::unique_ptr<MailClient::Call> MailClient::send(Mail mail, std::function<void(Outcome)> done) {
+  return std::make_unique<Transfer>(*impl_, std::move(mail), std::move(done));
+}
+
+}  // namespace probegate::loop

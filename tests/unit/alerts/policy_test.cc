@@ -1,0 +1,238 @@
+// What is told to a receiver, and above all what is not.
+#include "alerts/policy.h"
+
+#include <catch2/catch.hpp>
+
+#include "fake_clock.h"
+
+namespace probegate::alerts {
+namespace {
+
+using namespace std::chrono_literals;
+using Texts = std::vector<std::string>;
+
+PolicyOptions all() {
+  PolicyOptions options;
+  options.on.fill(true);
+  return options;
+}
+
+PolicyOptions only(std::initializer_list<Kind> kinds) {
+  PolicyOptions options;
+  for (const auto kind : kinds) options.on[static_cast<std::size_t>(kind)] = true;
+  return options;
+}
+
+// A receiver, its clock, and what happens.
+struct Bench {
+  explicit Bench(const PolicyOptions& options = all()) : policy(options) {}
+
+  Texts texts(const std::vector<Message>& messages) {
+    Texts lines;
+    for (const auto& message : messages) {
+      lines.push_back(std::string(to_string(message.kind)) + " " + std::string(to_string(message.phase)) +
+                      " " + message.text);
+    }
+    return lines;
+  }
+  Texts event(health::Event event) {
+    event.wall = clock.wall_now();
+    return texts(policy.on_event(event, clock.now()));
+  }
+  Texts check(const std::string& from, const std::string& to, const std::string& name = "redis") {
+    health::Event event{.kind = health::EventKind::check, .check = name, .from = from, .to = to};
+    if (to == "fail") event.error = health::CheckError{health::FailKind::connect, "connection refused"};
+    return this->event(event);
+  }
+  Texts open() {
+    return event({.kind = health::EventKind::gate, .from = "starting", .to = "open", .took = 3200ms});
+  }
+  Texts later(Duration by) {
+    clock.advance(by);
+    return texts(policy.on_time({clock.now(), clock.wall_now()}));
+  }
+  Texts minute(Traffic traffic) {
+    clock.advance(1min);
+    return texts(policy.on_minute(traffic, {clock.now(), clock.wall_now()}));
+  }
+
+  Policy policy;
+  FakeClock clock;
+};
+
+TEST_CASE("A start is told once, with its time, and its failing checks are not") {
+  Bench bench;
+  CHECK(bench.check("unknown", "fail").empty());
+  CHECK(bench.check("fail", "pass").empty());
+  CHECK(bench.open() == Texts{"ready event ready: the gate opened 3.2 s after the start"});
+  bench.event({.kind = health::EventKind::gate, .from = "open", .to = "closed"});
+  CHECK(bench.open().empty());
+}
+
+TEST_CASE("A check that is down is told once, and resolved when it is up") {
+  Bench bench;
+  bench.open();
+  CHECK(bench.check("pass", "fail") ==
+        Texts{"check_down firing check redis is down: connect: connection refused"});
+  CHECK(bench.check("pass", "fail").empty());
+  CHECK(bench.later(1h).empty());
+  CHECK(bench.check("fail", "pass") ==
+        Texts{"check_up resolved check redis is up again, it was down for 1h"});
+  CHECK(bench.check("pass", "warn").empty());
+  CHECK(bench.check("warn", "pass").empty());
+}
+
+TEST_CASE("A check that fails all through the start is told when the gate opens") {
+  Bench bench;
+  bench.check("unknown", "fail");
+  const auto told = bench.open();
+  REQUIRE(told.size() == 2);
+  CHECK(told.back() == "check_down firing check redis is down: connect: connection refused");
+}
+
+TEST_CASE("A start that times out is told with what it waits for, and resolved by the gate that opens") {
+  Bench bench;
+  CHECK(bench.event({.kind = health::EventKind::startup_timeout, .waiting_for = {"database", "redis"}}) ==
+        Texts{"startup_timeout firing the start has timed out, still waiting for database, redis"});
+  CHECK(bench.open() == Texts{"ready resolved ready: the gate opened 3.2 s after the start"});
+
+  Bench without_ready(only({Kind::startup_timeout}));
+  without_ready.event({.kind = health::EventKind::startup_timeout, .waiting_for = {"database"}});
+  CHECK(without_ready.open() ==
+        Texts{"startup_timeout resolved ready: the gate opened 3.2 s after the start"});
+}
+
+TEST_CASE("What stays wrong is told again at every reminder, and not after it was mended") {
+  auto options = all();
+  options.reminder = 1h;
+  Bench bench(options);
+  bench.open();
+  CHECK_FALSE(bench.policy.next_due());
+  bench.check("pass", "fail");
+  CHECK(bench.policy.next_due() == bench.clock.now() + 1h);
+  CHECK(bench.later(59min).empty());
+  CHECK(bench.later(1min) ==
+        Texts{"check_down reminder check redis is down: connect: connection refused, for 1h now"});
+  CHECK(bench.later(1min).empty());
+  CHECK(bench.later(59min).size() == 1);
+  bench.check("fail", "pass");
+  CHECK(bench.later(2h).empty());
+  CHECK_FALSE(bench.policy.next_due());
+}
+
+TEST_CASE("A check that flaps is told as that, then not at all, and in the end how it settled") {
+  Bench bench;
+  bench.open();
+  std::size_t told = 0;
+  for (int i = 0; i < 3; ++i) {
+    told += bench.check("pass", "fail").size();
+    bench.clock.advance(10s);
+    told += bench.check("fail", "pass").size();
+    bench.clock.advance(10s);
+  }
+  CHECK(told == 6);
+  CHECK(bench.check("pass", "fail") ==
+        Texts{"flapping firing check redis flaps: down 4 times within 10m: connect: connection refused"});
+  for (int i = 0; i < 50; ++i) {
+    CHECK(bench.check("fail", "pass").empty());
+    CHECK(bench.check("pass", "fail").empty());
+    CHECK(bench.later(10s).empty());
+  }
+  CHECK(bench.later(9min).empty());
+  CHECK(bench.later(1min) == Texts{"flapping resolved check redis has been down for 10m"});
+  CHECK(bench.check("fail", "pass").size() == 1);
+}
+
+TEST_CASE("Slow changes are no flapping") {
+  Bench bench;
+  bench.open();
+  for (int i = 0; i < 20; ++i) {
+    CHECK(bench.check("pass", "fail").size() == 1);
+    bench.clock.advance(4min);
+    CHECK(bench.check("fail", "pass").size() == 1);
+    bench.clock.advance(1min);
+  }
+}
+
+TEST_CASE("Who does not want to hear of flapping hears of every change") {
+  Bench bench(only({Kind::check_down, Kind::check_up}));
+  bench.open();
+  for (int i = 0; i < 20; ++i) {
+    CHECK(bench.check("pass", "fail").size() == 1);
+    CHECK(bench.check("fail", "pass").size() == 1);
+  }
+}
+
+TEST_CASE("Restarts of the backend that come fast are summed up") {
+  Bench bench;
+  const health::Event restart{.kind = health::EventKind::backend_restart};
+  CHECK(bench.event(restart) == Texts{"restart event the backend went away and came back"});
+  for (int i = 0; i < 7; ++i) CHECK(bench.event(restart).empty());
+  CHECK(bench.later(4min).empty());
+  CHECK(bench.later(1min) == Texts{"restart event the backend went away and came back 7 more times"});
+  CHECK(bench.later(1h).empty());
+  CHECK(bench.event(restart).size() == 1);
+}
+
+TEST_CASE("A start after a crash is told, and one after a drain is not") {
+  Bench bench;
+  CHECK(bench.event({.kind = health::EventKind::start, .from = "drained"}).empty());
+  CHECK(bench.event({.kind = health::EventKind::start, .from = "unclean", .message = "it was killed"}) ==
+        Texts{"restart event it was killed"});
+}
+
+TEST_CASE("A threshold fires in the minute that is over it, once, and resolves in the one that is not") {
+  auto options = all();
+  options.refused_per_minute = 100;
+  Bench bench(options);
+  CHECK(bench.minute({.refused = 100, .tunnels_lost = 100}).empty());
+  CHECK(bench.minute({.refused = 101}) ==
+        Texts{"threshold firing refused_per_minute is 101, the limit is 100"});
+  CHECK(bench.minute({.refused = 5000}).empty());
+  CHECK(bench.minute({.refused = 0}) ==
+        Texts{"threshold resolved refused_per_minute is 0, the limit is 100"});
+  CHECK(bench.minute({.refused = 0}).empty());
+}
+
+TEST_CASE("Only what a receiver wants is told") {
+  Bench bench(only({Kind::check_up}));
+  CHECK(bench.open().empty());
+  CHECK(bench.check("pass", "fail").empty());
+  CHECK(bench.check("fail", "pass").size() == 1);
+  CHECK(bench.event({.kind = health::EventKind::startup_timeout, .waiting_for = {"a"}}).empty());
+}
+
+TEST_CASE("Once a drain has begun nothing is told and nothing is due") {
+  auto options = all();
+  options.reminder = 1min;
+  Bench bench(options);
+  bench.open();
+  bench.check("pass", "fail");
+  bench.policy.end();
+  CHECK(bench.check("fail", "pass").empty());
+  CHECK(bench.check("pass", "fail").empty());
+  CHECK(bench.later(1h).empty());
+  CHECK_FALSE(bench.policy.next_due());
+}
+
+TEST_CASE("A receiver that is new at a reload hears of what changes from then on") {
+  Bench bench;
+  bench.policy.begin_late(true, {"redis"}, {bench.clock.now(), bench.clock.wall_now()});
+  CHECK(bench.check("pass", "fail", "database").size() == 1);
+  CHECK(bench.later(2min).empty());
+  CHECK(bench.check("fail", "pass") ==
+        Texts{"check_up resolved check redis is up again, it was down for 2m"});
+}
+
+TEST_CASE("A check that a reload took away is remembered no more") {
+  auto options = all();
+  options.reminder = 1h;
+  Bench bench(options);
+  bench.open();
+  bench.check("pass", "fail");
+  bench.policy.keep_checks({"database"});
+  CHECK(bench.later(2h).empty());
+}
+
+}  // namespace
+}  // namespace probegate::alerts
