@@ -33,7 +33,7 @@ void read_mail(const Fields& fields, Alert& alert) {
   if (alert.recipients.empty()) fields.problem("recipients", "an empty list; at least one address is needed");
   if (alert.user && !alert.password) fields.problem("user", "a user needs a password, or password_file");
   if (alert.mail) return;
-  for (const auto* key : {"from", "recipients", "user", "password", "password_file"}) {
+  for (const auto* key : {"from", "user", "password", "password_file"}) {
     if (fields.has(key)) fields.contradiction(key, "is for smtp:// and smtps:// only");
   }
 }

@@ -1,0 +1,225 @@
+"""Alerts: what happened reaches a webhook, Slack or a mailbox, and no receiver is ever in anybody's way."""
+
+import json
+import os
+import signal
+import ssl
+import time
+
+import pytest
+
+from support import metrics
+from support.alert_receivers import MailServer, Webhook
+from support.backends import silent
+from support.ports import free_port
+from support.waiting import wait_for, wait_until
+
+
+@pytest.fixture
+def receivers():
+    made = []
+
+    def keep(receiver):
+        made.append(receiver)
+        return receiver
+
+    yield keep
+    for receiver in made:
+        receiver.close()
+
+
+@pytest.fixture
+def webhook(receivers):
+    return receivers(Webhook())
+
+
+def watched(rig, alerts, port=None, more=""):
+    """A gate with one check that the test may break: a TCP port that somebody listens on or not."""
+    port = port or free_port()
+    config = f"""
+{more}
+checks: {{broker: {{type: tcp, address: "127.0.0.1:{port}", affects: [], interval: 30ms, startup_interval: 30ms, fall: 1}}}}
+alerts: {json.dumps(alerts)}
+"""
+    return rig.probegate(config), port
+
+
+def delivered(sidecar, result="delivered"):
+    return metrics.parse(sidecar.metrics())["probegate_alerts_total"].value(result=result)
+
+
+def told(receiver, *events):
+    return wait_for(lambda: receiver.events, lambda seen: seen == list(events), f"the receiver to be told {events}")
+
+
+def test_a_webhook_is_told_ready_down_and_up(rig, webhook):
+    broker = rig.scripted(silent)
+    sidecar, _ = watched(rig, [{"to": webhook.url + "/hook/s3cret-token"}], port=broker.port)
+    sidecar.start()
+    told(webhook, "ready")
+    sidecar.wait_for_check("broker", "pass")
+    broker.close()
+    told(webhook, "ready", "check_down")
+    broker = rig.scripted(silent, port=broker.port)
+    told(webhook, "ready", "check_down", "check_up")
+    ready, down, up = webhook.bodies
+    assert (ready["version"], ready["phase"], ready["subject"]) == (1, "event", "startup")
+    assert (down["phase"], down["check"]) == ("firing", "broker")
+    assert "connection refused" in down["message"]
+    assert (up["phase"], up["check"], up["since"]) == ("resolved", "broker", down["since"])
+    assert {path for path, _ in webhook.posts} == {"/hook/s3cret-token"}
+    wait_for(lambda: delivered(sidecar), lambda count: count == 3, "three alerts to be counted")
+    everything = sidecar.output() + sidecar.metrics() + sidecar.probe("/status").text + sidecar.probe("/").text
+    assert "s3cret" not in everything
+    line = [line for line in sidecar.logs() if line["message"] == "alert delivered"][0]
+    assert line["to"] == f"http://127.0.0.1:{webhook.port}/***"
+
+
+def test_slack_gets_its_shape(rig, webhook):
+    sidecar, _ = watched(rig, [{"to": webhook.url, "format": "slack", "on": ["ready"]}])
+    sidecar.start()
+    body = wait_until(lambda: webhook.bodies, "the alert")[0]
+    assert list(body) == ["text"]
+    assert "ready: the gate opened" in body["text"]
+
+
+def test_only_what_is_asked_for_is_told(rig, webhook):
+    sidecar, _ = watched(rig, [{"to": webhook.url, "on": ["check_down"]}])
+    sidecar.start()
+    told(webhook, "check_down")
+
+
+def test_a_mail_reaches_a_real_server(rig, receivers):
+    server = receivers(MailServer())
+    sidecar, _ = watched(rig, [{"to": server.url, "on": ["ready"], "from": "gate@example.com",
+                                "recipients": ["ops@example.com", "dev@example.com"]}])
+    sidecar.start()
+    envelope, mail = wait_until(lambda: server.mails, "the mail")[0]
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("gate@example.com", ["ops@example.com", "dev@example.com"])
+    assert "ready: the gate opened" in mail["Subject"]
+    assert mail["From"] == "probegate <gate@example.com>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert "event:    ready event" in mail.get_payload()
+
+
+def test_a_mail_without_any_address_goes_to_the_postmaster(rig, receivers):
+    server = receivers(MailServer())
+    sidecar, _ = watched(rig, [{"to": server.url, "on": ["ready"]}])
+    sidecar.start()
+    envelope, _ = wait_until(lambda: server.mails, "the mail")[0]
+    assert envelope.rcpt_tos == ["postmaster"]
+
+
+def test_a_login_is_given_over_tls_to_a_server_that_is_verified(rig, receivers):
+    authority = rig.authority()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue())
+    server = receivers(MailServer(login=("gate", "mail-s3cret"), tls=context))
+    secret = os.path.join(rig.directory, "password")
+    with open(secret, "w") as file:
+        file.write("mail-s3cret\n")
+    alert = {"to": server.url, "on": ["ready"], "user": "gate", "password_file": secret}
+    trusting, _ = watched(rig, [{**alert, "tls": {"ca_file": authority.file}}])
+    trusting.start()
+    wait_until(lambda: server.mails, "the mail")
+    assert "mail-s3cret" not in trusting.output()
+
+
+def test_a_wrong_password_is_told_once_and_not_tried_again(rig, receivers):
+    server = receivers(MailServer(login=("gate", "right")))
+    sidecar, _ = watched(rig, [{"to": server.url, "on": ["ready"], "user": "gate", "password": "wr0ng-s3cret"}])
+    sidecar.start()
+    line = wait_until(lambda: [line for line in sidecar.logs() if line["message"] == "alert not delivered"], "the line")[0]
+    assert (line["attempts"], line["alert"]) == (1, "ready startup")
+    assert "s3cret" not in sidecar.output()
+    assert not server.mails
+
+
+def test_a_receiver_that_fails_is_tried_again(rig, receivers):
+    webhook = receivers(Webhook(statuses=(500, 200)))
+    sidecar, _ = watched(rig, [{"to": webhook.url, "on": ["ready"]}])
+    sidecar.start()
+    told(webhook, "ready", "ready")
+    line = wait_until(lambda: [line for line in sidecar.logs() if line["message"] == "alert delivered"], "the line")[0]
+    assert line["attempts"] == 2
+    assert webhook.bodies[0] == webhook.bodies[1]
+
+
+def test_a_receiver_that_says_no_is_not_asked_again(rig, receivers):
+    webhook = receivers(Webhook(statuses=(404,)))
+    sidecar, _ = watched(rig, [{"to": webhook.url, "on": ["ready"]}])
+    sidecar.start()
+    wait_for(lambda: delivered(sidecar, "failed"), lambda count: count == 1, "the alert to be given up")
+    assert len(webhook.posts) == 1
+
+
+def test_receivers_that_hang_refuse_or_fail_are_in_nobodys_way(rig, receivers, webhook, backend):
+    """Three bad receivers before a good one: it is told, probes and traffic are served, the drain is on time."""
+    hanging, failing = receivers(Webhook()), receivers(Webhook(statuses=(500,)))
+    hanging.hang = True
+    bad = [hanging.url, failing.url, f"http://127.0.0.1:{free_port()}", f"smtp://127.0.0.1:{free_port()}"]
+    sidecar, _ = watched(rig, [*({"to": url, "timeout": "60s"} for url in bad), {"to": webhook.url}],
+                         more=f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 3s}}")
+    sidecar.start()
+    told(webhook, "ready", "check_down")
+    wait_until(lambda: hanging.posts and failing.posts, "the bad receivers to be asked")
+    for _ in range(20):
+        assert sidecar.probe("/health/ready").status == 200
+        assert sidecar.request("/mirror").status == 200
+    begin = time.monotonic()
+    assert sidecar.stop() == 0
+    assert time.monotonic() - begin < 15  # the hanging one alone would take a minute
+
+
+def test_nothing_is_told_once_a_drain_has_begun(rig, webhook):
+    broker = rig.scripted(silent)
+    sidecar, _ = watched(rig, [{"to": webhook.url}], port=broker.port, more="drain: {delay: 1s}")
+    sidecar.start()
+    sidecar.wait_for_check("broker", "pass")
+    told(webhook, "ready")
+    sidecar.send(signal.SIGTERM)
+    wait_for(sidecar.output, lambda text: "draining" in text, "the drain")
+    broker.close()
+    assert sidecar.wait() == 0
+    assert '"check broker fail"' in sidecar.output()
+    assert webhook.events == ["ready"]
+
+
+def test_a_start_that_times_out_is_told_before_the_process_ends(rig, webhook):
+    sidecar = rig.probegate(f"""
+gate: {{startup_timeout: 100ms, on_startup_timeout: exit}}
+checks: {{broker: {{type: tcp, address: "127.0.0.1:{free_port()}"}}}}
+alerts: [{{to: "{webhook.url}"}}]
+""").launch()
+    assert sidecar.wait() == 1
+    assert webhook.events == ["startup_timeout"]
+    assert "still waiting for broker" in webhook.bodies[0]["message"]
+
+
+def test_a_crash_is_told_by_the_process_that_comes_after(rig, webhook):
+    state = os.path.join(rig.directory, "state.json")
+    first = rig.probegate(f"state_file: {state}").start()
+    wait_for(first.output, lambda text: "start counted" in text, "the start to be counted")
+    first.send(signal.SIGKILL)
+    first.wait()
+    rig.probegate(f"state_file: {state}\nalerts: [{{to: '{webhook.url}', on: [restart]}}]").start()
+    told(webhook, "restart")
+    assert "killed, crashed or ran out of memory" in webhook.bodies[0]["message"]
+
+
+def test_a_reload_changes_the_receivers(rig, webhook, receivers):
+    broker = rig.scripted(silent)
+    other = receivers(Webhook())
+    sidecar, port = watched(rig, [{"to": webhook.url}], port=broker.port)
+    sidecar.start()
+    told(webhook, "ready")
+    sidecar.wait_for_check("broker", "pass")
+    with open(sidecar.config_file) as file:
+        config = file.read()
+    sidecar.write_config(config.replace(webhook.url, other.url))
+    sidecar.send(signal.SIGHUP)
+    wait_for(sidecar.output, lambda text: "configuration reloaded" in text, "the reload")
+    broker.close()
+    told(other, "check_down")
+    assert webhook.events == ["ready"]
+    assert port == broker.port
