@@ -70,7 +70,7 @@ class MailServer:
 
     def _check(self, _server, _session, _envelope, _mechanism, data):
         given = (data.login.decode(), data.password.decode())
-        return AuthResult(success=given == self._login)
+        return AuthResult(success=given == self._login, handled=False)
 
     async def handle_DATA(self, _server, _session, envelope):  # pylint: disable=invalid-name
         if self.refuse:

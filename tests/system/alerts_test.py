@@ -202,7 +202,7 @@ def test_a_crash_is_told_by_the_process_that_comes_after(rig, webhook):
     wait_for(first.output, lambda text: "start counted" in text, "the start to be counted")
     first.send(signal.SIGKILL)
     first.wait()
-    rig.probegate(f"state_file: {state}\nalerts: [{{to: '{webhook.url}', on: [restart]}}]").start()
+    rig.probegate(f"state_file: {state}\nalerts: [{{to: '{webhook.url}', \"on\": [restart]}}]").start()
     told(webhook, "restart")
     assert "killed, crashed or ran out of memory" in webhook.bodies[0]["message"]
 
