@@ -22,6 +22,26 @@ constexpr std::array<std::string_view, 31> kMethods{
     "REBIND", "UNBIND",    "ACL",         "REPORT",   "MKACTIVITY", "CHECKOUT", "MERGE",  "M-SEARCH",
     "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "PURGE",    "MKCALENDAR", "LINK",     "UNLINK"};
 
+// Of a request's trailers, beyond those that the proxy knows by name: who asks, on which condition, and what
+// the content is. A backend that merges trailers into its fields would believe them.
+constexpr std::array<std::string_view, 17> kNoTrailers{"authorization",
+                                                       "cookie",
+                                                       "content-encoding",
+                                                       "content-range",
+                                                       "content-type",
+                                                       "cache-control",
+                                                       "pragma",
+                                                       "range",
+                                                       "if-match",
+                                                       "if-none-match",
+                                                       "if-range",
+                                                       "if-modified-since",
+                                                       "if-unmodified-since",
+                                                       "origin",
+                                                       "set-cookie",
+                                                       "forwarded",
+                                                       "x-real-ip"};
+
 // Everything that decides on framing and connection, gathered in one pass over the fields.
 struct Control {
   const HeaderField* host = nullptr;
@@ -169,6 +189,15 @@ Problem read_request_body(RequestHead& head, const Control& control) {
 
 }  // namespace
 
+const std::string& supported_methods() {
+  static const std::string list = [] {
+    std::string text;
+    for (const std::string_view method : kMethods) text.append(text.empty() ? "" : ", ").append(method);
+    return text;
+  }();
+  return list;
+}
+
 std::optional<HttpError> judge_request(RequestHead& head, std::string& path_storage) {
   if (std::find(kMethods.begin(), kMethods.end(), head.method) == kMethods.end()) {
     return HttpError{501, "a method that is not supported"};
@@ -225,14 +254,20 @@ std::optional<HttpError> judge_response(ResponseHead& head, bool to_head_request
   return std::nullopt;
 }
 
-std::optional<HttpError> judge_trailers(const HeaderFields& trailers) {
+std::optional<HttpError> judge_trailers(const HeaderFields& trailers, bool of_request,
+                                        const std::vector<std::string>* forbidden) {
+  constexpr std::string_view kWrong = "a trailer field that belongs into the head";
   for (const HeaderField& field : trailers) {
     switch (field.known) {
       case FieldName::other:
       case FieldName::request_id:
       case FieldName::via: break;
-      default: return bad("a trailer field that belongs into the head");
+      default: return bad(kWrong);
     }
+    if (!of_request) continue;
+    const auto is_it = [&](std::string_view name) { return same_to_cgi(field.name, name); };
+    if (std::any_of(kNoTrailers.begin(), kNoTrailers.end(), is_it)) return bad(kWrong);
+    if (forbidden != nullptr && std::any_of(forbidden->begin(), forbidden->end(), is_it)) return bad(kWrong);
   }
   return std::nullopt;
 }

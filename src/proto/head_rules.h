@@ -5,10 +5,13 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "proto/http_message.h"
 
 namespace probegate::proto {
+
+const std::string& supported_methods();  // as a list; others are answered 501
 
 // Fills in everything of `head` that the scan did not. `path_storage` holds a path that is no part of the
 // target.
@@ -17,7 +20,9 @@ std::optional<HttpError> judge_request(RequestHead& head, std::string& path_stor
 std::optional<HttpError> judge_response(ResponseHead& head, bool to_head_request);
 
 // RFC 9110 section 6.5.1: fields that say where a message ends or where it goes have no place behind the
-// body.
-std::optional<HttpError> judge_trailers(const HeaderFields& trailers);
+// body, and in a request neither have those that say who asks, or what is to be done; `forbidden`, if not
+// null, names more of them.
+std::optional<HttpError> judge_trailers(const HeaderFields& trailers, bool of_request,
+                                        const std::vector<std::string>* forbidden);
 
 }  // namespace probegate::proto

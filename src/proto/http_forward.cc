@@ -54,13 +54,6 @@ class HeadWriter {
   std::size_t size_;
 };
 
-// For names that a backend may see through CGI glasses, where "-" and "_" are one.
-bool same_to_cgi(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return iequals({&x, 1}, {&y, 1}) || ((x == '-' || x == '_') && (y == '-' || y == '_'));
-         });
-}
-
 // The fields that Connection names: they are for this hop alone, whatever they are.
 class Nominated {
  public:
@@ -231,9 +224,8 @@ void write_request_head(const RequestHead& request, const ClientView& client,
 }
 
 void write_response_head(const ResponseHead& response, int client_minor, ConnectionField connection,
-                         bool rechunk, std::string& out) {
-  const bool chunked = client_minor >= 1 && (response.body == BodyKind::chunked ||
-                                             (rechunk && response.body == BodyKind::until_close));
+                         bool trailers, std::string& out) {
+  const bool chunked = client_minor >= 1 && response.body == BodyKind::chunked;
   HeadWriter head(out);
   head.text("HTTP/1.1 ")
       .number(static_cast<std::uint64_t>(response.status))
@@ -255,7 +247,7 @@ void write_response_head(const ResponseHead& response, int client_minor, Connect
         if (response.status == 426) required = &field;
         continue;
       case FieldName::trailer:
-        if (!chunked) continue;
+        if (!chunked || !trailers) continue;
         break;
       default: break;
     }

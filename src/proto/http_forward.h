@@ -27,10 +27,10 @@ void write_request_head(const RequestHead& request, const ClientView& client,
                         std::string_view add, std::string& out);
 
 enum class ConnectionField { none, keep_alive, close, upgrade };
-// The response's head for the client, appended to `out`. A body that ends with the connection stays so for
-// HTTP/1.0 clients; for 1.1 clients `rechunk` makes it chunked.
+// The response's head for the client, appended to `out`. `trailers`: those of a chunked body go on, and so
+// does their announcement.
 void write_response_head(const ResponseHead& response, int client_minor, ConnectionField connection,
-                         bool rechunk, std::string& out);
+                         bool trailers, std::string& out);
 
 std::string_view reason_phrase(int status);
 

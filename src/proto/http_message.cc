@@ -74,6 +74,18 @@ FieldName field_name(std::string_view name) {
   return forwarded ? FieldName::forwarded_other : FieldName::other;
 }
 
+bool same_to_cgi(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+           return iequals({&x, 1}, {&y, 1}) || ((x == '-' || x == '_') && (y == '-' || y == '_'));
+         });
+}
+
+bool accepts_trailers(const RequestHead& request) {
+  return std::any_of(request.fields.begin(), request.fields.end(), [](const HeaderField& field) {
+    return field.known == FieldName::te && list_contains(field.value, "trailers");
+  });
+}
+
 const HeaderField* HeaderFields::find(std::string_view name) const {
   const auto found =
       std::find_if(begin(), end(), [name](const HeaderField& field) { return iequals(field.name, name); });

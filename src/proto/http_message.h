@@ -41,6 +41,8 @@ enum class FieldName : std::uint8_t {
   ambiguous,  // one of these with "_" for "-": backends that know CGI names take the two for one
 };
 FieldName field_name(std::string_view name);
+// For names that a backend may see through CGI glasses, where "-" and "_" are one.
+bool same_to_cgi(std::string_view a, std::string_view b);
 
 // A head whose Connection fields have more elements is refused: each is compared with every field when it is
 // forwarded.
@@ -111,6 +113,8 @@ struct RequestHead {
   bool expect_continue = false;      // never in HTTP/1.0; only with a body
   bool nominates = false;            // Connection names fields that are for this hop alone
 };
+
+bool accepts_trailers(const RequestHead& request);  // TE says so
 
 struct ResponseHead {
   int status = 0;

@@ -42,7 +42,8 @@ class HttpParser::Impl {
     blank_bytes_ = 0;
     head_.clear();
     trailers_.clear();
-    start_line_checked_ = join_chunks_ = llhttp_done_ = false;
+    start_line_checked_ = join_chunks_ = drop_trailers_ = llhttp_done_ = false;
+    forbidden_trailers_ = nullptr;
     remaining_ = body_bytes_ = chunk_framing_ = chunk_extensions_ = 0;
     reset_head(request_);
     reset_head(response_);
@@ -76,6 +77,8 @@ class HttpParser::Impl {
   HttpError error_;
   bool to_head_request_ = false;
   bool join_chunks_ = false;
+  bool drop_trailers_ = false;
+  const std::vector<std::string>* forbidden_trailers_ = nullptr;
 
  private:
   static const llhttp_settings_t& settings() {
@@ -325,6 +328,9 @@ class HttpParser::Impl {
   // Trailers go on only once all of them are known to be right. `raw_` holds what this step consumed before
   // them.
   Event take_trailers(std::span<const char>& input) {
+    const bool none = std::string_view(input.data(), input.size()).starts_with("\r\n");
+    // Those that do not go on take a step of their own: what remains of them does not lie in `input`.
+    if (drop_trailers_ && !none && !raw_.empty()) return Event::body;
     const char* const begin = input.data();
     const bool fresh = trailers_.empty();
     const auto taken = trailers_.take(input, std::max<std::size_t>(limits_.trailer_bytes, 2));
@@ -336,11 +342,15 @@ class HttpParser::Impl {
     }
     HeaderFields fields;
     if (const auto wrong = scan_fields(trailers_.bytes(), limits_.fields, fields)) return fail(*wrong);
-    if (const auto wrong = judge_trailers(fields)) return fail(*wrong);
+    if (const auto wrong = judge_trailers(fields, role_ == Role::request, forbidden_trailers_)) {
+      return fail(*wrong);
+    }
     if (!run_llhttp(trailers_.bytes())) return fail_by_llhttp();
     if (!llhttp_done_) return fail("a chunked body that does not end with its trailers");
     state_ = State::done;
-    if (fresh) {
+    if (drop_trailers_ && fields.size() > 0) {
+      raw_ = "\r\n";
+    } else if (fresh) {
       if (raw_.empty()) raw_ = {begin, 0};
       raw_ = {raw_.data(), static_cast<std::size_t>(input.data() - raw_.data())};
     } else {
@@ -376,6 +386,10 @@ std::string_view HttpParser::head_bytes() const { return impl_->head_.bytes(); }
 std::string_view HttpParser::raw() const { return impl_->raw_; }
 std::string_view HttpParser::payload() const { return impl_->payload_; }
 void HttpParser::join_chunks() { impl_->join_chunks_ = true; }
+void HttpParser::drop_trailers() { impl_->drop_trailers_ = true; }
+void HttpParser::forbid_trailers(const std::vector<std::string>& names) {
+  impl_->forbidden_trailers_ = &names;
+}
 std::uint64_t HttpParser::body_bytes() const { return impl_->body_bytes_; }
 const HttpError& HttpParser::error() const { return impl_->error_; }
 bool HttpParser::idle() const { return impl_->state_ == Impl::State::start; }

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/http_message.h"
 
@@ -58,6 +59,11 @@ class HttpParser {
   // One step then takes all the chunks that the input holds, and payload() means nothing: a relay writes less
   // often. Until next_message().
   void join_chunks();
+  // Trailers are checked all the same, and then left out of raw(). Until next_message().
+  void drop_trailers();
+  // A message with one of these fields in its trailers is refused, too. The names must outlive each feed() of
+  // the body. Until next_message().
+  void forbid_trailers(const std::vector<std::string>& names);
   std::uint64_t body_bytes() const;  // payload seen so far, without chunk framing
 
   const HttpError& error() const;

@@ -47,4 +47,10 @@ std::optional<Refusal> judge(const config::Proxy& config, const proto::RequestHe
   return std::nullopt;
 }
 
+bool is_for_us(const proto::RequestHead& request) {
+  if (request.method != "OPTIONS") return false;
+  const auto* field = request.fields.find(proto::FieldName::max_forwards);
+  return field != nullptr && parse_decimal<std::uint32_t>(field->value) == 0u;
+}
+
 }  // namespace probegate::proxy

@@ -16,4 +16,7 @@ Refusal refusal_of(const proto::HttpError& error);
 // limits.connections.
 std::optional<Refusal> judge(const config::Proxy& config, const proto::RequestHead& request, bool surplus);
 
+// RFC 9110 section 7.6.2: OPTIONS with Max-Forwards: 0 asks us, not the backend.
+bool is_for_us(const proto::RequestHead& request);
+
 }  // namespace probegate::proxy

@@ -19,14 +19,17 @@ constexpr Duration kLongestRetry = 320ms;
 
 class BackendPool::Idle final : public loop::StreamObserver, public loop::Deadline::Observer {
  public:
-  Idle(BackendPool& pool, loop::Stream stream, Duration time)
-      : pool_(pool), stream_(std::move(stream)), deadline_(pool.environment_.wheel, *this) {
+  Idle(BackendPool& pool, loop::Stream stream, const Lease& lease, Duration time)
+      : pool_(pool), stream_(std::move(stream)), lease_(lease), deadline_(pool.environment_.wheel, *this) {
     stream_.set_observer(*this);
     if (!stream_.reading()) stream_.read_start();
     deadline_.arm(time);
   }
 
-  loop::Stream take() { return std::move(stream_); }
+  loop::Stream take(Lease& lease) {
+    lease = lease_;
+    return std::move(stream_);
+  }
 
   // Whatever comes from an idle backend connection ends it: bytes nobody asked for, its end, its loss, its
   // time.
@@ -38,6 +41,7 @@ class BackendPool::Idle final : public loop::StreamObserver, public loop::Deadli
  private:
   BackendPool& pool_;
   loop::Stream stream_;
+  Lease lease_;
   loop::Deadline deadline_;
 };
 
@@ -163,13 +167,21 @@ class BackendPool::Connecting final : public BackendConnect,
   std::string last_refusal_;
 };
 
-BackendPool::BackendPool(Environment& environment) : environment_(environment), resolver_(environment.loop) {}
+BackendPool::BackendPool(Environment& environment, Duration lifetime)
+    : environment_(environment), resolver_(environment.loop), lifetime_(lifetime) {}
 
 BackendPool::~BackendPool() = default;
 
-loop::Stream BackendPool::take_idle() {
+// Spread by a tenth either way, so that connections made together do not end together.
+BackendPool::Lease BackendPool::new_lease() {
+  std::uniform_real_distribution<double> spread(0.9, 1.1);
+  const auto lifetime = std::chrono::duration<double>(lifetime_) * spread(environment_.random);
+  return {generation_, environment_.loop.turn_ms() + static_cast<std::uint64_t>(lifetime / 1ms)};
+}
+
+loop::Stream BackendPool::take_idle(Lease& lease) {
   if (idle_.empty()) return {};
-  loop::Stream stream = idle_.back()->take();
+  loop::Stream stream = idle_.back()->take(lease);
   idle_.pop_back();
   return stream;
 }
@@ -178,14 +190,17 @@ std::unique_ptr<BackendConnect> BackendPool::connect(Connected connected, Failed
   return std::make_unique<Connecting>(*this, std::move(connected), std::move(failed));
 }
 
-void BackendPool::give_back(loop::Stream stream, std::optional<int> keep_alive_seconds) {
+void BackendPool::give_back(loop::Stream stream, const Lease& lease, std::optional<int> keep_alive_seconds) {
+  const auto now = environment_.loop.turn_ms();
+  if (lease.generation != generation_ || lease.until_ms <= now) return;
   if (environment_.gate->drain >= DrainPhase::ending) return;
   if (environment_.share.all().is_reserve(stream.descriptor())) return;
   if (idle_.size() >= kMostIdle) idle_.erase(idle_.begin());
-  const Duration time = keep_alive_seconds ? std::chrono::seconds(*keep_alive_seconds - 1) : kIdleTime;
+  const Duration idle = keep_alive_seconds ? std::chrono::seconds(*keep_alive_seconds - 1) : kIdleTime;
+  const Duration time = std::min<Duration>(idle, Millis(lease.until_ms - now));
   if (time <= Duration::zero()) return;
   const loop::Loop::Scope scope(environment_.loop, environment_.loop.root_sink());  // no longer the session's
-  idle_.push_back(std::make_unique<Idle>(*this, std::move(stream), time));
+  idle_.push_back(std::make_unique<Idle>(*this, std::move(stream), lease, time));
 }
 
 void BackendPool::close_idle() { idle_.clear(); }

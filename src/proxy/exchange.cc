@@ -53,8 +53,7 @@ Exchange::~Exchange() = default;
 void Exchange::start() {
   std::span<const char> nothing;
   request_complete_ = owner_.request_parser().feed(nothing) == Event::done;  // a request without a body
-  backend_generation_ = environment_.backends->generation();
-  if (!upgrade_) backend_ = environment_.backends->take_idle();
+  if (!upgrade_) backend_ = environment_.backends->take_idle(lease_);
   if (!backend_.is_open()) return connect();
   reused_ = true;
   send_head();
@@ -63,7 +62,7 @@ void Exchange::start() {
 void Exchange::connect() {
   state_ = State::connecting;
   reused_ = false;
-  backend_generation_ = environment_.backends->generation();
+  lease_ = environment_.backends->new_lease();
   connecting_ = environment_.backends->connect(
       [this](loop::Stream stream) {
         connecting_.reset();
@@ -112,6 +111,8 @@ bool Exchange::wants_body() const {
 void Exchange::take_body(std::span<const char>& bytes) {
   auto& parser = owner_.request_parser();
   parser.join_chunks();
+  const auto& auth = environment_.config->auth;
+  parser.forbid_trailers(auth ? auth->stripped : kNothing);
   const auto limit = environment_.config->proxy.limits.body_bytes;
   while (!request_complete_) {
     const Event event = parser.feed(bytes);
@@ -231,11 +232,14 @@ bool Exchange::take_response_head(std::string& head) {
   continue_deadline_.disarm();
   unchunk_ = request_.minor == 0 && response.body == proto::BodyKind::chunked;
   if (!unchunk_) response_.join_chunks();
+  // RFC 9110 section 6.5.1: for those who asked for them.
+  const bool trailers = response.body == proto::BodyKind::chunked && proto::accepts_trailers(request_);
+  if (!trailers) response_.drop_trailers();
   keep_alive_ = request_.keep_alive && request_complete_ && !upgrade_ && !unchunk_ &&
                 response.body != proto::BodyKind::until_close && environment_.gate->drain == DrainPhase::none;
   proto::write_response_head(response, request_.minor,
                              keep_alive_ ? proto::ConnectionField::keep_alive : proto::ConnectionField::close,
-                             false, head);
+                             trailers, head);
   environment_.metrics.requests.add(response.status);
   if (upgrade_) environment_.metrics.upgrades[metrics::UpgradeResult::failed].add();
   deadline_.arm(environment_.timeouts().idle);
@@ -286,8 +290,8 @@ void Exchange::finish(std::span<const char> rest) {
   environment_.metrics.request_duration.observe(Millis(environment_.loop.turn_ms() - started_ms_));
   const bool reusable = request_complete_ && !upgrade_ && rest.empty() && response_.response().keep_alive &&
                         response_.response().body != proto::BodyKind::until_close && !backend_.busy();
-  if (reusable && backend_generation_ == environment_.backends->generation()) {
-    environment_.backends->give_back(std::move(backend_), keep_alive_seconds(response_.response()));
+  if (reusable) {
+    environment_.backends->give_back(std::move(backend_), lease_, keep_alive_seconds(response_.response()));
   } else {
     backend_.close();
   }

@@ -99,8 +99,8 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   std::optional<proto::OfferedHandshake> upgrade_;
   std::unique_ptr<BackendConnect> connecting_;
   loop::Stream backend_;
-  unsigned backend_generation_ = 0;  // of the pool, when backend_ was begun
-  ParserShelf::Parser parser_;       // of the answer
+  BackendPool::Lease lease_;    // of backend_
+  ParserShelf::Parser parser_;  // of the answer
   proto::HttpParser& response_;
   loop::Deadline deadline_;
   loop::Deadline continue_deadline_;  // the backend says nothing to Expect: 100-continue

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "proto/head_rules.h"
 #include "proto/http_forward.h"
 
 namespace probegate::proxy {
@@ -79,6 +80,10 @@ std::string write_refusal(const Refusal& refusal, bool head_only, unsigned rando
   out.append(refusal.status == 426 ? "Connection: close, Upgrade\r\n\r\n" : "Connection: close\r\n\r\n");
   if (!head_only) out.append(content.body);
   return out;
+}
+
+std::string write_own_options() {
+  return "HTTP/1.1 204 No Content\r\nAllow: " + proto::supported_methods() + "\r\nConnection: close\r\n\r\n";
 }
 
 }  // namespace probegate::proxy

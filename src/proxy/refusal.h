@@ -33,4 +33,7 @@ struct Refusal {
 // the body out, as for HEAD. `random` spreads Retry-After, so that refused clients do not come back together.
 std::string write_refusal(const Refusal& refusal, bool head_only, unsigned random);
 
+// The answer to OPTIONS with Max-Forwards: 0.
+std::string write_own_options();
+
 }  // namespace probegate::proxy

@@ -190,6 +190,7 @@ void Session::forward() {
   if (const auto refusal = judge(environment_.config->proxy, parser_->request(), surplus_)) {
     return refuse(*refusal);
   }
+  if (is_for_us(parser_->request())) return answer_options();
   if (grant_ == nullptr && environment_.auth->asks_about(parser_->request())) return ask_auth();
   begin_exchange();
 }
@@ -279,7 +280,8 @@ void Session::refuse(const Refusal& refusal) {
   auto& counts = environment_.metrics;
   counts.refused[refusal.reason].add();
   counts.requests.add(refusal.status);
-  const bool head_only = head_seen_ && parser_->request().method == "HEAD";
+  // Known also of a head that is refused for what stands behind its first line.
+  const bool head_only = parser_->request().method == "HEAD";
   if (head_seen_ && parser_->request().upgrade_websocket) {
     counts
         .upgrades[is_failure_of_backend(refusal.reason) ? metrics::UpgradeResult::failed
@@ -293,6 +295,12 @@ void Session::refuse(const Refusal& refusal) {
   if (!client_.write(write_refusal(refusal, head_only, static_cast<unsigned>(environment_.random())))) {
     return end();
   }
+  linger();
+}
+
+void Session::answer_options() {
+  environment_.metrics.requests.add(204);
+  if (!client_.write(write_own_options())) return end();
   linger();
 }
 

@@ -104,6 +104,7 @@ class Session final : private loop::StreamObserver,
   void begin_exchange();
   void keep(std::span<const char> bytes);
   void refuse(const Refusal& refusal);
+  void answer_options();
   void linger();
   void leave_hold();
   void time_is_over();
