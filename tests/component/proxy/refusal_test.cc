@@ -153,6 +153,17 @@ TEST_CASE("A refusal to HEAD has no body") {
   CHECK(answer.get("content-length") != "0");
 }
 
+TEST_CASE("A refusal to a HEAD that is wrong behind its first line has no body either") {
+  const std::string fields =
+      GENERATE("\r\n", "Host: a\r\nX : y\r\n\r\n", "Host: a\r\nContent-Length: x\r\n\r\n");
+  TestLoop loop;
+  Door door(loop, Endpoint::tcp("127.0.0.1", 1));
+  FakeClient client(loop, door.endpoint(), "HEAD / HTTP/1.1\r\n" + fields);
+  REQUIRE(loop.until([&] { return client.ended(); }));
+  CHECK(client.received().ends_with("\r\n\r\n"));
+  CHECK(next_answer(loop, client, true).status == 400);
+}
+
 TEST_CASE("Retry-After is spread, so that refused clients do not come back together") {
   const auto seconds = [](Reason reason, unsigned random) {
     std::string bytes = proxy::write_refusal(proxy::Refusal::of(reason, "x"), false, random);

@@ -1,0 +1,226 @@
+// What ends at this hop, and what goes on from it: trailers, Max-Forwards, connections that grow old.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <random>
+#include <set>
+
+#include "auth_rig.h"
+#include "exchange.h"
+#include "proxy/backend_pool.h"
+#include "support/fake_peer.h"
+
+namespace probegate::test {
+namespace {
+
+// A pool without a data loop around it, whose connections grow old within a test's time.
+struct OldAge final : proxy::SessionHost {
+  explicit OldAge(const Endpoint& backend, Duration lifetime)
+      : environment{*loop,
+                    wheel,
+                    log,
+                    metrics,
+                    *this,
+                    configuration(backend),
+                    std::make_shared<proxy::GateView>(open_gate()),
+                    nullptr,
+                    nullptr,
+                    nullptr,
+                    proxy::LoopShare(limits, 0),
+                    std::mt19937(7)},
+        pool(environment, lifetime) {}
+  ~OldAge() { ::close(log_fd); }
+
+  static std::shared_ptr<config::Config> configuration(const Endpoint& backend) {
+    auto config = std::make_shared<config::Config>();
+    config->proxy.backend = {backend, backend.to_string()};
+    return config;
+  }
+  loop::Stream connect() {
+    loop::Stream stream;
+    const auto connecting = pool.connect([&](loop::Stream connected) { stream = std::move(connected); },
+                                         [](proxy::BackendPool::Failure) {});
+    REQUIRE(loop.until([&] { return stream.is_open(); }));
+    return stream;
+  }
+
+  void session_ended(proxy::Session&) override {}
+  bool backend_refused(const std::string&) override { return false; }
+
+  TestLoop loop;
+  loop::DeadlineWheel wheel{*loop};
+  int log_fd = ::memfd_create("log", MFD_CLOEXEC);
+  Log log{log_fd, LogLevel::info, LogFormat::json, *loop};
+  metrics::DataLoopMetrics metrics;
+  proxy::ProcessLimits limits{1, 100};
+  proxy::Environment environment;
+  proxy::BackendPool pool;
+};
+
+const std::string kWithTrailers =
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: "
+    "1\r\nX-Other: 2\r\n\r\n";
+
+}  // namespace
+
+TEST_CASE("Trailers of an answer go to a client that asked for them, and to no other") {
+  struct Row {
+    std::string name, fields;
+    bool passed;
+  };
+  const std::vector<Row> rows = {
+      {"asked for", "TE: trailers\r\nConnection: TE\r\n", true},
+      {"asked for among others", "TE: gzip;q=0.5, Trailers\r\n", true},
+      {"not asked for", "", false},
+      {"something else asked for", "TE: gzip\r\n", false},
+  };
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.name) {
+      TestLoop loop;
+      LiveBackend backend(loop);
+      Door door(loop, backend.endpoint());
+      FakeClient client(loop, door.endpoint());
+      // The answer in two parts, cut at each byte behind the head.
+      for (std::size_t cut = kWithTrailers.find("\r\n\r\n") + 4; cut <= kWithTrailers.size(); ++cut) {
+        INFO("cut at " << cut);
+        client.send("GET / HTTP/1.1\r\nHost: example\r\n" + row.fields + "\r\n");
+        Wire& server = backend.await();
+        REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+        server.take();
+        server.send(kWithTrailers.substr(0, cut));
+        loop.settle(2);
+        server.send(kWithTrailers.substr(cut));
+        const Answer answer = next_answer(loop, client);
+        CHECK(answer.chunked);
+        CHECK(answer.body == "abc");
+        CHECK(answer.trailers == (row.passed ? "X-Sum: 1\r\nX-Other: 2\r\n" : ""));
+        CHECK(answer.get("trailer") == (row.passed ? "X-Sum" : ""));
+        CHECK(client.received().empty());
+      }
+      CHECK(backend.connections() == 1);
+    }
+  }
+}
+
+TEST_CASE("A request's trailers say nothing that only its head may say") {
+  struct Row {
+    std::string line;
+    int status;
+  };
+  const std::vector<Row> rows = {
+      {"X-Sum: 1", 200},
+      {"X-User-Id: root", 400},
+      {"x_user_id: root", 400},
+      {"Authorization: x", 400},
+      {"Cookie: a=b", 400},
+      {"Content-Type: text/html", 400},
+      {"Content_Type: text", 400},
+      {"If-None-Match: *", 400},
+      {"Range: bytes=0-", 400},
+      {"Origin: null", 400},
+      {"Forwarded: for=6.6.6.6", 400},
+      {"X-Forwarded-For: 6.6.6.6", 400},
+      {"Content-Length: 3", 400},
+      {"Host: evil", 400},
+      {"X-User-Ids: 1", 200},
+  };
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.line) {
+      AuthRig rig;
+      FakeClient client(rig.loop, rig.door.endpoint(),
+                        "POST / HTTP/1.1\r\nHost: example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+      Wire& server = rig.backend.await();
+      REQUIRE(rig.loop.until([&] { return server.received().ends_with("abc\r\n"); }));
+      server.take();
+      const std::string end = "0\r\n" + row.line + "\r\n\r\n";
+      client.send(end);
+      if (row.status == 200) {
+        REQUIRE(rig.loop.until([&] { return server.received() == end; }));
+        server.send(kOk);
+      }
+      CHECK(next_answer(rig.loop, client).status == row.status);
+      if (row.status == 400) {
+        CHECK(rig.loop.until([&] { return server.gone(); }));
+        CHECK(server.received().empty());
+      }
+    }
+  }
+}
+
+TEST_CASE("OPTIONS with no forwards left is answered here, and with some left goes on with one less") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint());
+  const auto ask = [](const std::string& target, const std::string& value) {
+    return "OPTIONS " + target + " HTTP/1.1\r\nHost: example\r\nMax-Forwards: " + value + "\r\n\r\n";
+  };
+  SECTION("none left") {
+    const std::string target = GENERATE("*", "/x", "http://example");
+    FakeClient client(loop, door.endpoint(), ask(target, "0") + kGet);
+    const Answer answer = next_answer(loop, client);
+    CHECK(answer.status == 204);
+    CHECK(answer.get("allow").find("OPTIONS") != std::string::npos);
+    CHECK(answer.get("connection") == "close");
+    CHECK(loop.until([&] { return client.ended(); }));
+    CHECK(client.received().empty());
+    CHECK(backend.connections() == 0);
+    CHECK(door.metrics().requests.value(204) == 1);
+  }
+  SECTION("some left") {
+    FakeClient client(loop, door.endpoint(), ask("*", "1"));
+    Wire& server = backend.await();
+    REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+    CHECK(server.received().starts_with("OPTIONS * HTTP/1.1\r\n"));
+    CHECK(server.received().find("\r\nMax-Forwards: 0\r\n") != std::string::npos);
+    server.send(kOk);
+    CHECK(next_answer(loop, client).status == 200);
+  }
+  SECTION("TRACE shows nobody what is added for the backend") {
+    FakeClient client(loop, door.endpoint(), "TRACE / HTTP/1.1\r\nHost: example\r\nMax-Forwards: 5\r\n\r\n");
+    CHECK(next_answer(loop, client).status == 501);
+    CHECK(backend.connections() == 0);
+  }
+}
+
+TEST_CASE("A busy connection to the backend serves until its time is over, and not longer") {
+  OldAge age(Endpoint::tcp("127.0.0.1", 1), 5min);
+  LiveBackend backend(age.loop);
+  age.environment.config = OldAge::configuration(backend.endpoint());
+
+  // A tenth either way of the five minutes, for each connection anew.
+  std::set<std::uint64_t> ends;
+  const auto now = age.loop->turn_ms();
+  for (int i = 0; i < 200; ++i) ends.insert(age.pool.new_lease().until_ms - now);
+  CHECK(*ends.begin() >= 270'000);
+  CHECK(*ends.begin() < 280'000);
+  CHECK(*ends.rbegin() <= 330'000);
+  CHECK(*ends.rbegin() > 320'000);
+
+  proxy::BackendPool::Lease lease = age.pool.new_lease();
+  age.pool.give_back(age.connect(), lease, {});
+  proxy::BackendPool::Lease taken;
+  loop::Stream stream = age.pool.take_idle(taken);
+  REQUIRE(stream.is_open());
+  CHECK(taken.until_ms == lease.until_ms);
+
+  SECTION("over while a request was under way") {
+    taken.until_ms = age.loop->turn_ms();
+    age.pool.give_back(std::move(stream), taken, {});
+    CHECK_FALSE(age.pool.take_idle(taken).is_open());
+    CHECK(age.loop.until([&] { return backend.await().gone(); }));
+  }
+  SECTION("over while it is idle") {
+    taken.until_ms = age.loop->turn_ms() + 30;
+    age.pool.give_back(std::move(stream), taken, {});
+    CHECK(age.loop.until([&] { return backend.await().gone(); }, 2s));
+    CHECK_FALSE(age.pool.take_idle(taken).is_open());
+  }
+  SECTION("begun for a backend that is configured no more") {
+    age.pool.backend_changed();
+    age.pool.give_back(std::move(stream), taken, {});
+    CHECK_FALSE(age.pool.take_idle(taken).is_open());
+  }
+}
+
+}  // namespace probegate::test
