@@ -210,17 +210,21 @@ TEST_CASE("A busy connection to the backend serves until its time is over, and n
     CHECK_FALSE(age.pool.take_idle(taken).is_open());
     CHECK(age.loop.until([&] { return backend.await().gone(); }));
   }
-  SECTION("over while it is idle") {
-    taken.until_ms = age.loop->turn_ms() + 30;
-    age.pool.give_back(std::move(stream), taken, {});
-    CHECK(age.loop.until([&] { return backend.await().gone(); }, 2s));
-    CHECK_FALSE(age.pool.take_idle(taken).is_open());
-  }
   SECTION("begun for a backend that is configured no more") {
     age.pool.backend_changed();
     age.pool.give_back(std::move(stream), taken, {});
     CHECK_FALSE(age.pool.take_idle(taken).is_open());
   }
+}
+
+TEST_CASE("An idle connection to the backend ends when its time is over, before its idle time is") {
+  OldAge age(Endpoint::tcp("127.0.0.1", 1), 50ms);
+  LiveBackend backend(age.loop);
+  age.environment.config = OldAge::configuration(backend.endpoint());
+  age.pool.give_back(age.connect(), age.pool.new_lease(), {});
+  CHECK(age.loop.until([&] { return backend.await().gone(); }, 3s));
+  proxy::BackendPool::Lease lease;
+  CHECK_FALSE(age.pool.take_idle(lease).is_open());
 }
 
 }  // namespace probegate::test
