@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import pty
 import subprocess
 
 from support.http import request
@@ -28,6 +29,23 @@ def command(*arguments, env=None, timeout=PATIENCE, stdin=None):
     """Runs a command of the program to its end: returncode, stdout, stderr."""
     return subprocess.run([BINARY, *map(str, arguments)], env=environment(env), timeout=timeout, text=True,
                           capture_output=True, stdin=stdin or subprocess.DEVNULL, check=False)
+
+
+def on_a_terminal(*arguments, env=None):
+    """What a command writes to a terminal of its own."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([BINARY, *map(str, arguments)], env=environment({"TERM": "xterm", **(env or {})}), stdin=subprocess.DEVNULL,
+                          stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        text = b""
+        try:
+            while part := os.read(ours, 65536):
+                text += part
+        except OSError:
+            pass  # the terminal's other side has closed: the end
+        process.wait(PATIENCE)
+    os.close(ours)
+    return text.decode()
 
 
 class Probegate:

@@ -10,7 +10,7 @@ import yaml
 
 from support.ports import free_port
 from support.postgres import PASSWORD
-from support.probegate import command, environment
+from support.probegate import command, environment, on_a_terminal
 from support.waiting import PATIENCE
 
 
@@ -313,6 +313,27 @@ def test_check_waits_as_long_as_asked(rig):
     finally:
         waiting.kill()
         waiting.communicate(timeout=PATIENCE)
+
+
+def test_check_shows_its_progress_on_a_terminal_and_a_plain_table_in_a_pipe(rig, backend):
+    """10: "a table with progress on a terminal"; "nothing needs a terminal"."""
+    path = write(rig, f"""
+checks:
+  web: {{type: http, url: '{backend.url}/mirror'}}
+  broker: {{type: tcp, address: '127.0.0.1:{free_port()}', needs: [web]}}
+  later: {{type: tcp, address: '127.0.0.1:1', needs: [broker]}}
+""")
+    ran = command("check", "-c", path)
+    assert ran.returncode == 1 and ran.stderr == "" and "\x1b" not in ran.stdout
+    web, broker, later = ran.stdout.splitlines()
+    assert web.split()[:2] == ["web", "pass"] and web.endswith(" ms")
+    assert broker.split()[:2] == ["broker", "fail"] and "connect: " in broker
+    assert later.split() == ["later", "waiting", "waits", "for", "broker"]
+    assert web.index("pass") == broker.index("fail") == later.index("waiting"), "columns line up"
+
+    shown = on_a_terminal("check", "-c", path)
+    assert re.search(r"\d s  \x1b\[0mweb \x1b\[32mpass\x1b\[0m", shown), "progress, with the time that has passed"
+    assert "\x1b" not in on_a_terminal("check", "-c", path, env={"NO_COLOR": "1"})
 
 
 def test_check_with_a_bad_config_is_2(rig):

@@ -2,16 +2,14 @@
 
 import json
 import os
-import pty
 import signal
-import subprocess
 
 import pytest
 
 from support.ports import free_port
-from support.probegate import BINARY, command, environment
+from support.probegate import BINARY, command, environment, on_a_terminal
 from support.process import Child
-from support.waiting import PATIENCE, wait_until
+from support.waiting import wait_until
 
 
 def url(door):
@@ -25,23 +23,6 @@ def closed_door(rig, backend, port):
                          "  later: {type: tcp, address: '127.0.0.1:1', needs: [broker]}\n").start()
     door.wait_for_error("broker", "connect")
     return door
-
-
-def on_a_terminal(*arguments, env=None):
-    """What the command writes to a terminal of its own."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen([BINARY, *arguments], env=environment({"TERM": "xterm", **(env or {})}), stdin=subprocess.DEVNULL,
-                          stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        text = b""
-        try:
-            while part := os.read(ours, 65536):
-                text += part
-        except OSError:
-            pass  # the terminal's other side has closed: the end
-        process.wait(PATIENCE)
-    os.close(ours)
-    return text.decode()
 
 
 def test_an_open_gate_is_ready_and_0(door):
