@@ -1,9 +1,9 @@
 // ParserShelf: parsers whose session or exchange has ended, kept for the next one of the same data loop.
 //
 // A parser lives for a handshake and is several blocks of memory. Made anew each time, it costs instructions,
-// and what it frees between two tunnels that stay are holes that no tunnel fits: a third of the memory that an
-// idle tunnel took. Owns: at most kMost of each role. Outlives every parser it handed out. Thread: its data
-// loop's.
+// and what it frees between two tunnels that stay are holes that no tunnel fits: a third of the memory that
+// an idle tunnel took. Owns: at most kMost of each role. Outlives every parser it handed out. Thread: its
+// data loop's.
 #pragma once
 
 #include <memory>

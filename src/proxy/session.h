@@ -121,7 +121,7 @@ class Session final : private loop::StreamObserver,
   bool was_held_ = false;   // that request, since held_since_ms_
   State state_ = State::idle;
   ParserShelf::Parser parser_;  // not of a tunnel, whose memory is to be small
-  std::string kept_;                         // bytes behind the request under way
+  std::string kept_;            // bytes behind the request under way
   loop::Deadline deadline_;
   std::unique_ptr<AuthQuestion> question_;
   std::unique_ptr<AuthGrant> grant_;  // of the request under way

@@ -38,9 +38,12 @@ Row row_of(double messages, Duration length) {
 
 }  // namespace
 
-TEST_CASE("MetricSamples reads names, labels with escapes, and numbers, and leaves out what it does not understand") {
+TEST_CASE(
+    "MetricSamples reads names, labels with escapes, and numbers, and leaves out what it does not "
+    "understand") {
   const MetricSamples samples(
-      "a{x=\"say \\\"hi\\\"\\\\\\n\",y=\"}\"} 2 1700000000\r\na 3\nbroken{x=\"\nnan NaN\n{x=\"1\"} 1\nword w\n");
+      "a{x=\"say \\\"hi\\\"\\\\\\n\",y=\"}\"} 2 1700000000\r\na 3\nbroken{x=\"\nnan NaN\n{x=\"1\"} 1\nword "
+      "w\n");
   CHECK(samples.sum("a") == 5);
   CHECK(samples.sum("a", "x", "say \"hi\"\\\n") == 2);
   CHECK(samples.sum("a", "y", "}") == 2);
@@ -109,12 +112,14 @@ TEST_CASE("A quantity that nobody could read holds nothing") {
 }
 
 TEST_CASE("A wrong condition names what is allowed") {
-  for (const char* text : {"memory>1", "rss_bytes", "rss_bytes>", "rss_bytes>much", "rss_bytes!=3", ",", "rss_bytes>1,,"}) {
+  for (const char* text :
+       {"memory>1", "rss_bytes", "rss_bytes>", "rss_bytes>much", "rss_bytes!=3", ",", "rss_bytes>1,,"}) {
     const auto conditions = parse_fail_conditions(text);
     INFO(text);
     REQUIRE_FALSE(conditions);
   }
-  CHECK(parse_fail_conditions("memory>1").error().message.find("refused_ratio, check_failures") != std::string::npos);
+  CHECK(parse_fail_conditions("memory>1").error().message.find("refused_ratio, check_failures") !=
+        std::string::npos);
   CHECK(parse_fail_conditions("")->empty());
 }
 
