@@ -67,6 +67,11 @@ class TestCloudRun:
         assert patience(probe) > seconds(default("gate.startup_timeout"))
         assert probe["timeoutSeconds"] <= probe["periodSeconds"]
 
+    def test_the_page_about_the_platform_tells_the_startup_probe_as_it_is(self):
+        probe = self.gate["startupProbe"]
+        told = f"every {probe['periodSeconds']} s, {probe['failureThreshold']} times: {patience(probe)} s"
+        assert told in (CONFIGS.parent / "docs/platforms/cloud-run.md").read_text()
+
     def test_liveness_asks_about_the_process_alone(self):
         assert self.gate["livenessProbe"]["httpGet"] == {"path": "/health/live", "port": 9090}
 
