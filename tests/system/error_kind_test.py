@@ -463,4 +463,4 @@ checks:
             text = sidecar.probe(path, headers={"Accept": accept}).text
             assert "secret_table" not in text
             assert str(dead) not in text
-            assert "refused" not in text
+            assert "connection refused" not in text
