@@ -19,6 +19,11 @@ _SANITIZERS = {"ASAN_OPTIONS": "exitcode=99:quarantine_size_mb=8", "LSAN_OPTIONS
                "UBSAN_OPTIONS": "exitcode=99:halt_on_error=1:print_stacktrace=1", "TSAN_OPTIONS": "exitcode=99"}
 
 
+def is_thread_sanitized():
+    """Under ThreadSanitizer what libraries compute takes many times as long."""
+    return b"__tsan_init" in pathlib.Path(BINARY).read_bytes()
+
+
 def environment(extra=None):
     """What the program may see of ours: nearly nothing, so that a PORT or K_SERVICE around us changes no test."""
     sanitizers = {name: f"{os.environ.get(name, '')}:{ours}".lstrip(":") for name, ours in _SANITIZERS.items()}
