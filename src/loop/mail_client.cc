@@ -10,17 +10,6 @@
 #include "loop/timer.h"
 
 namespace probegate::loop {
-namespace {
-
-std::string part(CURLU* url, CURLUPart what, unsigned flags = 0) {
-  char* text = nullptr;
-  if (curl_url_get(url, what, &text, flags) != CURLUE_OK) return {};
-  const Curl<char> owner(text);
-  return text;
-}
-
-}  // namespace
-
 class MailClient::Impl {
  public:
   Impl(Loop& l, Resolver& r) : loop(l), resolver(r), curl(l) {}
@@ -45,10 +34,10 @@ class MailClient::Transfer final : public MailClient::Call, private CurlMulti::O
       fail(true, "not a URL");
       return;
     }
-    host_ = part(url.get(), CURLUPART_HOST);
+    host_ = url_part(url.get(), CURLUPART_HOST);
     if (host_.starts_with('[')) host_ = host_.substr(1, host_.size() - 2);
-    const bool tls = part(url.get(), CURLUPART_SCHEME) == "smtps";
-    const auto given = parse_decimal<std::uint16_t>(part(url.get(), CURLUPART_PORT));
+    const bool tls = url_part(url.get(), CURLUPART_SCHEME) == "smtps";
+    const auto given = parse_decimal<std::uint16_t>(url_part(url.get(), CURLUPART_PORT));
     port_ = given.value_or(tls ? 465 : 25);
     query_ = impl_.resolver.resolve(Endpoint::tcp(host_, port_),
                                     [this](Resolver::Answer answer) { on_answer(std::move(answer)); });
