@@ -1,6 +1,7 @@
 #include "alerts/delivery.h"
 
 #include <deque>
+#include <exception>
 #include <map>
 #include <optional>
 #include <thread>
@@ -120,6 +121,14 @@ void Delivery::begin(Lane& lane) {
   const Parcel& parcel = lane.parcels.front();
   if (lane.attempts == 0) lane.begun = running_->loop.now();
   ++lane.attempts;
+  try {
+    attempt(lane, parcel);
+  } catch (const std::exception& error) {  // such as bad_alloc: a failed attempt, and not the lane's end
+    conclude(lane, false, false, error.what());
+  }
+}
+
+void Delivery::attempt(Lane& lane, const Parcel& parcel) {
   if (const auto* request = std::get_if<loop::HttpRequest>(&parcel.content)) {
     lane.request = running_->http.start(*request, [this, &lane](const loop::HttpClient::Outcome& outcome) {
       if (!outcome) {
@@ -179,7 +188,6 @@ void Delivery::end_if_done() {
   running_->loop.stop();
 }
 
-// The parcel it was about stays where it is, and the lane with it; other lanes go on.
 void Delivery::on_exception(const std::string& what) noexcept {
   try {
     log_.error("internal error on the alerts' loop", {{"what", what}});

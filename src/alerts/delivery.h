@@ -57,6 +57,7 @@ class Delivery final : private loop::ErrorSink {
   void take_mail();
   void take(Parcel parcel);
   void begin(Lane& lane);
+  void attempt(Lane& lane, const Parcel& parcel);
   void conclude(Lane& lane, bool delivered, bool permanent, const std::string& why);
   void drop_oldest(Lane& lane);
   void end_if_done();
