@@ -212,7 +212,7 @@ def test_the_status_document_tells_the_story(watched):
     assert status["recent_runs"]["redis"]["runs"][-1]["failed"] is False
 
 
-def test_the_events_tell_of_reloads_freezes_and_refusals(rig, backend):
+def test_the_events_tell_of_reloads_and_refusals(rig, backend):
     config = f"""
 proxy: {{backend: "{backend.url}"}}
 checks: {{web: {{type: websocket, url: /ws, interval: 200ms}}}}
