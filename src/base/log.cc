@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kQueueLines = 4096;
 constexpr std::size_t kQueueBytes = 4 << 20;  // a line may carry a client's 64 KiB path
+constexpr char kHex[] = "0123456789abcdef";
 constexpr auto kFlushAtExit = std::chrono::seconds(1);
 
 // The words Cloud Logging knows.
@@ -33,32 +34,92 @@ const char* severity(LogLevel level) {
   return "DEFAULT";
 }
 
-std::string format_json(LogLevel level, std::string_view message, Log::Fields fields, WallTime time) {
-  nlohmann::ordered_json line{
-      {"severity", severity(level)}, {"message", message}, {"timestamp", iso8601(time)}};
+std::string escaped(std::string_view value) {
+  return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void append_json(std::string& line, std::string_view value) {
+  const auto is_plain = [](char c) { return c >= ' ' && c < '\x7f' && c != '"' && c != '\\'; };
+  if (!std::all_of(value.begin(), value.end(), is_plain)) {
+    line += escaped(value);
+    return;
+  }
+  line += '"';
+  line += value;
+  line += '"';
+}
+
+struct AppendJson {
+  std::string& line;
+  void operator()(std::string_view v) const { append_json(line, v); }
+  void operator()(std::int64_t v) const { line += std::to_string(v); }
+  void operator()(double v) const { line += nlohmann::json(v).dump(); }
+  void operator()(bool v) const { line += v ? "true" : "false"; }
+};
+
+constexpr std::string_view kRequestPrefix = "httpRequest.";
+constexpr std::string_view kTracePrefix = "logging.googleapis.com/";
+
+// Put together without a document in between: a busy door writes a line for each request.
+std::string format_json(LogLevel level, std::string_view message, std::span<const LogField> fields,
+                        WallTime time) {
+  std::string line = R"({"severity":")";
+  line.append(severity(level)).append(R"(","message":)");
+  append_json(line, message);
+  line.append(R"(,"timestamp":")").append(iso8601(time)).append("\"");
+  bool nested = false;
   for (const auto& field : fields) {
-    nlohmann::ordered_json* place = &line;
     std::string_view key = field.key;
     // Only httpRequest nests; the trace fields of Cloud Logging have dots in their plain names.
-    if (key.starts_with("httpRequest.")) {
-      place = &line["httpRequest"];
-      key.remove_prefix(std::string_view("httpRequest.").size());
-    }
-    std::visit([&](const auto& value) { (*place)[std::string(key)] = value; }, field.value);
+    const bool nests = key.starts_with(kRequestPrefix);
+    if (nests) key.remove_prefix(kRequestPrefix.size());
+    if (nested && !nests) line += '}';
+    line += nests && !nested ? R"(,"httpRequest":{)" : ",";
+    nested = nests;
+    append_json(line, key);
+    line += ':';
+    std::visit(AppendJson{line}, field.value);
   }
-  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  line += nested ? "}}" : "}";
+  return line;
 }
 
 // Anything but plain ASCII is quoted and escaped: a value from a client must not move the reader's terminal.
 std::string quoted_if_needed(std::string_view value) {
   const auto is_plain = [](char c) { return c > ' ' && c < '\x7f' && c != '"' && c != '=' && c != '\\'; };
   if (!value.empty() && std::all_of(value.begin(), value.end(), is_plain)) return std::string(value);
-  return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  // JSON lets U+0080 to U+009F stand as they are (0xC2 and one byte more), which are controls to a terminal.
+  std::string text;
+  const std::string json = escaped(value);
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const bool is_c1 = json[i] == '\xc2' && static_cast<unsigned char>(json[i + 1]) < 0xa0;
+    if (!is_c1) {
+      text += json[i];
+      continue;
+    }
+    const auto code = static_cast<unsigned char>(json[++i]);
+    text.append("\\u00").append(1, kHex[code >> 4]).append(1, kHex[code & 15]);
+  }
+  return text;
 }
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }
 
-std::string format_text(LogLevel level, std::string_view message, Log::Fields fields, WallTime time) {
+// What an access line's message says already.
+bool is_in_message(std::string_view key) {
+  return key == "httpRequest.requestMethod" || key == "httpRequest.requestUrl" || key == "httpRequest.status";
+}
+
+// The names that Cloud Logging reads are long; people need their last part only.
+std::string_view short_key(std::string_view key) {
+  for (const auto prefix : {kRequestPrefix, kTracePrefix}) {
+    if (key.starts_with(prefix)) return key.substr(prefix.size());
+  }
+  return key;
+}
+
+std::string format_text(LogLevel level, std::string_view message, std::span<const LogField> fields,
+                        WallTime time) {
   struct Show {
     std::string operator()(std::string_view v) const { return quoted_if_needed(v); }
     std::string operator()(std::int64_t v) const { return std::to_string(v); }
@@ -70,8 +131,9 @@ std::string format_text(LogLevel level, std::string_view message, Log::Fields fi
   std::string line = iso8601(time) + " " + name + " ";
   for (const char c : message) line += is_control(c) ? ' ' : c;
   for (const auto& field : fields) {
+    if (is_in_message(field.key)) continue;
     line += ' ';
-    line += field.key;
+    line += short_key(field.key);
     line += '=';
     line += std::visit(Show{}, field.value);
   }
@@ -112,8 +174,8 @@ struct Log::Queue {
   bool full() const { return lines.size() >= kQueueLines || bytes >= kQueueBytes; }
 };
 
-std::string format_log_line(LogFormat format, LogLevel level, std::string_view message, Log::Fields fields,
-                            WallTime time) {
+std::string format_log_line(LogFormat format, LogLevel level, std::string_view message,
+                            std::span<const LogField> fields, WallTime time) {
   return format == LogFormat::json ? format_json(level, message, fields, time)
                                    : format_text(level, message, fields, time);
 }
@@ -121,8 +183,9 @@ std::string format_log_line(LogFormat format, LogLevel level, std::string_view m
 namespace {
 
 std::string dropped_line(LogFormat format, std::uint64_t lines, WallTime time) {
-  return format_log_line(format, LogLevel::warn, "log lines dropped: the reader was too slow",
-                         {{"lines", lines}}, time) +
+  const LogField count("lines", lines);
+  return format_log_line(format, LogLevel::warn, "log lines dropped: the reader was too slow", {&count, 1},
+                         time) +
          '\n';
 }
 
@@ -178,7 +241,7 @@ void Log::set(LogLevel level, LogFormat format) {
   queue_->format.store(format, std::memory_order_relaxed);
 }
 
-void Log::write(LogLevel level, std::string_view message, Fields fields) {
+void Log::write(LogLevel level, std::string_view message, std::span<const LogField> fields) {
   if (!enabled(level)) return;
   std::string line = format_log_line(queue_->format, level, message, fields, wall_.wall_now()) + '\n';
   const std::lock_guard lock(queue_->mutex);

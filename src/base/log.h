@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -33,7 +34,9 @@ struct LogField {
   template <std::integral Int>
   LogField(std::string_view k, Int v) : key(k), value(static_cast<std::int64_t>(v)) {}
 
-  std::string_view key;  // "httpRequest.status" nests in JSON; every other dot is part of the name
+  // "httpRequest.status" nests in JSON, where all of them stand together; every other dot is part of the
+  // name.
+  std::string_view key;
   Value value;
 };
 
@@ -54,7 +57,10 @@ class Log {
   void set(LogLevel level, LogFormat format);
 
   bool enabled(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
-  void write(LogLevel level, std::string_view message, Fields fields = {});
+  void write(LogLevel level, std::string_view message, std::span<const LogField> fields);
+  void write(LogLevel level, std::string_view message, Fields fields = {}) {
+    write(level, message, std::span(fields.begin(), fields.size()));
+  }
 
   void debug(std::string_view message, Fields fields = {}) { write(LogLevel::debug, message, fields); }
   void info(std::string_view message, Fields fields = {}) { write(LogLevel::info, message, fields); }
@@ -70,7 +76,7 @@ class Log {
 };
 
 // The line without its newline, exposed for the tests of the two formats.
-std::string format_log_line(LogFormat format, LogLevel level, std::string_view message, Log::Fields fields,
-                            WallTime time);
+std::string format_log_line(LogFormat format, LogLevel level, std::string_view message,
+                            std::span<const LogField> fields, WallTime time);
 
 }  // namespace probegate

@@ -134,9 +134,18 @@ struct Drain {
   int close_code = 1001;
 };
 
+// Which requests get a line of their own.
+enum class AccessLines {
+  all,
+  failures,  // refused, cut off, left by the client, or answered with 5xx
+  none,
+};
+
 struct LogOptions {
   LogLevel level = LogLevel::info;
   std::optional<LogFormat> format;  // empty: text on a terminal, JSON elsewhere
+  AccessLines access = AccessLines::all;
+  std::string project;  // Google Cloud's, whose traces the lines name; empty: the bare trace id
 };
 
 // One receiver of alerts.

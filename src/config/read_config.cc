@@ -26,13 +26,14 @@ constexpr Preset kPresets[] = {
 };
 constexpr Duration kCloudRunStop = 10s;
 
+std::string_view variable(const Environment& environment, std::string_view name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? std::string_view() : found->second;
+}
+
 Platform detect_platform(const Environment& environment) {
-  const auto is_set = [&](std::string_view name) {
-    const auto found = environment.find(name);
-    return found != environment.end() && !found->second.empty();
-  };
-  if (is_set("K_SERVICE")) return Platform::cloud_run;
-  if (is_set("KUBERNETES_SERVICE_HOST")) return Platform::kubernetes;
+  if (!variable(environment, "K_SERVICE").empty()) return Platform::cloud_run;
+  if (!variable(environment, "KUBERNETES_SERVICE_HOST").empty()) return Platform::kubernetes;
   return Platform::none;
 }
 
@@ -88,7 +89,7 @@ Drain read_drain(const Fields& drain, const Preset& preset) {
   return value;
 }
 
-LogOptions read_log(const Fields& log, const Preset& preset) {
+LogOptions read_log(const Fields& log, const Preset& preset, const Environment& environment) {
   LogOptions value;
   value.level = log.choice("level", value.level,
                            {{"debug", LogLevel::debug},
@@ -98,6 +99,10 @@ LogOptions read_log(const Fields& log, const Preset& preset) {
   const auto format = log.choice("format", preset.json_log ? "json" : "auto", {"auto", "text", "json"});
   if (format == "text") value.format = LogFormat::text;
   if (format == "json") value.format = LogFormat::json;
+  value.access = log.choice(
+      "access", value.access,
+      {{"all", AccessLines::all}, {"failures", AccessLines::failures}, {"none", AccessLines::none}});
+  value.project = log.text("project", variable(environment, "GOOGLE_CLOUD_PROJECT"));
   return value;
 }
 
@@ -159,7 +164,7 @@ Config read_config(const Fields& root, const Environment& environment, const Che
   if (const auto auth = root.optional_section("auth")) config.auth = read_auth(*auth);
   config.drain = read_drain(root.section("drain"), preset);
   config.state_file = root.optional_text("state_file");
-  config.log = read_log(root.section("log"), preset);
+  config.log = read_log(root.section("log"), preset, environment);
   config.alerts = read_alerts(root);
 
   refuse_shared_addresses(root, config);

@@ -16,11 +16,12 @@ DataLoop::DataLoop(const std::vector<loop::ListenSocket>& sockets,
       events_(events),
       loop_(*this),
       wheel_(loop_),
-      environment_{loop_,           wheel_,     log_,   metrics_,    *this, std::move(config),
-                   std::move(gate), &backends_, &held_, &auth_desk_, share, std::mt19937(seed)},
+      environment_{loop_,      wheel_, log_,        metrics_, *this, std::move(config), std::move(gate),
+                   &backends_, &held_, &auth_desk_, &access_, share, std::mt19937(seed)},
       backends_(environment_),
       held_(environment_),
       auth_desk_(environment_, auth),
+      access_(environment_),
       mail_(loop_, [this] { take_mail(); }) {
   for (const auto& socket : sockets) {
     const auto copy = socket.duplicate();
@@ -98,7 +99,10 @@ void DataLoop::accept(loop::Stream client) {
   const auto before = share.connection_opened();
   if (before >= limit + share.all().surplus()) {
     share.connections_closed(1);
-    metrics_.refused[metrics::Reason::connection_limit].add();
+    const auto refusal =
+        Refusal::of(metrics::Reason::connection_limit, "so many connections that we only reset");
+    metrics_.refused[refusal.reason].add();
+    access_.refused({}, refusal);
     return client.reset();
   }
   try {

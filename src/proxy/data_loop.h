@@ -22,6 +22,7 @@
 #include "loop/loop.h"
 #include "loop/wakeup.h"
 #include "metrics/data_loop_metrics.h"
+#include "proxy/access_log.h"
 #include "proxy/auth_desk.h"
 #include "proxy/auth_loop.h"
 #include "proxy/backend_pool.h"
@@ -87,6 +88,7 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   BackendPool backends_;
   HoldQueue held_;
   AuthDesk auth_desk_;
+  AccessLog access_;
   Sessions sessions_;
   std::size_t most_sessions_ = 0;  // since memory was given back
   Sessions ended_;                 // destroyed after the turn, when nothing of them is on the stack

@@ -18,6 +18,7 @@
 
 namespace probegate::proxy {
 
+class AccessLog;
 class AuthDesk;
 class BackendPool;
 class HoldQueue;
@@ -46,6 +47,7 @@ struct Environment {
   BackendPool* backends = nullptr;
   HoldQueue* held = nullptr;
   AuthDesk* auth = nullptr;
+  AccessLog* access = nullptr;
   LoopShare share;      // this loop's hands on what the whole process promises
   std::mt19937 random;  // for spreading, keys of masks and request ids; nothing here is a secret
   ParserShelf parsers;

@@ -15,6 +15,7 @@ using metrics::Reason;
 using Event = proto::HttpParser::Event;
 
 constexpr Duration kContinueAfter = 1s;
+constexpr char kClientLost[] = "the client's connection is lost";
 const std::vector<std::string> kNothing;
 constexpr int kMostInformational = 16;  // 1xx answers before the final one
 
@@ -85,12 +86,12 @@ void Exchange::send_head() {
   const auto& config = *environment_.config;
   const auto& auth = config.auth;
   const AuthGrant* grant = owner_.auth_grant();
-  std::string request_id = grant != nullptr ? grant->request_id : std::string();
+  if (grant != nullptr) request_id_ = grant->request_id;
   // Also where it may turn out that the client's own does not go on: empty, nominated, or replaced by auth.
   const auto* own_id = request_.fields.find(proto::FieldName::request_id);
   const bool own_goes_on = own_id != nullptr && !own_id->value.empty() && !request_.nominates && !auth;
-  if (request_id.empty() && !own_goes_on) request_id = new_request_id(environment_.random);
-  const proto::ClientView client{owner_.client_address(), owner_.client_trusted(), "http", request_id};
+  if (request_id_.empty() && !own_goes_on) request_id_ = new_request_id(environment_.random);
+  const proto::ClientView client{owner_.client_address(), owner_.client_trusted(), "http", request_id_};
   std::string head;
   proto::write_request_head(request_, client, config.proxy.backend.authority,
                             auth ? auth->stripped : kNothing,
@@ -101,6 +102,12 @@ void Exchange::send_head() {
   deadline_.arm(upgrade_ ? environment_.timeouts().upgrade : environment_.timeouts().response);
   if (request_.expect_continue) continue_deadline_.arm(kContinueAfter);
   if (!request_complete_) owner_.resume_client();
+}
+
+std::string_view Exchange::request_id() const {
+  const auto* own = request_.fields.find(proto::FieldName::request_id);
+  const bool goes_on = own != nullptr && !own->value.empty() && !request_.nominates;
+  return goes_on ? own->value : std::string_view(request_id_);
 }
 
 bool Exchange::wants_body() const {
@@ -117,11 +124,13 @@ void Exchange::take_body(std::span<const char>& bytes) {
   while (!request_complete_) {
     const Event event = parser.feed(bytes);
     if (event == Event::error) {
-      return state_ == State::responding ? break_off() : refuse(refusal_of(parser.error()));
+      return state_ == State::responding ? break_off(parser.error().detail)
+                                         : refuse(refusal_of(parser.error()));
     }
     if (limit > 0 && parser.body_bytes() > limit) {
-      if (state_ == State::responding) return break_off();
-      return refuse(Reason::body_too_large, "the request's body is larger than limits.body_bytes");
+      constexpr char kTooLarge[] = "the request's body is larger than limits.body_bytes";
+      if (state_ == State::responding) return break_off(kTooLarge);
+      return refuse(Reason::body_too_large, kTooLarge);
     }
     if (event == Event::more) break;
     const std::string_view wire = parser.raw();
@@ -200,7 +209,7 @@ void Exchange::on_data(std::span<const char> bytes) {
         if (!to_client(head, unchunk_ ? std::string_view() : response_.raw())) return;
         return finish(bytes);
       case Event::error:
-        if (state_ == State::responding) return break_off();
+        if (state_ == State::responding) return break_off(response_.error().detail);
         return refuse(Reason::backend_error,
                       "the backend's answer is not HTTP: " + std::string(response_.error().detail));
     }
@@ -221,7 +230,7 @@ bool Exchange::take_informational() {
   std::string head;
   proto::write_response_head(response, request_.minor, proto::ConnectionField::none, false, head);
   if (owner_.client_stream().write(head)) return true;
-  break_off();
+  break_off(kClientLost);
   return false;
 }
 
@@ -250,8 +259,9 @@ bool Exchange::to_client(std::string_view head, std::string_view piece) {
   auto& client = owner_.client_stream();
   if (head.empty() && piece.empty()) return true;
   if (head.empty()) std::swap(head, piece);
+  answer_bytes_ += head.size() + piece.size();
   if (!client.write(head, piece)) {
-    break_off();
+    break_off(kClientLost);
     return false;
   }
   if (client.busy()) backend_.read_stop();
@@ -305,17 +315,23 @@ void Exchange::on_end() {
 
 void Exchange::on_lost(int status) {
   const std::string why = status < 0 ? loop::error_text(status) : std::string("closed without an answer");
-  if (state_ == State::responding) return break_off();
+  if (state_ == State::responding)
+    return break_off("the backend's connection ended within its answer: " + why);
   if (state_ == State::waiting) retry_or_fail("the backend's connection ended before its answer: " + why);
 }
 
 void Exchange::on_deadline(loop::Deadline& deadline) {
   if (&deadline == &continue_deadline_) {
     continued_ = true;
-    if (!owner_.client_stream().write("HTTP/1.1 100 Continue\r\n\r\n")) break_off();
+    if (!owner_.client_stream().write("HTTP/1.1 100 Continue\r\n\r\n")) break_off(kClientLost);
     return;
   }
-  if (state_ == State::responding) return break_off(owner_.client_stream().busy());
+  if (state_ == State::responding) {
+    const bool client_stalls = owner_.client_stream().busy();
+    return break_off(client_stalls ? "the client took nothing for timeouts.idle"
+                                   : "the backend sent nothing for timeouts.idle",
+                     client_stalls);
+  }
   if (!request_complete_ && !backend_.busy() && !backend_deaf_) {
     return refuse(Refusal::of(Reason::bad_request, 408, "the rest of the request's body did not arrive"));
   }
@@ -325,7 +341,7 @@ void Exchange::on_deadline(loop::Deadline& deadline) {
 }
 
 void Exchange::cut() {
-  if (state_ == State::responding) return break_off();
+  if (state_ == State::responding) return break_off("the drain's time was over");
   refuse(Reason::draining, "this instance was shut down before the backend answered");
 }
 
@@ -337,7 +353,7 @@ void Exchange::refuse(Refusal refusal) {
   owner_.exchange_refused(std::move(refusal));
 }
 
-void Exchange::break_off(bool client_stalled) {
+void Exchange::break_off(std::string_view why, bool client_stalled) {
   state_ = State::ended;
   deadline_.disarm();
   continue_deadline_.disarm();
@@ -345,7 +361,7 @@ void Exchange::break_off(bool client_stalled) {
   // An answer that ends with the connection looks whole when it ends with FIN, and a client that takes
   // nothing takes no FIN either.
   const bool until_close = unchunk_ || response_.response().body == proto::BodyKind::until_close;
-  owner_.exchange_broken(until_close || client_stalled);
+  owner_.exchange_broken(until_close || client_stalled, why);
 }
 
 }  // namespace probegate::proxy

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "loop/deadline.h"
 #include "loop/stream.h"
@@ -43,7 +44,7 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
     virtual void exchange_done(bool keep_alive) = 0;     // the whole answer is written or queued
     virtual void exchange_refused(Refusal refusal) = 0;  // not a byte of an answer has been written
     // The answer ends in its middle, and must be seen to: with RST where FIN would say that it was whole.
-    virtual void exchange_broken(bool by_reset) = 0;
+    virtual void exchange_broken(bool by_reset, std::string_view why) = 0;
     virtual void exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) = 0;
 
    protected:
@@ -66,6 +67,12 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   void cut();
   void client_drained();  // the client took everything: go on reading the answer
   bool upgrading() const { return upgrade_.has_value(); }
+
+  // For the log. The status and the bytes are of the final answer, once responding().
+  bool responding() const { return state_ == State::responding; }
+  int status() const { return response_.response().status; }
+  std::uint64_t answer_bytes() const { return answer_bytes_; }
+  std::string_view request_id() const;
 
  private:
   enum class State { connecting, waiting, responding, ended };
@@ -90,7 +97,7 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
 
   void refuse(Refusal refusal);
   void refuse(metrics::Reason reason, std::string detail) { refuse(Refusal::of(reason, std::move(detail))); }
-  void break_off(bool client_stalled = false);
+  void break_off(std::string_view why, bool client_stalled = false);
 
   Environment& environment_;
   Owner& owner_;
@@ -106,6 +113,8 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   loop::Deadline continue_deadline_;  // the backend says nothing to Expect: 100-continue
   std::uint64_t started_ms_;
   std::uint64_t body_bytes_before_ = 0;  // of the request, when its deadline was armed
+  std::uint64_t answer_bytes_ = 0;
+  std::string request_id_;  // ours, where the request brought none
   bool reused_ = false;
   bool heard_ = false;  // a byte of an answer has come
   bool request_complete_ = false;

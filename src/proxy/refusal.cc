@@ -64,6 +64,11 @@ Refusal Refusal::of(Reason reason, int status, std::string detail) {
   return Refusal{reason, status, std::move(detail)};
 }
 
+bool is_failure_of_backend(Reason reason) {
+  return reason == Reason::backend_unreachable || reason == Reason::backend_timeout ||
+         reason == Reason::backend_error;
+}
+
 std::string write_refusal(const Refusal& refusal, bool head_only, unsigned random) {
   const std::string_view title = proto::reason_phrase(refusal.status);
   const Relayed content = refusal.relayed ? *refusal.relayed : problem(refusal, title);

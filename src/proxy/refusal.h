@@ -29,6 +29,8 @@ struct Refusal {
   static Refusal of(metrics::Reason reason, int status, std::string detail);
 };
 
+bool is_failure_of_backend(metrics::Reason reason);
+
 // Head and body, ready to be written; always with Content-Length and Connection: close. `head_only` leaves
 // the body out, as for HEAD. `random` spreads Retry-After, so that refused clients do not come back together.
 std::string write_refusal(const Refusal& refusal, bool head_only, unsigned random);

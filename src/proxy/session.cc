@@ -27,11 +27,6 @@ proto::HttpLimits parser_limits(const config::ProxyLimits& limits) {
   return result;
 }
 
-bool is_failure_of_backend(Reason reason) {
-  return reason == Reason::backend_unreachable || reason == Reason::backend_timeout ||
-         reason == Reason::backend_error;
-}
-
 }  // namespace
 
 Session::Session(Environment& environment, loop::Stream client, bool surplus)
@@ -143,6 +138,7 @@ void Session::read_heads(std::span<const char> bytes) {
 void Session::begin_request(std::span<const char> rest) {
   head_seen_ = true;
   was_held_ = false;
+  began_ms_ = environment_.loop.turn_ms();
   grant_.reset();
   if (!rest.empty()) kept_.assign(rest.data(), rest.size());
   if (environment_.gate->drain >= DrainPhase::ending) return refuse_as_draining();
@@ -173,10 +169,10 @@ void Session::hold_or_refuse() {
     return refuse(*refusal);
   }
 
-  const auto now = environment_.loop.turn_ms();
-  if (!std::exchange(was_held_, true)) held_since_ms_ = now;
+  const auto age_ms = environment_.loop.turn_ms() - began_ms_;
+  if (!std::exchange(was_held_, true)) held_after_ms_ = static_cast<std::uint32_t>(age_ms);
   // A gate that opens and closes again must not make a request wait for hold.timeout each time.
-  const Duration left = hold.timeout - Millis(now - held_since_ms_);
+  const Duration left = hold.timeout - Millis(age_ms - held_after_ms_);
   if (hold.timeout > Duration::zero() && left <= Duration::zero())
     return refuse_by_gate(Reason::hold_timeout, kHoldTimeout);
   const auto joined = environment_.held->join(*this);
@@ -215,17 +211,18 @@ void Session::refuse_held(const Refusal& refusal) {
 
 void Session::leave_if_client_is_gone() {
   if (client_.reading() || !client_.hung_up()) return;  // its end is heard where we read
-  environment_.loop.enter(this, [this] { end(); });
+  environment_.loop.enter(this, [this] { client_gone(); });
 }
 
 void Session::leave_hold() {
   if (!hold_place_) return;
   environment_.held->leave(*hold_place_);
   hold_place_.reset();
-  environment_.metrics.hold_seconds.observe(Millis(environment_.loop.turn_ms() - held_since_ms_));
+  environment_.metrics.hold_seconds.observe(Millis(environment_.loop.turn_ms() - began_ms_ - held_after_ms_));
 }
 
 void Session::exchange_done(bool keep_alive) {
+  log_answer();
   exchange_.reset();
   const bool more_may_come = !client_ended_ || !kept_.empty();
   if (!keep_alive || !more_may_come || environment_.gate->drain >= DrainPhase::ending) return linger();
@@ -248,14 +245,17 @@ void Session::next_request() {
 }
 
 void Session::exchange_refused(Refusal refusal) {
-  exchange_.reset();
   // The backend vanished and the gate closed over it before a byte of this request was sent: it is one of
   // those that may wait.
-  if (refusal.reason == Reason::gate_closed && !client_ended_) return hold_or_refuse();
+  if (refusal.reason == Reason::gate_closed && !client_ended_) {
+    exchange_.reset();
+    return hold_or_refuse();
+  }
   refuse(refusal);
 }
 
-void Session::exchange_broken(bool by_reset) {
+void Session::exchange_broken(bool by_reset, std::string_view why) {
+  log_cut_off(why);
   exchange_.reset();
   if (!by_reset) return linger();
   client_.reset();
@@ -263,13 +263,15 @@ void Session::exchange_broken(bool by_reset) {
 }
 
 void Session::exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) {
+  log_answer();
+  TunnelNote note = environment_.access->note(ended_request());
   exchange_.reset();
   parser_.reset();
   grant_.reset();
   to(State::tunnel);
   const std::string from_client = std::exchange(kept_, {});
   Tunnel::Owner& owner = *this;
-  tunnel_ = std::make_unique<Tunnel>(environment_, owner, std::move(backend), extensions);
+  tunnel_ = std::make_unique<Tunnel>(environment_, owner, std::move(backend), extensions, std::move(note));
   tunnel_->start(from_client, from_backend);
   if (state_ == State::tunnel && environment_.gate->drain >= DrainPhase::ending) close_tunnel_for_drain();
 }
@@ -288,10 +290,8 @@ void Session::refuse(const Refusal& refusal) {
                                                         : metrics::UpgradeResult::refused]
         .add();
   }
-  environment_.log.debug("refused", {{"reason", metrics::to_string(refusal.reason)},
-                                     {"status", refusal.status},
-                                     {"detail", refusal.detail},
-                                     {"client", address_}});
+  environment_.access->refused(ended_request(), refusal);
+  exchange_.reset();
   if (!client_.write(write_refusal(refusal, head_only, static_cast<unsigned>(environment_.random())))) {
     return end();
   }
@@ -300,7 +300,9 @@ void Session::refuse(const Refusal& refusal) {
 
 void Session::answer_options() {
   environment_.metrics.requests.add(204);
-  if (!client_.write(write_own_options())) return end();
+  const std::string answer = write_own_options();
+  environment_.access->answered(ended_request(), 204, answer.size());
+  if (!client_.write(answer)) return end();
   linger();
 }
 
@@ -322,18 +324,18 @@ void Session::on_end() {
     case State::exchange:
       // A client may end its sending side after a whole request and still wait for the answer. One that waits
       // for a tunnel has left.
-      if (!exchange_->request_complete() || exchange_->upgrading()) return end();
+      if (!exchange_->request_complete() || exchange_->upgrading()) return client_gone();
       client_.read_stop();
       return;
     case State::asking: return client_ended_while_asking();
     case State::lingering:
       if (client_.busy()) return;
       return end();
-    default: return end();
+    default: return client_gone();
   }
 }
 
-void Session::on_lost(int) { end(); }
+void Session::on_lost(int) { client_gone(); }
 
 void Session::on_drained() {
   if (state_ == State::exchange) return exchange_->client_drained();

@@ -8,14 +8,17 @@
 // between two callbacks, after session_ended().
 #pragma once
 
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "loop/deadline.h"
 #include "loop/stream.h"
 #include "proto/http_parser.h"
+#include "proxy/access_log.h"
 #include "proxy/auth_desk.h"
 #include "proxy/environment.h"
 #include "proxy/exchange.h"
@@ -52,7 +55,7 @@ class Session final : private loop::StreamObserver,
   std::list<std::unique_ptr<Session>>::iterator place;  // DataLoop's
 
  private:
-  enum class State {
+  enum class State : std::uint8_t {
     idle,      // no byte of a request yet
     head,      // in the middle of a head
     held,      // waits for the gate
@@ -88,11 +91,17 @@ class Session final : private loop::StreamObserver,
   void resume_client() override;
   void exchange_done(bool keep_alive) override;
   void exchange_refused(Refusal refusal) override;
-  void exchange_broken(bool by_reset) override;
+  void exchange_broken(bool by_reset, std::string_view why) override;
   void exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) override;
   void tunnel_ended() override;
 
   void on_exception(const std::string& what) noexcept override;
+
+  // session_log.cc
+  AccessLog::Request ended_request() const;
+  void log_answer();
+  void log_cut_off(std::string_view why);
+  void client_gone();
 
   void read_heads(std::span<const char> bytes);
   void begin_request(std::span<const char> rest);
@@ -118,8 +127,9 @@ class Session final : private loop::StreamObserver,
   bool surplus_;
   bool client_ended_ = false;
   bool head_seen_ = false;  // parser_->request() is the request under way
-  bool was_held_ = false;   // that request, since held_since_ms_
+  bool was_held_ = false;   // that request, since held_after_ms_ of its time
   State state_ = State::idle;
+  std::uint32_t held_after_ms_ = 0;
   ParserShelf::Parser parser_;  // not of a tunnel, whose memory is to be small
   std::string kept_;            // bytes behind the request under way
   loop::Deadline deadline_;
@@ -128,7 +138,7 @@ class Session final : private loop::StreamObserver,
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<Tunnel> tunnel_;
   std::optional<HoldQueue::Place> hold_place_;
-  std::uint64_t held_since_ms_ = 0;
+  std::uint64_t began_ms_ = 0;  // the request under way: its head was whole
 };
 
 }  // namespace probegate::proxy

@@ -41,7 +41,7 @@ void Session::take_verdict(AuthDecision decision) {
 // tunnel, or owes a body, has left.
 void Session::client_ended_while_asking() {
   const auto& request = parser_->request();
-  if (request.upgrade_websocket || request.body != proto::BodyKind::none) return end();
+  if (request.upgrade_websocket || request.body != proto::BodyKind::none) return client_gone();
   client_.read_stop();
 }
 

@@ -24,7 +24,7 @@ std::uint64_t spread_lifetime(Duration lifetime, std::mt19937& random) {
 Tunnel::Side::Side(Tunnel& t, Direction d, proto::Masking masking, bool extensions, std::uint64_t max_message)
     : tunnel(t), direction(d), tracker(masking, extensions, max_message) {}
 
-Tunnel::Tunnel(Environment& environment, Owner& owner, loop::Stream backend, bool extensions)
+Tunnel::Tunnel(Environment& environment, Owner& owner, loop::Stream backend, bool extensions, TunnelNote note)
     : environment_(environment),
       config_(environment.config),
       owner_(owner),
@@ -36,7 +36,8 @@ Tunnel::Tunnel(Environment& environment, Owner& owner, loop::Stream backend, boo
       deadline_(environment.wheel, *this),
       started_ms_(environment.loop.turn_ms()),
       last_frame_ms_(started_ms_),
-      last_client_ms_(started_ms_) {
+      last_client_ms_(started_ms_),
+      note_(std::move(note)) {
   environment_.metrics.tunnels.add();
 }
 

@@ -20,6 +20,7 @@
 #include "proto/ws_frames.h"
 #include "proxy/environment.h"
 #include "proxy/our_pong.h"
+#include "proxy/tunnel_note.h"
 
 namespace probegate::proxy {
 
@@ -39,7 +40,7 @@ class Tunnel final : private loop::Deadline::Observer {
   };
 
   // `extensions`: the handshake agreed on some, so RSV bits are legal.
-  Tunnel(Environment& environment, Owner& owner, loop::Stream backend, bool extensions);
+  Tunnel(Environment& environment, Owner& owner, loop::Stream backend, bool extensions, TunnelNote note);
   ~Tunnel();
 
   // Begins to relay, first the bytes that came glued to the two heads. May end the tunnel before it returns.
@@ -125,6 +126,7 @@ class Tunnel final : private loop::Deadline::Observer {
   std::uint64_t pinged_ms_ = 0;         // 0 = no Ping of ours is unanswered
   bool ping_due_ = false;               // waits for a frame boundary
   OurPong our_pong_;
+  const TunnelNote note_;
 
   std::optional<Cause> cause_;
   std::string_view ended_by_;  // static text, as is

@@ -1,6 +1,7 @@
 // How a tunnel ends. Whoever begins, each side is told by a Close where one still fits between two frames,
 // then by FIN, and all of it is bounded in time.
 #include "base/text.h"
+#include "proxy/access_log.h"
 #include "proxy/tunnel.h"
 
 namespace probegate::proxy {
@@ -173,17 +174,21 @@ void Tunnel::finish() {
 void Tunnel::report() {
   environment_.metrics.tunnels.subtract();
   environment_.metrics.tunnel_ends[*cause_].add();
-  environment_.log.info("tunnel ended", {{"cause", metrics::to_string(*cause_)},
-                                         {"ended_by", ended_by_},
-                                         {"close_code", static_cast<int>(code_)},
-                                         {"reason", reason_},
-                                         {"client", owner_.client_address()},
-                                         {"age_seconds", to_seconds(Millis(now_ms() - started_ms_))},
-                                         {"client_to_backend_bytes", client_.bytes},
-                                         {"client_to_backend_messages", client_.messages},
-                                         {"backend_to_client_bytes", backend_.bytes},
-                                         {"backend_to_client_messages", backend_.messages},
-                                         {"gate", health::to_string(environment_.gate->state)}});
+  if (!environment_.log.enabled(LogLevel::info)) return;
+  std::vector<LogField> fields{{"cause", metrics::to_string(*cause_)},
+                               {"ended_by", ended_by_},
+                               {"close_code", static_cast<int>(code_)},
+                               {"reason", reason_},
+                               {"client", note_.empty() ? owner_.client_address() : note_.client()},
+                               {"age_seconds", to_seconds(Millis(now_ms() - started_ms_))},
+                               {"client_to_backend_bytes", client_.bytes},
+                               {"client_to_backend_messages", client_.messages},
+                               {"backend_to_client_bytes", backend_.bytes},
+                               {"backend_to_client_messages", backend_.messages},
+                               {"gate", health::to_string(environment_.gate->state)}};
+  std::string texts;
+  environment_.access->add_note(note_, fields, texts);
+  environment_.log.write(LogLevel::info, "tunnel ended", fields);
 }
 
 std::array<unsigned char, 4> Tunnel::new_mask() {

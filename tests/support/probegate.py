@@ -144,6 +144,12 @@ class Probegate:
         """The complete lines so far; every one must be JSON."""
         return [json.loads(line) for line in self.output().split("\n")[:-1]]
 
+    def wait_for_line(self, message, timeout=PATIENCE):
+        """The first line with this message, once it is written."""
+        found = wait_for(lambda: [line for line in self.logs() if line["message"] == message], bool,
+                         f'the log line "{message}"', timeout)
+        return found[0]
+
     def probe(self, path, method="GET", headers=None):
         return request(self.probe_port, path, method=method, headers=headers)
 

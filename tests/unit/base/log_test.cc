@@ -24,11 +24,15 @@ namespace {
 const WallTime kNoon{1'795'435'200s};
 
 std::string as_text(LogLevel level, std::string_view message, Log::Fields fields = {}) {
-  return format_log_line(LogFormat::text, level, message, fields, kNoon);
+  return format_log_line(LogFormat::text, level, message, {fields.begin(), fields.size()}, kNoon);
+}
+
+std::string raw_json(LogLevel level, std::string_view message, Log::Fields fields = {}) {
+  return format_log_line(LogFormat::json, level, message, {fields.begin(), fields.size()}, kNoon);
 }
 
 json as_json(LogLevel level, std::string_view message, Log::Fields fields = {}) {
-  return json::parse(format_log_line(LogFormat::json, level, message, fields, kNoon));
+  return json::parse(raw_json(level, message, fields));
 }
 
 class Pipe {
@@ -104,7 +108,7 @@ TEST_CASE("A JSON line has the fields Cloud Logging knows, and typed values") {
 }
 
 TEST_CASE("A JSON line begins with its severity, message and timestamp, for people who read it raw") {
-  CHECK(format_log_line(LogFormat::json, LogLevel::info, "up", {{"a", 1}}, kNoon) ==
+  CHECK(raw_json(LogLevel::info, "up", {{"a", 1}}) ==
         R"({"severity":"INFO","message":"up","timestamp":"2026-11-23T12:00:00.000Z","a":1})");
 }
 
@@ -115,11 +119,23 @@ TEST_CASE("httpRequest fields nest in JSON; trace fields keep the dots in their 
                              {"logging.googleapis.com/trace", "projects/p/traces/t"}});
   CHECK(line["httpRequest"] == json{{"requestMethod", "GET"}, {"status", 200}});
   CHECK(line["logging.googleapis.com/trace"] == "projects/p/traces/t");
+  CHECK(as_json(LogLevel::info, "request", {{"a", 1}, {"httpRequest.status", 200}})["httpRequest"] ==
+        json{{"status", 200}});
+}
+
+TEST_CASE("A text line of a request says method, path and status once, and the rest under short names") {
+  CHECK(as_text(LogLevel::info, "GET /chat 200",
+                {{"httpRequest.requestMethod", "GET"},
+                 {"httpRequest.requestUrl", "/chat"},
+                 {"httpRequest.status", 200},
+                 {"httpRequest.latency", "0.012s"},
+                 {"logging.googleapis.com/spanId", "00f067aa0ba902b7"}}) ==
+        "2026-11-23T12:00:00.000Z info    GET /chat 200 latency=0.012s spanId=00f067aa0ba902b7");
 }
 
 TEST_CASE("A JSON line stays one valid line whatever bytes a value has") {
   const std::string evil("a\nb\"\\\x01\xff\xfe", 8);
-  const auto text = format_log_line(LogFormat::json, LogLevel::info, evil, {{"v", evil}}, kNoon);
+  const auto text = raw_json(LogLevel::info, evil, {{"v", evil}});
   CHECK(text.find('\n') == std::string::npos);
   CHECK(json::parse(text)["v"] == "a\nb\"\\\x01\xef\xbf\xbd\xef\xbf\xbd");
 }
@@ -144,6 +160,9 @@ TEST_CASE("A text value is quoted when it is not plain ASCII without blanks") {
   CHECK(shown("line\nbreak") == R"("line\nbreak")");
   CHECK(shown("\x1b[2J") == R"("\u001b[2J")");
   CHECK(shown("\xff") == "\"\xef\xbf\xbd\"");
+  CHECK(shown("\xc2\x9b"
+              "2J") == R"("\u009b2J")");
+  CHECK(shown("caf\xc3\xa9 \xc2\xa0") == "\"caf\xc3\xa9 \xc2\xa0\"");
 }
 
 TEST_CASE("A text message cannot break its line or move the terminal") {

@@ -1,0 +1,190 @@
+#include "proxy/access_log.h"
+
+#include <cstdio>
+
+#include "base/text.h"
+
+namespace probegate::proxy {
+namespace {
+
+constexpr int kFirstFailure = 500;  // of the backend's statuses; what is below is the client's business
+constexpr std::size_t kLongestPath = 1024;
+constexpr std::size_t kLongestAgent = 256;
+
+std::uint64_t millis(Duration d) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<Millis>(d).count());
+}
+
+// Without the query, and without a byte that could move a reader's terminal.
+std::string shown_path(const proto::RequestHead& request) {
+  std::string_view path = request.path.empty() ? request.target : request.path;
+  path = path.substr(0, path.find('?')).substr(0, kLongestPath);
+  std::string shown;
+  shown.reserve(path.size());
+  for (const char c : path) {
+    if (c > ' ' && c < '\x7f') {
+      shown += c;
+    } else {
+      char escape[4];
+      std::snprintf(escape, sizeof escape, "%%%02X", static_cast<unsigned>(static_cast<unsigned char>(c)));
+      shown += escape;
+    }
+  }
+  return shown;
+}
+
+// Who asked: the peer, or whom a trusted peer says it speaks for.
+std::string_view shown_client(const AccessLog::Request& request) {
+  if (!request.trusted || request.head == nullptr) return request.client;
+  std::string_view last = request.client;
+  for (const auto& field : request.head->fields) {
+    if (field.known != proto::FieldName::forwarded_for) continue;
+    const auto entry = trim(field.value.substr(field.value.rfind(',') + 1));
+    if (!entry.empty()) last = entry;
+  }
+  return last.substr(0, TunnelNote::kLongestText);
+}
+
+std::string latency(Duration took) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3fs", to_seconds(took));
+  return text;
+}
+
+}  // namespace
+
+AccessLog::AccessLog(Environment& environment)
+    : environment_(environment), deadline_(environment.wheel, *this) {}
+
+AccessLog::~AccessLog() { tell_untold(); }
+
+bool AccessLog::tells(LogLevel level, bool failure) const {
+  if (!environment_.log.enabled(level)) return false;
+  const auto wanted = environment_.config->log.access;
+  return wanted == config::AccessLines::all || (wanted == config::AccessLines::failures && failure);
+}
+
+void AccessLog::answered(const Request& request, int status, std::uint64_t bytes) {
+  const bool failure = status >= kFirstFailure;
+  const auto level = failure ? LogLevel::warn : LogLevel::info;
+  if (!tells(level, failure)) return;
+  if (status == 101) return write(level, request, status, {}, {});
+  const std::string size = std::to_string(bytes);
+  write(level, request, status, {}, {{"httpRequest.responseSize", size}});
+}
+
+void AccessLog::cut_off(const Request& request, int status, std::uint64_t bytes, std::string_view why) {
+  if (!tells(LogLevel::warn, true)) return;
+  const std::string size = std::to_string(bytes);
+  write(LogLevel::warn, request, status, "cut off", {{"httpRequest.responseSize", size}, {"detail", why}});
+}
+
+void AccessLog::client_left(const Request& request, std::string_view meanwhile) {
+  if (!tells(LogLevel::info, true)) return;
+  write(LogLevel::info, request, 0, "client left", {{"meanwhile", meanwhile}});
+}
+
+void AccessLog::refused(const Request& request, const Refusal& refusal) {
+  const bool is_clients_fault = refusal.reason == metrics::Reason::bad_request;  // 501 and 505 too
+  const auto level = refusal.status >= kFirstFailure && !is_clients_fault ? LogLevel::warn : LogLevel::info;
+  if (!tells(level, true) || is_one_too_many(refusal.reason)) return;
+  std::string waiting_for;
+  for (const auto& name : refusal.waiting_for) waiting_for += (waiting_for.empty() ? "" : " ") + name;
+  const std::string outcome = "refused: " + std::string(metrics::to_string(refusal.reason));
+  std::vector<LogField> fields{{"reason", metrics::to_string(refusal.reason)}, {"detail", refusal.detail}};
+  if (!waiting_for.empty()) fields.emplace_back("waiting_for", waiting_for);
+  const std::string backend = environment_.config->proxy.backend.endpoint.to_string();
+  if (is_failure_of_backend(refusal.reason)) fields.emplace_back("backend", backend);
+  write(level, request, refusal.status, outcome, std::move(fields));
+}
+
+bool AccessLog::is_one_too_many(metrics::Reason reason) {
+  const auto now = environment_.loop.turn_ms();
+  Repeats& repeats = repeats_[static_cast<std::size_t>(reason)];
+  if (repeats.untold == 0 && now - repeats.began_ms >= millis(kRefusalWindow)) repeats = {now, 0, 0};
+  if (repeats.told < kRefusalsTold) {
+    ++repeats.told;
+    return false;
+  }
+  ++repeats.untold;
+  if (!deadline_.armed()) deadline_.arm(kRefusalWindow);
+  return true;
+}
+
+void AccessLog::on_deadline(loop::Deadline&) { tell_untold(); }
+
+void AccessLog::tell_untold() {
+  const auto now = environment_.loop.turn_ms();
+  for (std::size_t i = 0; i < repeats_.size(); ++i) {
+    Repeats& repeats = repeats_[i];
+    if (repeats.untold == 0) continue;
+    const auto reason = metrics::to_string(static_cast<metrics::Reason>(i));
+    environment_.log.warn("refused " + std::to_string(repeats.untold) + " more: " + std::string(reason),
+                          {{"reason", reason},
+                           {"more", repeats.untold},
+                           {"within_seconds", to_seconds(Millis(now - repeats.began_ms))}});
+    repeats = {now, 0, 0};
+  }
+}
+
+TunnelNote AccessLog::note(const Request& request) const {
+  if (!environment_.log.enabled(LogLevel::info)) return {};
+  return {shown_path(*request.head), shown_client(request), request.request_id,
+          proto::trace_context(request.head->fields)};
+}
+
+void AccessLog::add_note(const TunnelNote& note, std::vector<LogField>& fields, std::string& texts) const {
+  if (note.empty()) return;
+  fields.emplace_back("path", note.path());
+  fields.emplace_back("request_id", note.request_id());
+  if (const auto context = note.trace()) add_trace(*context, fields, texts);
+}
+
+void AccessLog::add_trace(const proto::TraceContext& context, std::vector<LogField>& fields,
+                          std::string& texts) const {
+  const auto& project = environment_.config->log.project;
+  texts = project.empty() ? "" : "projects/" + project + "/traces/";
+  texts.append(context.trace()).append(context.span());
+  const std::string_view all = texts;
+  const auto span = all.size() - context.span().size();
+  fields.emplace_back("logging.googleapis.com/trace", all.substr(0, span));
+  if (context.has_span()) fields.emplace_back("logging.googleapis.com/spanId", all.substr(span));
+  fields.emplace_back("logging.googleapis.com/trace_sampled", context.sampled);
+}
+
+// `status` 0: no answer was given. `fields` views texts of the caller.
+void AccessLog::write(LogLevel level, const Request& request, int status, std::string_view outcome,
+                      std::vector<LogField> fields) {
+  std::string message, path, protocol, trace;
+  std::optional<proto::TraceContext> context;
+  const std::string took = latency(request.took);
+  std::vector<LogField> line;
+  line.reserve(16);
+  if (request.head != nullptr) {
+    const auto& head = *request.head;
+    path = shown_path(head);
+    message.append(head.method).append(" ").append(path);
+    protocol = "HTTP/1." + std::to_string(head.minor);
+    line.emplace_back("httpRequest.requestMethod", head.method);
+    line.emplace_back("httpRequest.requestUrl", path);
+    line.emplace_back("httpRequest.protocol", protocol);
+    const auto agent = head.fields.get("user-agent");
+    if (!agent.empty()) line.emplace_back("httpRequest.userAgent", agent.substr(0, kLongestAgent));
+    line.emplace_back("httpRequest.latency", took);
+    context = proto::trace_context(head.fields);
+  }
+  const auto client = shown_client(request);
+  if (!client.empty()) line.emplace_back("httpRequest.remoteIp", client);
+  if (status != 0) {
+    line.emplace_back("httpRequest.status", status);
+    message.append(message.empty() ? "" : " ").append(std::to_string(status));
+  }
+  if (!outcome.empty()) message.append(message.empty() ? "" : " ").append(outcome);
+  if (!request.request_id.empty())
+    fields.emplace_back("request_id", request.request_id.substr(0, TunnelNote::kLongestText));
+  if (context) add_trace(*context, fields, trace);
+  line.insert(line.end(), fields.begin(), fields.end());  // those of httpRequest come first in `fields`
+  environment_.log.write(level, message, line);
+}
+
+}  // namespace probegate::proxy

@@ -1,0 +1,72 @@
+// AccessLog: what the log says of requests: one line for each that ends, shaped as Cloud Logging reads them.
+//
+// Refusals come in floods, so of each reason at most kRefusalsTold lines are written in kRefusalWindow, and
+// one that counts the rest. A path is written without its query, where browsers put their tokens. Owns: the
+// counts of what was left out. Thread: its data loop's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "loop/deadline.h"
+#include "proto/http_message.h"
+#include "proxy/environment.h"
+#include "proxy/refusal.h"
+#include "proxy/tunnel_note.h"
+
+namespace probegate::proxy {
+
+class AccessLog final : private loop::Deadline::Observer {
+ public:
+  static constexpr unsigned kRefusalsTold = 10;
+  static constexpr Duration kRefusalWindow = std::chrono::seconds(10);
+
+  // A request that has ended, as its session knows it.
+  struct Request {
+    const proto::RequestHead* head = nullptr;  // null: it never became whole
+    std::string_view client;                   // the peer's address, empty for a unix socket
+    bool trusted = false;                      // the last entry of X-Forwarded-For is the client then
+    std::string_view request_id;               // as the backend got it
+    Duration took{0};                          // since the head was whole
+  };
+
+  explicit AccessLog(Environment& environment);
+  ~AccessLog();  // says what is still untold
+
+  // `bytes`: of the answer, head and body, as written to the client.
+  void answered(const Request& request, int status, std::uint64_t bytes);
+  // The answer ends in its middle.
+  void cut_off(const Request& request, int status, std::uint64_t bytes, std::string_view why);
+  // The client went away before an answer. `meanwhile`: "held", "asking auth", "waiting for the backend".
+  void client_left(const Request& request, std::string_view meanwhile);
+  void refused(const Request& request, const Refusal& refusal);
+
+  // Empty where the tunnel's line would not be written.
+  TunnelNote note(const Request& request) const;
+  // The note's fields of a tunnel's line, appended. They view `note` and `texts`.
+  void add_note(const TunnelNote& note, std::vector<LogField>& fields, std::string& texts) const;
+
+ private:
+  struct Repeats {
+    std::uint64_t began_ms = 0;
+    unsigned told = 0;
+    std::uint64_t untold = 0;
+  };
+
+  bool tells(LogLevel level, bool failure) const;
+  bool is_one_too_many(metrics::Reason reason);
+  void tell_untold();
+  void write(LogLevel level, const Request& request, int status, std::string_view outcome,
+             std::vector<LogField> fields);
+  void add_trace(const proto::TraceContext& context, std::vector<LogField>& fields, std::string& texts) const;
+  void on_deadline(loop::Deadline& deadline) override;
+
+  Environment& environment_;
+  loop::Deadline deadline_;
+  std::array<Repeats, std::size(metrics::LabelSet<metrics::Reason>::words)> repeats_;
+};
+
+}  // namespace probegate::proxy

@@ -1,0 +1,43 @@
+// What the session tells the log of its requests; the rest of Session is in session.cc.
+#include "proxy/access_log.h"
+#include "proxy/session.h"
+
+namespace probegate::proxy {
+
+AccessLog::Request Session::ended_request() const {
+  AccessLog::Request request;
+  request.client = address_;
+  request.trusted = trusted_;
+  if (!head_seen_) return request;
+  request.head = &parser_->request();
+  request.took = Millis(environment_.loop.turn_ms() - began_ms_);
+  request.request_id = exchange_ ? exchange_->request_id() : request.head->fields.get("x-request-id");
+  return request;
+}
+
+void Session::log_answer() {
+  environment_.access->answered(ended_request(), exchange_->status(), exchange_->answer_bytes());
+}
+
+void Session::log_cut_off(std::string_view why) {
+  environment_.access->cut_off(ended_request(), exchange_->status(), exchange_->answer_bytes(), why);
+}
+
+// Nobody is there to be answered any more.
+void Session::client_gone() {
+  switch (state_) {
+    case State::held: environment_.access->client_left(ended_request(), "held"); break;
+    case State::asking: environment_.access->client_left(ended_request(), "asking auth"); break;
+    case State::exchange:
+      if (exchange_->responding()) {
+        log_cut_off("the client left");
+      } else {
+        environment_.access->client_left(ended_request(), "waiting for the backend");
+      }
+      break;
+    default: break;  // between two requests, or behind the last one
+  }
+  end();
+}
+
+}  // namespace probegate::proxy

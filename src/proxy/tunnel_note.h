@@ -1,0 +1,41 @@
+// TunnelNote: what a tunnel remembers of the request it began with, for the line that it leaves when it ends.
+//
+// Owns: one block of memory of just the size, or none: thousands of tunnels carry one. A value; any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "proto/trace_context.h"
+
+namespace probegate::proxy {
+
+class TunnelNote {
+ public:
+  static constexpr std::size_t kLongestText = 256;  // of each; what is longer is cut
+
+  TunnelNote() = default;  // nothing is remembered
+  TunnelNote(std::string_view path, std::string_view client, std::string_view request_id,
+             const std::optional<proto::TraceContext>& trace);
+
+  bool empty() const { return block_ == nullptr; }
+  std::string_view path() const { return text(0); }
+  std::string_view client() const { return text(1); }
+  std::string_view request_id() const { return text(2); }
+  std::optional<proto::TraceContext> trace() const;
+
+ private:
+  struct Header {
+    std::uint16_t sizes[3] = {};
+    bool traced = false;
+  };
+  Header header() const;
+  std::string_view text(std::size_t index) const;
+
+  std::unique_ptr<char[]> block_;  // Header, the three texts, the trace
+};
+
+}  // namespace probegate::proxy
