@@ -53,8 +53,8 @@ std::string latency(Duration took) {
 
 }  // namespace
 
-AccessLog::AccessLog(Environment& environment)
-    : environment_(environment), deadline_(environment.wheel, *this) {}
+AccessLog::AccessLog(Environment& environment, Duration window)
+    : environment_(environment), window_(window), deadline_(environment.wheel, *this) {}
 
 AccessLog::~AccessLog() { tell_untold(); }
 
@@ -101,13 +101,13 @@ void AccessLog::refused(const Request& request, const Refusal& refusal) {
 bool AccessLog::is_one_too_many(metrics::Reason reason) {
   const auto now = environment_.loop.turn_ms();
   Repeats& repeats = repeats_[static_cast<std::size_t>(reason)];
-  if (repeats.untold == 0 && now - repeats.began_ms >= millis(kRefusalWindow)) repeats = {now, 0, 0};
+  if (repeats.untold == 0 && now - repeats.began_ms >= millis(window_)) repeats = {now, 0, 0};
   if (repeats.told < kRefusalsTold) {
     ++repeats.told;
     return false;
   }
   ++repeats.untold;
-  if (!deadline_.armed()) deadline_.arm(kRefusalWindow);
+  if (!deadline_.armed()) deadline_.arm(window_);
   return true;
 }
 

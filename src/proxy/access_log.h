@@ -33,7 +33,7 @@ class AccessLog final : private loop::Deadline::Observer {
     Duration took{0};                          // since the head was whole
   };
 
-  explicit AccessLog(Environment& environment);
+  explicit AccessLog(Environment& environment, Duration window = kRefusalWindow);
   ~AccessLog();  // says what is still untold
 
   // `bytes`: of the answer, head and body, as written to the client.
@@ -65,6 +65,7 @@ class AccessLog final : private loop::Deadline::Observer {
   void on_deadline(loop::Deadline& deadline) override;
 
   Environment& environment_;
+  const Duration window_;
   loop::Deadline deadline_;
   std::array<Repeats, std::size(metrics::LabelSet<metrics::Reason>::words)> repeats_;
 };

@@ -271,7 +271,8 @@ TEST_CASE("No credential of a client appears in the log, at any level") {
   rig.service.on_connection = always(kBroken);
   CHECK(upgrade(rig, request).status == 503);
   CHECK(upgrade(rig, request).status == 503);
-  CHECK(rig.loop.until([&] { return rig.door.log_lines("refused").size() == 2; }));
+  CHECK(rig.loop.until(
+      [&] { return rig.door.log_lines("GET /chat 503 refused: auth_unavailable").size() == 2; }));
   CHECK(rig.door.log().find("geheim") == std::string::npos);
 }
 

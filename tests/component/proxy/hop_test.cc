@@ -1,12 +1,10 @@
 // What ends at this hop, and what goes on from it: trailers, Max-Forwards, connections that grow old.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <random>
 #include <set>
 
 #include "auth_rig.h"
+#include "bare_environment.h"
 #include "exchange.h"
 #include "proxy/backend_pool.h"
 #include "support/fake_peer.h"
@@ -14,47 +12,20 @@
 namespace probegate::test {
 namespace {
 
-// A pool without a data loop around it, whose connections grow old within a test's time.
-struct OldAge final : proxy::SessionHost {
+// A pool whose connections grow old within a test's time.
+struct OldAge {
   explicit OldAge(const Endpoint& backend, Duration lifetime)
-      : environment{*loop,
-                    wheel,
-                    log,
-                    metrics,
-                    *this,
-                    configuration(backend),
-                    std::make_shared<proxy::GateView>(open_gate()),
-                    nullptr,
-                    nullptr,
-                    nullptr,
-                    proxy::LoopShare(limits, 0),
-                    std::mt19937(7)},
-        pool(environment, lifetime) {}
-  ~OldAge() { ::close(log_fd); }
+      : bare(backend), pool(bare.environment, lifetime) {}
 
-  static std::shared_ptr<config::Config> configuration(const Endpoint& backend) {
-    auto config = std::make_shared<config::Config>();
-    config->proxy.backend = {backend, backend.to_string()};
-    return config;
-  }
   loop::Stream connect() {
     loop::Stream stream;
     const auto connecting = pool.connect([&](loop::Stream connected) { stream = std::move(connected); },
                                          [](proxy::BackendPool::Failure) {});
-    REQUIRE(loop.until([&] { return stream.is_open(); }));
+    REQUIRE(bare.loop.until([&] { return stream.is_open(); }));
     return stream;
   }
 
-  void session_ended(proxy::Session&) override {}
-  bool backend_refused(const std::string&) override { return false; }
-
-  TestLoop loop;
-  loop::DeadlineWheel wheel{*loop};
-  int log_fd = ::memfd_create("log", MFD_CLOEXEC);
-  Log log{log_fd, LogLevel::info, LogFormat::json, *loop};
-  metrics::DataLoopMetrics metrics;
-  proxy::ProcessLimits limits{1, 100};
-  proxy::Environment environment;
+  BareEnvironment bare;
   proxy::BackendPool pool;
 };
 
@@ -185,12 +156,12 @@ TEST_CASE("OPTIONS with no forwards left is answered here, and with some left go
 
 TEST_CASE("A busy connection to the backend serves until its time is over, and not longer") {
   OldAge age(Endpoint::tcp("127.0.0.1", 1), 5min);
-  LiveBackend backend(age.loop);
-  age.environment.config = OldAge::configuration(backend.endpoint());
+  LiveBackend backend(age.bare.loop);
+  age.bare.environment.config = BareEnvironment::configuration(backend.endpoint());
 
   // A tenth either way of the five minutes, for each connection anew.
   std::set<std::uint64_t> ends;
-  const auto now = age.loop->turn_ms();
+  const auto now = age.bare.loop->turn_ms();
   for (int i = 0; i < 200; ++i) ends.insert(age.pool.new_lease().until_ms - now);
   CHECK(*ends.begin() >= 270'000);
   CHECK(*ends.begin() < 280'000);
@@ -205,10 +176,10 @@ TEST_CASE("A busy connection to the backend serves until its time is over, and n
   CHECK(taken.until_ms == lease.until_ms);
 
   SECTION("over while a request was under way") {
-    taken.until_ms = age.loop->turn_ms();
+    taken.until_ms = age.bare.loop->turn_ms();
     age.pool.give_back(std::move(stream), taken, {});
     CHECK_FALSE(age.pool.take_idle(taken).is_open());
-    CHECK(age.loop.until([&] { return backend.await().gone(); }));
+    CHECK(age.bare.loop.until([&] { return backend.await().gone(); }));
   }
   SECTION("begun for a backend that is configured no more") {
     age.pool.backend_changed();
@@ -219,10 +190,10 @@ TEST_CASE("A busy connection to the backend serves until its time is over, and n
 
 TEST_CASE("An idle connection to the backend ends when its time is over, before its idle time is") {
   OldAge age(Endpoint::tcp("127.0.0.1", 1), 50ms);
-  LiveBackend backend(age.loop);
-  age.environment.config = OldAge::configuration(backend.endpoint());
+  LiveBackend backend(age.bare.loop);
+  age.bare.environment.config = BareEnvironment::configuration(backend.endpoint());
   age.pool.give_back(age.connect(), age.pool.new_lease(), {});
-  CHECK(age.loop.until([&] { return backend.await().gone(); }, 3s));
+  CHECK(age.bare.loop.until([&] { return backend.await().gone(); }, 3s));
   proxy::BackendPool::Lease lease;
   CHECK_FALSE(age.pool.take_idle(lease).is_open());
 }

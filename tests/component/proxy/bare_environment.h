@@ -1,0 +1,51 @@
+// BareEnvironment: what the parts of a data loop work with, without the data loop around them.
+#pragma once
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <memory>
+#include <random>
+#include <string>
+
+#include "door.h"
+#include "proxy/environment.h"
+#include "support/test_loop.h"
+
+namespace probegate::test {
+
+struct BareEnvironment final : proxy::SessionHost {
+  explicit BareEnvironment(const Endpoint& backend)
+      : environment{*loop,
+                    wheel,
+                    log,
+                    metrics,
+                    *this,
+                    configuration(backend),
+                    std::make_shared<proxy::GateView>(open_gate()),
+                    nullptr,
+                    nullptr,
+                    nullptr,
+                    nullptr,
+                    proxy::LoopShare(limits, 0),
+                    std::mt19937(7)} {}
+  ~BareEnvironment() { ::close(log_fd); }
+
+  static std::shared_ptr<config::Config> configuration(const Endpoint& backend) {
+    auto config = std::make_shared<config::Config>();
+    config->proxy.backend = {backend, backend.to_string()};
+    return config;
+  }
+  void session_ended(proxy::Session&) override {}
+  bool backend_refused(const std::string&) override { return false; }
+
+  TestLoop loop;
+  loop::DeadlineWheel wheel{*loop};
+  int log_fd = ::memfd_create("log", MFD_CLOEXEC);
+  Log log{log_fd, LogLevel::info, LogFormat::json, *loop};
+  metrics::DataLoopMetrics metrics;
+  proxy::ProcessLimits limits{1, 100};
+  proxy::Environment environment;
+};
+
+}  // namespace probegate::test
