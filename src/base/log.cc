@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kQueueLines = 4096;
 constexpr std::size_t kQueueBytes = 4 << 20;  // a line may carry a client's 64 KiB path
+constexpr std::size_t kUsualLine = 640;
 constexpr char kHex[] = "0123456789abcdef";
 constexpr auto kFlushAtExit = std::chrono::seconds(1);
 
@@ -63,7 +64,9 @@ constexpr std::string_view kTracePrefix = "logging.googleapis.com/";
 // Put together without a document in between: a busy door writes a line for each request.
 std::string format_json(LogLevel level, std::string_view message, std::span<const LogField> fields,
                         WallTime time) {
-  std::string line = R"({"severity":")";
+  std::string line;
+  line.reserve(kUsualLine);
+  line += R"({"severity":")";
   line.append(severity(level)).append(R"(","message":)");
   append_json(line, message);
   line.append(R"(,"timestamp":")").append(iso8601(time)).append("\"");
@@ -76,8 +79,7 @@ std::string format_json(LogLevel level, std::string_view message, std::span<cons
     if (nested && !nests) line += '}';
     line += nests && !nested ? R"(,"httpRequest":{)" : ",";
     nested = nests;
-    append_json(line, key);
-    line += ':';
+    line.append(1, '"').append(key).append("\":");  // ours, and plain
     std::visit(AppendJson{line}, field.value);
   }
   line += nested ? "}}" : "}";

@@ -46,9 +46,9 @@ std::string_view shown_client(const AccessLog::Request& request) {
 }
 
 std::string latency(Duration took) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3fs", to_seconds(took));
-  return text;
+  const auto ms = millis(took);
+  const std::string fraction = std::to_string(1000 + ms % 1000);
+  return std::to_string(ms / 1000) + "." + fraction.substr(1) + "s";
 }
 
 }  // namespace
