@@ -273,6 +273,8 @@ void Control::beat() {
     traffic_window_.look(now, loop_.wall_now(), traffic_.sum_up());
     look_due_ = now + metrics::TrafficWindow::kStep;
   }
+  const bool waiting = gate_.state() != GateState::open && gate_.state() != GateState::draining;
+  if (const auto waited = waiting_reminder_.due(waiting, now)) log_waiting(log_, *snapshot(), *waited);
   beat_due_ = now + kBeat;
   beat_timer_.start(kBeat);
 }

@@ -19,6 +19,7 @@
 #include "health/health_model.h"
 #include "health/history.h"
 #include "health/snapshot.h"
+#include "health/waiting_reminder.h"
 #include "loop/http_client.h"
 #include "loop/listen_socket.h"
 #include "loop/resolver.h"
@@ -102,6 +103,7 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   health::HealthModel model_;
   health::Gate gate_;
   health::History history_;
+  health::WaitingReminder waiting_reminder_;
   std::shared_ptr<const std::vector<health::CheckPolicy>> policies_;  // shared with every snapshot
   metrics::ControlMetrics metrics_;
   const Traffic traffic_;

@@ -28,11 +28,15 @@ void log_check(Log& log, const Event& event) {
   if (event.to == "unknown") return;
   const std::string message = "check " + event.check + " " + event.to;
   if (event.error && event.to == "fail") {
-    log.warn(message, {{"check", event.check},
-                       {"from", event.from},
-                       {"kind", health::to_string(event.error->kind)},
-                       {"error", event.error->message},
-                       {"failures", event.failures}});
+    // While all starts together, a first failure is nothing to wake anybody for; one that stays is told
+    // again.
+    const auto level = event.from == "unknown" ? LogLevel::info : LogLevel::warn;
+    log.write(level, message,
+              {{"check", event.check},
+               {"from", event.from},
+               {"kind", health::to_string(event.error->kind)},
+               {"error", event.error->message},
+               {"failures", event.failures}});
   } else {
     log.info(message, {{"check", event.check},
                        {"from", event.from},
@@ -61,6 +65,25 @@ void log_event(Log& log, const Event& event) {
     case EventKind::backend_restart:
     case EventKind::reload: return;
   }
+}
+
+void log_waiting(Log& log, const health::Snapshot& now, Duration waited) {
+  std::vector<std::string> names;
+  std::string why;
+  for (const auto index : now.waiting_for) {
+    const auto& name = (*now.policies)[index].name;
+    const auto& state = now.checks[index];
+    names.push_back(name);
+    why.append(why.empty() ? "" : "; ").append(name).append(": ");
+    if (state.error) {
+      why.append(health::to_string(state.error->kind)).append(": ").append(state.error->message);
+      why += " (" + std::to_string(state.consecutive_failures) + " in a row)";
+    } else {
+      why += health::to_string(state.status);
+    }
+  }
+  log.warn("gate still " + std::string(health::to_string(now.gate)),
+           {{"waited_seconds", to_seconds(waited)}, {"waiting_for", words(names)}, {"why", why}});
 }
 
 }  // namespace probegate::app

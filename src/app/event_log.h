@@ -3,9 +3,13 @@
 
 #include "base/log.h"
 #include "health/event.h"
+#include "health/snapshot.h"
 
 namespace probegate::app {
 
 void log_event(Log& log, const health::Event& event);
+
+// That the gate is still not open after `waited`, and why.
+void log_waiting(Log& log, const health::Snapshot& now, Duration waited);
 
 }  // namespace probegate::app

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -50,11 +51,14 @@ void append_json(std::string& line, std::string_view value) {
   line += '"';
 }
 
+// To a thousandth: seconds and milliseconds are measured no better.
+std::string to_text(double value) { return nlohmann::json(std::round(value * 1000) / 1000).dump(); }
+
 struct AppendJson {
   std::string& line;
   void operator()(std::string_view v) const { append_json(line, v); }
   void operator()(std::int64_t v) const { line += std::to_string(v); }
-  void operator()(double v) const { line += nlohmann::json(v).dump(); }
+  void operator()(double v) const { line += to_text(v); }
   void operator()(bool v) const { line += v ? "true" : "false"; }
 };
 
@@ -125,7 +129,7 @@ std::string format_text(LogLevel level, std::string_view message, std::span<cons
   struct Show {
     std::string operator()(std::string_view v) const { return quoted_if_needed(v); }
     std::string operator()(std::int64_t v) const { return std::to_string(v); }
-    std::string operator()(double v) const { return nlohmann::json(v).dump(); }
+    std::string operator()(double v) const { return to_text(v); }
     std::string operator()(bool v) const { return v ? "true" : "false"; }
   };
   std::string name = to_lower(severity(level));

@@ -59,6 +59,34 @@ checks: {{broker: {{type: tcp, address: "127.0.0.1:{free_port()}", startup_inter
     assert len(about) < 10, about
 
 
+def test_a_gate_that_stays_closed_says_again_why(rig):
+    """9: "before its first pass only a summary": for whoever begins to read the log in the middle of it."""
+    port = free_port()
+    sidecar = rig.probegate(f"""
+checks: {{broker: {{type: tcp, address: "127.0.0.1:{port}"}}}}
+""").start()
+    line = sidecar.wait_for_line("gate still starting", timeout=60)
+    assert line["severity"] == "WARNING"
+    assert line["waiting_for"] == "broker"
+    assert line["waited_seconds"] >= 10
+    assert re.fullmatch(rf"broker: connect: .*127\.0\.0\.1:{port}.* \(\d+ in a row\)", line["why"]), line
+
+
+def test_the_first_failure_of_a_start_is_no_warning_and_a_later_one_is(rig):
+    """While everything starts together, somebody is always late."""
+    redis = rig.redis()
+    sidecar = rig.probegate(f"""
+checks: {{redis: {{type: redis, url: "{redis.url()}", interval: 50ms, startup_interval: 50ms, fall: 2}}}}
+""").start()
+    assert sidecar.wait_for_line("check redis fail")["severity"] == "INFO"
+    redis.start()
+    sidecar.wait_for_gate("open")
+    redis.kill()
+    sidecar.wait_for_check("redis", "fail")
+    wait_for(lambda: [line["severity"] for line in sidecar.logs() if line["message"] == "check redis fail"],
+             lambda seen: seen == ["INFO", "WARNING"], "both lines")
+
+
 def test_changes_are_logged_once_each(rig, backend):
     """9: failure and recovery, a line each."""
     redis = rig.redis().start()

@@ -133,6 +133,12 @@ TEST_CASE("A text line of a request says method, path and status once, and the r
         "2026-11-23T12:00:00.000Z info    GET /chat 200 latency=0.012s spanId=00f067aa0ba902b7");
 }
 
+TEST_CASE("Fractions are written to a thousandth") {
+  CHECK(raw_json(LogLevel::info, "m", {{"ms", 15.409721}, {"s", 0.0004}}).find(R"("ms":15.41,"s":0.0})") !=
+        std::string::npos);
+  CHECK(as_text(LogLevel::info, "m", {{"ms", 15.409721}}).ends_with("ms=15.41"));
+}
+
 TEST_CASE("A JSON line stays one valid line whatever bytes a value has") {
   const std::string evil("a\nb\"\\\x01\xff\xfe", 8);
   const auto text = raw_json(LogLevel::info, evil, {{"v", evil}});
