@@ -15,6 +15,8 @@ struct Quantity {
   std::optional<double> (*of)(const Row& row);
 };
 
+constexpr const char* kUnreachableSeconds = "unreachable_seconds";
+
 constexpr Quantity kQuantities[] = {
     {"refused_ratio", [](const Row& row) { return std::optional(row.refused_ratio()); }},
     {"check_failures", [](const Row& row) { return std::optional(row.failures_total()); }},
@@ -27,7 +29,7 @@ constexpr Quantity kQuantities[] = {
     {"upgrades_failed", [](const Row& row) { return std::optional(row.count(kFailed)); }},
     {"backend_restarts", [](const Row& row) { return std::optional(row.count(kBackendRestarts)); }},
     {"restarts", [](const Row& row) { return std::optional(static_cast<double>(row.restarts)); }},
-    {"unreachable_seconds", [](const Row& row) { return std::optional(to_seconds(row.unreachable)); }},
+    {kUnreachableSeconds, [](const Row& row) { return std::optional(to_seconds(row.unreachable)); }},
 };
 
 struct Operator {
@@ -114,6 +116,17 @@ Result<std::vector<FailCondition>> parse_fail_conditions(std::string_view text) 
     auto condition = parse_one(trim(part));
     if (!condition) return failure(condition.error().message);
     conditions.push_back(std::move(*condition));
+  }
+  return conditions;
+}
+
+std::vector<FailCondition> with_reachability(std::vector<FailCondition> conditions) {
+  const bool asked = std::any_of(conditions.begin(), conditions.end(), [](const FailCondition& condition) {
+    return condition.name == kUnreachableSeconds;
+  });
+  if (!asked) {
+    conditions.push_back(
+        {std::string(kUnreachableSeconds) + ">0", kUnreachableSeconds, FailCondition::Comparison::above, 0});
   }
   return conditions;
 }

@@ -29,4 +29,7 @@ std::string fail_condition_names();
 // Conditions joined by commas; none for an empty text.
 Result<std::vector<FailCondition>> parse_fail_conditions(std::string_view text);
 
+// What nobody saw cannot pass: where the conditions do not say how long nobody may answer, it is no time.
+std::vector<FailCondition> with_reachability(std::vector<FailCondition> conditions);
+
 }  // namespace probegate::app

@@ -182,7 +182,7 @@ std::string report_end(const Report& report, const Paint& paint) {
             number_text(worst(report, condition).value_or(0)) + "\n";
   }
   const bool bad = report.failed();
-  const std::string why = report.conditions.empty() ? " (nothing asked with --fail-on)" : "";
+  const std::string why = bad || report.asked ? "" : " (nothing asked with --fail-on)";
   return text + "Verdict: " + paint(bad ? Color::bad : Color::good, bad ? "FAIL" : "pass") + why + "\n";
 }
 

@@ -18,6 +18,7 @@ struct Report {
   std::vector<Row> rows;
   std::vector<std::string> notes;  // "minute 3: ...", in order
   std::vector<FailCondition> conditions;
+  bool asked = true;  // some of them, by the user
   bool interrupted = false;
 
   std::vector<int> held_in(const FailCondition& condition) const;  // minutes
