@@ -249,7 +249,8 @@ bool Exchange::take_response_head(std::string& head) {
   proto::write_response_head(response, request_.minor,
                              keep_alive_ ? proto::ConnectionField::keep_alive : proto::ConnectionField::close,
                              trailers, head);
-  environment_.metrics.requests.add(response.status);
+  status_ = response.status;
+  environment_.metrics.requests.add(status_);
   if (upgrade_) environment_.metrics.upgrades[metrics::UpgradeResult::failed].add();
   deadline_.arm(environment_.timeouts().idle);
   return true;
@@ -284,7 +285,8 @@ void Exchange::upgraded(std::span<const char> rest) {
   proto::write_response_head(response_.response(), 1, proto::ConnectionField::upgrade, false, head);
   const bool extensions = response_.response().fields.find("sec-websocket-extensions") != nullptr;
   auto& counts = environment_.metrics;
-  counts.requests.add(101);
+  status_ = 101;
+  counts.requests.add(status_);
   counts.upgrades[metrics::UpgradeResult::accepted].add();
   counts.upgrade_duration.observe(Millis(environment_.loop.turn_ms() - started_ms_));
   // That the client is gone is the tunnel's to notice: what counts as accepted ends as a tunnel.

@@ -68,9 +68,9 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   void client_drained();  // the client took everything: go on reading the answer
   bool upgrading() const { return upgrade_.has_value(); }
 
-  // For the log. The status and the bytes are of the final answer, once responding().
+  // For the log.
   bool responding() const { return state_ == State::responding; }
-  int status() const { return response_.response().status; }
+  int status() const { return status_; }  // of the final answer, 0 before its head has come
   std::uint64_t answer_bytes() const { return answer_bytes_; }
   std::string_view request_id() const;
 
@@ -114,6 +114,7 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   std::uint64_t started_ms_;
   std::uint64_t body_bytes_before_ = 0;  // of the request, when its deadline was armed
   std::uint64_t answer_bytes_ = 0;
+  int status_ = 0;
   std::string request_id_;  // ours, where the request brought none
   bool reused_ = false;
   bool heard_ = false;  // a byte of an answer has come

@@ -11,7 +11,13 @@ AccessLog::Request Session::ended_request() const {
   if (!head_seen_) return request;
   request.head = &parser_->request();
   request.took = Millis(environment_.loop.turn_ms() - began_ms_);
-  request.request_id = exchange_ ? exchange_->request_id() : request.head->fields.get("x-request-id");
+  if (exchange_) {
+    request.request_id = exchange_->request_id();
+  } else if (grant_ && !grant_->request_id.empty()) {
+    request.request_id = grant_->request_id;
+  } else {
+    request.request_id = request.head->fields.get("x-request-id");
+  }
   return request;
 }
 
