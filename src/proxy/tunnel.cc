@@ -7,7 +7,6 @@ namespace probegate::proxy {
 namespace {
 
 namespace code = proto::close_code;
-using metrics::Direction;
 
 std::uint64_t millis(Duration d) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<Millis>(d).count());
@@ -21,18 +20,16 @@ std::uint64_t spread_lifetime(Duration lifetime, std::mt19937& random) {
 
 }  // namespace
 
-Tunnel::Side::Side(Tunnel& t, Direction d, proto::Masking masking, bool extensions, std::uint64_t max_message)
-    : tunnel(t), direction(d), tracker(masking, extensions, max_message) {}
+Tunnel::Side::Side(Tunnel& t, proto::Masking masking, bool extensions, std::uint64_t max_message)
+    : tunnel(t), tracker(masking, extensions, max_message) {}
 
 Tunnel::Tunnel(Environment& environment, Owner& owner, loop::Stream backend, bool extensions, TunnelNote note)
     : environment_(environment),
       config_(environment.config),
       owner_(owner),
       backend_stream_(std::move(backend)),
-      client_(*this, Direction::client_to_backend, proto::Masking::required, extensions,
-              config_->proxy.websocket.max_message),
-      backend_(*this, Direction::backend_to_client, proto::Masking::forbidden, extensions,
-               config_->proxy.websocket.max_message),
+      client_(*this, proto::Masking::required, extensions, config_->proxy.websocket.max_message),
+      backend_(*this, proto::Masking::forbidden, extensions, config_->proxy.websocket.max_message),
       deadline_(environment.wheel, *this),
       started_ms_(environment.loop.turn_ms()),
       last_frame_ms_(started_ms_),
@@ -114,8 +111,8 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
     from.bytes += walked;
     from.messages += messages;
     auto& metrics = environment_.metrics;
-    metrics.tunnel_messages[from.direction].add(messages);
-    metrics.tunnel_bytes[from.direction].add(walked);
+    metrics.tunnel_messages[direction(from)].add(messages);
+    metrics.tunnel_bytes[direction(from)].add(walked);
     if (!stream(to).write({bytes.data(), walked})) {
       source_ended(to, true);
       return bytes.size();

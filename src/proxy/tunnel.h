@@ -54,7 +54,7 @@ class Tunnel final : private loop::Deadline::Observer {
  private:
   // One end of the tunnel and the direction of the bytes that come from it.
   struct Side final : public loop::StreamObserver {
-    Side(Tunnel& t, metrics::Direction d, proto::Masking masking, bool extensions, std::uint64_t max_message);
+    Side(Tunnel& t, proto::Masking masking, bool extensions, std::uint64_t max_message);
     void on_data(std::span<const char> piece) override { tunnel.relay(*this, piece); }
     void on_end() override { tunnel.source_ended(*this, false); }
     void on_lost(int) override { tunnel.source_ended(*this, true); }
@@ -64,7 +64,6 @@ class Tunnel final : private loop::Deadline::Observer {
     bool stuck() const { return (ended || broken) && !tracker.at_boundary(); }
 
     Tunnel& tunnel;
-    const metrics::Direction direction;
     proto::FrameTracker tracker;
     std::uint64_t bytes = 0;  // forwarded
     std::uint64_t messages = 0;
@@ -77,7 +76,10 @@ class Tunnel final : private loop::Deadline::Observer {
   };
 
   bool is_client(const Side& side) const { return &side == &client_; }
-  std::string_view name(const Side& side) const { return is_client(side) ? "client" : "backend"; }
+  metrics::Direction direction(const Side& from) const {
+    return is_client(from) ? metrics::Direction::client_to_backend : metrics::Direction::backend_to_client;
+  }
+  const char* name(const Side& side) const { return is_client(side) ? "client" : "backend"; }
   Side& other(const Side& side) { return is_client(side) ? backend_ : client_; }
   loop::Stream& stream(const Side& side) {
     return is_client(side) ? owner_.client_stream() : backend_stream_;
@@ -96,7 +98,7 @@ class Tunnel final : private loop::Deadline::Observer {
 
   void source_ended(Side& from, bool lost);
   void violated(Side& by);
-  void begin_end(Cause cause, std::string_view by, std::uint16_t code, std::string_view reason);
+  void begin_end(Cause cause, const char* by, std::uint16_t code, std::string_view reason);
   void end_within(Duration time);
   void close_both(std::uint16_t to_client, std::uint16_t to_backend);
   void offer_close(Side& to);
@@ -124,17 +126,18 @@ class Tunnel final : private loop::Deadline::Observer {
   std::uint64_t last_frame_ms_;         // either way
   std::uint64_t last_client_ms_;        // anything from the client, Pongs to us included
   std::uint64_t pinged_ms_ = 0;         // 0 = no Ping of ours is unanswered
-  bool ping_due_ = false;               // waits for a frame boundary
-  OurPong our_pong_;
-  const TunnelNote note_;
-
-  std::optional<Cause> cause_;
-  std::string_view ended_by_;  // static text, as is
-  std::string reason_;
-  std::uint16_t code_ = proto::close_code::kNone;
   std::uint64_t end_by_ms_ = 0;
+  const TunnelNote note_;
+  std::string reason_;
+  const char* ended_by_ = nullptr;  // static text
+
+  // Last and together, so that thousands of tunnels hold no gaps.
+  std::optional<Cause> cause_;
+  std::uint16_t code_ = proto::close_code::kNone;
+  bool ping_due_ = false;     // waits for a frame boundary
   bool replies_due_ = false;  // everything that a peer may have to reply to is on its way
   bool done_ = false;
+  OurPong our_pong_;
 };
 
 }  // namespace probegate::proxy

@@ -32,7 +32,7 @@ void Tunnel::cut() {
 }
 
 // The first cause is the cause; what follows from it does not overwrite it.
-void Tunnel::begin_end(Cause cause, std::string_view by, std::uint16_t close_code, std::string_view reason) {
+void Tunnel::begin_end(Cause cause, const char* by, std::uint16_t close_code, std::string_view reason) {
   if (ending()) return;
   cause_ = cause;
   ended_by_ = by;
