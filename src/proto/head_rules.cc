@@ -261,7 +261,12 @@ std::optional<HttpError> judge_trailers(const HeaderFields& trailers, bool of_re
     switch (field.known) {
       case FieldName::other:
       case FieldName::request_id:
-      case FieldName::via: break;
+      case FieldName::via:
+      case FieldName::websocket_accept:
+      case FieldName::websocket_extensions:
+      case FieldName::websocket_key:
+      case FieldName::websocket_protocol:
+      case FieldName::websocket_version: break;
       default: return bad(kWrong);
     }
     if (!of_request) continue;

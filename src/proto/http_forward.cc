@@ -140,6 +140,11 @@ void put_request_field(HeadWriter& out, const RequestHead& request, const Client
       break;
     case FieldName::max_forwards: return put_max_forwards(out, field);
     case FieldName::via:
+    case FieldName::websocket_accept:
+    case FieldName::websocket_extensions:
+    case FieldName::websocket_key:
+    case FieldName::websocket_protocol:
+    case FieldName::websocket_version:
     case FieldName::other: break;
   }
   out.field(field);

@@ -63,9 +63,23 @@ FieldName name_of(std::string_view name) {
   }
 }
 
+constexpr std::string_view kWebsocket = "sec-websocket-";
+
+FieldName websocket_name(std::string_view name) {
+  const auto rest = name.substr(kWebsocket.size());
+  if (!iequals(name.substr(0, kWebsocket.size()), kWebsocket)) return FieldName::other;
+  if (iequals(rest, "key")) return FieldName::websocket_key;
+  if (iequals(rest, "accept")) return FieldName::websocket_accept;
+  if (iequals(rest, "version")) return FieldName::websocket_version;
+  if (iequals(rest, "protocol")) return FieldName::websocket_protocol;
+  if (iequals(rest, "extensions")) return FieldName::websocket_extensions;
+  return FieldName::other;
+}
+
 }  // namespace
 
 FieldName field_name(std::string_view name) {
+  if (name.size() > kWebsocket.size() && (name[0] | 0x20) == 's') return websocket_name(name);
   const FieldName found = name_of(name);
   constexpr std::string_view kForwarded = "x-forwarded-";
   if (found != FieldName::other || name.size() <= kForwarded.size() || (name[0] | 0x20) != 'x') return found;
@@ -103,14 +117,24 @@ std::string_view HeaderFields::get(std::string_view name) const {
   return field != nullptr ? field->value : std::string_view();
 }
 
+std::string_view HeaderFields::get(FieldName name) const {
+  const HeaderField* const field = find(name);
+  return field != nullptr ? field->value : std::string_view();
+}
+
+std::size_t HeaderFields::count(FieldName name) const {
+  return static_cast<std::size_t>(
+      std::count_if(begin(), end(), [name](const HeaderField& field) { return field.known == name; }));
+}
+
 std::size_t HeaderFields::count(std::string_view name) const {
   return static_cast<std::size_t>(
       std::count_if(begin(), end(), [name](const HeaderField& field) { return iequals(field.name, name); }));
 }
 
-bool HeaderFields::has_token(std::string_view name, std::string_view token) const {
+bool HeaderFields::has_token(FieldName name, std::string_view token) const {
   return std::any_of(begin(), end(), [name, token](const HeaderField& field) {
-    return iequals(field.name, name) && list_contains(field.value, token);
+    return field.known == name && list_contains(field.value, token);
   });
 }
 

@@ -18,7 +18,7 @@ struct HttpError {
   std::string_view detail;  // static text: "two Content-Length fields that differ"
 };
 
-// The fields that a forwarder treats by name; all others pass through it.
+// The fields that a forwarder, or a handshake, treats by name; all others pass through.
 enum class FieldName : std::uint8_t {
   other,
   connection,
@@ -38,7 +38,13 @@ enum class FieldName : std::uint8_t {
   transfer_encoding,
   upgrade,
   via,
-  ambiguous,  // one of these with "_" for "-": backends that know CGI names take the two for one
+  websocket_accept,  // Sec-WebSocket-Accept, and so on
+  websocket_extensions,
+  websocket_key,
+  websocket_protocol,
+  websocket_version,
+  ambiguous,  // one of these, the handshake's apart, with "_" for "-": backends that know CGI names take the
+              // two for one
 };
 FieldName field_name(std::string_view name);
 // For names that a backend may see through CGI glasses, where "-" and "_" are one.
@@ -75,9 +81,10 @@ class HeaderFields {
   const HeaderField* find(std::string_view name) const;  // the first; ASCII case ignored
   const HeaderField* find(FieldName name) const;
   std::string_view get(std::string_view name) const;  // its value, or empty
+  std::string_view get(FieldName name) const;
   std::size_t count(std::string_view name) const;
-  bool has_token(std::string_view name,
-                 std::string_view token) const;  // in any field of that name, as a list
+  std::size_t count(FieldName name) const;
+  bool has_token(FieldName name, std::string_view token) const;  // in any field of that name, as a list
 
   auto begin() const { return fields_.begin(); }
   auto end() const { return fields_.end(); }

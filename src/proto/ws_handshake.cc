@@ -58,9 +58,9 @@ bool is_key(std::string_view text) {
 }
 
 template <typename Visit>
-void for_each_element(const HeaderFields& fields, std::string_view name, Visit visit) {
+void for_each_element(const HeaderFields& fields, FieldName name, Visit visit) {
   for (const HeaderField& field : fields) {
-    if (!iequals(field.name, name)) continue;
+    if (field.known != name) continue;
     ListReader list(field.value);
     for (std::string_view element; list.next(element);) visit(element);
   }
@@ -86,15 +86,15 @@ std::string websocket_accept(std::string_view key) {
 }
 
 std::optional<HandshakeError> check_upgrade_request(const RequestHead& request) {
-  if (request.fields.count("sec-websocket-key") != 1)
+  if (request.fields.count(FieldName::websocket_key) != 1)
     return HandshakeError{400, "not exactly one Sec-WebSocket-Key"};
-  if (!is_key(request.fields.get("sec-websocket-key"))) {
+  if (!is_key(request.fields.get(FieldName::websocket_key))) {
     return HandshakeError{400, "a Sec-WebSocket-Key that is not 16 bytes in base64"};
   }
-  if (request.fields.count("sec-websocket-version") != 1) {
+  if (request.fields.count(FieldName::websocket_version) != 1) {
     return HandshakeError{400, "not exactly one Sec-WebSocket-Version"};
   }
-  if (request.fields.get("sec-websocket-version") != "13") {
+  if (request.fields.get(FieldName::websocket_version) != "13") {
     return HandshakeError{426, "a Sec-WebSocket-Version other than 13"};
   }
   return std::nullopt;
@@ -102,10 +102,10 @@ std::optional<HandshakeError> check_upgrade_request(const RequestHead& request) 
 
 OfferedHandshake OfferedHandshake::of(const RequestHead& request) {
   OfferedHandshake offered;
-  offered.accept = websocket_accept(request.fields.get("sec-websocket-key"));
-  for_each_element(request.fields, "sec-websocket-protocol",
+  offered.accept = websocket_accept(request.fields.get(FieldName::websocket_key));
+  for_each_element(request.fields, FieldName::websocket_protocol,
                    [&](std::string_view element) { offered.subprotocols.emplace_back(element); });
-  for_each_element(request.fields, "sec-websocket-extensions",
+  for_each_element(request.fields, FieldName::websocket_extensions,
                    [&](std::string_view element) { offered.extensions.push_back(extension_name(element)); });
   return offered;
 }
@@ -115,23 +115,23 @@ std::optional<std::string> check_upgrade_response(const ResponseHead& response,
   const HeaderFields& fields = response.fields;
   if (response.status != 101) return "status " + std::to_string(response.status) + " instead of 101";
   if (response.minor < 1) return "a 101 in HTTP/1.0";
-  if (fields.count("upgrade") != 1 || !iequals(fields.get("upgrade"), "websocket")) {
+  if (fields.count(FieldName::upgrade) != 1 || !iequals(fields.get(FieldName::upgrade), "websocket")) {
     return "Upgrade does not say websocket";
   }
-  if (!fields.has_token("connection", "upgrade")) return "Connection does not name Upgrade";
-  if (fields.count("sec-websocket-accept") != 1) return "not exactly one Sec-WebSocket-Accept";
-  if (fields.get("sec-websocket-accept") != offered.accept)
+  if (!fields.has_token(FieldName::connection, "upgrade")) return "Connection does not name Upgrade";
+  if (fields.count(FieldName::websocket_accept) != 1) return "not exactly one Sec-WebSocket-Accept";
+  if (fields.get(FieldName::websocket_accept) != offered.accept)
     return "Sec-WebSocket-Accept does not fit the key";
 
-  const auto subprotocols = fields.count("sec-websocket-protocol");
-  const auto subprotocol = fields.get("sec-websocket-protocol");
+  const auto subprotocols = fields.count(FieldName::websocket_protocol);
+  const auto subprotocol = fields.get(FieldName::websocket_protocol);
   if (subprotocols > 1) return "two Sec-WebSocket-Protocol fields";
   if (subprotocols == 1 && !contains(offered.subprotocols, subprotocol)) {
     return "the subprotocol \"" + std::string(subprotocol) + "\" was not offered";
   }
 
   std::optional<std::string> wrong;
-  for_each_element(fields, "sec-websocket-extensions", [&](std::string_view element) {
+  for_each_element(fields, FieldName::websocket_extensions, [&](std::string_view element) {
     const std::string name = extension_name(element);
     if (!wrong && !contains(offered.extensions, name))
       wrong = "the extension \"" + name + "\" was not offered";

@@ -27,7 +27,7 @@ constexpr double kSlowestBody = 240;  // bytes a second
 
 // The seconds of "Keep-Alive: timeout=5, max=100", if it names any.
 std::optional<int> keep_alive_seconds(const proto::ResponseHead& response) {
-  for (const auto part : split(response.fields.get("keep-alive"), ',')) {
+  for (const auto part : split(response.fields.get(proto::FieldName::keep_alive), ',')) {
     const auto item = trim(part);
     if (iequals(item.substr(0, 8), "timeout=")) return parse_decimal<int>(item.substr(8));
   }
@@ -283,7 +283,7 @@ void Exchange::upgraded(std::span<const char> rest) {
   }
   std::string head;
   proto::write_response_head(response_.response(), 1, proto::ConnectionField::upgrade, false, head);
-  const bool extensions = response_.response().fields.find("sec-websocket-extensions") != nullptr;
+  const bool extensions = response_.response().fields.find(proto::FieldName::websocket_extensions) != nullptr;
   auto& counts = environment_.metrics;
   status_ = 101;
   counts.requests.add(status_);

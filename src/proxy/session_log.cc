@@ -16,7 +16,7 @@ AccessLog::Request Session::ended_request() const {
   } else if (grant_ && !grant_->request_id.empty()) {
     request.request_id = grant_->request_id;
   } else {
-    request.request_id = request.head->fields.get("x-request-id");
+    request.request_id = request.head->fields.get(proto::FieldName::request_id);
   }
   return request;
 }
