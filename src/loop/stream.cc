@@ -22,6 +22,13 @@ std::uint32_t interest(bool is_unix) { return is_unix ? kReading : kReading | kW
 
 }  // namespace
 
+// What the kernel did not take: what came through a pipe, then bytes.
+struct Stream::Pending {
+  std::optional<Pipes::Pipe> pipe;
+  std::string bytes;
+  std::size_t written = 0;  // of the bytes
+};
+
 class Stream::Block final : public Poller::Socket {
  public:
   Block(Loop& l, int descriptor, bool is_unix_socket, Stream* o, StreamObserver* obs)
@@ -34,6 +41,7 @@ class Stream::Block final : public Poller::Socket {
   int begin_connect(const Address& address);
   void want_reading(bool want);
   bool write(std::string_view first, std::string_view second);
+  Moved move_to(Block& to, std::uint64_t most, Pipes& pipes);
   void send_fin() { ::shutdown(fd, SHUT_WR); }
 
   Loop& loop;
@@ -46,6 +54,7 @@ class Stream::Block final : public Poller::Socket {
   const bool is_unix;
   bool reading = false;
   bool fin_after_queue = false;
+  bool moving = false;
   bool lost = false;  // reading and writing may both notice; the observer hears it once
 
  private:
@@ -54,13 +63,13 @@ class Stream::Block final : public Poller::Socket {
   void read();
   void flush();
   ssize_t offer(std::string_view first, std::string_view second) const;
-  void queue(std::string_view first, std::string_view second);
+  Pending& queue();
   void lose(int status);
 
   bool connecting_ = false;
   bool readable_ = false;  // bytes, the end or an error may lie there
   bool hung_up_ = false;   // the end or an error will follow what lies there
-  int connect_status_ = 0;
+  int status_ = 0;         // of a connect or a move, until it is told
 };
 
 void Stream::Close::operator()(Block* block) const noexcept {
@@ -115,20 +124,20 @@ int Stream::Block::begin_connect(const Address& address) {
   if (!is_unix) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   const int result = ::connect(fd, address.raw(), address.size()) == 0 ? 0 : -errno;
   if (result == -EINPROGRESS) return watch();
-  connect_status_ = result;
+  status_ = result;
   loop.poller().poll_again(*this);
   return result == 0 ? watch() : 0;
 }
 
 void Stream::Block::end_connect(std::uint32_t events) {
-  if ((events & (EPOLLERR | EPOLLHUP)) != 0 && connect_status_ == 0) {
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0 && status_ == 0) {
     int error = 0;
     socklen_t size = sizeof error;
     ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    connect_status_ = error == 0 ? -ECONNRESET : -error;
+    status_ = error == 0 ? -ECONNRESET : -error;
   }
   connecting_ = false;
-  loop.enter(sink, [this] { observer->on_connected(connect_status_); });
+  loop.enter(sink, [this] { observer->on_connected(status_); });
 }
 
 void Stream::Block::on_ready(std::uint32_t events) noexcept {
@@ -151,6 +160,12 @@ void Stream::Block::on_ready(std::uint32_t events) noexcept {
 }
 
 void Stream::Block::read() {
+  if (moving) {
+    bool moved = false;
+    loop.enter(sink, [&] { moved = observer->on_movable(); });
+    if (moved || owner == nullptr || !reading) return;
+    if (status_ < 0) return lose(status_);
+  }
   char* const buffer = loop.read_buffer();
   const ssize_t size = ::recv(fd, buffer, Loop::kReadBuffer, 0);
   if (size < 0) {
@@ -203,38 +218,66 @@ ssize_t Stream::Block::offer(std::string_view first, std::string_view second) co
 bool Stream::Block::write(std::string_view first, std::string_view second) {
   if (lost) return false;
   if (pending || connecting_) {
-    queue(first, second);
+    queue().bytes.append(first).append(second);
     return true;
   }
   const ssize_t taken = offer(first, second);
   if (taken < 0) return false;
   const auto size = static_cast<std::size_t>(taken);
   if (size == first.size() + second.size()) return true;
-  queue(first.substr(std::min(size, first.size())), second.substr(size - std::min(size, first.size())));
+  queue()
+      .bytes.append(first.substr(std::min(size, first.size())))
+      .append(second.substr(size - std::min(size, first.size())));
   return true;
 }
 
-void Stream::Block::queue(std::string_view first, std::string_view second) {
+Stream::Pending& Stream::Block::queue() {
   if (!pending) {
     pending = std::make_unique<Pending>();
     if (is_unix) loop.poller().modify(fd, interest(is_unix) | kWriting, *this);
   }
-  pending->bytes.append(first).append(second);
+  return *pending;
 }
 
 void Stream::Block::flush() {
+  const auto broken = [this](long status) {
+    if (status >= 0) return false;
+    pending.reset();
+    lose(static_cast<int>(status));
+    return true;
+  };
+  if (pending->pipe) {
+    if (broken(pending->pipe->empty(fd)) || pending->pipe->held() > 0) return;
+    pending->pipe.reset();
+  }
   const auto rest = std::string_view(pending->bytes).substr(pending->written);
   const ssize_t taken = rest.empty() ? 0 : offer(rest, {});
-  if (taken < 0) {
-    pending.reset();
-    return lose(static_cast<int>(taken));
-  }
+  if (broken(taken)) return;
   pending->written += static_cast<std::size_t>(taken);
   if (pending->written < pending->bytes.size()) return;
   pending.reset();  // an idle connection holds no buffer
   if (is_unix) loop.poller().modify(fd, interest(is_unix), *this);
   if (fin_after_queue) send_fin();
   loop.enter(sink, [this] { observer->on_drained(); });
+}
+
+Stream::Moved Stream::Block::move_to(Block& to, std::uint64_t most, Pipes& pipes) {
+  if (to.lost || to.pending) return {};
+  auto pipe = pipes.lend();
+  if (!pipe) return {};
+  const long filled = pipe->fill(fd, most);
+  if (filled == -EAGAIN) {
+    readable_ = false;
+    return {.possible = true};
+  }
+  if (filled <= 0) {
+    // The end recv() will tell again, an error of the connection nobody: it is told once.
+    if (filled != -EINVAL && filled != -ENOMEM) status_ = static_cast<int>(filled);
+    return {};
+  }
+  const bool broken = pipe->empty(to.fd) < 0;
+  if (!broken && pipe->held() > 0) to.queue().pipe.emplace(std::move(*pipe));
+  return {.possible = true, .broken = broken, .bytes = static_cast<std::size_t>(filled)};
 }
 
 void Stream::set_observer(StreamObserver& observer) {
@@ -258,10 +301,18 @@ bool Stream::reading() const { return block_ && block_->reading; }
 
 bool Stream::write(std::string_view first, std::string_view second) { return block_->write(first, second); }
 
+void Stream::set_moving(bool moving) { block_->moving = moving; }
+
+Stream::Moved Stream::move_to(Stream& to, std::uint64_t most, Pipes& pipes) {
+  return block_->move_to(*to.block_, most, pipes);
+}
+
 bool Stream::busy() const { return block_ && block_->pending != nullptr; }
 
 std::size_t Stream::queued() const {
-  return busy() ? block_->pending->bytes.size() - block_->pending->written : 0;
+  if (!busy()) return 0;
+  const Pending& pending = *block_->pending;
+  return (pending.pipe ? pending.pipe->held() : 0) + pending.bytes.size() - pending.written;
 }
 
 void Stream::half_close() {

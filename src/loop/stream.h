@@ -11,6 +11,7 @@
 // fill the buffer has emptied the socket; what comes later brings a new edge (epoll(7)).
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,6 +19,7 @@
 
 #include "loop/address.h"
 #include "loop/loop.h"
+#include "loop/pipes.h"
 
 namespace probegate::loop {
 
@@ -27,6 +29,8 @@ class StreamObserver {
   virtual void on_connected(int status) { (void)status; }
   // Bytes arrived; valid during the call only.
   virtual void on_data(std::span<const char> bytes) = 0;
+  // Asked for by set_moving(): bytes may lie in the socket. False: they are to come by on_data after all.
+  virtual bool on_movable() { return false; }
   // The peer will send no more (FIN). Writing still works.
   virtual void on_end() = 0;
   // The connection broke (negative libuv error); nothing more will come or go.
@@ -67,6 +71,18 @@ class Stream {
   // False when the connection is known to be broken; on_lost is then not called, the caller acts.
   [[nodiscard]] bool write(std::string_view bytes) { return write(bytes, {}); }
   [[nodiscard]] bool write(std::string_view first, std::string_view second);
+  // Whether bytes that come are first offered to the observer for move_to().
+  void set_moving(bool moving);
+  struct Moved {
+    bool possible = false;  // false: read and write instead
+    bool broken = false;    // as when write() to `to` is false; the bytes are lost
+    std::size_t bytes = 0;
+  };
+  // Brings up to `most` bytes that lie in this socket to `to` without copying them. What that does not take
+  // is queued there as if written. Not possible when no pipe is free, when something is queued there already,
+  // and when this connection has something else to tell, its end for one.
+  [[nodiscard]] Moved move_to(Stream& to, std::uint64_t most, Pipes& pipes);
+
   bool busy() const;           // bytes are queued
   std::size_t queued() const;  // how many
   void half_close();           // FIN after what is queued
@@ -78,10 +94,7 @@ class Stream {
   int descriptor() const;
 
  private:
-  struct Pending {
-    std::string bytes;
-    std::size_t written = 0;  // of them
-  };
+  struct Pending;
   class Block;
   struct Close {
     void operator()(Block* block) const noexcept;

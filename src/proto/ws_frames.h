@@ -39,7 +39,10 @@ class FrameTracker {
 
   bool at_boundary() const {
     return header_size_ == 0 && payload_left_ == 0;
-  }                                        // a frame of ours may be put here
+  }  // a frame of ours may be put here
+  // Of the frame that is passing. All but its end may pass unseen: skip() says how much did.
+  std::uint64_t payload_left() const { return payload_left_; }
+  void skip(std::uint64_t bytes) { payload_left_ -= bytes; }
   bool closed() const { return closed_; }  // a Close frame has passed
   std::uint16_t close_code() const {
     return close_code_;

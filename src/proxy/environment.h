@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "loop/deadline.h"
 #include "loop/loop.h"
+#include "loop/pipes.h"
 #include "metrics/data_loop_metrics.h"
 #include "proxy/gate_view.h"
 #include "proxy/parser_shelf.h"
@@ -51,6 +52,7 @@ struct Environment {
   LoopShare share;      // this loop's hands on what the whole process promises
   std::mt19937 random;  // for spreading, keys of masks and request ids; nothing here is a secret
   ParserShelf parsers;
+  loop::Pipes pipes{share.all().pipes()};  // for the payload of long frames
 
   const config::ProxyTimeouts& timeouts() const { return config->proxy.timeouts; }
 };

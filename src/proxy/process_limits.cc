@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t kMostAhead =
     4;                                  // connections; less costs wake-ups and evens out nothing that matters
 constexpr std::uint64_t kReserve = 64;  // descriptors: probes, checks, log, the loops' own
+constexpr std::uint64_t kMostPipes = 8;  // of each loop, and of all less than every sixty-fourth descriptor
 constexpr std::uint64_t kMostSurplus = 256;
 constexpr std::uint64_t kFewest = 4;   // connections, however few descriptors there are
 constexpr Duration kAskAgain = 1ms;    // for one's turn
@@ -22,7 +23,8 @@ std::int64_t nanoseconds(TimePoint t) { return t.time_since_epoch().count(); }
 
 ProcessLimits::ProcessLimits(std::size_t loops, std::uint64_t descriptors)
     : loops_(loops),
-      ceiling_(descriptors - std::min(kReserve, descriptors / 2)),
+      pipes_(static_cast<std::size_t>(std::min(kMostPipes, descriptors / 128 / loops))),
+      ceiling_(descriptors - std::min(kReserve, descriptors / 2) - 2 * pipes_ * loops),
       surplus_(std::min(kMostSurplus, descriptors / 8)),
       per_loop_(std::make_unique<PerLoop[]>(loops)) {}
 

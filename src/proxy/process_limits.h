@@ -34,6 +34,7 @@ class ProcessLimits {
   std::uint64_t connections(std::uint64_t configured) const;
   // Connections over the limit that are still answered (connection_limit) instead of dropped.
   std::uint64_t surplus() const { return surplus_; }
+  std::size_t pipes() const { return pipes_; }  // that each loop may have open
   // Nothing may be kept open under this number only because it might be of use.
   bool is_reserve(int descriptor) const { return static_cast<std::uint64_t>(descriptor) >= ceiling_; }
 
@@ -51,6 +52,7 @@ class ProcessLimits {
   };
 
   const std::size_t loops_;
+  const std::size_t pipes_;
   const std::uint64_t ceiling_;
   const std::uint64_t surplus_;
   const std::unique_ptr<PerLoop[]> per_loop_;

@@ -8,6 +8,11 @@ namespace {
 
 namespace code = proto::close_code;
 
+// Payload from which on two copies cost more than the calls to avoid them, and what is left of it for the
+// read that also brings the next header.
+constexpr std::uint64_t kWorthMoving = 64 * 1024;
+constexpr std::uint64_t kEnd = 16 * 1024;
+
 std::uint64_t millis(Duration d) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<Millis>(d).count());
 }
@@ -118,6 +123,7 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
       return bytes.size();
     }
     if (stream(to).busy()) stream(from).read_stop();
+    if (from.tracker.payload_left() >= kWorthMoving) stream(from).set_moving(true);
   }
 
   if (held_up) listen(from, bytes.subspan(walked));
@@ -136,6 +142,31 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
     settle();
   }
   return held_up || from.tracker.closed() ? bytes.size() : walked;
+}
+
+// The inside of a long payload, without a look at it. False where it is to be read: the end of every frame,
+// so that what happens between two of them happens in pass() alone, and what is not forwarded.
+bool Tunnel::move(Side& from) {
+  Side& to = other(from);
+  const std::uint64_t left = from.tracker.payload_left();
+  if (from.broken || to.close_sent || to.lost || left < kWorthMoving) {
+    stream(from).set_moving(false);
+    return false;
+  }
+  const auto moved = stream(from).move_to(stream(to), left - kEnd, environment_.pipes);
+  if (moved.bytes > 0) {
+    from.tracker.skip(moved.bytes);
+    from.bytes += moved.bytes;
+    environment_.metrics.tunnel_bytes[from.direction].add(moved.bytes);
+    last_frame_ms_ = now_ms();
+    if (is_client(from)) last_client_ms_ = last_frame_ms_;
+  }
+  if (moved.broken) {
+    source_ended(to, true);
+  } else if (stream(to).busy()) {
+    stream(from).read_stop();
+  }
+  return moved.possible;
 }
 
 // How many of these bytes may go on. While a Close of ours waits for a boundary, not a byte beyond that

@@ -5,8 +5,10 @@
 // Invariant: reading of one side stops while the other side's queue is not empty, so memory per tunnel is
 // bounded by one read buffer per direction; no allocation and no timer call per message. A frame of ours is
 // put only between two frames of theirs; after a Close, theirs or ours, nothing more is forwarded in that
-// direction. Two phases: while no cause is known the one deadline watches idle_timeout, ping_interval and
-// max_lifetime; from the first cause on it bounds the end. Called from: Session, its data loop.
+// direction. Payload of a long
+// frame goes from socket to socket inside the kernel, all but its beginning and its end. Two phases: while no
+// cause is known the one deadline watches idle_timeout, ping_interval and max_lifetime; from the first cause
+// on it bounds the end. Called from: Session, its data loop.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +58,7 @@ class Tunnel final : private loop::Deadline::Observer {
   struct Side final : public loop::StreamObserver {
     Side(Tunnel& t, proto::Masking masking, bool extensions, std::uint64_t max_message);
     void on_data(std::span<const char> piece) override { tunnel.relay(*this, piece); }
+    bool on_movable() override { return tunnel.move(*this); }
     void on_end() override { tunnel.source_ended(*this, false); }
     void on_lost(int) override { tunnel.source_ended(*this, true); }
     void on_drained() override { tunnel.drained(*this); }
@@ -89,6 +92,7 @@ class Tunnel final : private loop::Deadline::Observer {
   void relay(Side& from, std::span<const char> bytes);
   void relay_past_our_pongs(std::span<const char> bytes);
   std::size_t pass(Side& from, std::span<const char> bytes);
+  bool move(Side& from);
   std::size_t walk(Side& from, std::span<const char> bytes);
   static void listen(Side& from, std::span<const char> bytes);
   void drained(Side& to);
