@@ -1,5 +1,7 @@
 #include "loop/deadline.h"
 
+#include <utility>
+
 namespace probegate::loop {
 
 Deadline::Deadline(DeadlineWheel& wheel, Observer& observer)
@@ -9,8 +11,10 @@ void Deadline::arm(Duration delay) {
   disarm();
   if (delay <= Duration::zero()) return;
   uv_update_time(wheel_.loop_.uv());  // a long turn would otherwise make it fire early
+  wheel_.excuse_standstill();         // what is armed now has lost nothing
   const auto millis = static_cast<std::uint64_t>(std::chrono::ceil<Millis>(delay).count());
   due_ = (wheel_.loop_.turn_ms() + millis) / DeadlineWheel::kTickMillis + 1;
+  excused_ = 0;
   wheel_.insert(*this);
 }
 
@@ -24,7 +28,7 @@ void Deadline::disarm() {
 }
 
 DeadlineWheel::DeadlineWheel(Loop& loop)
-    : loop_(loop), timer_(loop, [this] { advance(); }), current_(tick_now()) {}
+    : loop_(loop), timer_(loop, [this] { advance(); }), current_(tick_now()), seen_(current_) {}
 
 void DeadlineWheel::insert(Deadline& deadline) {
   if (armed_ == 0) current_ = tick_now();  // nothing to catch up with
@@ -37,7 +41,32 @@ void DeadlineWheel::insert(Deadline& deadline) {
   if (scheduled_ == 0 || deadline.due_ < scheduled_) schedule();
 }
 
+void DeadlineWheel::excuse_standstill() {
+  const std::uint64_t now = tick_now();
+  const std::uint64_t gap = now - std::exchange(seen_, now);
+  if (scheduled_ == 0 || now <= scheduled_ + kStoodStill) return;
+  Deadline* excused = nullptr;
+  for (Deadline* node : slots_) {
+    while (node != nullptr) {
+      Deadline* const next = node->next_;
+      if (node->excused_ == 0) {
+        node->disarm();
+        node->next_ = std::exchange(excused, node);
+      }
+      node = next;
+    }
+  }
+  while (excused != nullptr) {
+    Deadline* const node = std::exchange(excused, excused->next_);
+    node->due_ += gap;
+    node->excused_ = 1;
+    insert(*node);
+  }
+  schedule();
+}
+
 void DeadlineWheel::advance() {
+  excuse_standstill();
   scheduled_ = 0;
   const std::uint64_t end = tick_now();
   // After a long freeze one full turn visits everything; more would visit it again.

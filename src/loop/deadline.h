@@ -2,8 +2,10 @@
 //
 // A hashed wheel with intrusive nodes: arming and disarming are O(1), allocate nothing and make no system
 // call; one libuv timer is armed for the next occupied slot, so an idle loop sleeps. Resolution 10 ms, never
-// early. Owns: nothing; a Deadline belongs to its user and disarms itself when destroyed. The wheel outlives
-// them all.
+// early. When the wheel's timer is late by more than kStoodStill, this process stood still (CPU taken away,
+// SIGSTOP, a stuck turn) and peers had no chance to be heard: each deadline then begins anew once, for at
+// most its own delay, counted from when the wheel was last seen. Owns: nothing; a Deadline belongs to its
+// user and disarms itself when destroyed. The wheel outlives them all.
 #pragma once
 
 #include <array>
@@ -41,7 +43,8 @@ class Deadline {
   ErrorSink* const sink_;  // of the scope we were made in
   Deadline* next_ = nullptr;
   Deadline** previous_ = nullptr;  // the pointer that points here
-  std::uint64_t due_ = 0;          // in ticks
+  std::uint64_t due_ : 63 = 0;     // in ticks
+  std::uint64_t excused_ : 1 = 0;  // has begun anew, and does not again
 };
 
 class DeadlineWheel {
@@ -53,16 +56,19 @@ class DeadlineWheel {
   friend class Deadline;
   static constexpr std::uint64_t kTickMillis = 10;
   static constexpr std::size_t kSlots = 1024;
+  static constexpr std::uint64_t kStoodStill = 50;  // ticks
 
   std::uint64_t tick_now() const { return loop_.turn_ms() / kTickMillis; }
   void insert(Deadline& deadline);
   void advance();
+  void excuse_standstill();
   void schedule();
 
   Loop& loop_;
   Timer timer_;
   std::array<Deadline*, kSlots> slots_{};
   std::uint64_t current_;        // the next tick to look at
+  std::uint64_t seen_;           // the tick of the last call
   std::uint64_t scheduled_ = 0;  // the tick the timer is armed for; 0 = not armed
   std::size_t armed_ = 0;
 };

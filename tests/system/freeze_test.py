@@ -9,6 +9,7 @@ import pytest
 
 from support import chaos, metrics
 from support.chaos import TO_CLIENT
+from support.raw import TEXT, Raw, upgrade_request
 from support.waiting import wait_for
 
 TIMEOUT = 3
@@ -162,3 +163,30 @@ def test_a_frozen_start_does_not_time_out(rig):
     assert sidecar.probe("/health").status == 200
     sidecar.wait_for_gate("open")
     assert not [line for line in sidecar.logs() if line["message"] == "gate failed"]
+
+
+def test_nobody_is_to_blame_for_what_a_freeze_kept_from_us(rig):
+    """2, 5, 7: deadlines of traffic that passed while nobody was there to look begin anew."""
+    backend = rig.http_backend()
+    sidecar = rig.probegate(f"""
+proxy:
+  backend: '{backend.url}'
+  timeouts: {{header: {TIMEOUT}s, response: {TIMEOUT}s}}
+  websocket: {{idle_timeout: {TIMEOUT}s}}
+""").start()
+    with (Raw.connect(sidecar.proxy_port) as slow, Raw.connect(sidecar.proxy_port) as waiting,
+          Raw.connect(sidecar.proxy_port) as tunnel):
+        tunnel.send(upgrade_request())
+        assert tunnel.read_head().status == 101
+        waiting.send(b"GET /wait HTTP/1.1\r\nHost: here\r\n\r\n")
+        wait_for(lambda: backend.waiting, bool, "the request at the backend")
+        slow.send(b"GET /mirror HTTP/1.1\r\nHost:")
+        freeze(sidecar)
+        sidecar.thaw()
+        assert sidecar.probe("/health").status == 200
+        tunnel.send_frame(TEXT, b"still here", mask=True)
+        assert tunnel.read_frame()[1:3] == (TEXT, b"still here")
+        slow.send(b" here\r\n\r\n")
+        assert slow.read_head().status == 200
+        backend.release()
+        assert waiting.read_head().status == 200

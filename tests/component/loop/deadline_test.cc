@@ -73,6 +73,41 @@ TEST_CASE("Deadline armed in a long turn counts from then, not from the start of
   CHECK(alarm.took >= 20ms);
 }
 
+// The loop does not turn, as in a process that is not allowed to run.
+void stand_still(TestLoop& loop, Duration time) {
+  for (const TimePoint end = loop->now() + time; loop->now() < end;) {
+  }
+}
+
+TEST_CASE("Deadline that passed while the loop stood still begins anew, and fires the second time") {
+  TestLoop loop;
+  DeadlineWheel wheel(loop);
+  Alarm early(loop, wheel), late(loop, wheel), fresh(loop, wheel);
+  early.arm(200ms);
+  late.arm(1s);
+  stand_still(loop, 800ms);
+  const TimePoint thawed = loop->now();
+  SECTION("noticed when it is due") {}
+  SECTION("noticed by the next to be armed, which has lost nothing") { fresh.arm(100ms); }
+  REQUIRE(loop.until([&] { return early.fired == 1; }));
+  CHECK(loop->now() - thawed >= 200ms);
+  CHECK(late.fired == 0);
+  if (fresh.armed_at != TimePoint{}) CHECK(fresh.fired == 1);
+  stand_still(loop, 1600ms);
+  loop.settle();
+  CHECK(late.fired == 1);
+}
+
+TEST_CASE("Deadline that is on time is not put off by a standstill before it") {
+  TestLoop loop;
+  DeadlineWheel wheel(loop);
+  Alarm alarm(loop, wheel), other(loop, wheel);
+  alarm.arm(900ms);
+  stand_still(loop, 700ms);
+  REQUIRE(loop.until([&] { return alarm.fired == 1; }));
+  CHECK(alarm.took < 1500ms);
+}
+
 TEST_CASE("Deadline may be armed again inside its callback") {
   TestLoop loop;
   DeadlineWheel wheel(loop);
