@@ -157,7 +157,7 @@ bool Tunnel::move(Side& from) {
   if (moved.bytes > 0) {
     from.tracker.skip(moved.bytes);
     from.bytes += moved.bytes;
-    environment_.metrics.tunnel_bytes[from.direction].add(moved.bytes);
+    environment_.metrics.tunnel_bytes[direction(from)].add(moved.bytes);
     last_frame_ms_ = now_ms();
     if (is_client(from)) last_client_ms_ = last_frame_ms_;
   }
