@@ -8,8 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kMinute = 1min;
-
 PolicyOptions policy_options(const config::Alert& alert) {
   PolicyOptions options;
   for (std::size_t kind = 0; kind < kKinds; ++kind) {
@@ -17,9 +15,21 @@ PolicyOptions policy_options(const config::Alert& alert) {
     options.on[kind] = std::find(alert.on.begin(), alert.on.end(), word) != alert.on.end();
   }
   options.reminder = alert.reminder;
-  options.refused_per_minute = alert.refused_per_minute;
-  options.tunnels_lost_per_minute = alert.tunnels_lost_per_minute;
+  options.thresholds = alert.thresholds;
   return options;
+}
+
+// Counters that fell belong to a check that a reload has removed.
+config::Span growth(const config::Span& before, const config::Span& now, Duration length) {
+  config::Span span = now;
+  span.length = length;
+  for (const auto counter :
+       {&config::Span::messages, &config::Span::requests, &config::Span::refused,
+        &config::Span::upgrades_accepted, &config::Span::upgrades_refused, &config::Span::upgrades_failed,
+        &config::Span::tunnel_lost, &config::Span::check_failures, &config::Span::backend_restarts}) {
+    span.*counter = std::max(0.0, now.*counter - before.*counter);
+  }
+  return span;
 }
 
 loop::HttpRequest webhook(const config::Alert& alert, std::string body) {
@@ -40,10 +50,12 @@ Alerts::Alerts(loop::Loop& loop, const std::vector<config::Alert>& receivers, Se
     : loop_(loop),
       sender_(std::move(sender)),
       totals_(std::move(totals)),
-      minute_ends_(loop.now() + kMinute),
       delivery_(log, metrics),
       timer_(loop, [this] { on_timer(); }) {
-  for (const auto& alert : receivers) receivers_.push_back({alert, Policy(policy_options(alert))});
+  for (const auto& alert : receivers) {
+    receivers_.push_back({alert, Policy(policy_options(alert))});
+    begin_window(receivers_.back());
+  }
   if (!receivers_.empty()) delivery_.start();
   schedule();
 }
@@ -68,6 +80,7 @@ void Alerts::reload(const std::vector<config::Alert>& receivers, const Known& kn
       receivers_.back().policy.keep_checks(known.checks);
       old.erase(before);
     }
+    begin_window(receivers_.back());  // of other thresholds, perhaps
   }
   if (!receivers_.empty()) delivery_.start();
   schedule();
@@ -105,15 +118,23 @@ void Alerts::post(const Receiver& receiver, const std::vector<Message>& messages
   }
 }
 
+void Alerts::begin_window(Receiver& receiver) const {
+  if (!receiver.policy.options().has_thresholds()) return;
+  receiver.window_began = loop_.now();
+  receiver.began_with = totals_();
+}
+
+void Alerts::end_window(Receiver& receiver) {
+  const config::Span span = growth(receiver.began_with, totals_(), loop_.now() - receiver.window_began);
+  post(receiver, receiver.policy.on_window(span, moment()));
+  begin_window(receiver);
+}
+
 void Alerts::on_timer() {
-  for (auto& receiver : receivers_) post(receiver, receiver.policy.on_time(moment()));
-  if (loop_.now() >= minute_ends_) {
-    const Traffic total = totals_();
-    const Traffic minute{total.refused - minute_began_with_.refused,
-                         total.tunnels_lost - minute_began_with_.tunnels_lost};
-    for (auto& receiver : receivers_) post(receiver, receiver.policy.on_minute(minute, moment()));
-    minute_began_with_ = total;
-    minute_ends_ = loop_.now() + kMinute;
+  for (auto& receiver : receivers_) {
+    post(receiver, receiver.policy.on_time(moment()));
+    const bool judges = receiver.policy.options().has_thresholds();
+    if (judges && loop_.now() >= receiver.window_began + receiver.alert.window) end_window(receiver);
   }
   schedule();
 }
@@ -126,7 +147,9 @@ void Alerts::schedule() {
   };
   for (const auto& receiver : receivers_) {
     consider(receiver.policy.next_due());
-    if (receiver.policy.options().has_thresholds()) consider(minute_ends_);
+    if (receiver.policy.options().has_thresholds()) {
+      consider(receiver.window_began + receiver.alert.window);
+    }
   }
   if (!next || ended_) return timer_.stop();
   timer_.start(std::max(*next - loop_.now(), Duration(1ms)));

@@ -19,8 +19,8 @@ namespace probegate::alerts {
 
 class Alerts {
  public:
-  // What has passed since the start; differences make a minute.
-  using Totals = std::function<Traffic()>;
+  // What has been counted since the start; differences are judged. Asked only where there are thresholds.
+  using Totals = std::function<config::Span()>;
 
   Alerts(loop::Loop& loop, const std::vector<config::Alert>& receivers, Sender sender, Log& log,
          metrics::ControlMetrics& metrics, Totals totals);
@@ -45,10 +45,15 @@ class Alerts {
   struct Receiver {
     config::Alert alert;
     Policy policy;
+    // Of its thresholds.
+    TimePoint window_began{};
+    config::Span began_with = {};
   };
 
   Moment moment() const { return {loop_.now(), loop_.wall_now()}; }
   void post(const Receiver& receiver, const std::vector<Message>& messages);
+  void begin_window(Receiver& receiver) const;
+  void end_window(Receiver& receiver);
   void on_timer();
   void schedule();
 
@@ -56,8 +61,6 @@ class Alerts {
   const Sender sender_;
   const Totals totals_;
   std::vector<Receiver> receivers_;
-  Traffic minute_began_with_;
-  TimePoint minute_ends_{};
   std::uint64_t mails_ = 0;
   bool ended_ = false;
   Delivery delivery_;

@@ -43,6 +43,15 @@ std::string_view to_string(Phase phase) {
   return "event";
 }
 
+void Policy::set_options(const PolicyOptions& options) {
+  options_ = options;
+  std::erase_if(troubles_, [&](const auto& entry) {
+    return entry.second.kind == Kind::threshold &&
+           std::none_of(options.thresholds.begin(), options.thresholds.end(),
+                        [&](const config::Condition& condition) { return condition.text == entry.first; });
+  });
+}
+
 void Policy::begin_late(bool opened, const std::vector<std::string>& failing, Moment moment) {
   opened_ = opened;
   for (const auto& check : failing) {
@@ -152,22 +161,26 @@ void Policy::on_backend_restart(Moment moment, std::vector<Message>& out) {
   tell({Kind::restart, Phase::event, "backend", "the backend went away and came back", moment.wall}, out);
 }
 
-std::vector<Message> Policy::on_minute(const Traffic& traffic, Moment moment) {
+std::vector<Message> Policy::on_window(const config::Span& span, Moment moment) {
   std::vector<Message> out;
-  judge("refused_per_minute", traffic.refused, options_.refused_per_minute, moment, out);
-  judge("tunnels_lost_per_minute", traffic.tunnels_lost, options_.tunnels_lost_per_minute, moment, out);
+  if (!std::exchange(window_began_open_, opened_)) return out;
+  for (const auto& condition : options_.thresholds) judge(condition, span, moment, out);
   return out;
 }
 
-void Policy::judge(const char* name, std::uint64_t value, std::uint64_t limit, Moment moment,
+void Policy::judge(const config::Condition& condition, const config::Span& span, Moment moment,
                    std::vector<Message>& out) {
-  const bool over = limit > 0 && value > limit;
-  const std::string text =
-      std::string(name) + " is " + std::to_string(value) + ", the limit is " + std::to_string(limit);
-  if (over && !troubles_.contains(name)) {
-    fire(Kind::threshold, name, text, moment.wall, moment, out);
-  } else if (!over) {
-    resolve(Kind::threshold, name, text, moment, out);
+  const auto value = condition.value(span);
+  char number[32] = "unknown";
+  if (value) std::snprintf(number, sizeof number, "%.10g", *value);
+  const bool holds = condition.holds(span);
+  std::string text = condition.name + " was " + number + " in the last " + rounded(span.length) +
+                     (holds ? ", which is " : ", which is no longer ") +
+                     condition.text.substr(condition.text.find_first_of("<>="));
+  if (holds && !troubles_.contains(condition.text)) {
+    fire(Kind::threshold, condition.text, std::move(text), moment.wall, moment, out);
+  } else if (!holds) {
+    resolve(Kind::threshold, condition.text, std::move(text), moment, out);
   }
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "config/conditions.h"
 #include "health/event.h"
 
 namespace probegate::alerts {
@@ -46,17 +47,10 @@ struct Message {
 struct PolicyOptions {
   std::array<bool, kKinds> on{};
   Duration reminder{0};  // 0 = off
-  std::uint64_t refused_per_minute = 0;
-  std::uint64_t tunnels_lost_per_minute = 0;
+  std::vector<config::Condition> thresholds = {};
 
   bool wants(Kind kind) const { return on[static_cast<std::size_t>(kind)]; }
-  bool has_thresholds() const { return refused_per_minute > 0 || tunnels_lost_per_minute > 0; }
-};
-
-// Within one minute.
-struct Traffic {
-  std::uint64_t refused = 0;
-  std::uint64_t tunnels_lost = 0;
+  bool has_thresholds() const { return !thresholds.empty() && wants(Kind::threshold); }
 };
 
 struct Moment {
@@ -72,7 +66,7 @@ class Policy {
 
   explicit Policy(const PolicyOptions& options) : options_(options) {}
 
-  void set_options(const PolicyOptions& options) { options_ = options; }
+  void set_options(const PolicyOptions& options);  // a threshold that is gone is forgotten
   const PolicyOptions& options() const { return options_; }
 
   // A receiver that is new at a reload: what fails now is known to whoever wrote the configuration.
@@ -81,7 +75,8 @@ class Policy {
   void keep_checks(const std::vector<std::string>& names);
 
   std::vector<Message> on_event(const health::Event& event, TimePoint now);
-  std::vector<Message> on_minute(const Traffic& traffic, Moment moment);
+  // What has been counted since the last time: judged where all of it came after the gate had opened.
+  std::vector<Message> on_window(const config::Span& span, Moment moment);
   std::vector<Message> on_time(Moment moment);
   std::optional<TimePoint> next_due() const;  // when on_time() has something to say
   void end() { ended_ = true; }
@@ -112,7 +107,7 @@ class Policy {
   void rose(const std::string& check, Watch& watch, Moment moment, std::vector<Message>& out);
   void on_opened(const health::Event& event, TimePoint now, std::vector<Message>& out);
   void on_backend_restart(Moment moment, std::vector<Message>& out);
-  void judge(const char* name, std::uint64_t value, std::uint64_t limit, Moment moment,
+  void judge(const config::Condition& condition, const config::Span& span, Moment moment,
              std::vector<Message>& out);
   void fire(Kind kind, const std::string& subject, std::string text, WallTime since, Moment moment,
             std::vector<Message>& out);
@@ -122,6 +117,7 @@ class Policy {
 
   PolicyOptions options_;
   bool opened_ = false;
+  bool window_began_open_ = false;
   bool ended_ = false;
   std::map<std::string, Watch, std::less<>> checks_;
   std::map<std::string, Trouble, std::less<>> troubles_;  // by subject; a check has one at a time

@@ -9,7 +9,6 @@
 #include "app/command_tree.h"
 #include "app/commands.h"
 #include "app/exit_code.h"
-#include "app/fail_conditions.h"
 #include "config/scalars.h"
 
 namespace probegate::app {
@@ -157,7 +156,7 @@ Command declare_report(CLI::App& app) {
       ->add_option("--fail-on", options->fail_on,
                    "exit 1 when one of these held in any minute, such as "
                    "'refused_ratio>0.01,check_failures>0,rss_bytes>100MiB'; the names are " +
-                       fail_condition_names())
+                       config::condition_names(config::Watcher::outside))
       ->type_name("CONDITIONS");
   command->add_flag("--json", options->json, "print one JSON document at the end");
   return {command, runner(report, options)};

@@ -256,6 +256,12 @@ void Control::on_event(health::Event event) {
   observer_.on_event(event);
 }
 
+void Control::starts_known(const health::Starts& starts) {
+  metrics_.starts = starts.total;
+  metrics_.unclean_ends = starts.unclean_ends;
+  history_.set_starts(starts);
+}
+
 void Control::write_metrics(metrics::Exposition& out) const {
   metrics::write_control(out, metrics_);
   traffic_.write(out);

@@ -67,6 +67,7 @@ class Control final : private checks::RunnerObserver, private probe::Source {
 
   // Something happened: here, or in a part that says so. Its time is filled in.
   void on_event(health::Event event);
+  void starts_known(const health::Starts& starts);
 
   metrics::ControlMetrics& metrics() { return metrics_; }
   const health::HealthModel& model() const { return model_; }

@@ -1,11 +1,10 @@
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 
 #include "app/commands.h"
 #include "app/exit_code.h"
 #include "app/load_config.h"
 #include "app/probe_client.h"
+#include "app/rotating_log.h"
 #include "base/text.h"
 
 namespace probegate::app {
@@ -16,15 +15,14 @@ using namespace std::chrono_literals;
 constexpr Duration kTimeout = 2s;  // below Docker's own default, so that our message is the one that is kept
 
 // One line, no secrets: Docker shows it in `docker inspect`.
-void log_failure(const HealthcheckOptions& options, const std::string& line, WallTime now) {
+void log_failure(const HealthcheckOptions& options, const std::string& line, ProbeClient& client) {
   if (!options.log_file) return;
-  std::error_code ignored;
-  if (std::filesystem::file_size(*options.log_file, ignored) + line.size() > options.log_max && !ignored) {
-    std::filesystem::rename(*options.log_file, *options.log_file + ".1", ignored);
+  const auto written =
+      append_rotating(*options.log_file, iso8601(client.clock().wall_now()) + " " + line + "\n",
+                      options.log_max, [&](Duration time) { return client.pause(time); });
+  if (!written) {
+    std::cerr << "probegate: cannot write " << *options.log_file << ": " << written.error().message << "\n";
   }
-  std::ofstream file(*options.log_file, std::ios::app);
-  file << iso8601(now) << " " << line << "\n";
-  if (!file.flush()) std::cerr << "probegate: cannot write " << *options.log_file << "\n";
 }
 
 }  // namespace
@@ -41,7 +39,7 @@ int healthcheck(const HealthcheckOptions& options) {
   const std::string line =
       options.probe + ": " + (answer ? describe_probe_answer(*answer) : answer.error().message);
   (healthy ? std::cout : std::cerr) << line << "\n";
-  if (!healthy) log_failure(options, line, client.clock().wall_now());
+  if (!healthy) log_failure(options, line, client);
   return healthy ? exit_code::kOk : exit_code::kFailed;
 }
 

@@ -26,7 +26,7 @@ class Watch {
         paint_(Paint::for_descriptor(STDOUT_FILENO)),
         period_(std::clamp<Duration>(options.window / 4, kFastest, kSlowest)) {}
 
-  int run(std::vector<FailCondition> conditions) {
+  int run(std::vector<config::Condition> conditions) {
     auto first = look();
     if (!first) {
       std::cerr << "probegate: the running probegate cannot be reached at " << first.error().message << "\n";
@@ -101,7 +101,7 @@ class Watch {
 }  // namespace
 
 int report(const ReportOptions& options) {
-  auto conditions = parse_fail_conditions(options.fail_on);
+  auto conditions = config::parse_conditions(options.fail_on, config::Watcher::outside);
   if (!conditions) {
     std::cerr << "probegate: --fail-on: " << conditions.error().message
               << "\nTry 'probegate report --help'.\n";

@@ -84,18 +84,27 @@ void Row::merge(const Row& later) {
 
 double Row::count(const char* name) const { return value_of(counts, name); }
 
-double Row::messages_per_minute() const {
-  return length > Duration::zero() ? count(kMessages) * 60 / to_seconds(length) : 0;
+config::Span Row::span() const {
+  return {.length = length,
+          .messages = count(kMessages),
+          .requests = count(kRequests),
+          .refused = refused_total(),
+          .upgrades_accepted = count(kAccepted),
+          .upgrades_refused = count(kUpgradesRefused),
+          .upgrades_failed = count(kFailed),
+          .tunnel_lost = count(kTunnelLost),
+          .check_failures = failures_total(),
+          .backend_restarts = count(kBackendRestarts),
+          .tunnels = tunnels,
+          .rss_bytes = rss_bytes,
+          .restarts = restarts,
+          .unreachable_seconds = to_seconds(unreachable)};
 }
+
+double Row::messages_per_minute() const { return span().a_minute(count(kMessages)); }
 
 double Row::refused_total() const { return total(refused); }
 
 double Row::failures_total() const { return total(check_failures); }
-
-// Connections refused at the limit have no request, so more may be refused than asked.
-double Row::refused_ratio() const {
-  const double requests = std::max(count(kRequests), refused_total());
-  return requests > 0 ? refused_total() / requests : 0;
-}
 
 }  // namespace probegate::app

@@ -12,6 +12,7 @@
 
 #include "app/prometheus_text.h"
 #include "base/clock.h"
+#include "config/conditions.h"
 
 namespace probegate::app {
 
@@ -53,9 +54,9 @@ struct Row {
 
   double count(const char* name) const;
   double messages_per_minute() const;  // scaled where the row is not a minute
+  config::Span span() const;           // for conditions
   double refused_total() const;
   double failures_total() const;
-  double refused_ratio() const;  // of all requests; 0 without requests
 };
 
 }  // namespace probegate::app

@@ -43,7 +43,7 @@ constexpr Column kColumns[] = {
     {"upgrades ok", [](const Row& row) { return whole(row.count(kAccepted)); }},
     {"refused", [](const Row& row) { return whole(row.count(kUpgradesRefused)); }},
     {"failed", [](const Row& row) { return whole(row.count(kFailed)); }},
-    {"refused ratio", [](const Row& row) { return ratio_text(row.refused_ratio()); }},
+    {"refused ratio", [](const Row& row) { return ratio_text(row.span().refused_ratio()); }},
     {"check failures", [](const Row& row) { return whole(row.failures_total()); }},
     {"memory", [](const Row& row) { return memory_text(row.rss_bytes); }},
     {"tunnels", [](const Row& row) { return whole(row.tunnels); }},
@@ -84,14 +84,12 @@ std::string minutes_text(const std::vector<int>& minutes) {
 }
 
 // The number that was furthest on the wrong side.
-std::optional<double> worst(const Report& report, const FailCondition& condition) {
-  using Comparison = FailCondition::Comparison;
-  const bool low = condition.comparison == Comparison::below || condition.comparison == Comparison::at_most;
+std::optional<double> worst(const Report& report, const config::Condition& condition) {
   std::optional<double> found;
   for (const auto& row : report.rows) {
-    const auto value = condition.value(row);
-    if (!value || !condition.holds(row)) continue;
-    if (!found || (low ? *value < *found : *value > *found)) found = value;
+    const auto value = condition.value(row.span());
+    if (!value || !condition.holds(row.span())) continue;
+    if (!found || (condition.looks_down() ? *value < *found : *value > *found)) found = value;
   }
   return found;
 }
@@ -122,7 +120,7 @@ Json row_json(const Row& row) {
             {"refused", std::llround(row.count(kUpgradesRefused))},
             {"failed", std::llround(row.count(kFailed))}}},
           {"refused", refused},
-          {"refused_ratio", row.refused_ratio()},
+          {"refused_ratio", row.span().refused_ratio()},
           {"check_failures", std::llround(row.failures_total())},
           {"check_failures_by_check", failures},
           {"rss_bytes", row.rss_bytes ? Json(std::llround(*row.rss_bytes)) : Json(nullptr)},
@@ -135,17 +133,25 @@ Json row_json(const Row& row) {
 
 }  // namespace
 
-std::vector<int> Report::held_in(const FailCondition& condition) const {
+std::vector<int> Report::held_in(const config::Condition& condition) const {
   std::vector<int> minutes;
   for (const auto& row : rows) {
-    if (condition.holds(row)) minutes.push_back(row.minute);
+    if (condition.holds(row.span())) minutes.push_back(row.minute);
   }
   return minutes;
 }
 
 bool Report::failed() const {
   return std::any_of(conditions.begin(), conditions.end(),
-                     [this](const FailCondition& condition) { return !held_in(condition).empty(); });
+                     [this](const config::Condition& condition) { return !held_in(condition).empty(); });
+}
+
+std::vector<config::Condition> with_reachability(std::vector<config::Condition> conditions) {
+  const std::string name = "unreachable_seconds";
+  const bool asked = std::any_of(conditions.begin(), conditions.end(),
+                                 [&](const config::Condition& condition) { return condition.name == name; });
+  if (!asked) conditions.push_back({name + ">0", name, config::Condition::Comparison::above, 0});
+  return conditions;
 }
 
 std::string report_head(const Report& report) {

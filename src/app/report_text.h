@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "app/fail_conditions.h"
 #include "app/report_row.h"
 #include "app/terminal.h"
+#include "config/conditions.h"
 
 namespace probegate::app {
 
@@ -17,13 +17,16 @@ struct Report {
   Duration planned{0};
   std::vector<Row> rows;
   std::vector<std::string> notes;  // "minute 3: ...", in order
-  std::vector<FailCondition> conditions;
+  std::vector<config::Condition> conditions;
   bool asked = true;  // some of them, by the user
   bool interrupted = false;
 
-  std::vector<int> held_in(const FailCondition& condition) const;  // minutes
+  std::vector<int> held_in(const config::Condition& condition) const;  // minutes
   bool failed() const;
 };
+
+// What nobody saw cannot pass: where the conditions do not say how long nobody may answer, it is no time.
+std::vector<config::Condition> with_reachability(std::vector<config::Condition> conditions);
 
 std::string report_head(const Report& report);  // title and the head of the table
 std::string report_row(const Row& row);

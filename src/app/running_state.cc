@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "app/terminal.h"
+#include "base/text.h"
 
 namespace probegate::app {
 namespace {
@@ -83,6 +84,17 @@ std::string traffic_text(const Json& document) {
   return text;
 }
 
+std::string restarts_text(const Json& document) {
+  const auto starts = document.find("starts");
+  if (starts == document.end() || !starts->is_object()) return "";
+  const auto loop = starts->find("restart_loop");
+  if (loop == starts->end() || !loop->is_boolean() || !loop->get<bool>()) return "";
+  const auto whole = [&](const char* key) { return std::llround(number_at(*starts, key).value_or(0)); };
+  return "restart loop: " + std::to_string(whole("recent")) + " starts within " +
+         format_duration(std::chrono::seconds(whole("recent_seconds"))) + ", the one before this ended as " +
+         text_at(*starts, "last_end");
+}
+
 CheckLine read_check(const std::string& name, const Json& check, std::optional<double> now) {
   CheckLine line;
   line.name = printable(name);
@@ -111,6 +123,7 @@ Result<RunningState> read_running_state(const loop::HttpResponse& response) {
   state.uptime_seconds = number_at(document, "uptime_seconds");
   state.startup_seconds = number_at(document, "startup_seconds");
   state.error = text_at(document, "error");
+  state.restarts = restarts_text(document);
   state.traffic = traffic_text(document);
   const auto checks = document.find("checks");
   if (checks == document.end() || !checks->is_object()) return state;

@@ -28,8 +28,9 @@ struct RunningState {
   std::optional<double> uptime_seconds;
   std::optional<double> startup_seconds;
   std::vector<CheckLine> checks;
-  std::string traffic;  // "3 tunnels, 120 messages a minute, ..."; empty where nothing is said of it
-  std::string error;    // why the process itself is not sound
+  std::string restarts;  // "restart loop: 3 starts within 10m, ..."; empty where there is none
+  std::string traffic;   // "3 tunnels, 120 messages a minute, ..."; empty where nothing is said of it
+  std::string error;     // why the process itself is not sound
 
   bool ready() const { return status == "ready"; }
 };

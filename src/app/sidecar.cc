@@ -11,6 +11,8 @@
 #include "base/text.h"
 #include "config/environment.h"
 #include "metrics/families.h"
+#include "metrics/traffic.h"
+#include "probe/process_metrics.h"
 
 namespace probegate::app {
 namespace {
@@ -57,7 +59,7 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
                started),
       data_plane_(loop, std::move(proxy_sockets), config_, control_.gate_view(), log, *this),
       alerts_ended_(loop, [this] { loop_.stop(); }),
-      alerts_(loop, settings.config.alerts, sender(), log, control_.metrics(), [this] { return traffic(); }),
+      alerts_(loop, settings.config.alerts, sender(), log, control_.metrics(), [this] { return counted(); }),
       reload_(
           loop, settings, log, control_.metrics(), [this](const Settings& next) { apply(next); },
           [this](std::string why) {
@@ -129,27 +131,41 @@ void Sidecar::apply(const Settings& settings) {
   alerts_.reload(config_->alerts, known);
 }
 
-alerts::Traffic Sidecar::traffic() const {
-  alerts::Traffic total;
-  for (const auto* loop : data_plane_.metrics()) {
-    for (std::size_t i = 0; i < metrics::label_count<metrics::Reason>; ++i) {
-      total.refused += loop->refused[static_cast<metrics::Reason>(i)].value();
-    }
-    total.tunnels_lost += loop->tunnel_ends[metrics::TunnelCause::backend_lost].value();
-  }
-  return total;
+config::Span Sidecar::counted() {
+  const auto loops = data_plane_.metrics();
+  const auto traffic = metrics::sum_up(loops);
+  const auto upgrades = [&](metrics::UpgradeResult result) {
+    return static_cast<double>(traffic.upgrades[result]);
+  };
+  config::Span span;
+  span.messages = static_cast<double>(traffic.all_messages());
+  span.requests = static_cast<double>(traffic.requests);
+  span.refused = static_cast<double>(traffic.all_refused());
+  span.upgrades_accepted = upgrades(metrics::UpgradeResult::accepted);
+  span.upgrades_refused = upgrades(metrics::UpgradeResult::refused);
+  span.upgrades_failed = upgrades(metrics::UpgradeResult::failed);
+  span.tunnel_lost = static_cast<double>(traffic.tunnels_lost);
+  span.check_failures = static_cast<double>(control_.metrics().check_failures());
+  span.backend_restarts = static_cast<double>(data_plane_.backend().restarts());
+  span.tunnels = static_cast<double>(traffic.tunnels);
+  if (const auto resident = probe::resident_bytes()) span.rss_bytes = static_cast<double>(*resident);
+  return span;
 }
 
 // What the state file tells of the processes before this one.
 void Sidecar::starts_known(const StateFile::Opening& opening) {
   const auto& record = opening.record;
-  control_.metrics().starts = record.starts;
-  control_.metrics().unclean_ends = record.unclean_ends;
   if (!opening.problem.empty()) {
     log_.warn("state file", {{"file", *config_->state_file}, {"why", opening.problem}});
   }
   const auto recent = record.within(kLoopWindow, loop_.wall_now());
   const bool restart_loop = recent.size() >= kLoopStarts;
+  control_.starts_known({.total = record.starts,
+                         .unclean_ends = record.unclean_ends,
+                         .last_end = record.last_end(),
+                         .recent = recent.size(),
+                         .window = kLoopWindow,
+                         .restart_loop = restart_loop});
   health::Event event{.kind = health::EventKind::start, .from = record.last_end()};
   if (opening.unclean) event.message = "the process before this one was killed, crashed or ran out of memory";
   if (restart_loop) {

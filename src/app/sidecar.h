@@ -51,7 +51,7 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer {
   void advance_drain();
   void starts_known(const StateFile::Opening& opening);
   [[noreturn]] void end_now(int code, std::string_view cause);
-  alerts::Traffic traffic() const;
+  config::Span counted();  // since the start
   void log_settings(const Settings& settings) const;
   void apply(const Settings& settings);
 

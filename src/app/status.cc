@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration kTimeout = 2s;
 constexpr Duration kPeriod = 1s;  // of --watch
-constexpr const char* kFromTheTop = "\x1b[H\x1b[2J";
+constexpr const char* kClearScreen = "\x1b[2J";
 
 std::string span_text(double seconds) {
   return format_duration(std::chrono::seconds(std::llround(std::max(seconds, 0.0))));
@@ -45,6 +45,7 @@ std::string page(const RunningState& state, const Paint& paint) {
   if (state.uptime_seconds) line += ", up " + span_text(*state.uptime_seconds);
   if (state.startup_seconds) line += ", first open after " + millis_text(*state.startup_seconds * 1000);
   std::string text = paint(color_of_word(state.status), state.status) + line + "\n";
+  if (!state.restarts.empty()) text += paint(Color::bad, state.restarts) + "\n";
   if (!state.traffic.empty()) text += state.traffic + "\n";
   if (!state.checks.empty()) text += "\n" + table(state, paint);
   return text;
@@ -63,7 +64,7 @@ class Status {
       : options_(options),
         client_(std::move(address)),
         paint_(Paint::for_descriptor(STDOUT_FILENO)),
-        redraws_(options.watch && !options.json && is_terminal(STDOUT_FILENO)) {}
+        redraws_(options.watch && !options.json && can_redraw(STDOUT_FILENO)) {}
 
   int once() {
     const auto state = ask();
@@ -80,17 +81,20 @@ class Status {
   // Until the user ends it; the exit code is that of the last look.
   int watch() {
     bool ready = false;
+    if (redraws_) std::cout << kClearScreen;
     do {
       const auto state = ask();
       if (client_.interrupted()) break;
       ready = state && state->ready();
       if (redraws_) {
-        std::cout << kFromTheTop << (state ? page(*state, paint_) : state.error().message + "\n");
+        const auto text = state ? page(*state, paint_) : state.error().message + "\n";
+        std::cout << frame(text, screen_size(STDOUT_FILENO));
       } else {
         print_change(state);
       }
       if (!std::cout.flush()) break;  // the reader has left
     } while (client_.pause(kPeriod));
+    if (redraws_) std::cout << "\n";  // below the ^C that the terminal has written
     return ready ? exit_code::kOk : exit_code::kFailed;
   }
 

@@ -1,11 +1,15 @@
 #include "app/terminal.h"
 
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+#include "base/text.h"
 
 namespace probegate::app {
 namespace {
@@ -32,14 +36,54 @@ std::size_t width(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
+// Escape sequences take no room.
+std::string cut(std::string_view line, std::size_t columns) {
+  std::string out;
+  std::size_t taken = 0;
+  bool escape = false;
+  for (const char c : line) {
+    escape = escape || c == '\x1b';
+    const bool visible = !escape && (c & 0xc0) != 0x80;
+    if (visible) ++taken;
+    if (escape || taken <= columns) out += c;
+    escape = escape && c != 'm';
+  }
+  return out;
+}
+
 }  // namespace
 
 bool is_terminal(int fd) { return ::isatty(fd) != 0; }
 
-Paint Paint::for_descriptor(int fd) {
+bool can_redraw(int fd) {
   const char* terminal = std::getenv("TERM");
-  const bool dumb = terminal == nullptr || std::strcmp(terminal, "dumb") == 0;
-  return Paint(is_terminal(fd) && !dumb && !is_set("NO_COLOR"));
+  return is_terminal(fd) && terminal != nullptr && std::strcmp(terminal, "dumb") != 0;
+}
+
+Paint Paint::for_descriptor(int fd) { return Paint(can_redraw(fd) && !is_set("NO_COLOR")); }
+
+ScreenSize screen_size(int fd) {
+  winsize size{};
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+  return {size.ws_col, size.ws_row};
+}
+
+std::string frame(std::string_view text, ScreenSize screen) {
+  constexpr std::string_view kHome = "\x1b[H";
+  constexpr std::string_view kClearLine = "\x1b[K";
+  constexpr std::string_view kClearBelow = "\x1b[J";
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  const auto lines = split(text, '\n');
+  const std::size_t room = std::max<std::size_t>(screen.rows, 2) - 1;
+  const bool fits = lines.size() <= room;
+  const std::size_t shown = fits ? lines.size() : room - 1;
+  std::string out(kHome);
+  const auto add = [&](std::string_view line) {
+    out.append(cut(line, screen.columns)).append(kClearLine).append("\n");
+  };
+  for (std::size_t i = 0; i < shown; ++i) add(lines[i]);
+  if (!fits) add("... and " + std::to_string(lines.size() - shown) + " more lines");
+  return out.append(kClearBelow);
 }
 
 std::string Paint::operator()(Color color, std::string_view text) const {
@@ -80,8 +124,14 @@ std::string Table::text(const Paint& paint) const {
 
 std::string printable(std::string_view text) {
   std::string out(text);
-  std::replace_if(
-      out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto at = [&](std::size_t index) {
+      return index < out.size() ? static_cast<unsigned char>(out[index]) : 0;
+    };
+    if (at(i) < 0x20 || at(i) == 0x7f) out[i] = '?';
+    // U+0080 to U+009F: the controls of ISO 6429, which some terminals obey.
+    if (at(i) == 0xc2 && at(i + 1) >= 0x80 && at(i + 1) < 0xa0) out.replace(i, 2, "?");
+  }
   return out;
 }
 

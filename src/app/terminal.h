@@ -22,6 +22,17 @@ class Paint {
 };
 
 bool is_terminal(int fd);
+bool can_redraw(int fd);  // a terminal that knows how to move its cursor
+
+struct ScreenSize {
+  std::size_t columns = 80;
+  std::size_t rows = 24;
+};
+ScreenSize screen_size(int fd);  // as it is now; the default where the terminal does not say
+
+// A frame that takes the place of the one before it, wherever the cursor is: lines cut to the screen's width,
+// so that none wraps, and as many as fit above the line of the cursor.
+std::string frame(std::string_view text, ScreenSize screen);
 
 // Green, yellow, red or grey for the words of health documents; none for others.
 Color color_of_word(std::string_view word);

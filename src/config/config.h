@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/endpoint.h"
 #include "base/log.h"
+#include "config/conditions.h"
 #include "config/fields.h"
 
 namespace probegate::config {
@@ -155,10 +156,10 @@ struct Alert {
   bool mail = false;  // smtp:// or smtps://
   bool slack = false;
   std::vector<std::string> on;
-  Duration reminder{0};                  // of what is still wrong; 0 = off
-  Duration timeout = 10s;                // of one attempt
-  std::uint64_t refused_per_minute = 0;  // 0 = off
-  std::uint64_t tunnels_lost_per_minute = 0;
+  Duration reminder{0};    // of what is still wrong; 0 = off
+  Duration timeout = 10s;  // of one attempt
+  std::vector<Condition> thresholds;
+  Duration window = 1min;  // in which they are judged
   std::optional<std::string> from;
   std::vector<std::string> recipients = {"postmaster"};  // RFC 5321 section 4.5.1: every server has one
   std::optional<std::string> user;

@@ -38,6 +38,22 @@ void read_mail(const Fields& fields, Alert& alert) {
   }
 }
 
+void read_thresholds(const Fields& fields, Alert& alert) {
+  const auto texts = fields.text_list("thresholds", {});
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    auto condition = parse_condition(texts[i], Watcher::inside);
+    if (!condition) {
+      fields.item_problem("thresholds", i, condition.error().message);
+    } else if (std::find(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(i), texts[i]) !=
+               texts.begin() + static_cast<std::ptrdiff_t>(i)) {
+      fields.item_problem("thresholds", i, quote(texts[i]) + " stands here twice");
+    } else {
+      alert.thresholds.push_back(std::move(*condition));
+    }
+  }
+  alert.window = fields.duration("window", alert.window, 1s);
+}
+
 Alert read_alert(const Fields& fields) {
   const std::initializer_list<std::string_view> events = {
       "ready", "startup_timeout", "check_down", "check_up", "restart", "flapping", "threshold"};
@@ -55,12 +71,7 @@ Alert read_alert(const Fields& fields) {
   alert.slack = format == "slack" || (format == "auto" && alert.to.starts_with(kSlackHost));
   alert.reminder = fields.duration("reminder", alert.reminder);
   alert.timeout = fields.duration("timeout", alert.timeout, 1ms);
-  const Fields thresholds = fields.section("thresholds");
-  constexpr std::int64_t kMost = 1'000'000'000;
-  alert.refused_per_minute =
-      static_cast<std::uint64_t>(thresholds.integer("refused_per_minute", 0, 0, kMost));
-  alert.tunnels_lost_per_minute =
-      static_cast<std::uint64_t>(thresholds.integer("tunnels_lost_per_minute", 0, 0, kMost));
+  read_thresholds(fields, alert);
   read_mail(fields, alert);
   const Fields tls = fields.section("tls");
   alert.tls.ca_file = tls.optional_text("ca_file");

@@ -5,6 +5,7 @@
 // goes, whatever a reload does. Called from: the control loop only.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <string>
@@ -28,6 +29,16 @@ struct Sample {
   bool failed;
 };
 
+// What a state file tells of this process and of those before it.
+struct Starts {
+  std::uint64_t total = 0;
+  std::uint64_t unclean_ends = 0;
+  std::string last_end;    // of the process before this one; empty when there was none
+  std::size_t recent = 0;  // within the window
+  Duration window{0};
+  bool restart_loop = false;  // too many of them
+};
+
 class History {
  public:
   static constexpr std::size_t kEvents = 100;
@@ -40,6 +51,9 @@ class History {
   void add(const Event& event);
   void add_run(std::size_t check, Duration latency, bool failed);
 
+  void set_starts(const Starts& starts) { starts_ = starts; }
+
+  const std::optional<Starts>& starts() const { return starts_; }
   const std::deque<Event>& events() const { return events_; }  // the oldest first
   const std::vector<StartupStep>& timeline() const { return timeline_; }
   std::optional<Duration> opened_after() const { return opened_after_; }
@@ -55,6 +69,7 @@ class History {
   std::deque<Event> events_;
   std::vector<StartupStep> timeline_;
   std::optional<Duration> opened_after_;
+  std::optional<Starts> starts_;
   std::vector<Runs> runs_;  // in the order of the configuration
 };
 

@@ -44,11 +44,21 @@ std::string pin_of(const std::string& host, std::uint16_t port, const std::vecto
   return pin;
 }
 
-CURLcode set_tls(CURL* easy, const TlsSettings& tls, TlsContexts& contexts) {
-  CURLcode first = CURLE_OK;
-  const auto set = [&](CURLoption option, auto value) {
-    if (const CURLcode code = curl_easy_setopt(easy, option, value); first == CURLE_OK) first = code;
-  };
+void CurlOptions::set_basics(const std::string& url, const char* protocols, curl_slist* pin, char* error) {
+  set(CURLOPT_URL, url.c_str());
+  set(CURLOPT_PROTOCOLS_STR, protocols);
+  set(CURLOPT_NOPROXY, "*");
+  set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_QUICK_EXIT, 1L);  // should curl ever resolve by itself, its thread is not waited for
+  set(CURLOPT_ERRORBUFFER, error);
+  if (pin != nullptr) set(CURLOPT_RESOLVE, pin);
+}
+
+std::string CurlOptions::problem() const {
+  return refused_ == CURLE_OK ? "" : std::string("curl: ") + curl_easy_strerror(refused_);
+}
+
+void CurlOptions::set_tls(const TlsSettings& tls, TlsContexts& contexts) {
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   set(CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
   set(CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);
@@ -63,7 +73,6 @@ CURLcode set_tls(CURL* easy, const TlsSettings& tls, TlsContexts& contexts) {
     set(CURLOPT_SSL_CTX_FUNCTION, &on_ssl_context);
     set(CURLOPT_SSL_CTX_DATA, static_cast<void*>(&contexts));
   }
-  return first;
 }
 
 }  // namespace probegate::loop

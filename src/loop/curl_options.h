@@ -19,7 +19,26 @@ std::string url_part(CURLU* url, CURLUPart what, unsigned flags = 0);
 // itself.
 std::string pin_of(const std::string& host, std::uint16_t port, const std::vector<Address>& addresses);
 
-// `contexts` outlives the transfer.
-CURLcode set_tls(CURL* easy, const TlsSettings& tls, TlsContexts& contexts);
+// Sets options of one transfer, and remembers the first that curl refused.
+class CurlOptions {
+ public:
+  explicit CurlOptions(CURL* easy) : easy_(easy) {}
+
+  template <typename Value>
+  void set(CURLoption option, Value value) {
+    if (const CURLcode code = curl_easy_setopt(easy_, option, value); refused_ == CURLE_OK) refused_ = code;
+  }
+
+  // No proxies, signals or names but ours. `pin` and `error` (CURL_ERROR_SIZE bytes) outlive the transfer.
+  void set_basics(const std::string& url, const char* protocols, curl_slist* pin, char* error);
+  void set_tls(const TlsSettings& tls, TlsContexts& contexts);  // which outlives the transfer
+
+  // Empty when all were taken.
+  std::string problem() const;
+
+ private:
+  CURL* easy_;
+  CURLcode refused_ = CURLE_OK;
+};
 
 }  // namespace probegate::loop

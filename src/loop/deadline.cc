@@ -13,7 +13,7 @@ void Deadline::arm(Duration delay) {
   uv_update_time(wheel_.loop_.uv());  // a long turn would otherwise make it fire early
   wheel_.excuse_standstill();         // what is armed now has lost nothing
   const auto millis = static_cast<std::uint64_t>(std::chrono::ceil<Millis>(delay).count());
-  due_ = (wheel_.loop_.turn_ms() + millis) / DeadlineWheel::kTickMillis + 1;
+  due_ = ((wheel_.loop_.turn_ms() + millis) / DeadlineWheel::kTickMillis + 1) & kMostTicks;
   excused_ = 0;
   wheel_.insert(*this);
 }
@@ -58,7 +58,7 @@ void DeadlineWheel::excuse_standstill() {
   }
   while (excused != nullptr) {
     Deadline* const node = std::exchange(excused, excused->next_);
-    node->due_ += gap;
+    node->due_ = (node->due_ + gap) & Deadline::kMostTicks;
     node->excused_ = 1;
     insert(*node);
   }

@@ -38,6 +38,8 @@ class Deadline {
 
  private:
   friend class DeadlineWheel;
+  static constexpr std::uint64_t kMostTicks = ~std::uint64_t{0} >> 1;  // what fits beside the flag
+
   DeadlineWheel& wheel_;
   Observer& observer_;
   ErrorSink* const sink_;  // of the scope we were made in

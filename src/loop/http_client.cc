@@ -147,65 +147,55 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
 
   void begin() {
     easy_ = impl_.curl.make_easy();
-    set_up();
-    if (setup_ != CURLE_OK) {
-      return finish(failed(HttpFailure::Kind::internal, std::string("curl: ") + curl_easy_strerror(setup_)));
+    CurlOptions options(easy_.get());
+    set_up(options);
+    if (const auto problem = options.problem(); !problem.empty()) {
+      return finish(failed(HttpFailure::Kind::internal, problem));
     }
     impl_.curl.add(easy_.get(), *this);
     running_ = true;
   }
 
-  template <typename Value>
-  void set(CURLoption option, Value value) {
-    if (const CURLcode code = curl_easy_setopt(easy_.get(), option, value); setup_ == CURLE_OK) setup_ = code;
-  }
-
-  void set_up() {
-    set(CURLOPT_URL, target_.url.c_str());
-    set(CURLOPT_PROTOCOLS_STR, "http,https");
-    set(CURLOPT_NOPROXY, "*");
-    set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_QUICK_EXIT, 1L);  // should curl ever resolve by itself, its thread is not waited for
-    set(CURLOPT_ERRORBUFFER, static_cast<char*>(error_));
-    if (request_.unix_path) set(CURLOPT_UNIX_SOCKET_PATH, request_.unix_path->c_str());
-    if (pin_) set(CURLOPT_RESOLVE, pin_.get());
+  void set_up(CurlOptions& options) {
+    options.set_basics(target_.url, "http,https", pin_.get(), error_);
+    if (request_.unix_path) options.set(CURLOPT_UNIX_SOCKET_PATH, request_.unix_path->c_str());
     if (!target_.connect_to.empty()) {
       append(connect_to_, target_.connect_to);
-      set(CURLOPT_CONNECT_TO, connect_to_.get());
+      options.set(CURLOPT_CONNECT_TO, connect_to_.get());
     }
-    if (request_.http2) set_up_http2();
-    set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_open_socket);
-    set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
-    set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
-    set(CURLOPT_HEADERDATA, static_cast<void*>(this));
-    set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
-    set(CURLOPT_WRITEDATA, static_cast<void*>(this));
-    set_up_method();
-    set_up_headers();
-    if (target_.https) set_up_tls();
+    if (request_.http2) set_up_http2(options);
+    options.set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_open_socket);
+    options.set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
+    options.set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+    options.set(CURLOPT_HEADERDATA, static_cast<void*>(this));
+    options.set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+    options.set(CURLOPT_WRITEDATA, static_cast<void*>(this));
+    set_up_method(options);
+    set_up_headers(options);
+    if (target_.https) options.set_tls(request_.tls.value_or(TlsSettings{}), impl_.loop.tls());
   }
 
-  void set_up_http2() {
+  void set_up_http2(CurlOptions& options) {
     if (target_.https) {
-      set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+      options.set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
       return;
     }
-    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+    options.set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
     // curl 7.88 fails when it uses such a connection again ("Error in the HTTP2 framing layer").
-    set(CURLOPT_FRESH_CONNECT, 1L);
-    set(CURLOPT_FORBID_REUSE, 1L);
+    options.set(CURLOPT_FRESH_CONNECT, 1L);
+    options.set(CURLOPT_FORBID_REUSE, 1L);
   }
 
-  void set_up_method() {
+  void set_up_method(CurlOptions& options) {
     if (!request_.body.empty()) {
-      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
-      set(CURLOPT_POSTFIELDS, request_.body.data());
+      options.set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+      options.set(CURLOPT_POSTFIELDS, request_.body.data());
     }
-    if (request_.method == "HEAD") set(CURLOPT_NOBODY, 1L);
-    set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+    if (request_.method == "HEAD") options.set(CURLOPT_NOBODY, 1L);
+    options.set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
   }
 
-  void set_up_headers() {
+  void set_up_headers(CurlOptions& options) {
     if (!has_header(request_, "user-agent")) append(headers_, "User-Agent: probegate");
     if (!target_.host_header.empty() && !has_header(request_, "host")) {
       append(headers_, "Host: " + target_.host_header);
@@ -217,12 +207,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
       append(headers_,
              value.empty() ? name + ";" : name + ": " + value);  // "name;" is curl's way to send an empty one
     }
-    set(CURLOPT_HTTPHEADER, headers_.get());
-  }
-
-  void set_up_tls() {
-    const TlsSettings tls = request_.tls.value_or(TlsSettings{});
-    if (const CURLcode code = set_tls(easy_.get(), tls, impl_.loop.tls()); setup_ == CURLE_OK) setup_ = code;
+    options.set(CURLOPT_HTTPHEADER, headers_.get());
   }
 
   // curl would report "couldn't connect" for our own lack of descriptors, as if the peer were to blame.
@@ -342,8 +327,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   Curl<curl_slist> connect_to_;
   Curl<curl_slist> headers_;
   Curl<CURL> easy_;
-  bool running_ = false;  // curl works for us
-  CURLcode setup_ = CURLE_OK;
+  bool running_ = false;        // curl works for us
   bool head_complete_ = false;  // of the answer under way
   char error_[CURL_ERROR_SIZE] = "";
   int no_socket_ = 0;  // errno where none could be opened

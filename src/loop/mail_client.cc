@@ -54,43 +54,32 @@ class MailClient::Transfer final : public MailClient::Call, private CurlMulti::O
       return address.ip() == "::1" || address.ip().starts_with("127.");
     });
     easy_ = impl_.curl.make_easy();
-    set_up();
-    if (setup_ != CURLE_OK) return fail(true, std::string("curl: ") + curl_easy_strerror(setup_));
+    CurlOptions options(easy_.get());
+    set_up(options);
+    if (const auto problem = options.problem(); !problem.empty()) return fail(true, problem);
     impl_.curl.add(easy_.get(), *this);
     running_ = true;
   }
 
-  template <typename Value>
-  void set(CURLoption option, Value value) {
-    if (const CURLcode code = curl_easy_setopt(easy_.get(), option, value); setup_ == CURLE_OK) setup_ = code;
-  }
-
-  void set_up() {
-    set(CURLOPT_URL, mail_.url.c_str());
-    set(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-    set(CURLOPT_NOPROXY, "*");
-    set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_QUICK_EXIT, 1L);
-    set(CURLOPT_FORBID_REUSE, 1L);  // alerts are rare, and mail servers dislike idle clients
-    if (pin_) set(CURLOPT_RESOLVE, pin_.get());
+  void set_up(CurlOptions& options) {
+    options.set_basics(mail_.url, "smtp,smtps", pin_.get(), error_);
+    options.set(CURLOPT_FORBID_REUSE, 1L);  // alerts are rare, and mail servers dislike idle clients
     if (mail_.user) {
-      set(CURLOPT_USERNAME, mail_.user->c_str());
-      set(CURLOPT_PASSWORD, mail_.password.c_str());
+      options.set(CURLOPT_USERNAME, mail_.user->c_str());
+      options.set(CURLOPT_PASSWORD, mail_.password.c_str());
     }
     const bool must = mail_.user && !local_;
-    set(CURLOPT_USE_SSL, static_cast<long>(must ? CURLUSESSL_ALL : CURLUSESSL_TRY));
-    if (const CURLcode code = set_tls(easy_.get(), mail_.tls, impl_.loop.tls()); setup_ == CURLE_OK) {
-      setup_ = code;
-    }
+    options.set(CURLOPT_USE_SSL, static_cast<long>(must ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+    options.set_tls(mail_.tls, impl_.loop.tls());
     from_ = "<" + mail_.from + ">";
-    set(CURLOPT_MAIL_FROM, from_.c_str());
+    options.set(CURLOPT_MAIL_FROM, from_.c_str());
     for (const auto& recipient : mail_.recipients) append(recipients_, "<" + recipient + ">");
-    set(CURLOPT_MAIL_RCPT, recipients_.get());
-    set(CURLOPT_UPLOAD, 1L);
-    set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(mail_.text.size()));
-    set(CURLOPT_READFUNCTION, &Transfer::on_read);
-    set(CURLOPT_READDATA, static_cast<void*>(this));
-    set(CURLOPT_WRITEFUNCTION, &Transfer::on_write);
+    options.set(CURLOPT_MAIL_RCPT, recipients_.get());
+    options.set(CURLOPT_UPLOAD, 1L);
+    options.set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(mail_.text.size()));
+    options.set(CURLOPT_READFUNCTION, &Transfer::on_read);
+    options.set(CURLOPT_READDATA, static_cast<void*>(this));
+    options.set(CURLOPT_WRITEFUNCTION, &Transfer::on_write);
   }
 
   static std::size_t on_read(char* buffer, std::size_t, std::size_t room, void* self) noexcept {
@@ -109,10 +98,12 @@ class MailClient::Transfer final : public MailClient::Call, private CurlMulti::O
     long answer = 0;
     curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &answer);
     // Only curl's own words and the number: a server's sentence might repeat what it was told.
-    std::string message = curl_easy_strerror(code);
+    const bool untrusted = code == CURLE_PEER_FAILED_VERIFICATION;
+    const bool tls = untrusted || code == CURLE_SSL_CONNECT_ERROR;
+    std::string message = tls && error_[0] != '\0' ? error_ : curl_easy_strerror(code);
     if (answer >= 400) message += ", the server's last answer was " + std::to_string(answer);
     const bool refused = code == CURLE_LOGIN_DENIED || code == CURLE_USE_SSL_FAILED || answer >= 500;
-    fail(refused, message);
+    fail(refused || untrusted, message);
   }
 
   void fail(bool permanent, std::string message) {
@@ -149,7 +140,7 @@ class MailClient::Transfer final : public MailClient::Call, private CurlMulti::O
   Curl<curl_slist> recipients_;
   Curl<CURL> easy_;
   bool running_ = false;
-  CURLcode setup_ = CURLE_OK;
+  char error_[CURL_ERROR_SIZE] = "";
   std::size_t sent_ = 0;
   std::optional<MailClient::Outcome> outcome_;
   Timer timeout_;

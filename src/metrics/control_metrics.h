@@ -43,6 +43,16 @@ struct ControlMetrics {
   // Across restarts; empty without a state file.
   std::optional<std::uint64_t> starts;
   std::optional<std::uint64_t> unclean_ends;
+
+  std::uint64_t check_failures() const {  // of all checks, for whatever reason
+    std::uint64_t total = 0;
+    for (const auto& check : checks) {
+      for (std::size_t kind = 0; kind < label_count<FailureKind>; ++kind) {
+        total += check.failures[static_cast<FailureKind>(kind)].value();
+      }
+    }
+    return total;
+  }
 };
 
 }  // namespace probegate::metrics

@@ -38,6 +38,9 @@ Traffic sum_up(std::span<const DataLoopMetrics* const> loops) {
     add_up(total.messages, loop->tunnel_messages);
     add_up(total.upgrades, loop->upgrades);
     add_up(total.refused, loop->refused);
+    for (const auto cause : {TunnelCause::client_lost, TunnelCause::backend_lost}) {
+      total.tunnels_lost += loop->tunnel_ends[cause].value();
+    }
   }
   return total;
 }

@@ -19,6 +19,7 @@ struct Traffic {
   PerLabel<Direction, std::uint64_t> messages{};
   PerLabel<UpgradeResult, std::uint64_t> upgrades{};
   PerLabel<Reason, std::uint64_t> refused{};
+  std::uint64_t tunnels_lost = 0;  // a client or a backend that vanished
 
   std::uint64_t all_messages() const;
   std::uint64_t all_refused() const;

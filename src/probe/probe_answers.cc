@@ -90,7 +90,8 @@ ProbeAnswers::Reply ProbeAnswers::answer(const ProbeRequest& request, std::strin
   if (route == std::end(kRoutes)) {
     answer_text(404, kJson, {}, request,
                 error_body("not found",
-                           "there are /health/startup, /health/ready, /health/live, /status and /metrics"),
+                           "there are /health/startup, /health/ready, /health/live, /status, /metrics, / for "
+                           "people and /events for its page"),
                 out);
     return Reply::complete;
   }

@@ -70,7 +70,16 @@ std::uint64_t open_descriptors() {
   return count;
 }
 
+std::uint64_t resident_bytes(const Stat& stat) {
+  return stat.resident_pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace
+
+std::optional<std::uint64_t> resident_bytes() {
+  const auto stat = read_stat();
+  return stat ? std::optional(resident_bytes(*stat)) : std::nullopt;
+}
 
 void write_process(metrics::Exposition& out) {
   const auto stat = read_stat();
@@ -78,7 +87,7 @@ void write_process(metrics::Exposition& out) {
   out.counter("process_cpu_seconds", "Total user and system CPU time spent in seconds.");
   if (stat) out.sample({}, stat->cpu_seconds);
   out.gauge("process_resident_memory_bytes", "Resident memory size in bytes.");
-  if (stat) out.sample({}, stat->resident_pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
+  if (stat) out.sample({}, resident_bytes(*stat));
   out.gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.");
   if (stat) out.sample({}, stat->virtual_bytes);
   out.gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.");

@@ -11,7 +11,18 @@ namespace {
 using health::Json;
 
 // A check of one of these names has no boolean of its own at the top; it is under `checks` like the others.
-constexpr std::string_view kOurKeys[] = {"schema", "version", "timeline", "recent_runs", "events", "traffic"};
+constexpr std::string_view kOurKeys[] = {"schema",      "version", "starts", "timeline",
+                                         "recent_runs", "events",  "traffic"};
+
+Json starts_json(const std::optional<health::Starts>& starts) {
+  if (!starts) return nullptr;
+  return {{"total", starts->total},
+          {"unclean_ends", starts->unclean_ends},
+          {"last_end", starts->last_end.empty() ? Json(nullptr) : Json(starts->last_end)},
+          {"recent", starts->recent},
+          {"recent_seconds", health::seconds_json(starts->window)},
+          {"restart_loop", starts->restart_loop}};
+}
 
 Json timeline_json(const health::History& history) {
   Json steps = Json::array();
@@ -95,6 +106,7 @@ std::string status_json(const health::Snapshot& snapshot, const Source& source, 
   for (const auto& event : source.history().events()) events.push_back(event_json(event, details));
   const Json more{{"schema", kStatusSchema},
                   {"version", version},
+                  {"starts", starts_json(source.history().starts())},
                   {"timeline", timeline_json(source.history())},
                   {"recent_runs", recent_runs_json(snapshot, source, now)},
                   {"events", std::move(events)},

@@ -114,6 +114,11 @@ std::string headline(const StatusView& view) {
   out += ".";
   if (!view.snapshot.stuck_loops.empty()) out += " Stuck: " + escaped(view.snapshot.stuck_loops) + ".";
   out += "</p>\n";
+  if (const auto& starts = view.source.history().starts(); starts && starts->restart_loop) {
+    out += "<p id=\"restarts\">Restart loop: <strong>" + std::to_string(starts->recent) + " starts within " +
+           format_duration(starts->window) + "</strong>; the process before this one ended as " +
+           escaped(starts->last_end) + ".</p>\n";
+  }
   if (view.snapshot.waiting_for.empty()) return out + "</section>\n";
 
   out += "<ul id=\"causes\">\n";

@@ -56,16 +56,17 @@ class Webhook:
 
 
 class MailServer:
-    """Keeps the mails it took. `login` is (user, password); `tls` a context for STARTTLS."""
+    """Keeps the mails it took. `login` is (user, password); `tls` a context for STARTTLS, or for all of it: `smtps`."""
 
-    def __init__(self, login=None, tls=None):
+    def __init__(self, login=None, tls=None, smtps=False):
         self.port = free_port()
-        self.url = f"smtp://127.0.0.1:{self.port}"
+        self.url = f"{'smtps' if smtps else 'smtp'}://127.0.0.1:{self.port}"
         self.mails = []  # (envelope, parsed message)
         self.refuse = False
         self._login = login
         auth = {"authenticator": self._check, "auth_required": True, "auth_require_tls": tls is not None} if login else {}
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, tls_context=tls, **auth)
+        how = {"ssl_context": tls} if smtps else {"tls_context": tls}
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, **how, **auth)
         self._controller.start()
 
     def _check(self, _server, _session, _envelope, _mechanism, data):

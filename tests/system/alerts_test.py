@@ -12,6 +12,7 @@ from support import metrics
 from support.alert_receivers import MailServer, Webhook
 from support.backends import silent
 from support.ports import free_port
+from support.raw import Raw, upgrade_request
 from support.waiting import wait_for, wait_until
 
 
@@ -110,11 +111,15 @@ def test_a_mail_without_any_address_goes_to_the_postmaster(rig, receivers):
     assert envelope.rcpt_tos == ["postmaster"]
 
 
+def served_with(authority, **issued):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue(**issued))
+    return context
+
+
 def test_a_login_is_given_over_tls_to_a_server_that_is_verified(rig, receivers):
     authority = rig.authority()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.issue())
-    server = receivers(MailServer(login=("gate", "mail-s3cret"), tls=context))
+    server = receivers(MailServer(login=("gate", "mail-s3cret"), tls=served_with(authority)))
     secret = os.path.join(rig.directory, "password")
     with open(secret, "w") as file:
         file.write("mail-s3cret\n")
@@ -123,6 +128,33 @@ def test_a_login_is_given_over_tls_to_a_server_that_is_verified(rig, receivers):
     trusting.start()
     wait_until(lambda: server.mails, "the mail")
     assert "mail-s3cret" not in trusting.output()
+
+
+def test_a_mail_goes_over_smtps_to_a_server_that_is_verified(rig, receivers):
+    authority = rig.authority()
+    server = receivers(MailServer(tls=served_with(authority), smtps=True))
+    sidecar, _ = watched(rig, [{"to": server.url, "on": ["ready"], "tls": {"ca_file": authority.file}}])
+    sidecar.start()
+    envelope, mail = wait_until(lambda: server.mails, "the mail")[0]
+    assert server.url.startswith("smtps://") and "ready: the gate opened" in mail["Subject"]
+    assert envelope.rcpt_tos == ["postmaster"]
+
+
+@pytest.mark.parametrize("smtps", [True, False], ids=["smtps", "starttls"])
+@pytest.mark.parametrize("issued, trusted, why", [
+    ({}, False, "unable to get local issuer certificate"),
+    ({"names": "DNS:elsewhere.example"}, True, "no alternative certificate subject name matches target"),
+    ({"days": -1}, True, "certificate has expired"),
+], ids=["untrusted", "another name", "expired"])
+def test_a_mail_server_with_a_wrong_certificate_gets_no_mail_and_the_log_says_what_is_wrong(rig, receivers, smtps, issued, trusted, why):
+    authority = rig.authority()
+    server = receivers(MailServer(tls=served_with(authority, **issued), smtps=smtps))
+    tls = {"ca_file": authority.file} if trusted else {}
+    sidecar, _ = watched(rig, [{"to": server.url, "on": ["ready"], "tls": tls}])
+    sidecar.start()
+    line = wait_until(lambda: [line for line in sidecar.logs() if line["message"] == "alert not delivered"], "the line")[0]
+    assert why in line["why"] and line["attempts"] == 1, "trying again does not make it right"
+    assert not server.mails
 
 
 def test_a_wrong_password_is_told_once_and_not_tried_again(rig, receivers):
@@ -169,6 +201,79 @@ def test_receivers_that_hang_refuse_or_fail_are_in_nobodys_way(rig, receivers, w
     begin = time.monotonic()
     assert sidecar.stop() == 0
     assert time.monotonic() - begin < 15  # the hanging one alone would take a minute
+
+
+def test_a_queue_that_is_full_loses_its_oldest_counts_and_logs_them_and_blocks_nothing(rig, receivers, webhook, backend):
+    """40 checks fail at once; the receiver that hangs has one under way and 31 waiting."""
+    hanging = receivers(Webhook())
+    hanging.hang = True
+    broker = rig.scripted(silent)
+    names = [f"check_{i:02}" for i in range(40)]
+    check = f"{{type: tcp, address: '127.0.0.1:{broker.port}', affects: [], interval: 30ms, startup_interval: 30ms, fall: 1}}"
+    alerts = [{"to": hanging.url, "on": ["check_down"], "timeout": "60s"}, {"to": webhook.url, "on": ["check_down"]}]
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 3s}}\nalerts: {json.dumps(alerts)}\nchecks:\n"
+                            + "".join(f"  {name}: {check}\n" for name in names)).start()
+    for name in names:
+        sidecar.wait_for_check(name, "pass")
+    broker.close()
+    wait_for(lambda: delivered(sidecar, "dropped"), lambda count: count >= 8, "what does not fit to be dropped")
+    for name in names:
+        sidecar.wait_for_check(name, "fail")
+    lost = [line for line in sidecar.logs() if line["message"] == "alert dropped, its receiver takes too long"]
+    assert len({line["alert"] for line in lost if line["to"].startswith(hanging.url)}) == 8
+    assert hanging.bodies and hanging.bodies[0]["check"] not in {line["alert"].split()[1] for line in lost}, "not the one under way"
+    for _ in range(20):
+        assert sidecar.probe("/health/ready").status == 200
+        assert sidecar.request("/mirror").status == 200
+    wait_for(lambda: len(webhook.posts), lambda count: count >= 32, "the other receiver to be told")
+    begin = time.monotonic()
+    assert sidecar.stop() == 0
+    assert time.monotonic() - begin < 15
+
+
+def test_a_threshold_is_told_once_reminded_of_and_resolved_by_webhook_slack_and_mail(rig, receivers, webhook, backend):
+    slack, mails = receivers(Webhook()), receivers(MailServer())
+    rule = {"on": ["threshold"], "thresholds": ["tunnels>0", "rss_bytes>1000GiB"], "window": "1s", "reminder": "2s"}
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\nalerts: "
+                            + json.dumps([{"to": webhook.url, **rule}, {"to": slack.url, "format": "slack", **rule},
+                                          {"to": mails.url, **rule}])).start()
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(upgrade_request())
+        assert client.read_head().status == 101
+        wait_until(lambda: len(webhook.posts) >= 3 and len(slack.posts) >= 2 and len(mails.mails) >= 2, "a reminder or two")
+    bodies = wait_for(lambda: webhook.bodies, lambda seen: seen[-1]["phase"] == "resolved", "the end of it")
+    phases = [body["phase"] for body in bodies]
+    assert phases == ["firing", *["reminder"] * (len(phases) - 2), "resolved"], "once, reminded, and resolved once"
+    first, reminder, last = bodies[0], bodies[1], bodies[-1]
+    assert {(body["event"], body["subject"]) for body in bodies} == {("threshold", "tunnels>0")}
+    assert first["message"] == "tunnels was 1 in the last 1s, which is >0"
+    assert reminder["message"].startswith("tunnels was 1 in the last 1s, which is >0, for ")
+    assert last["message"] == "tunnels was 0 in the last 1s, which is no longer >0" and last["since"] == first["since"]
+    texts = wait_for(lambda: [body["text"] for body in slack.bodies], lambda seen: "resolved" in seen[-1], "Slack to be told")
+    assert texts[0].startswith("[firing] *") and texts[0].endswith("tunnels was 1 in the last 1s, which is &gt;0")
+    subjects = wait_for(lambda: mails.subjects, lambda seen: seen[-1].startswith("[resolved]"), "the mail")
+    assert subjects[0].startswith("[firing] ") and subjects[1].startswith("[reminder] ")
+
+
+def test_refusals_that_cross_a_threshold_are_told_and_a_reload_forgets_it(rig, webhook):
+    alert = {"to": webhook.url, "on": ["threshold"], "thresholds": ["refused_ratio>0.5"], "window": "1s", "reminder": "1s"}
+    sidecar = rig.probegate(f"proxy: {{backend: 'http://127.0.0.1:{free_port()}', timeouts: {{connect: 50ms}}}}\n"
+                            f"alerts: {json.dumps([alert])}").start()
+
+    def refused():
+        assert sidecar.request("/").status == 502
+        return webhook.bodies
+
+    told_first = wait_until(refused, "refusals to be told")[0]
+    assert (told_first["subject"], told_first["phase"]) == ("refused_ratio>0.5", "firing")
+    assert told_first["message"] == "refused_ratio was 1 in the last 1s, which is >0.5"
+    sidecar.write_config(f"alerts: {json.dumps([{**alert, 'thresholds': ['tunnels>5']}])}")
+    sidecar.send(signal.SIGHUP)
+    wait_for(sidecar.output, lambda text: "configuration reloaded" in text, "the reload")
+    known = len(webhook.posts)
+    wait_for(lambda: sidecar.probe("/status").json["uptime_seconds"], lambda up, end=sidecar.probe("/status").json["uptime_seconds"] + 3:
+             up > end, "the time of two reminders")
+    assert all(body["phase"] != "resolved" for body in webhook.bodies) and len(webhook.posts) <= known + 1
 
 
 def test_nothing_is_told_once_a_drain_has_begun(rig, webhook):

@@ -1,5 +1,6 @@
 """The commands, their exit codes and what they print (CONTRACT sections 3 and 10)."""
 
+import concurrent.futures
 import json
 import os
 import re
@@ -385,6 +386,28 @@ def test_healthcheck_keeps_a_log_of_failures_that_does_not_grow_for_ever(rig):
     before = os.path.getsize(log)
     assert command("healthcheck", "ready", "-c", sidecar.config_file, "--log-file", log).returncode == 0
     assert os.path.getsize(log) == before, "a success is no news"
+
+
+def test_many_healthchecks_at_once_lose_no_line_and_tear_none_while_the_log_rotates(rig):
+    """10: a rotating log, and Docker may start the next check before a slow one has ended."""
+    log = os.path.join(rig.directory, "health.log")
+    most = 4096
+    before = [f"before {i:02} {'x' * 80}" for i in range(45)]  # nearly full: all of them come to rotate it
+    with open(log, "w") as file:
+        file.write("".join(line + "\n" for line in before))
+    assert most - 200 < os.path.getsize(log) <= most
+    ports = [free_port() for _ in range(24)]
+    with concurrent.futures.ThreadPoolExecutor(24) as threads:
+        runs = [threads.submit(command, "healthcheck", "ready", "--url", f"http://127.0.0.1:{port}", "--log-file", log,
+                               "--log-max", str(most)) for port in ports]
+        assert [run.result().returncode for run in runs] == [1] * len(ports)
+    old, new = f"{log}.1", log
+    assert max(os.path.getsize(old), os.path.getsize(new)) <= most
+    with open(old) as first, open(new) as second:
+        lines = first.read().splitlines() + second.read().splitlines()
+    assert lines[:45] == before
+    told = [int(re.fullmatch(r"\S+Z ready: http://127\.0\.0\.1:(\d+): cannot connect .*refused", line)[1]) for line in lines[45:]]
+    assert sorted(told) == sorted(ports)
 
 
 def test_healthcheck_does_not_hang_on_a_silent_port(rig):

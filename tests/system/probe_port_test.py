@@ -95,6 +95,9 @@ def test_other_paths_are_404_as_json(starting):
         answer = starting.probe(path)
         assert answer.status == 404, path
         assert answer.json
+        for there in ("/health/startup", "/health/ready", "/health/live", "/status", "/metrics", "/ ", "/events"):
+            assert there in answer.json["detail"], "it says what there is"
+            assert starting.probe(there.strip(), "HEAD").status in (200, 503)
         assert "application/" in answer.headers["Content-Type"] and "json" in answer.headers["Content-Type"]
 
 

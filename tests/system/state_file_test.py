@@ -105,8 +105,25 @@ def test_a_restart_loop_is_announced_with_its_causes(rig, path):
         assert "restart loop" not in sidecar.output()
         sidecar.send(signal.SIGKILL)
         sidecar.wait()
-    told = line(started(rig, path), "restart loop")
+    looping = started(rig, path)
+    told = line(looping, "restart loop")
     assert (told["severity"], told["starts"], told["within"], told["ends"]) == ("WARNING", 3, "10m", "unclean unclean")
+    assert looping.probe("/status").json["starts"] == {"total": 3, "unclean_ends": 2, "last_end": "unclean", "recent": 3,
+                                                       "recent_seconds": 600.0, "restart_loop": True}
+    assert "Restart loop: <strong>3 starts within 10m</strong>" in looping.probe("/").text
+    shown = command("status", "--url", f"http://127.0.0.1:{looping.probe_port}").stdout.splitlines()
+    assert shown[1] == "restart loop: 3 starts within 10m, the one before this ended as unclean"
+
+
+def test_a_first_start_is_no_restart_loop_and_without_a_state_file_nothing_is_known(rig, path, door):
+    first = started(rig, path)
+    line(first, "start counted")
+    assert first.probe("/status").json["starts"] == {"total": 1, "unclean_ends": 0, "last_end": None, "recent": 1,
+                                                     "recent_seconds": 600.0, "restart_loop": False}
+    assert door.probe("/status").json["starts"] is None
+    for sidecar in (first, door):
+        assert "estart loop" not in sidecar.probe("/").text
+        assert "restart loop" not in command("status", "--url", f"http://127.0.0.1:{sidecar.probe_port}").stdout
 
 
 def test_a_corrupt_file_is_kept_aside_and_stops_nothing(rig, path):

@@ -51,9 +51,10 @@ struct Bench {
     clock.advance(by);
     return texts(policy.on_time({clock.now(), clock.wall_now()}));
   }
-  Texts minute(Traffic traffic) {
+  Texts minute(config::Span span) {
     clock.advance(1min);
-    return texts(policy.on_minute(traffic, {clock.now(), clock.wall_now()}));
+    span.length = 1min;
+    return texts(policy.on_window(span, {clock.now(), clock.wall_now()}));
   }
 
   Policy policy;
@@ -181,17 +182,52 @@ TEST_CASE("A start after a crash is told, and one after a drain is not") {
         Texts{"restart event it was killed"});
 }
 
-TEST_CASE("A threshold fires in the minute that is over it, once, and resolves in the one that is not") {
+PolicyOptions with_thresholds(const std::string& text) {
   auto options = all();
-  options.refused_per_minute = 100;
-  Bench bench(options);
-  CHECK(bench.minute({.refused = 100, .tunnels_lost = 100}).empty());
+  options.thresholds = config::parse_conditions(text, config::Watcher::inside).value();
+  return options;
+}
+
+TEST_CASE(
+    "A threshold fires in the minute in which it holds, once, and resolves in the one in which it does not") {
+  Bench bench(with_thresholds("refused_per_minute>100"));
+  bench.open();
+  bench.minute({});  // in which the gate opened
+  CHECK(bench.minute({.refused = 100}).empty());
   CHECK(bench.minute({.refused = 101}) ==
-        Texts{"threshold firing refused_per_minute is 101, the limit is 100"});
+        Texts{"threshold firing refused_per_minute was 101 in the last 1m, which is >100"});
   CHECK(bench.minute({.refused = 5000}).empty());
   CHECK(bench.minute({.refused = 0}) ==
-        Texts{"threshold resolved refused_per_minute is 0, the limit is 100"});
+        Texts{"threshold resolved refused_per_minute was 0 in the last 1m, which is no longer >100"});
   CHECK(bench.minute({.refused = 0}).empty());
+}
+
+TEST_CASE(
+    "What is refused before the gate has opened, or in the minute in which it does, crosses no threshold") {
+  Bench bench(with_thresholds("check_failures>0"));
+  CHECK(bench.minute({.check_failures = 50}).empty());
+  bench.open();
+  CHECK(bench.minute({.check_failures = 50}).empty());
+  CHECK(bench.minute({.check_failures = 1}).size() == 1);
+}
+
+TEST_CASE("A threshold that a reload took away is forgotten, and its reminders with it") {
+  auto options = with_thresholds("rss_bytes>1MiB,tunnels>5");
+  options.reminder = 1h;
+  Bench bench(options);
+  bench.open();
+  bench.minute({});
+  CHECK(bench.minute({.tunnels = 6, .rss_bytes = 2e6}).size() == 2);
+  options.thresholds.erase(options.thresholds.begin());
+  bench.policy.set_options(options);
+  CHECK(bench.later(1h) == Texts{"threshold reminder tunnels was 6 in the last 1m, which is >5, for 1h now"});
+}
+
+TEST_CASE("Memory that cannot be read crosses no threshold") {
+  Bench bench(with_thresholds("rss_bytes>0"));
+  bench.open();
+  bench.minute({});
+  CHECK(bench.minute({}).empty());
 }
 
 TEST_CASE("Only what a receiver wants is told") {

@@ -70,7 +70,8 @@ class Watching {
   static Report report(Duration planned, const std::string& fail_on) {
     Report report;
     report.planned = planned;
-    report.conditions = with_reachability(parse_fail_conditions(fail_on).value());
+    report.conditions =
+        with_reachability(config::parse_conditions(fail_on, config::Watcher::outside).value());
     return report;
   }
 
@@ -261,7 +262,8 @@ TEST_CASE("A report that was itself suspended has one long row, and later rows k
 TEST_CASE("Without any traffic nothing is divided by zero, and only what asks for traffic holds") {
   Report planned;
   planned.planned = 1min;
-  planned.conditions = parse_fail_conditions("refused_ratio>0,messages_per_minute<1").value();
+  planned.conditions =
+      config::parse_conditions("refused_ratio>0,messages_per_minute<1", config::Watcher::outside).value();
   Recorder recorder(planned, kPeriod, Watched{}.look(), Moment{});
   CHECK_FALSE(recorder.take(Watched{}.look(), Moment{TimePoint(1min), {}}));
   REQUIRE(recorder.finish(false));

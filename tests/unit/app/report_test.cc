@@ -1,6 +1,5 @@
 #include <catch2/catch.hpp>
 
-#include "app/fail_conditions.h"
 #include "app/latencies.h"
 #include "app/prometheus_text.h"
 #include "app/report_row.h"
@@ -59,7 +58,7 @@ TEST_CASE("A reading adds up what a row counts") {
   row.add(Reading{}, reading, false);
   CHECK(row.messages_per_minute() == 150);
   CHECK(row.count(kTunnelLost) == 3);
-  CHECK(row.refused_ratio() == 0.75);
+  CHECK(row.span().refused_ratio() == 0.75);
   CHECK(row.failures_total() == 4);
   CHECK(row.rss_bytes == 1.5e7);
   CHECK(row.tunnels == 4);
@@ -94,35 +93,6 @@ TEST_CASE("A row that is not a minute scales its rate and not its counts") {
   CHECK(row_of(10, 0s).messages_per_minute() == 0);
 }
 
-TEST_CASE("Conditions compare every named quantity, with sizes for bytes") {
-  Row row = row_of(500, 60s);
-  row.rss_bytes = 101.0 * 1024 * 1024;
-  const auto conditions = parse_fail_conditions(
-      "rss_bytes>100MiB, messages_per_minute<1000,messages_per_minute<=499,check_failures>=0,restarts==1");
-  REQUIRE(conditions);
-  std::vector<bool> held;
-  for (const auto& condition : *conditions) held.push_back(condition.holds(row));
-  CHECK(held == std::vector<bool>{true, true, false, true, false});
-}
-
-TEST_CASE("A quantity that nobody could read holds nothing") {
-  const auto conditions = parse_fail_conditions("rss_bytes<1");
-  REQUIRE(conditions);
-  CHECK_FALSE(conditions->front().holds(Row{}));
-}
-
-TEST_CASE("A wrong condition names what is allowed") {
-  for (const char* text :
-       {"memory>1", "rss_bytes", "rss_bytes>", "rss_bytes>much", "rss_bytes!=3", ",", "rss_bytes>1,,"}) {
-    const auto conditions = parse_fail_conditions(text);
-    INFO(text);
-    REQUIRE_FALSE(conditions);
-  }
-  CHECK(parse_fail_conditions("memory>1").error().message.find("refused_ratio, check_failures") !=
-        std::string::npos);
-  CHECK(parse_fail_conditions("")->empty());
-}
-
 TEST_CASE("Latencies are numbers that were measured") {
   CHECK_FALSE(summarize({}));
   const auto one = summarize({3});
@@ -138,6 +108,28 @@ TEST_CASE("A table lines its columns up by characters and ends no line with a bl
   table.add({{"näme"}, {"N", Color::none, true}, {"WHY"}});
   table.add({{"a"}, {"100", Color::none, true}, {""}});
   CHECK(table.text(Paint(false)) == "näme    N  WHY\na     100\n");
+}
+
+TEST_CASE("What a peer wrote cannot steer the terminal, and keeps its letters") {
+  CHECK(printable("a\x1b[2J\n\x7f") == "a?[2J??");
+  CHECK(printable("caf\xc3\xa9 \xc2\xa0\xc2\x9b"
+                  "2J\xc2") == "caf\xc3\xa9 \xc2\xa0?2J\xc2");
+}
+
+TEST_CASE("A frame cuts lines to the screen, not counting colours, and clears what was there before") {
+  const std::string text = Paint(true)(Color::good, "ready") + ", g\xc3\xa4te open\nsecond\n";
+  CHECK(frame(text, {.columns = 80, .rows = 24}) ==
+        "\x1b[H\x1b[32mready\x1b[0m, g\xc3\xa4te open\x1b[K\nsecond\x1b[K\n\x1b[J");
+  CHECK(frame(text, {.columns = 3, .rows = 24}) == "\x1b[H\x1b[32mrea\x1b[0m\x1b[K\nsec\x1b[K\n\x1b[J");
+  CHECK(frame(text, {.columns = 9, .rows = 24}) ==
+        "\x1b[H\x1b[32mready\x1b[0m, g\xc3\xa4\x1b[K\nsecond\x1b[K\n\x1b[J");
+}
+
+TEST_CASE("A frame that is higher than the screen says how much is missing, above the line of the cursor") {
+  CHECK(frame("1\n2\n3\n4\n", {.columns = 80, .rows = 4}) ==
+        "\x1b[H1\x1b[K\n2\x1b[K\n... and 2 more lines\x1b[K\n\x1b[J");
+  CHECK(frame("1\n2\n3\n", {.columns = 80, .rows = 4}) == "\x1b[H1\x1b[K\n2\x1b[K\n3\x1b[K\n\x1b[J");
+  CHECK(frame("1\n2\n3\n", {.columns = 80, .rows = 1}) == "\x1b[H... and 3 more lines\x1b[K\n\x1b[J");
 }
 
 TEST_CASE("Colours surround words, never padding, and only where they are on") {
