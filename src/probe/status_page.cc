@@ -65,9 +65,7 @@ std::string error_text(const health::CheckError& error, health::Details details)
   std::string text(to_string(error.kind));
   if (!error.sqlstate.empty()) text += " (SQLSTATE " + error.sqlstate + ")";
   if (details == health::Details::summary) return text;
-  text += ": " + error.message;
-  if (!error.missing.empty()) text += " (missing: " + joined(error.missing) + ")";
-  return text;
+  return text + ": " + error.message;
 }
 
 std::string affects_text(const health::Affects& affects) {
@@ -162,10 +160,7 @@ std::string check_table(const StatusView& view) {
              "number");
     rows += cell(ago(state.since, view.wall), "number");
     rows += cell(state.last_run ? ago(*state.last_run, view.wall) : "never", "number");
-    rows += cell(next    ? "in " + seconds_text(*next - view.now)
-                 : waits ? "when it need not wait"
-                         : "under way",
-                 "number");
+    rows += cell(next ? "in " + seconds_text(*next - view.now) : waits ? "waits" : "under way", "number");
     rows += cell(std::to_string(state.runs) + " / " + std::to_string(state.failures), "number") + "</tr>\n";
   }
   if (rows.empty()) rows = "<tr><td colspan=\"9\" class=\"dim\">no checks are configured</td></tr>\n";

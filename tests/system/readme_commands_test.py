@@ -5,8 +5,10 @@ import re
 
 import pytest
 
+from support.backends import silent
 from support.ports import free_port
 from support.probegate import command
+from support.waiting import wait_for
 
 README = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
 
@@ -66,3 +68,22 @@ def test_render(tmp_path):
     ran = command("render", "cloud-run", "-c", tmp_path / "long.yaml")
     assert ran.returncode == 2
     assert shape(ran.stderr.replace(f"{tmp_path}/", "")) == shape(shown("render"))
+
+
+def test_run_and_its_log(rig, backend):
+    port = free_port()
+    sidecar = rig.probegate(f"""
+log: {{format: text}}
+proxy: {{backend: '{backend.url}'}}
+checks: {{broker: {{type: tcp, address: '127.0.0.1:{port}'}}}}
+""").start()
+    sidecar.wait_for_error("broker", "connect")
+    headers = {"User-Agent": "curl/7.88.1"}
+    assert sidecar.request("/mirror?token=1", headers=headers).status == 503
+    rig.scripted(silent, port=port)
+    sidecar.wait_for_gate("open")
+    assert sidecar.request("/mirror?token=1", headers=headers).status == 200
+    wait_for(sidecar.output, lambda text: " 200 " in text, "the last line")
+    said = shape(re.sub(r"request_id=\w+", "request_id=ID", sidecar.output()))
+    wanted = shape(re.sub(r"request_id=\w+", "request_id=ID", shown("run")))
+    assert [line for line in wanted if line not in said] == []
