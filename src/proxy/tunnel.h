@@ -3,12 +3,12 @@
 //
 // Owns: the backend stream and one frame tracker per direction; the client stream is the session's.
 // Invariant: reading of one side stops while the other side's queue is not empty, so memory per tunnel is
-// bounded by one read buffer per direction; no allocation and no timer call per message. A frame of ours is
-// put only between two frames of theirs; after a Close, theirs or ours, nothing more is forwarded in that
-// direction. Payload of a long
-// frame goes from socket to socket inside the kernel, all but its beginning and its end. Two phases: while no
-// cause is known the one deadline watches idle_timeout, ping_interval and max_lifetime; from the first cause
-// on it bounds the end. Called from: Session, its data loop.
+// bounded by one read buffer per direction, or one lent pipe; no allocation and no timer call per message. A
+// frame of ours is put only between two frames of theirs; after a Close, theirs or ours, nothing more is
+// forwarded in that direction. The payload of a long frame goes from socket to socket inside the kernel, all
+// but its beginning and its end. Two phases: while no cause is known the one deadline watches idle_timeout,
+// ping_interval and max_lifetime; from the first cause on it bounds the end. Called from: Session, its data
+// loop.
 #pragma once
 
 #include <cstdint>
