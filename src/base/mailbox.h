@@ -19,7 +19,10 @@ class Mailbox {
   void put(std::unique_ptr<T> value) { delete slot_.exchange(value.release(), std::memory_order_acq_rel); }
 
   // Null when nothing new has been put since the last take.
-  std::unique_ptr<T> take() { return std::unique_ptr<T>(slot_.exchange(nullptr, std::memory_order_acq_rel)); }
+  std::unique_ptr<T> take() {
+    if (slot_.load(std::memory_order_acquire) == nullptr) return nullptr;  // spares the common case the lock
+    return std::unique_ptr<T>(slot_.exchange(nullptr, std::memory_order_acq_rel));
+  }
 
  private:
   std::atomic<T*> slot_{nullptr};

@@ -73,17 +73,23 @@ void DataLoop::take_mail() {
     answered_.store(beat, std::memory_order_release);
   }
   if (const auto config = config_mail_.take()) take_config(std::move(*config));
-  if (const auto gate = gate_mail_.take()) {
-    const DrainPhase before = environment_.gate->drain;
-    environment_.gate = std::move(*gate);
-    held_.gate_changed();
-    const DrainPhase now = environment_.gate->drain;
-    if (before < DrainPhase::ending && now >= DrainPhase::ending) begin_ending();
-    if (before < DrainPhase::cut && now == DrainPhase::cut) {
-      while (!sessions_.empty()) sessions_.front()->cut();
-    }
-    end_if_empty();
+  refresh_gate();
+  act_on_gate();
+}
+
+// The notice that follows a publication may be told after a request of the same turn.
+void DataLoop::refresh_gate() {
+  if (const auto gate = gate_mail_.take()) environment_.gate = std::move(*gate);
+}
+
+void DataLoop::act_on_gate() {
+  const DrainPhase before = std::exchange(drain_, environment_.gate->drain);
+  held_.gate_changed();
+  if (before < DrainPhase::ending && drain_ >= DrainPhase::ending) begin_ending();
+  if (before < DrainPhase::cut && drain_ == DrainPhase::cut) {
+    while (!sessions_.empty()) sessions_.front()->cut();
   }
+  end_if_empty();
 }
 
 void DataLoop::take_config(std::shared_ptr<const config::Config> config) {
@@ -134,7 +140,7 @@ void DataLoop::begin_ending() {
 }
 
 void DataLoop::end_if_empty() {
-  if (environment_.gate->drain >= DrainPhase::ending && sessions_.empty()) loop_.stop();
+  if (drain_ >= DrainPhase::ending && sessions_.empty()) loop_.stop();
 }
 
 // The allocator keeps what is freed in the middle of its heap, and a flood of tunnels would stay on the bill

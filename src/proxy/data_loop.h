@@ -70,12 +70,14 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
 
   void accept(loop::Stream client);
   void take_mail();
+  void act_on_gate();
   void take_config(std::shared_ptr<const config::Config> config);
   void begin_ending();
   void end_if_empty();
   void reap();
 
   void session_ended(Session& session) override;
+  void refresh_gate() override;
   bool backend_refused(const std::string& why) override;
   void on_exception(const std::string& what) noexcept override;
 
@@ -89,6 +91,7 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   HoldQueue held_;
   AuthDesk auth_desk_;
   AccessLog access_;
+  DrainPhase drain_ = DrainPhase::none;  // as far as it was acted upon; a request may know of more
   Sessions sessions_;
   std::size_t most_sessions_ = 0;  // since memory was given back
   Sessions ended_;                 // destroyed after the turn, when nothing of them is on the stack

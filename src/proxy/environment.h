@@ -29,6 +29,9 @@ class Session;
 class SessionHost {
  public:
   virtual void session_ended(Session& session) = 0;  // destroys it before the next turn
+  // Brings Environment::gate to what was published last, so that a request is never judged by a gate that the
+  // probe port has already told otherwise.
+  virtual void refresh_gate() = 0;
   // The backend refused a connection. True when the gate closes because of it (it has a traffic check).
   virtual bool backend_refused(const std::string& why) = 0;
 

@@ -141,6 +141,7 @@ void Session::begin_request(std::span<const char> rest) {
   began_ms_ = environment_.loop.turn_ms();
   grant_.reset();
   if (!rest.empty()) kept_.assign(rest.data(), rest.size());
+  environment_.host.refresh_gate();
   if (environment_.gate->drain >= DrainPhase::ending) return refuse_as_draining();
   // A request that meets an open gate does not queue behind those that are still being released: the queue
   // softens the moment of opening, and must not become a limit on what comes after it.

@@ -224,6 +224,7 @@ def test_text_lines_are_for_people_and_nothing_in_them_moves_a_terminal(rig, bac
 
 def test_probes_leave_no_lines(door):
     """PLATFORMS: they come every second for ever."""
+    door.wait_for_line("listening")
     before = len(door.logs())
     for path in ("/health", "/health/ready", "/health/live", "/metrics", "/status", "/nothing"):
         door.probe(path)

@@ -7,6 +7,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "door.h"
 #include "proxy/environment.h"
@@ -37,8 +38,12 @@ struct BareEnvironment final : proxy::SessionHost {
     return config;
   }
   void session_ended(proxy::Session&) override {}
+  void refresh_gate() override {
+    if (published) environment.gate = std::exchange(published, nullptr);
+  }
   bool backend_refused(const std::string&) override { return false; }
 
+  std::shared_ptr<const proxy::GateView> published;  // and not yet told
   TestLoop loop;
   loop::DeadlineWheel wheel{*loop};
   int log_fd = ::memfd_create("log", MFD_CLOEXEC);

@@ -1,6 +1,7 @@
 // The drain: nothing new, everything under way is finished, and the loop ends.
 #include <catch2/catch.hpp>
 
+#include "bare_environment.h"
 #include "exchange.h"
 #include "open_tunnel.h"
 #include "support/fake_peer.h"
@@ -40,6 +41,24 @@ TEST_CASE("A loop without sessions ends at once, and its port refuses") {
   REQUIRE(loop.until([&] { return door.ended() == 1; }));
   FakeClient late(loop, door.endpoint());
   CHECK(late.lost());
+}
+
+TEST_CASE("A request is judged by the gate that was published last, also where its data loop was not told yet") {
+  BareEnvironment bare(Endpoint::tcp("127.0.0.1", 1));
+  proxy::AccessLog access(bare.environment);
+  bare.environment.access = &access;
+  std::unique_ptr<proxy::Session> session;
+  const auto socket = loop::ListenSocket::bind(Endpoint::tcp("127.0.0.1", 0));
+  REQUIRE(socket);
+  loop::Listener listener(*bare.loop, *socket->duplicate(), false, [&](loop::Stream client) {
+    session = std::make_unique<proxy::Session>(bare.environment, std::move(client), false);
+    session->start();
+  });
+  FakeClient client(bare.loop, socket->endpoint(), kGet.substr(0, 10));
+  REQUIRE(bare.loop.until([&] { return session != nullptr; }));
+  bare.published = std::make_shared<proxy::GateView>(draining(DrainPhase::ending));
+  client.send(kGet.substr(10));
+  CHECK(next_answer(bare.loop, client).get("probegate-reason") == "draining");
 }
 
 TEST_CASE("An idle connection ends with FIN, an answer under way is finished first") {
