@@ -76,13 +76,14 @@ struct Runner::Job final : loop::ErrorSink {
 };
 
 Runner::Runner(const CheckContext& context, health::HealthModel& model, std::vector<PlannedCheck> checks,
-               RunnerObserver& observer, std::uint64_t seed)
+               RunnerObserver& observer, std::uint64_t seed, CoreWait core_wait)
     : context_(context),
       model_(model),
       observer_(observer),
       random_(seed),
       settle_(context.loop, [this] { settle(); }),
-      heartbeat_(context.loop, [this] { beat(); }) {
+      heartbeat_(context.loop, [this] { beat(); }),
+      core_wait_(std::move(core_wait)) {
   context.loop.measure_holds();
   for (std::size_t i = 0; i < checks.size(); ++i) {
     jobs_.push_back(std::make_unique<Job>(*this, i, std::move(checks[i])));
@@ -194,8 +195,7 @@ void Runner::begin(Job& job) {
   job.due.stop();
   job.started = context_.loop.now();
   if (!in_flight()) {
-    last_beat_ = job.started;
-    context_.loop.take_longest_hold();
+    start_watch(job.started);
     heartbeat_.start_repeating(kBeat);
   }
   job.in_flight = true;
@@ -293,19 +293,27 @@ void Runner::wait_until(Job& job, TimePoint at) {
   job.due.start(at - context_.loop.now());
 }
 
+void Runner::start_watch(TimePoint now) {
+  last_beat_ = now;
+  core_wait_before_ = core_wait_().value_or(Duration::zero());
+  context_.loop.take_longest_hold();
+}
+
 // True when this process stood still while attempts were under way: they are then inconclusive, and repeated.
 bool Runner::stood_still() {
   const TimePoint now = context_.loop.now();
   if (!in_flight() || now - last_beat_ <= kStoodStill) return false;
-  const Duration gap = now - std::exchange(last_beat_, now);
+  const Duration gap = now - last_beat_;
   const auto hold = context_.loop.take_longest_hold();
+  const Duration starved = core_wait_().value_or(Duration::zero()) - core_wait_before_;
+  start_watch(now);
   observer_.on_frozen(gap);
   for (auto& job : jobs_) {
     if (!running_) break;
     if (!job->in_flight) continue;
     // A stop of the process that fell into a callback of this check looks the same once, and not twice in a
     // row.
-    const bool to_blame = hold.sink == job.get() && hold.time > gap / 2 && ++job->holds > 1;
+    const bool to_blame = hold.sink == job.get() && hold.time - starved > gap / 2 && ++job->holds > 1;
     if (to_blame) {
       blame(*job, hold.time);
     } else {
@@ -335,8 +343,7 @@ void Runner::repeat(Job& job, Duration absent) {
 void Runner::beat() {
   if (!in_flight()) return heartbeat_.stop();
   if (stood_still()) return;
-  last_beat_ = context_.loop.now();
-  context_.loop.take_longest_hold();
+  start_watch(context_.loop.now());
 }
 
 std::optional<TimePoint> Runner::next_run(std::size_t check) const {

@@ -14,10 +14,12 @@
 // well above what a busy loop takes for a turn and below the shortest sensible timeout. Nothing limits the
 // repetitions: a process that is never awake for long enough to finish an attempt knows nothing about its
 // dependencies, and must not claim otherwise. But where the absence was a check's own code that blocked the
-// loop, twice in a row, that check has failed, and backs off.
+// loop, twice in a row, that check has failed, and backs off. Code that was on its way and got no core has
+// not blocked anybody: on a starved machine that is every check's lot.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -27,6 +29,7 @@
 
 #include "checks/plan.h"
 #include "health/health_model.h"
+#include "loop/core_wait.h"
 #include "loop/timer.h"
 
 namespace probegate::checks {
@@ -46,9 +49,12 @@ class RunnerObserver {
 
 class Runner {
  public:
+  using CoreWait = std::function<std::optional<Duration>()>;
+
   // `checks` and the model's policies are about the same checks in the same order. All references outlive us.
+  // `core_wait` is for tests, which cannot starve a thread at will.
   Runner(const CheckContext& context, health::HealthModel& model, std::vector<PlannedCheck> checks,
-         RunnerObserver& observer, std::uint64_t seed);
+         RunnerObserver& observer, std::uint64_t seed, CoreWait core_wait = loop::core_wait);
   ~Runner();
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
@@ -87,6 +93,7 @@ class Runner {
   void settle();
   void conclude(Job& job, health::CheckResult result);
   void wait_until(Job& job, TimePoint at);
+  void start_watch(TimePoint now);
   bool stood_still();
   void blame(Job& job, Duration time);
   void repeat(Job& job, Duration absent);
@@ -102,7 +109,9 @@ class Runner {
   std::uint64_t ignored_reports_ = 0;
   loop::Timer settle_;
   loop::Timer heartbeat_;
+  CoreWait core_wait_;
   TimePoint last_beat_{};
+  Duration core_wait_before_{0};  // as of that beat
   std::vector<std::unique_ptr<Job>> jobs_;
 };
 

@@ -143,6 +143,26 @@ TEST_CASE("Runner blames a check that blocks the loop again and again, and nobod
   expect_undisturbed(bench, 1);
 }
 
+TEST_CASE("Runner does not blame a check that was given no core to run on") {
+  RunnerBench bench;
+  Duration waited{0};
+  bench.core_wait = [&] { return waited; };
+  bench.add(
+      "starved",
+      [&](loop::Loop& loop, const Attempt& attempt, int number) {
+        if (number < 4) {
+          stand_still(loop, 450ms);
+          waited += 400ms;
+        }
+        attempt.pass();
+      },
+      kOften);
+  bench.run();
+  REQUIRE(bench.until([&] { return bench.status(0) == CheckStatus::pass; }));
+  CHECK(bench.recorder.count(Verdict::inconclusive) == 4);
+  CHECK(bench.recorder.count(Verdict::fail) == 0);
+}
+
 TEST_CASE("Runner takes an attempt that a copy of it reports a thousand times for one result") {
   RunnerBench bench;
   bench.add("a",

@@ -94,6 +94,7 @@ struct RunnerBench {
   std::vector<CheckPolicy> policies;
   std::vector<PlannedCheck> planned;
   std::vector<PlannedCheck> added;  // the same, once run() has begun
+  Runner::CoreWait core_wait = loop::core_wait;
   Recorder recorder;
   std::unique_ptr<health::HealthModel> model;
   std::unique_ptr<Runner> runner;
@@ -118,8 +119,8 @@ struct RunnerBench {
   void run() {
     model = std::make_unique<health::HealthModel>(policies, loop->now(), loop->wall_now());
     added = planned;
-    runner =
-        std::make_unique<Runner>(CheckContext{loop, resolver, http}, *model, std::move(planned), recorder, 1);
+    runner = std::make_unique<Runner>(CheckContext{loop, resolver, http}, *model, std::move(planned),
+                                      recorder, 1, core_wait);
     runner->start();
   }
   // A new configuration of these checks, in this order: what was added as number `index`, asking `question`.

@@ -1,17 +1,52 @@
 // What crosses threads: Wakeup and Mailbox. Its own executable, so that it can run under ThreadSanitizer
 // alone.
+#include <pthread.h>
+#include <sched.h>
+
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "base/mailbox.h"
+#include "loop/core_wait.h"
 #include "loop/timer.h"
 #include "loop/wakeup.h"
 #include "support/test_loop.h"
 
 namespace probegate::test {
+
+TEST_CASE("A thread that shares its core with a busy one has waited for it, and core_wait says so") {
+  if (!loop::core_wait()) return;  // this kernel does not tell
+  const int core = ::sched_getcpu();
+  REQUIRE(core >= 0);
+  std::atomic<bool> done = false;
+  std::atomic<bool> starved = false;
+  const auto stay = [core] {
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET(core, &only);
+    return ::pthread_setaffinity_np(::pthread_self(), sizeof only, &only) == 0;
+  };
+  std::thread busy([&] {
+    stay();
+    while (!done) {
+    }
+  });
+  std::thread waiting([&] {
+    const auto at_first = loop::core_wait();
+    const auto end = std::chrono::steady_clock::now() + 60s;
+    while (stay() && !starved && std::chrono::steady_clock::now() < end) {
+      starved = *loop::core_wait() - *at_first >= 20ms;
+    }
+    done = true;
+  });
+  waiting.join();
+  busy.join();
+  CHECK(starved);
+}
 
 TEST_CASE(
     "Wakeup and Mailbox bring the newest value to another thread's loop, and never an older one after it") {
