@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 using proxy::DrainPhase;
 
 constexpr Duration kLastWords = 500ms;  // for the log before an immediate end
+constexpr Duration kLastRecord = 2s;    // for the state file: a busy disk takes its time to sync
 constexpr Duration kCutGrace = 1s;      // for the data loops to obey `cut`
 constexpr std::size_t kLoopStarts = 3;  // so many within kLoopWindow are announced
 constexpr Duration kLoopWindow = 10min;
@@ -78,7 +79,7 @@ int Sidecar::run() {
   for (const auto& socket : probe_sockets_) {
     if (const auto listening = control_.listen(socket); !listening) {
       log_.error(listening.error().message);
-      if (state_file_) state_file_->end(health::end_cause::kCannotListen, kLastWords);
+      if (state_file_) state_file_->end(health::end_cause::kCannotListen, kLastRecord);
       return exit_code::kCannotListen;
     }
   }
@@ -89,7 +90,7 @@ int Sidecar::run() {
   control_.stop();
   data_plane_.join();
   alerts_.join();
-  if (state_file_) state_file_->end(end_cause_, kLastWords);
+  if (state_file_) state_file_->end(end_cause_, kLastRecord);
   log_.info("ended", {{"exit_code", exit_code_}});
   return exit_code_;
 }
@@ -287,7 +288,7 @@ void Sidecar::data_loops_ended() {
 
 // Without destructors: a stuck thread must not be waited for.
 void Sidecar::end_now(int code, std::string_view cause) {
-  if (state_file_) state_file_->end(cause, kLastWords);
+  if (state_file_) state_file_->end(cause, kLastRecord);
   log_.flush(kLastWords);
   std::_Exit(code);
 }

@@ -65,6 +65,7 @@ class Stream::Block final : public Poller::Socket {
   bool reading = false;
   bool fin_after_queue = false;
   bool moving = false;
+  bool only_end_matters = false;
   bool lost = false;  // reading and writing may both notice; the observer hears it once
 
  private:
@@ -79,6 +80,7 @@ class Stream::Block final : public Poller::Socket {
   bool connecting_ = false;
   bool readable_ = false;  // bytes, the end or an error may lie there
   bool hung_up_ = false;   // the end or an error will follow what lies there
+  bool perhaps_broken_ = false;  // an error may
   int status_ = 0;         // of a connect or a move, until it is told
 };
 
@@ -153,6 +155,7 @@ void Stream::Block::end_connect(std::uint32_t events) {
 void Stream::Block::on_ready(std::uint32_t events) noexcept {
   if ((events & (EPOLLIN | kOver)) != 0) readable_ = true;
   if ((events & kOver) != 0) hung_up_ = true;
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0) perhaps_broken_ = true;
   if (connecting_) {
     // Of a unix socket, whose connect is decided at once, the word is poll_again()'s.
     if (events == 0 || (!is_unix && (events & (kWriting | kOver)) != 0)) end_connect(events);
@@ -175,6 +178,10 @@ void Stream::Block::read() {
     loop.enter(sink, [&] { moved = observer->on_movable(); });
     if (moved || owner == nullptr || !reading) return;
     if (status_ < 0) return lose(status_);
+  }
+  if (only_end_matters && hung_up_ && !perhaps_broken_) {
+    readable_ = reading = false;
+    return loop.enter(sink, [this] { observer->on_end(); });
   }
   char* const buffer = loop.read_buffer();
   const ssize_t size = receive(fd, buffer, Loop::kReadBuffer);
@@ -310,6 +317,7 @@ bool Stream::reading() const { return block_ && block_->reading; }
 bool Stream::write(std::string_view first, std::string_view second) { return block_->write(first, second); }
 
 void Stream::set_moving(bool moving) { block_->moving = moving; }
+void Stream::want_only_end() { block_->only_end_matters = true; }
 
 Stream::Moved Stream::move_to(Stream& to, std::uint64_t most, Pipes& pipes) {
   return block_->move_to(*to.block_, most, pipes);

@@ -73,6 +73,9 @@ class Stream {
   [[nodiscard]] bool write(std::string_view first, std::string_view second);
   // Whether bytes that come are first offered to the observer for move_to().
   void set_moving(bool moving);
+  // Nothing that still comes is of interest but the end, which is then told without a read. What comes before
+  // it may be told or not.
+  void want_only_end();
   struct Moved {
     bool possible = false;  // false: read and write instead
     bool broken = false;    // as when write() to `to` is false; the bytes are lost

@@ -133,6 +133,7 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
   }
   if (from.tracker.closed() && !was_closed) {
     to.close_sent = true;
+    stream(from).want_only_end();  // no byte counts behind a Close (RFC 6455 1.4)
     begin_end(is_client(from) ? Cause::client_close : Cause::backend_close, name(from),
               from.tracker.close_code(), from.tracker.close_reason(bytes.first(walked)));
   }

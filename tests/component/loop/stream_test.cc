@@ -24,6 +24,29 @@ std::string large_payload() {
   return bytes;
 }
 
+TEST_CASE("Stream tells an end that alone is wanted without a read, and a loss as before") {
+  TestLoop loop;
+  StreamPair pair(loop, GENERATE(any_tcp(), any_unix()));
+  const bool lost = GENERATE(false, true);
+  pair.server.want_only_end();
+  REQUIRE(pair.client.write("nobody reads this"));
+  if (lost) {
+    pair.client.reset();
+  } else {
+    pair.client.half_close();
+  }
+  REQUIRE(loop.until([&] { return pair.server.hung_up(); }));
+  pair.server.read_start();
+  REQUIRE(loop.until([&] { return pair.server_saw.ends + pair.server_saw.losses > 0; }));
+  if (lost) return;
+  CHECK(pair.server_saw.ends == 1);
+  CHECK(pair.server_saw.received.empty());
+  CHECK_FALSE(pair.server.reading());
+  REQUIRE(pair.server.write("still open"));
+  pair.client.read_start();
+  CHECK(loop.until([&] { return pair.client_saw.received == "still open"; }));
+}
+
 TEST_CASE("Stream carries bytes both ways") {
   TestLoop loop;
   StreamPair pair(loop, GENERATE(any_tcp(), any_unix()));
