@@ -64,8 +64,7 @@ class Stream::Block final : public Poller::Socket {
   const bool is_unix;
   bool reading = false;
   bool fin_after_queue = false;
-  bool moving = false;
-  bool only_end_matters = false;
+  Wanted wanted = Wanted::bytes;
   bool lost = false;  // reading and writing may both notice; the observer hears it once
 
  private:
@@ -77,11 +76,13 @@ class Stream::Block final : public Poller::Socket {
   Pending& queue();
   void lose(int status);
 
+  enum class Last : std::uint8_t { none, end, perhaps_error };  // will follow what lies there
+  bool hung_up() const { return last_ != Last::none; }
+
   bool connecting_ = false;
   bool readable_ = false;  // bytes, the end or an error may lie there
-  bool hung_up_ = false;   // the end or an error will follow what lies there
-  bool perhaps_broken_ = false;  // an error may
-  int status_ = 0;         // of a connect or a move, until it is told
+  Last last_ = Last::none;
+  int status_ = 0;  // of a connect or a move, until it is told
 };
 
 void Stream::Close::operator()(Block* block) const noexcept {
@@ -154,8 +155,8 @@ void Stream::Block::end_connect(std::uint32_t events) {
 
 void Stream::Block::on_ready(std::uint32_t events) noexcept {
   if ((events & (EPOLLIN | kOver)) != 0) readable_ = true;
-  if ((events & kOver) != 0) hung_up_ = true;
-  if ((events & (EPOLLERR | EPOLLHUP)) != 0) perhaps_broken_ = true;
+  if ((events & kOver) != 0)
+    last_ = std::max(last_, (events & kOver) == EPOLLRDHUP ? Last::end : Last::perhaps_error);
   if (connecting_) {
     // Of a unix socket, whose connect is decided at once, the word is poll_again()'s.
     if (events == 0 || (!is_unix && (events & (kWriting | kOver)) != 0)) end_connect(events);
@@ -165,7 +166,7 @@ void Stream::Block::on_ready(std::uint32_t events) noexcept {
   // its own.
   for (int reads = 0; reads < 2 && owner != nullptr && reading && readable_; ++reads) {
     read();
-    if (!hung_up_) break;
+    if (!hung_up()) break;
   }
   if (owner == nullptr) return;
   if (reading && readable_) loop.poller().poll_again(*this);
@@ -173,13 +174,13 @@ void Stream::Block::on_ready(std::uint32_t events) noexcept {
 }
 
 void Stream::Block::read() {
-  if (moving) {
+  if (wanted == Wanted::moved) {
     bool moved = false;
     loop.enter(sink, [&] { moved = observer->on_movable(); });
     if (moved || owner == nullptr || !reading) return;
     if (status_ < 0) return lose(status_);
   }
-  if (only_end_matters && hung_up_ && !perhaps_broken_) {
+  if (wanted == Wanted::end && last_ == Last::end) {
     readable_ = reading = false;
     return loop.enter(sink, [this] { observer->on_end(); });
   }
@@ -191,7 +192,7 @@ void Stream::Block::read() {
     readable_ = false;
     return;
   }
-  if (size < static_cast<ssize_t>(Loop::kReadBuffer)) readable_ = hung_up_ && size > 0;
+  if (size < static_cast<ssize_t>(Loop::kReadBuffer)) readable_ = hung_up() && size > 0;
   if (size == 0) reading = false;
   loop.enter(sink, [&] {
     if (size > 0) {
@@ -316,8 +317,7 @@ bool Stream::reading() const { return block_ && block_->reading; }
 
 bool Stream::write(std::string_view first, std::string_view second) { return block_->write(first, second); }
 
-void Stream::set_moving(bool moving) { block_->moving = moving; }
-void Stream::want_only_end() { block_->only_end_matters = true; }
+void Stream::want(Wanted wanted) { block_->wanted = wanted; }
 
 Stream::Moved Stream::move_to(Stream& to, std::uint64_t most, Pipes& pipes) {
   return block_->move_to(*to.block_, most, pipes);

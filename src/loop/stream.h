@@ -29,7 +29,7 @@ class StreamObserver {
   virtual void on_connected(int status) { (void)status; }
   // Bytes arrived; valid during the call only.
   virtual void on_data(std::span<const char> bytes) = 0;
-  // Asked for by set_moving(): bytes may lie in the socket. False: they are to come by on_data after all.
+  // Asked for by Wanted::moved: bytes may lie in the socket. False: they are to come by on_data after all.
   virtual bool on_movable() { return false; }
   // The peer will send no more (FIN). Writing still works.
   virtual void on_end() = 0;
@@ -71,11 +71,10 @@ class Stream {
   // False when the connection is known to be broken; on_lost is then not called, the caller acts.
   [[nodiscard]] bool write(std::string_view bytes) { return write(bytes, {}); }
   [[nodiscard]] bool write(std::string_view first, std::string_view second);
-  // Whether bytes that come are first offered to the observer for move_to().
-  void set_moving(bool moving);
-  // Nothing that still comes is of interest but the end, which is then told without a read. What comes before
-  // it may be told or not.
-  void want_only_end();
+  // How the observer wants what comes: as bytes, first offered for move_to(), or of no interest but for its
+  // end, which is then told without a read.
+  enum class Wanted : std::uint8_t { bytes, moved, end };
+  void want(Wanted wanted);
   struct Moved {
     bool possible = false;  // false: read and write instead
     bool broken = false;    // as when write() to `to` is false; the bytes are lost

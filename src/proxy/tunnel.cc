@@ -123,7 +123,7 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
       return bytes.size();
     }
     if (stream(to).busy()) stream(from).read_stop();
-    if (from.tracker.payload_left() >= kWorthMoving) stream(from).set_moving(true);
+    if (from.tracker.payload_left() >= kWorthMoving) stream(from).want(loop::Stream::Wanted::moved);
   }
 
   if (held_up) listen(from, bytes.subspan(walked));
@@ -133,7 +133,7 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
   }
   if (from.tracker.closed() && !was_closed) {
     to.close_sent = true;
-    stream(from).want_only_end();  // no byte counts behind a Close (RFC 6455 1.4)
+    stream(from).want(loop::Stream::Wanted::end);  // no byte counts behind a Close (RFC 6455 1.4)
     begin_end(is_client(from) ? Cause::client_close : Cause::backend_close, name(from),
               from.tracker.close_code(), from.tracker.close_reason(bytes.first(walked)));
   }
@@ -151,7 +151,7 @@ bool Tunnel::move(Side& from) {
   Side& to = other(from);
   const std::uint64_t left = from.tracker.payload_left();
   if (from.broken || to.close_sent || to.lost || left < kWorthMoving) {
-    stream(from).set_moving(false);
+    stream(from).want(loop::Stream::Wanted::bytes);
     return false;
   }
   const auto moved = stream(from).move_to(stream(to), left - kEnd, environment_.pipes);

@@ -14,7 +14,7 @@ using loop::Stream;
 struct Mover final : loop::StreamObserver {
   Mover(Stream& f, Stream& t, Pipes& p) : from(f), to(t), pipes(p) {
     from.set_observer(*this);
-    from.set_moving(true);
+    from.want(loop::Stream::Wanted::moved);
   }
   bool on_movable() override {
     const auto result = from.move_to(to, UINT64_MAX, pipes);

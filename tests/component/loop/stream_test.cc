@@ -28,7 +28,7 @@ TEST_CASE("Stream tells an end that alone is wanted without a read, and a loss a
   TestLoop loop;
   StreamPair pair(loop, GENERATE(any_tcp(), any_unix()));
   const bool lost = GENERATE(false, true);
-  pair.server.want_only_end();
+  pair.server.want(Stream::Wanted::end);
   REQUIRE(pair.client.write("nobody reads this"));
   if (lost) {
     pair.client.reset();
