@@ -20,8 +20,8 @@ namespace {
 using namespace std::chrono_literals;
 using proxy::DrainPhase;
 
-constexpr Duration kLastWords = 500ms;  // for the log before an immediate end
-constexpr Duration kLastRecord = 2s;    // for the state file: a busy disk takes its time to sync
+constexpr Duration kLastWords = 500ms;  // for log and state file when all else has ended
+constexpr Duration kLastRecord = 2s;    // at an immediate end a busy disk may still sync the record before
 constexpr Duration kCutGrace = 1s;      // for the data loops to obey `cut`
 constexpr std::size_t kLoopStarts = 3;  // so many within kLoopWindow are announced
 constexpr Duration kLoopWindow = 10min;
@@ -90,7 +90,7 @@ int Sidecar::run() {
   control_.stop();
   data_plane_.join();
   alerts_.join();
-  if (state_file_) state_file_->end(end_cause_, kLastRecord);
+  if (state_file_) state_file_->end(end_cause_, kLastWords);
   log_.info("ended", {{"exit_code", exit_code_}});
   return exit_code_;
 }
