@@ -1,4 +1,4 @@
-"""`probegate render`: manifests that parsers accept, whose times fit the configuration, and that hold no secret (CONTRACT 10)."""
+"""`probegate render`: manifests whose times fit the configuration, and that hold no secret (CONTRACT 10)."""
 
 import json
 import math
