@@ -20,7 +20,7 @@ SETTINGS = {
 proxy: {backend: 'http://127.0.0.1:9000', listen: '0.0.0.0:8443'}
 probes: {listen: '0.0.0.0:9191'}
 gate: {startup_timeout: 90s}
-drain: {delay: 5s, timeout: 20s}
+drain: {delay: 1s, timeout: 7s}
 state_file: /var/lib/probegate/state.json
 checks:
   database: {type: postgres, url: 'postgresql://app@db:5432/app', tables: [users]}
@@ -105,6 +105,22 @@ def test_kubernetes_understands_every_key(config, source):
         ran = understood(workload)
         assert ran.returncode == 0, ran.stderr
         assert list(lost(workload, json.loads(ran.stdout))) == [".spec.template.spec.containers[0].image"], "the one that was set"
+
+
+@needs_kubectl
+@pytest.mark.parametrize("source", ["rendered", "shipped"])
+def test_the_containers_of_cloud_run_are_those_of_kubernetes(config, source):
+    """Its API is Knative's, whose revision is a pod but for these keys."""
+    documents = rendered("cloud-run", config) if source == "rendered" else [yaml.safe_load((CONFIGS / "cloud-run.yaml").read_text())]
+    pod = documents[0]["spec"]["template"]["spec"]
+    for key in ("containerConcurrency", "timeoutSeconds"):
+        pod.pop(key, None)
+    labels = {"app": "app"}
+    workload = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app"},
+                "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}}
+    ran = understood(workload)
+    assert ran.returncode == 0, ran.stderr
+    assert list(lost(workload, json.loads(ran.stdout))) == [".spec.template.spec.containers[0].image"], "the one that was set"
 
 
 @needs_kubectl
