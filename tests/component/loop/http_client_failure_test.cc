@@ -10,7 +10,7 @@
 namespace probegate::test {
 namespace {
 
-using Kind = HttpKind;
+using Kind = loop::HttpFailure::Kind;
 
 struct Misbehaviour {
   std::string name;

@@ -7,7 +7,7 @@
 namespace probegate::test {
 namespace {
 
-using Kind = HttpKind;
+using Kind = loop::HttpFailure::Kind;
 
 struct TlsCase {
   std::string name;

@@ -16,7 +16,6 @@ namespace probegate::test {
 
 using loop::HttpClient;
 using loop::HttpRequest;
-using HttpKind = loop::HttpFailure::Kind;
 
 inline std::string ok(const std::string& body, const std::string& headers = "") {
   return "HTTP/1.1 200 OK\r\n" + headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +

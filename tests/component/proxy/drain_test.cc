@@ -43,7 +43,7 @@ TEST_CASE("A loop without sessions ends at once, and its port refuses") {
   CHECK(late.lost());
 }
 
-TEST_CASE("A request is judged by the gate that was published last, also where its data loop was not told yet") {
+TEST_CASE("A request is judged by the gate published last, even where its data loop was not told yet") {
   BareEnvironment bare(Endpoint::tcp("127.0.0.1", 1));
   proxy::AccessLog access(bare.environment);
   bare.environment.access = &access;
