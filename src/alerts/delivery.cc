@@ -7,7 +7,9 @@
 #include <thread>
 #include <utility>
 
+#include "base/redaction.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "loop/resolver.h"
 #include "loop/thread.h"
 #include "loop/timer.h"
@@ -17,6 +19,19 @@ namespace {
 
 bool worth_another_try(int status) {
   return status == 408 || status == 425 || status == 429 || status >= 500;
+}
+
+// The path of a webhook is its password.
+Secrets secrets_of(const std::string& receiver) {
+  Secrets secrets;
+  const auto url = parse_url(receiver);
+  if (!url) {
+    secrets.push_back(receiver);
+    return secrets;
+  }
+  add_secrets(*url, secrets);
+  if (url->path.size() > 1) secrets.push_back(url->path);
+  return secrets;
 }
 
 }  // namespace
@@ -165,7 +180,7 @@ void Delivery::conclude(Lane& lane, bool delivered, bool permanent, const std::s
     log_.warn("alert not delivered", {{"alert", parcel.what},
                                       {"to", parcel.shown},
                                       {"attempts", lane.attempts},
-                                      {"why", redact(why, {parcel.receiver})}});
+                                      {"why", secrets_of(parcel.receiver).masked(why)}});
   }
   lane.attempts = 0;
   if (!lane.parcels.empty()) return lane.pause.start(Duration::zero());

@@ -11,6 +11,7 @@
 #include "app/latencies.h"
 #include "app/terminal.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "checks/presentable.h"
 #include "checks/websocket_visit.h"
 #include "loop/http_client.h"

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 namespace probegate {
 namespace {
@@ -37,39 +36,6 @@ bool equal_by_words(std::string_view a, std::string_view b) {
     if (!same(at)) return false;
   }
   return same(a.size() - sizeof(Word));
-}
-
-constexpr std::size_t kShortestSecret = 4;  // shorter ones would blank out ordinary words
-
-bool is_host_and_port(std::string_view authority) {
-  const auto colon = authority.rfind(':');
-  if (colon == std::string_view::npos || authority.ends_with(']')) return true;
-  return colon > 0 &&
-         (colon + 1 == authority.size() || parse_decimal<std::uint16_t>(authority.substr(colon + 1)));
-}
-
-// libpq takes "?password=", and APIs take "?token=".
-bool names_a_secret(std::string_view parameter) {
-  const std::string name = to_lower(parameter);
-  for (const std::string_view word : {"pass", "secret", "token", "key"}) {
-    if (name.find(word) != std::string::npos) return true;
-  }
-  return false;
-}
-
-// Takes what follows the authority; values of parameters that name a secret become "***".
-std::string redact_query(std::string_view text) {
-  const auto query = text.find('?');
-  if (query == std::string_view::npos) return std::string(text);
-  std::string out(text.substr(0, query));
-  char separator = '?';
-  for (const auto parameter : split(text.substr(query + 1), '&')) {
-    const auto equals = parameter.find('=');
-    const bool secret = equals != std::string_view::npos && names_a_secret(parameter.substr(0, equals));
-    out += std::exchange(separator, '&');
-    out += secret ? std::string(parameter.substr(0, equals)) + "=***" : std::string(parameter);
-  }
-  return out;
 }
 
 }  // namespace
@@ -157,37 +123,6 @@ std::string format_duration(Duration d) {
     if (ms < unit.size) continue;
     out += std::to_string(ms / unit.size) + unit.name;
     ms %= unit.size;
-  }
-  return out;
-}
-
-std::string redact_url(std::string_view url) {
-  const auto scheme = url.find("://");
-  if (scheme == std::string_view::npos) return std::string(url);
-  const auto begin = scheme + 3;
-  auto rest = url.substr(begin);
-  const auto authority = rest.substr(0, rest.find_first_of("/?#"));
-  auto at = authority.rfind('@');
-  // A raw "/", "?" or "#" in a password ends the authority too early: then all up to the last "@" is suspect.
-  if (at == std::string_view::npos && !is_host_and_port(authority)) at = rest.rfind('@');
-  std::string out(url.substr(0, begin));
-  if (at != std::string_view::npos) {
-    out += "***";
-    rest.remove_prefix(at);
-  }
-  return out + redact_query(rest);
-}
-
-std::string redact(std::string_view text, const std::vector<std::string>& secrets) {
-  // Longest first, or a secret that begins with another one would leave its tail behind.
-  std::vector<std::string_view> ordered(secrets.begin(), secrets.end());
-  std::sort(ordered.begin(), ordered.end(), [](auto a, auto b) { return a.size() > b.size(); });
-  std::string out(text);
-  for (const auto secret : ordered) {
-    if (secret.size() < kShortestSecret) break;
-    for (auto at = out.find(secret); at != std::string::npos; at = out.find(secret, at + 3)) {
-      out.replace(at, secret.size(), "***");
-    }
   }
   return out;
 }

@@ -1,4 +1,4 @@
-// Small text tools shared by every floor: case-insensitive ASCII, exact numbers, times for people, redaction.
+// Small text tools shared by every floor: case-insensitive ASCII, exact numbers, times for people.
 #pragma once
 
 #include <charconv>
@@ -39,11 +39,5 @@ std::optional<Int> parse_decimal(std::string_view text) {
 
 std::string iso8601(WallTime time);       // 2026-11-23T12:00:00.123Z, always 24 characters
 std::string format_duration(Duration d);  // "250ms", "2s", "1m30s", "0s": the exact form the config reads
-
-// The URL as it may be shown: user-info becomes "***@", query values named like a secret "***".
-std::string redact_url(std::string_view url);
-
-// Replaces each occurrence of each secret (of 4 characters or more) by "***".
-std::string redact(std::string_view text, const std::vector<std::string>& secrets);
 
 }  // namespace probegate

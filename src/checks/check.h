@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/redaction.h"
 #include "config/config.h"
 #include "health/check_result.h"
 #include "loop/loop.h"
@@ -71,8 +72,8 @@ using MakeCheck = std::function<std::unique_ptr<Check>(const CheckContext&)>;
 // A check type read from its configuration: how to make the object, and what must never be shown.
 struct CheckPlan {
   MakeCheck make;
-  std::vector<std::string> secrets;  // removed from every message of this check
-  std::string target;                // the address for people, without user-info: "127.0.0.1:5432/app"
+  Secrets secrets;     // masked in every message of this check
+  std::string target;  // the address for people, without user-info: "127.0.0.1:5432/app"
 };
 
 // Reads a type's own keys from spec.fields; problems are reported there and the plan is then not used.

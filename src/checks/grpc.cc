@@ -5,10 +5,10 @@
 #include <array>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "checks/grpc_health.h"
 #include "checks/registry.h"
 #include "checks/transport.h"
-#include "checks/url.h"
 #include "loop/http_client.h"
 
 namespace probegate::checks {
@@ -127,8 +127,8 @@ void read_url(const config::CheckSpec& spec, Settings& settings, CheckPlan& plan
   if (url->user) return fields.problem("url", "a gRPC URL has no user and password; use headers");
   if (url->target != "/")
     return fields.problem("url", "a gRPC URL has no path; the service is a key of its own");
-  if (!url->port) return fields.problem("url", "the port is missing");
-  settings.request.url = (tls ? "https://" : "http://") + url->authority() + kMethod;
+  if (!url->port()) return fields.problem("url", "the port is missing");
+  settings.request.url = (tls ? "https://" : "http://") + url->authority + kMethod;
   if (tls) settings.request.tls = tls_settings(spec.tls);
   plan.target = url->endpoint(0).to_string();
 }
@@ -147,7 +147,7 @@ CheckPlan read_grpc(const config::CheckSpec& spec, const config::Config&) {
   request.method = "POST";
   request.http2 = true;
   request.headers = spec.fields.headers("headers");
-  for (const auto& [name, value] : request.headers) plan.secrets.push_back(value);
+  add_secrets(request.headers, plan.secrets);
   request.headers.emplace_back("content-type", "application/grpc");
   request.headers.emplace_back("te", "trailers");
   request.body = grpc_health_question(service);

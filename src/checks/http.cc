@@ -2,11 +2,11 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "checks/expectations.h"
 #include "checks/presentable.h"
 #include "checks/registry.h"
 #include "checks/transport.h"
-#include "checks/url.h"
 #include "loop/http_client.h"
 
 namespace probegate::checks {
@@ -93,6 +93,7 @@ void read_backend_path(const config::Fields& fields, const config::Backend& back
   }
   settings.request.url = "http://" + backend.authority + path;
   if (backend.endpoint.is_unix()) settings.request.unix_path = backend.endpoint.path;
+  if (const auto url = parse_url(settings.request.url)) add_secrets(*url, plan.secrets);
   plan.target = backend.endpoint.to_string() + path.substr(0, path.find('?'));
 }
 
@@ -112,10 +113,10 @@ void read_url(const config::CheckSpec& spec, const config::Config& config, Setti
   if (!url) return fields.problem("url", "is not http://host/path: " + url.error().message);
   const bool https = url->scheme == "https";
   if (!https && url->scheme != "http") return fields.problem("url", "starts with http://, https:// or /");
-  settings.request.url = text->substr(0, text->find('#'));
+  settings.request.url = url->encoded();
   if (https) settings.request.tls = tls_settings(spec.tls);
-  plan.secrets = {url->raw_password, url->password.value_or("")};
-  plan.target = url->endpoint(https ? 443 : 80).to_string() + url->target.substr(0, url->target.find('?'));
+  add_secrets(*url, plan.secrets);
+  plan.target = url->endpoint(https ? 443 : 80).to_string() + url->path;
 }
 
 void read_request(const config::Fields& fields, loop::HttpRequest& request) {
@@ -174,7 +175,8 @@ CheckPlan read_http(const config::CheckSpec& spec, const config::Config& config)
   read_request(spec.fields, settings.request);
   read_expectations(spec.fields, settings);
   settings.min_days_left = spec.tls.min_days_left;
-  for (const auto& [name, value] : settings.request.headers) plan.secrets.push_back(value);
+  add_secrets(settings.request.headers, plan.secrets);
+  plan.secrets.push_back(settings.request.body);
 
   plan.make = [settings = std::make_shared<const Settings>(std::move(settings))](
                   const CheckContext& context) { return std::make_unique<HttpCheck>(context, settings); };

@@ -1,8 +1,8 @@
 #include "checks/mysql_settings.h"
 
 #include "base/text.h"
+#include "base/url.h"
 #include "checks/transport.h"
-#include "checks/url.h"
 
 namespace probegate::checks {
 namespace {
@@ -22,18 +22,14 @@ void read_url(const config::Fields& fields, const std::string& text, MysqlSettin
   settings.password = url->password.value_or("");
   settings.raw_password = url->raw_password;
 
-  const std::string_view target = url->target;
-  const auto path = target.substr(1, target.find('?') - 1);
+  const auto path = std::string_view(url->path).substr(std::min<std::size_t>(1, url->path.size()));
   settings.database = percent_decoded(path).value_or("");
   if (path.find('/') != std::string_view::npos)
     fields.problem("url", "the path is the name of a database, /app");
-  const auto question = target.find('?');
-  if (question == std::string_view::npos) return;
-  for (const auto parameter : split(target.substr(question + 1), '&')) {
-    const auto name = to_lower(parameter.substr(0, parameter.find('=')));
+  for (const auto& parameter : url->parameters) {
+    const auto name = to_lower(parameter.name);
     if (name == "socket" || name == "unix_socket") {
-      const auto value = percent_decoded(parameter.substr(std::min(parameter.size(), name.size() + 1)));
-      auto endpoint = Endpoint::parse("unix:" + value.value_or(""));
+      auto endpoint = Endpoint::parse("unix:" + parameter.value);
       if (!endpoint) return fields.problem("url", "the socket is the path of a unix socket");
       settings.endpoint = *std::move(endpoint);
     } else if (name.find("ssl") != std::string::npos || name.find("tls") != std::string::npos) {
@@ -118,9 +114,13 @@ MysqlSettings read_mysql_settings(const config::CheckSpec& spec) {
   return settings;
 }
 
-std::vector<std::string> MysqlSettings::secrets() const {
+Secrets MysqlSettings::secrets() const {
+  Secrets found{password, raw_password};
   // The server names the user when it refuses it. What is around the name keeps other words as they are.
-  return {password, raw_password, "'" + user + "'", "User " + user + " "};
+  found.add_phrase("'" + user + "'");
+  found.add_phrase("User " + user + " ");
+  for (const auto& word : {endpoint.host, database}) found.allow(word);
+  return found;
 }
 
 std::string MysqlSettings::target() const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/endpoint.h"
+#include "base/redaction.h"
 #include "config/config.h"
 #include "loop/tls.h"
 
@@ -32,7 +33,7 @@ struct MysqlSettings {
   bool writable = false;
   Duration timeout{};
 
-  std::vector<std::string> secrets() const;
+  Secrets secrets() const;
   std::string target() const;
 };
 

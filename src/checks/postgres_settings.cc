@@ -145,16 +145,19 @@ PostgresSettings read_postgres_settings(const config::Fields& fields, ParsePostg
   return settings;
 }
 
-std::vector<std::string> PostgresSettings::secrets() const {
-  std::vector<std::string> found;
+Secrets PostgresSettings::secrets() const {
+  Secrets found;
   for (const char* keyword : {"password", "sslpassword"}) {
     if (const auto secret = parameters.find(keyword); secret != parameters.end())
       found.push_back(secret->second);
   }
   // The server names the user, in quotes, when it refuses it. The quotes keep other words as they are.
   if (const auto user = parameters.find("user"); user != parameters.end()) {
-    found.push_back('"' + user->second + '"');
+    found.add_phrase('"' + user->second + '"');
   }
+  for (const auto& host : hosts) found.allow(host.name);
+  if (const auto database = parameters.find("dbname"); database != parameters.end())
+    found.allow(database->second);
   return found;
 }
 

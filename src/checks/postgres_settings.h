@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/redaction.h"
 #include "config/fields.h"
 
 namespace probegate::checks {
@@ -29,7 +30,7 @@ struct PostgresSettings {
   std::optional<std::string> expect;
   bool writable = false;
 
-  std::vector<std::string> secrets() const;
+  Secrets secrets() const;
   std::string target() const;
 };
 

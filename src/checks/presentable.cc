@@ -1,10 +1,9 @@
 #include "checks/presentable.h"
 
-#include "base/text.h"
-
 namespace probegate::checks {
 namespace {
 
+constexpr std::size_t kLongestRead = 64 * 1024;
 constexpr std::size_t kLongestMessage = 500;
 constexpr std::size_t kLongestQuote = 80;
 
@@ -18,9 +17,9 @@ std::string shortened(std::string_view text, std::size_t limit) {
 
 }  // namespace
 
-std::string presentable(std::string_view message, const std::vector<std::string>& secrets) {
+std::string presentable(std::string_view message, const Secrets& secrets) {
   std::string line;
-  for (const char c : redact(message, secrets)) {
+  for (const char c : secrets.masked(message.substr(0, kLongestRead))) {
     const bool blank = static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
     if (!blank) {
       line += c;

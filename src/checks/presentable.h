@@ -3,13 +3,14 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "base/redaction.h"
 
 namespace probegate::checks {
 
 // Without the secrets, on one line, without control characters, at most some 500 bytes. Invalid UTF-8 is left
 // to the writers of JSON, which replace it.
-std::string presentable(std::string_view message, const std::vector<std::string>& secrets);
+std::string presentable(std::string_view message, const Secrets& secrets);
 
 // Words of a peer inside a sentence of ours: quoted, and cut off after some 80 bytes.
 std::string quoted(std::string_view words);

@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "checks/presentable.h"
 #include "checks/random_bytes.h"
 #include "checks/registry.h"
 #include "checks/transport.h"
-#include "checks/url.h"
 #include "loop/connection.h"
 
 namespace probegate::checks {
@@ -275,8 +275,8 @@ void read_redis_url(const config::CheckSpec& spec, const Url& url, Settings& set
   if (url.scheme == "rediss") settings.tls = tls_settings(spec.tls);
   settings.user = url.user.value_or("");
   settings.password = url.password.value_or("");
-  const auto path = std::string_view(url.target).substr(1);
-  if (path.empty()) return;
+  if (url.path.size() <= 1) return;
+  const auto path = std::string_view(url.path).substr(1);
   const auto database = parse_decimal<int>(path);
   if (!database || *database > kMostDatabases)
     return fields.problem("url", "the path is the number of a database, /0");
@@ -298,7 +298,7 @@ void read_address(const config::CheckSpec& spec, Settings& settings, CheckPlan& 
     }
   } else if (const auto url = parse_url(*text)) {
     read_redis_url(spec, *url, settings);
-    plan.secrets.push_back(url->raw_password);
+    add_secrets(*url, plan.secrets);
   } else {
     fields.problem("url", "is not redis://user:password@host:6379/0: " + url.error().message);
   }
@@ -323,7 +323,8 @@ CheckPlan read_redis(const config::CheckSpec& spec, const config::Config&) {
   settings.key = "probegate:" + random_hex();
 
   plan.secrets.push_back(settings.password);
-  if (!settings.user.empty()) plan.secrets.push_back("User " + settings.user + " ");  // NOPERM names it
+  if (!settings.user.empty()) plan.secrets.add_phrase("User " + settings.user + " ");  // NOPERM names it
+  plan.secrets.allow(settings.endpoint.host);
   plan.target = settings.endpoint.to_string();
   if (settings.database != 0) plan.target += "/" + std::to_string(settings.database);
   plan.make = [settings = std::make_shared<const Settings>(std::move(settings))](

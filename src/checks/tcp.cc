@@ -94,6 +94,7 @@ CheckPlan read_tcp(const config::CheckSpec& spec, const config::Config&) {
 
   CheckPlan plan;
   plan.target = settings.address.to_string();
+  if (settings.send) plan.secrets.push_back(*settings.send);
   plan.make = [settings = std::make_shared<const Settings>(std::move(settings))](
                   const CheckContext& context) { return std::make_unique<TcpCheck>(context, settings); };
   return plan;

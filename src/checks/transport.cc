@@ -43,6 +43,16 @@ loop::TlsSettings tls_settings(const config::TlsOptions& options) {
   return {options.server_name.value_or(""), options.ca_file, options.verify};
 }
 
+void add_secrets(const std::vector<std::pair<std::string, std::string>>& headers, Secrets& secrets) {
+  for (const auto& [name, value] : headers) {
+    if (is_harmless_header(name)) continue;
+    secrets.push_back(value);
+    // "Bearer TOKEN": a peer may repeat the token alone.
+    if (const auto blank = value.find(' '); blank != std::string::npos)
+      secrets.push_back(value.substr(blank + 1));
+  }
+}
+
 CheckResult pass_or_expiring(std::optional<Duration> certificate_left, int min_days_left) {
   using Days = std::chrono::duration<int, std::ratio<86400>>;
   if (min_days_left == 0 || !certificate_left || *certificate_left >= Days(min_days_left)) {

@@ -3,7 +3,10 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "base/redaction.h"
 #include "config/config.h"
 #include "health/check_result.h"
 #include "loop/connection.h"
@@ -22,6 +25,9 @@ health::CheckResult failed_request(const loop::HttpFailure& failure);
 loop::HttpRequest with_deadline(loop::HttpRequest request, Duration left);
 
 loop::TlsSettings tls_settings(const config::TlsOptions& options);
+
+// What of headers may come back in a peer's words and must not be shown.
+void add_secrets(const std::vector<std::pair<std::string, std::string>>& headers, Secrets& secrets);
 
 // A pass, or a warning when the peer's certificate ends within tls.min_days_left.
 health::CheckResult pass_or_expiring(std::optional<Duration> certificate_left, int min_days_left);

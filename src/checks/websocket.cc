@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "checks/presentable.h"
 #include "checks/random_bytes.h"
 #include "checks/registry.h"
 #include "checks/transport.h"
-#include "checks/url.h"
 #include "checks/websocket_visit.h"
 #include "loop/connection.h"
 #include "loop/timer.h"
@@ -320,7 +320,7 @@ Address read_address(const config::Fields& fields, const config::Config& config)
   if (url->scheme != "ws" && url->scheme != "wss") fields.problem("url", "starts with ws://, wss:// or /");
   if (url->user) fields.problem("url", "a WebSocket URL has no user and password; use headers");
   const bool tls = url->scheme == "wss";
-  return {url->endpoint(tls ? 443 : 80), tls, url->authority(), url->target};
+  return {url->endpoint(tls ? 443 : 80), tls, url->authority, url->target};
 }
 
 }  // namespace
@@ -340,7 +340,8 @@ CheckPlan read_websocket(const config::CheckSpec& spec, const config::Config& co
   settings.head = request_head(address.target, address.authority, headers, settings.subprotocols);
 
   CheckPlan plan;
-  for (const auto& [name, value] : headers) plan.secrets.push_back(value);
+  add_secrets(headers, plan.secrets);
+  if (settings.send) plan.secrets.push_back(*settings.send);
   plan.target = address.endpoint.to_string() + address.target.substr(0, address.target.find('?'));
   plan.make = [settings =
                    std::make_shared<const Settings>(std::move(settings))](const CheckContext& context) {
@@ -360,7 +361,7 @@ Result<CheckPlan> plan_websocket_visit(const std::string& text, VisitSteps on_st
   settings.endpoint = url->endpoint(tls ? 443 : 80);
   if (tls) settings.tls = tls_settings({});
   settings.on_step = std::move(on_step);
-  settings.head = request_head(url->target, url->authority(), {}, {});
+  settings.head = request_head(url->target, url->authority, {}, {});
   CheckPlan plan;
   plan.target = settings.endpoint.to_string();
   plan.make = [settings =

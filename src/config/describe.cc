@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "config/secrets.h"
+#include "base/url.h"
 
 namespace probegate::config {
 
 std::string quote(std::string_view text) {
   constexpr std::size_t kLongest = 60;
-  auto shown = text.find("://") == std::string_view::npos ? std::string(text) : hide_in_url(text);
+  auto shown = text.starts_with('/') ? std::string(text) : redact_url(text);
   if (shown.size() > kLongest) {
     auto end = kLongest;
     while ((shown[end] & 0xC0) == 0x80) --end;  // not inside a character

@@ -1,6 +1,7 @@
 // The reads of Fields that take more than one scalar: lists, maps and sections.
 #include <algorithm>
 
+#include "base/redaction.h"
 #include "config/describe.h"
 #include "config/effective.h"
 #include "config/fields.h"
@@ -122,7 +123,7 @@ std::vector<std::pair<std::string, std::string>> Fields::pairs(std::string_view 
     }
     const Node& written = *entry.value;
     show_entry(entry.key,
-               !twin && headers && header_sounds_secret(name) ? std::string(kHidden) : written.text);
+               !twin && headers && !is_harmless_header(name) ? std::string(kHidden) : written.text);
     value.emplace_back(name, *text);
     hidden += name + ": " + *text + "\n";
   }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "config/describe.h"
 #include "config/read_config.h"
 #include "config/secrets.h"
@@ -62,6 +63,8 @@ Alert read_alert(const Fields& fields) {
   alert.shown = hide_path_of_url(alert.to);
   if (!has_scheme(alert.to, {"https://", "http://", "smtp://", "smtps://"})) {
     fields.problem("to", "must be a URL that begins with https://, http://, smtp:// or smtps://");
+  } else if (const auto url = parse_url(alert.to); !url) {
+    fields.problem("to", "is not https://host/path: " + url.error().message);
   }
   alert.mail = has_scheme(alert.to, {"smtp://", "smtps://"});
   alert.on = fields.choices("on", {events.begin(), events.end()}, events);

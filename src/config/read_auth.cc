@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "config/describe.h"
 #include "config/read_config.h"
 #include "config/scalars.h"
@@ -25,8 +26,15 @@ std::string read_url(const Fields& auth) {
   const auto url = auth.secret_url("url");
   if (!auth.has("url") && !auth.has("url_file")) {
     auth.problem("url", "is missing; the URL that is asked, such as http://auth.internal/validate");
-  } else if (url && !url->starts_with("http://") && !url->starts_with("https://")) {
-    auth.problem(auth.has("url") ? "url" : "url_file", "must be a URL that begins with http:// or https://");
+    return "";
+  }
+  if (!url) return "";
+  const std::string_view key = auth.has("url") ? "url" : "url_file";
+  const auto parsed = parse_url(*url);
+  if (!url->starts_with("http://") && !url->starts_with("https://")) {
+    auth.problem(key, "must be a URL that begins with http:// or https://");
+  } else if (!parsed) {
+    auth.problem(key, "is not http://host/path: " + parsed.error().message);
   }
   return url.value_or("");
 }

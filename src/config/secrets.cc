@@ -4,63 +4,15 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <initializer_list>
 
-#include "base/text.h"
+#include "base/url.h"
 
 namespace probegate::config {
 namespace {
 
 constexpr int kReadTimeoutMs = 5000;
-
-// A password with an unescaped slash ends the authority early: "u:p/w@host". Then everything up to the last @
-// goes.
-std::string hide_user_info(std::string_view url) {
-  const auto begin = url.find("://") + 3;
-  const auto authority = url.substr(begin, std::min(url.find_first_of("/?#", begin), url.size()) - begin);
-  const auto at = url.rfind('@');
-  if (authority.find('@') != std::string_view::npos || at == std::string_view::npos || at < begin) {
-    return redact_url(url);
-  }
-  const auto colon = authority.rfind(':');
-  const bool plain_port = colon == std::string_view::npos || authority.ends_with(']') ||
-                          authority.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
-  if (plain_port) return std::string(url);
-  return std::string(url.substr(0, begin)) + std::string(kHidden) + std::string(url.substr(at));
-}
-
-bool contains_any(std::string_view name, std::initializer_list<std::string_view> words) {
-  const auto lower = to_lower(name);
-  return std::any_of(words.begin(), words.end(),
-                     [&](auto word) { return lower.find(word) != std::string::npos; });
-}
-
-// libpq's sslpassword, and what web services call theirs; not sslkey or passfile, which are paths.
-bool parameter_sounds_secret(std::string_view name) {
-  return iequals(name, "key") || iequals(name, "sig") ||
-         contains_any(name, {"password", "secret", "token", "api_key", "api-key", "apikey", "signature"});
-}
-
-std::string hide_parameters(std::string_view url) {
-  const auto question = url.find('?');
-  if (question == std::string_view::npos) return std::string(url);
-  std::string out(url.substr(0, question));
-  char separator = '?';
-  for (const auto parameter : split(url.substr(question + 1), '&')) {
-    const auto equals = parameter.find('=');
-    out += separator;
-    separator = '&';
-    if (equals == std::string_view::npos || !parameter_sounds_secret(parameter.substr(0, equals))) {
-      out += parameter;
-    } else {
-      out.append(parameter.substr(0, equals + 1)).append(kHidden);
-    }
-  }
-  return out;
-}
 
 // Closes on every way out.
 struct Descriptor {
@@ -73,24 +25,19 @@ struct Descriptor {
 }  // namespace
 
 std::string hide_in_url(std::string_view url) {
-  if (url.find("://") != std::string_view::npos) return hide_parameters(hide_user_info(url));
-  if (url.starts_with("unix:") || url.starts_with('/')) return hide_parameters(url);
-  const bool keywords = url.find('=') != std::string_view::npos;  // libpq's "host=h user=u"
-  return std::string(keywords && !contains_any(url, {"pass"}) ? url : kHidden);
+  const bool is_url =
+      url.find("://") != std::string_view::npos || url.starts_with("unix:") || url.starts_with('/');
+  return is_url ? redact_url(url) : std::string(kHidden);
 }
 
-std::string hide_path_of_url(std::string_view url) {
-  const auto shown = hide_in_url(url);
-  const auto scheme = shown.find("://");
-  if (scheme == std::string::npos) return std::string(kHidden);
-  const auto path = shown.find_first_of("/?#", scheme + 3);
-  return path == std::string::npos || shown.substr(path) == "/"
-             ? shown
-             : shown.substr(0, path) + "/" + std::string(kHidden);
-}
-
-bool header_sounds_secret(std::string_view name) {
-  return contains_any(name, {"auth", "cookie", "key", "pass", "secret", "token"});
+std::string hide_path_of_url(std::string_view text) {
+  auto url = parse_url(text);
+  if (!url) return hide_in_url(text);
+  const bool has_path = url->path.size() > 1 || !url->parameters.empty();
+  url->path = has_path ? "/" + std::string(kHidden) : url->path;
+  url->parameters.clear();
+  url->fragment.reset();
+  return url->shown();
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t limit) {

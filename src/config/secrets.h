@@ -10,13 +10,10 @@ namespace probegate::config {
 
 inline constexpr std::string_view kHidden = "***";
 
-// The URL with user-info and the values of password parameters replaced; a text that is no URL is hidden
-// whole.
+// As redact_url(); a text that is no URL is hidden whole.
 std::string hide_in_url(std::string_view url);
 // Scheme and host only: a webhook's path is its password.
 std::string hide_path_of_url(std::string_view url);
-// "authorization", "cookie", "x-api-key", "x-session-token": headers whose values are hidden.
-bool header_sounds_secret(std::string_view name);
 
 // The file's bytes, at most `limit`; a larger one is an error. Waits at most five seconds for a slow pipe.
 Result<std::string> read_file(const std::string& path, std::size_t limit);

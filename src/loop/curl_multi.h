@@ -16,7 +16,6 @@ namespace probegate::loop {
 
 struct FreeCurl {
   void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
-  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
   void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
   void operator()(char* text) const noexcept { curl_free(text); }
 };

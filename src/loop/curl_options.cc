@@ -28,13 +28,6 @@ void append(Curl<curl_slist>& list, const std::string& line) {
   list.reset(longer);
 }
 
-std::string url_part(CURLU* url, CURLUPart what, unsigned flags) {
-  char* text = nullptr;
-  if (curl_url_get(url, what, &text, flags) != CURLUE_OK) return {};
-  const Curl<char> owner(text);
-  return text;
-}
-
 std::string pin_of(const std::string& host, std::uint16_t port, const std::vector<Address>& addresses) {
   std::string pin = host + ":" + std::to_string(port) + ":";
   for (const Address& address : addresses) {

@@ -12,9 +12,6 @@ namespace probegate::loop {
 
 void append(Curl<curl_slist>& list, const std::string& line);
 
-// Empty where the URL has no such part.
-std::string url_part(CURLU* url, CURLUPart what, unsigned flags = 0);
-
 // "name:port:address,address" for CURLOPT_RESOLVE: curl then asks no resolver, and races the addresses
 // itself.
 std::string pin_of(const std::string& host, std::uint16_t port, const std::vector<Address>& addresses);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "loop/curl_multi.h"
 #include "loop/curl_options.h"
 #include "loop/resolver.h"
@@ -29,16 +30,14 @@ class MailClient::Transfer final : public MailClient::Call, private CurlMulti::O
         timeout_(impl.loop, [this] { fail(false, "no answer within " + format_duration(mail_.timeout)); }),
         report_(impl.loop, [this] { report(); }) {
     timeout_.start(mail_.timeout);
-    const Curl<CURLU> url(curl_url());
-    if (!url || curl_url_set(url.get(), CURLUPART_URL, mail_.url.c_str(), 0) != CURLUE_OK) {
-      fail(true, "not a URL");
+    const auto url = parse_url(mail_.url);
+    if (!url) {
+      fail(true, "not a URL: " + url.error().message);
       return;
     }
-    host_ = url_part(url.get(), CURLUPART_HOST);
-    if (host_.starts_with('[')) host_ = host_.substr(1, host_.size() - 2);
-    const bool tls = url_part(url.get(), CURLUPART_SCHEME) == "smtps";
-    const auto given = parse_decimal<std::uint16_t>(url_part(url.get(), CURLUPART_PORT));
-    port_ = given.value_or(tls ? 465 : 25);
+    url_ = url->encoded();
+    host_ = url->host();
+    port_ = url->port().value_or(url->scheme == "smtps" ? 465 : 25);
     query_ = impl_.resolver.resolve(Endpoint::tcp(host_, port_),
                                     [this](Resolver::Answer answer) { on_answer(std::move(answer)); });
   }
@@ -62,7 +61,7 @@ class MailClient::Transfer final : public MailClient::Call, private CurlMulti::O
   }
 
   void set_up(CurlOptions& options) {
-    options.set_basics(mail_.url, "smtp,smtps", pin_.get(), error_);
+    options.set_basics(url_, "smtp,smtps", pin_.get(), error_);
     options.set(CURLOPT_FORBID_REUSE, 1L);  // alerts are rare, and mail servers dislike idle clients
     if (mail_.user) {
       options.set(CURLOPT_USERNAME, mail_.user->c_str());
@@ -131,6 +130,7 @@ class MailClient::Transfer final : public MailClient::Call, private CurlMulti::O
   MailClient::Impl& impl_;
   const Mail mail_;
   std::function<void(MailClient::Outcome)> done_;
+  std::string url_;  // as curl takes it
   std::string host_;
   std::uint16_t port_ = 0;
   bool local_ = false;

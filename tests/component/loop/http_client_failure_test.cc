@@ -104,10 +104,10 @@ TEST_CASE("HttpClient refuses what it cannot ask, in a later turn") {
   TestLoop loop;
   Http http(loop);
   const auto [url, message] = GENERATE(table<std::string, std::string>({
-      {"ftp://user:secret@127.0.0.1/", "neither http nor https: ftp://***@127.0.0.1/"},
+      {"ftp://user:secret@127.0.0.1/", "neither http nor https"},
       {"no url at all", "not a URL"},
       {"http://", "not a URL"},
-      {"file:///etc/passwd", "neither http nor https: file:///etc/passwd"},
+      {"file:///etc/passwd", "not a URL"},
   }));
   http.start({.url = url});
   CHECK_FALSE(http.outcome);

@@ -21,8 +21,8 @@ checks:
   yes: {type: postgres, host: "no", port: 1, user: "123", dbname: "null", query: "select '$${x}' -- \"\\ \u00fc\t\n\x01", tables: ["a:", "#b", "- c", "", "~", "{d}", " e "]}
   h:
     type: http
-    url: http://h/@me?x=$$y
-    headers: {accept: "*/*", x-odd: ": [", Authorization_file: /dev/null}
+    url: http://h/$$me
+    headers: {accept: "*/*", origin: ": [", Authorization_file: /dev/null}
     expect_json: {"/a b": "> 0", "/$x": "exists"}
     affects: []
 auth: {url: "http://a", profile: production, precheck: h}
@@ -40,7 +40,7 @@ state_file: "a # b"
   CHECK(postgres.optional_text("query") == "select '${x}' -- \"\\ ü\t\n\x01");
   CHECK(postgres.optional_text("dbname") == "null");
   CHECK(postgres.text_list("tables", {}) == Lines{"a:", "#b", "- c", "", "~", "{d}", " e "});
-  CHECK(second.config.checks.at(1).fields.secret_url("url") == "http://h/@me?x=$y");
+  CHECK(second.config.checks.at(1).fields.secret_url("url") == "http://h/$me");
   CHECK(second.config.alerts.at(1).to == "smtp://mail.example");
 }
 

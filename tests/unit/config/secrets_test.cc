@@ -65,36 +65,32 @@ TEST_CASE("A secret file that is missing, a directory, too large or a silent pip
   CHECK(problem(pipe).empty());
 }
 
-TEST_CASE("Every secret of a URL is hidden, and nothing else") {
+TEST_CASE("Of an address only what is no secret is shown") {
   CHECK(hide_in_url("postgres://u:p@h:5432/d?sslmode=require") == "postgres://***@h:5432/d?sslmode=require");
-  CHECK(hide_in_url("postgres://h/d?password=p&sslpassword=q&sslmode=x") ==
-        "postgres://h/d?password=***&sslpassword=***&sslmode=x");
-  CHECK(hide_in_url("postgres://u:a/b@h/d") == "postgres://***@h/d");
-  CHECK(hide_in_url("postgres://u:a?b@h/d") == "postgres://***@h/d");
-  CHECK(hide_in_url("postgres://u:a@b@h/d") == "postgres://***@h/d");
-  CHECK(hide_in_url("redis://:p@h") == "redis://***@h");
-  CHECK(hide_in_url("http://h:80/@me?key=k&q=1") == "http://h:80/@me?key=***&q=1");
-  CHECK(hide_in_url("http://[::1]/@me") == "http://[::1]/@me");
-  CHECK(hide_in_url("unix:/run/s?password=p") == "unix:/run/s?password=***");
-  CHECK(hide_in_url("/ws?access_token=t") == "/ws?access_token=***");
+  CHECK(hide_in_url("postgres://u:a/b@h/d") == "postgres://***");
+  CHECK(hide_in_url("/ws?access_token=t") == "/ws?***");
+  CHECK(hide_in_url("unix:/run/s?password=p") == "unix:/run/s?***");
   CHECK(hide_in_url("host=h password=p") == "***");
-  CHECK(hide_in_url("host=h user=u") == "host=h user=u");
+  CHECK(hide_in_url("host=h user=u") == "***");
   CHECK(hide_in_url("geheim") == "***");
   CHECK(hide_path_of_url("https://hooks.example/T/B/x") == "https://hooks.example/***");
+  CHECK(hide_path_of_url("https://hooks.example/?key=x") == "https://hooks.example/***");
   CHECK(hide_path_of_url("smtp://u:p@mail.example") == "smtp://***@mail.example");
+  CHECK(hide_path_of_url("https://u:p/w@hooks.example/") == "https://***");
+  CHECK(hide_path_of_url("geheim") == "***");
 }
 
 TEST_CASE("No secret reaches the effective configuration") {
   const auto loaded = load_yaml(R"(
 checks:
   a: {type: postgres, url: "postgres://u:geheim@h/d", password: geheim}
-  b: {type: http, url: "http://h/?token=geheim", headers: {authorization: Bearer geheim, X-Api-Key: geheim, x-plain: seen}}
+  b: {type: http, url: "http://h/?token=geheim", headers: {authorization: Bearer geheim, X-Api-Key: geheim, x-unknown: geheim, origin: seen}}
 auth: {url: "http://u:geheim@h", bypass: {header: x-b, secret: geheim}}
 alerts: [{to: "https://hooks.example/geheim"}]
 )");
   CHECK(loaded.problems == Lines{});
   CHECK(loaded.effective.find("geheim") == std::string::npos);
-  CHECK(loaded.effective.find("x-plain: seen") != std::string::npos);
+  CHECK(loaded.effective.find("origin: seen") != std::string::npos);
   CHECK(loaded.config.auth->bypass->secret == "geheim");
   CHECK(loaded.config.checks.at(1).fields.headers("headers").at(0).second == "Bearer geheim");
 }
