@@ -125,6 +125,8 @@ class CheckRun final : public checks::RunnerObserver {
 int check(const CheckOptions& options) {
   const Settings settings = load_settings(options.config);
   if (!print_problems(settings)) return exit_code::kUsage;
+  print_warnings(settings);
+  if (settings.config.checks.empty()) return exit_code::kUsage;
   Ignore sink;
   loop::Loop loop(sink);
   CheckRun checks(loop, settings.config, options);

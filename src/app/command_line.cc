@@ -8,6 +8,7 @@
 #include <iostream>
 #include <tuple>
 
+#include "app/arguments.h"
 #include "app/command_declarations.h"
 #include "app/exit_code.h"
 #include "app/version.h"
@@ -17,10 +18,10 @@ namespace probegate::app {
 namespace {
 
 // CLI11 says what is wrong; this adds where to read more, and makes it exit code 2.
-int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
+int report_usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   std::string command = "probegate";
   if (const auto chosen = app.get_subcommands(); !chosen.empty()) command += " " + chosen.front()->get_name();
-  std::cerr << "probegate: " << error.what() << "\nTry '" << command << " --help'.\n";
+  std::cerr << "probegate: " << without_secrets(error.what(), argc, argv) << "\nTry '" << command << " --help'.\n";
   return exit_code::kUsage;
 }
 
@@ -47,7 +48,7 @@ int run_command_line(int argc, char** argv) {
   } catch (const CLI::Success& request) {  // --help, --version
     return app.exit(request);
   } catch (const CLI::ParseError& error) {
-    return report_usage_error(app, error);
+    return report_usage_error(app, error, argc, argv);
   }
   for (const auto& command : commands) {
     if (command.parser->parsed()) return command.run();

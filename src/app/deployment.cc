@@ -71,7 +71,11 @@ class Planner {
 
   void plan_ports() {
     const auto* traffic = find_open(config_.proxy.listen);
-    if (traffic != nullptr) {
+    if (config_.proxy.listen.empty()) {
+      contradiction(
+          "proxy.listen: an empty list means no proxy, and the manifest is that of a proxy; write "
+          "0.0.0.0:8080");
+    } else if (traffic != nullptr) {
       out_.port = traffic->port;
     } else {
       contradiction("proxy.listen: " + config_.proxy.listen.front().to_string() + " is out of reach for " +
@@ -164,9 +168,17 @@ std::vector<EnvironmentEntry> file_environment(const std::vector<config::Variabl
 }
 
 std::vector<EnvironmentEntry> plain_environment(const config::Environment& environment, Platform target) {
-  constexpr const char* kSecret[] = {"DATABASE_URL", "REDIS_URL", "AUTH_HEALTH_URL"};
-  constexpr const char* kPlain[] = {"PORT",           "PROBE_PORT", "BACKEND_URL", "DATABASE_TABLES",
-                                    "WEBSOCKET_PATH", "LOG_LEVEL"};
+  constexpr const char* kSecret[] = {"DATABASE_URL",   "POSTGRES_URL", "PGPASSWORD",
+                                     "DB_PASSWORD",    "DB_PASS",      "REDIS_URL",
+                                     "REDIS_PASSWORD", "REDIS_PASS",   "AUTH_HEALTH_URL"};
+  constexpr const char* kPlain[] = {
+      "PORT",           "PROBE_PORT",     "BACKEND_URL",   "DATABASE_TABLES", "DATABASE_URL_FILE",
+      "PGHOST",         "PGPORT",         "PGUSER",        "PGDATABASE",      "PGSSLMODE",
+      "PGSSLROOTCERT",  "PGOPTIONS",      "DB_CONNECTION", "DB_HOST",         "DB_PORT",
+      "DB_USER",        "DB_USERNAME",    "DB_NAME",       "DB_DATABASE",     "DB_PASSWORD_FILE",
+      "REDIS_URL_FILE", "REDIS_HOST",     "REDIS_PORT",    "REDIS_USERNAME",  "REDIS_USER",
+      "REDIS_DB",       "REDIS_DATABASE", "REDIS_TLS",     "REDIS_SSL",       "REDIS_PASSWORD_FILE",
+      "WEBSOCKET_PATH", "LOG_LEVEL"};
   std::vector<EnvironmentEntry> entries;
   for (const auto* name : kPlain) {
     const auto found = environment.find(name);

@@ -18,6 +18,8 @@ Settings load_settings(const std::optional<std::string>& file) {
   settings.source = std::move(loaded.source);
   settings.file = std::move(loaded.file);
   settings.blank = loaded.blank;
+  settings.origins = std::move(loaded.origins);
+  settings.warnings = std::move(loaded.warnings);
   settings.values = std::move(loaded.values);
   if (settings.problems.empty()) settings.planned = checks::plan_checks(settings.config);
   return settings;
@@ -30,6 +32,11 @@ LogFormat log_format(const config::LogOptions& options) {
 bool print_problems(const Settings& settings) {
   for (const auto& problem : settings.problems) std::cerr << problem << "\n";
   return settings.problems.empty();
+}
+
+void print_warnings(const Settings& settings) {
+  for (const auto& warning : settings.warnings)
+    std::cerr << settings.source << ": warning: " << warning << "\n";
 }
 
 }  // namespace probegate::app

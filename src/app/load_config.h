@@ -8,6 +8,7 @@
 #include "checks/plan.h"
 #include "config/compare.h"
 #include "config/config.h"
+#include "config/environment.h"
 
 namespace probegate::app {
 
@@ -18,6 +19,8 @@ struct Settings {
   std::string source;                         // the file, or "environment"
   std::optional<std::string> file;            // empty: the environment alone
   bool blank = false;                         // the file has nothing in it
+  std::vector<config::Origin> origins;        // which variables made which check
+  std::vector<std::string> warnings;          // one sentence each, without values
   config::Values values;                      // to compare with another's; holds secrets
   std::vector<checks::PlannedCheck> planned;  // one per check, when there are no problems
 };
@@ -28,5 +31,7 @@ LogFormat log_format(const config::LogOptions& options);
 
 // Prints the problems on stderr; true when there were none.
 bool print_problems(const Settings& settings);
+// For commands that have no log.
+void print_warnings(const Settings& settings);
 
 }  // namespace probegate::app

@@ -37,6 +37,9 @@ cannot listen; the message names the key, the address and, where it can be read,
 .B PORT, PROBE_PORT, BACKEND_URL, DATABASE_URL, DATABASE_TABLES, REDIS_URL, WEBSOCKET_PATH, AUTH_HEALTH_URL, LOG_LEVEL
 The configuration where there is no file.
 .TP
+.B DATABASE_URL_FILE, POSTGRES_URL, PGHOST, DB_HOST, REDIS_URL_FILE, REDIS_HOST
+Other ways to name the database and Redis; docs/addresses.md tells their companions, and which wins.
+.TP
 .B NO_COLOR
 Set and not empty: no colours, also on a terminal.
 .SH FILES

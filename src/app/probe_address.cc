@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/load_config.h"
+#include "base/url.h"
 
 namespace probegate::app {
 namespace {
@@ -15,11 +16,15 @@ constexpr std::size_t kMostBytes = 4 * 1024 * 1024;
 Result<ProbeAddress> find_probe_address(const std::optional<std::string>& url,
                                         const std::optional<std::string>& config) {
   if (url) {
-    if (url->starts_with("unix:")) return ProbeAddress{"http://localhost", url->substr(5)};
-    if (!url->starts_with("http://")) return failure("--url is written http://host:port or unix:/path");
-    std::string base = *url;
-    while (base.ends_with('/')) base.pop_back();
-    return ProbeAddress{base, std::nullopt};
+    constexpr const char* kForm = "--url is written http://host:port or unix:/path";
+    auto parsed = parse_url(*url);
+    if (!parsed && url->find("://") == std::string::npos && !url->starts_with("unix:")) return failure(kForm);
+    if (!parsed) return failure(std::string(kForm) + ": " + parsed.error().message);
+    if (parsed->scheme == "unix") return ProbeAddress{"http://localhost", parsed->path};
+    if (parsed->scheme != "http") return failure(kForm);
+    parsed->target = parsed->path;
+    while (parsed->target.ends_with('/')) parsed->target.pop_back();
+    return ProbeAddress{parsed->encoded(), std::nullopt};
   }
   const Settings settings = load_settings(config);
   if (!settings.problems.empty()) {
@@ -31,6 +36,8 @@ Result<ProbeAddress> find_probe_address(const std::optional<std::string>& url,
   if (endpoint.host == "::") endpoint.host = "::1";
   return ProbeAddress{"http://" + endpoint.to_string(), std::nullopt};
 }
+
+std::string ProbeAddress::to_string() const { return unix_path ? "unix:" + *unix_path : redact_url(url); }
 
 loop::HttpRequest probe_request(const ProbeAddress& address, const std::string& path, Duration timeout) {
   loop::HttpRequest request;

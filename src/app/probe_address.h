@@ -13,7 +13,7 @@ namespace probegate::app {
 struct ProbeAddress {
   std::string url;                       // "http://127.0.0.1:9090"
   std::optional<std::string> unix_path;  // the probe port is a unix socket
-  std::string to_string() const { return unix_path ? "unix:" + *unix_path : url; }
+  std::string to_string() const;         // without user-info
 };
 
 // By --url, or by the first probes.listen of the configuration (-c, the default file, or the environment's

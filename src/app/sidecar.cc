@@ -114,6 +114,12 @@ void Sidecar::log_settings(const Settings& settings) const {
                          {"backend", config.proxy.backend.endpoint.to_string()},
                          {"checks", names},
                          {"startup_timeout", format_duration(config.gate.startup_timeout)}});
+  for (const auto& [check, variables] : settings.origins) {
+    std::string from;
+    for (const auto& variable : variables) from += (from.empty() ? "" : " ") + variable;
+    log_.info("check " + check + " is made by variables", {{"check", check}, {"variables", from}});
+  }
+  for (const auto& warning : settings.warnings) log_.warn(warning);
 }
 
 // A new configuration, on the control loop, between two events. Tunnels and the startup latch stay as they
@@ -130,6 +136,7 @@ void Sidecar::apply(const Settings& settings) {
     if (model.states()[i].status == health::CheckStatus::fail) known.failing.push_back(known.checks.back());
   }
   alerts_.reload(config_->alerts, known);
+  for (const auto& warning : settings.warnings) log_.warn(warning);
 }
 
 config::Span Sidecar::counted() {

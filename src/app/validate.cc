@@ -13,6 +13,7 @@ int validate(const ValidateOptions& options) {
               << (settings.problems.size() == 1 ? " mistake\n" : " mistakes\n");
     return exit_code::kUsage;
   }
+  print_warnings(settings);
   if (options.print) {
     std::cout << settings.effective;
   } else {

@@ -8,7 +8,12 @@ namespace {
 constexpr std::size_t kUnixPathLimit = 107;  // sizeof(sockaddr_un::sun_path) - 1
 
 Result<Endpoint> parse_unix(std::string_view path) {
-  if (path.empty() || path.front() != '/') return failure("a unix socket is written unix:/absolute/path");
+  constexpr const char* kForm = "a unix socket is written unix:/absolute/path";
+  if (path.starts_with("///")) path.remove_prefix(2);  // as in URLs
+  if (path.starts_with("//")) return failure(std::string(kForm) + ", without user, password and host");
+  if (path.empty() || path.front() != '/') return failure(kForm);
+  if (path.find_first_of("?#") != std::string_view::npos)
+    return failure(std::string(kForm) + ", without ? and #");
   if (path.size() > kUnixPathLimit) {
     return failure("the path of a unix socket is at most 107 bytes, this one has " +
                    std::to_string(path.size()));

@@ -179,6 +179,20 @@ void Secrets::add_phrase(const std::string& phrase) {
   if (!phrase.empty()) whole_.push_back(phrase);
 }
 
+void Secrets::add_literals(std::string_view sql, std::string_view quotes) {
+  for (auto at = sql.find_first_of(quotes); at != sql.npos; at = sql.find_first_of(quotes, at)) {
+    const std::string mark = sql[at] == '$' ? "$$" : std::string(1, sql[at]);
+    const auto begin = at + mark.size();
+    if (sql.substr(at, mark.size()) != mark || begin > sql.size()) {
+      ++at;
+      continue;
+    }
+    const auto end = std::min(sql.find(mark, begin), sql.size());
+    push_back(std::string(sql.substr(begin, end - begin)));
+    at = std::min(end + mark.size(), sql.size());
+  }
+}
+
 void Secrets::allow(const std::string& word) {
   if (word.size() >= kPart) allowed_.push_back(word);
 }

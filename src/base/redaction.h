@@ -27,6 +27,10 @@ class Secrets {
   void push_back(const std::string& secret);  // empty: nothing to hide
   // Masked as a whole only: what is made of ordinary words, such as a user's name in quotes.
   void add_phrase(const std::string& phrase);
+  // The texts in quotes of a statement of SQL, which a server repeats when it does not like them: between '
+  // and
+  // ', $$ and $$, or any other mark of `quotes`.
+  void add_literals(std::string_view sql, std::string_view quotes = "'$");
   // May be seen although a part of it is a part of a secret: the name of the host "redis" of a password
   // "redis-7Hx".
   void allow(const std::string& word);

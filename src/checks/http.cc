@@ -133,7 +133,7 @@ void read_request(const config::Fields& fields, loop::HttpRequest& request) {
     fields.problem("method", "is not a request method, such as GET, HEAD or POST");
   }
   request.headers = fields.headers("headers");
-  request.body = fields.text("body", "");
+  request.body = fields.private_text("body").value_or("");
 }
 
 template <typename Condition>
@@ -177,6 +177,12 @@ CheckPlan read_http(const config::CheckSpec& spec, const config::Config& config)
   settings.min_days_left = spec.tls.min_days_left;
   add_secrets(settings.request.headers, plan.secrets);
   plan.secrets.push_back(settings.request.body);
+  // What is expected is told in messages, also where the body that is sent names the same.
+  for (const auto* key : {"expect_json", "expect_header"}) {
+    for (const auto& [place, condition] : spec.fields.text_map(key)) {
+      for (const auto part : split(place, '/')) plan.secrets.allow(std::string(part));
+    }
+  }
 
   plan.make = [settings = std::make_shared<const Settings>(std::move(settings))](
                   const CheckContext& context) { return std::make_unique<HttpCheck>(context, settings); };

@@ -1,7 +1,7 @@
 #include "checks/mysql_settings.h"
 
 #include "base/text.h"
-#include "base/url.h"
+#include "checks/mysql_address.h"
 #include "checks/transport.h"
 
 namespace probegate::checks {
@@ -11,31 +11,18 @@ constexpr std::uint16_t kPort = 3306;
 constexpr const char* kAuthorities = "/etc/ssl/certs/ca-certificates.crt";
 
 void read_url(const config::Fields& fields, const std::string& text, MysqlSettings& settings) {
-  const auto url = parse_url(text);
-  if (!url)
-    return fields.problem("url", "is not mysql://user:password@host:3306/dbname: " + url.error().message);
-  const std::string scheme = url->scheme.substr(0, url->scheme.find('+'));  // mysql+driver, as ORMs write it
-  if (scheme != "mysql" && scheme != "mariadb")
-    return fields.problem("url", "starts with mysql:// or mariadb://");
-  settings.endpoint = url->endpoint(kPort);
-  settings.user = url->user.value_or("");
-  settings.password = url->password.value_or("");
-  settings.raw_password = url->raw_password;
-
-  const auto path = std::string_view(url->path).substr(std::min<std::size_t>(1, url->path.size()));
-  settings.database = percent_decoded(path).value_or("");
-  if (path.find('/') != std::string_view::npos)
-    fields.problem("url", "the path is the name of a database, /app");
-  for (const auto& parameter : url->parameters) {
-    const auto name = to_lower(parameter.name);
-    if (name == "socket" || name == "unix_socket") {
-      auto endpoint = Endpoint::parse("unix:" + parameter.value);
-      if (!endpoint) return fields.problem("url", "the socket is the path of a unix socket");
-      settings.endpoint = *std::move(endpoint);
-    } else if (name.find("ssl") != std::string::npos || name.find("tls") != std::string::npos) {
-      fields.problem("url", "TLS is asked for with the key tls, not in the URL");
-    }  // what drivers know besides, such as a character set, is of no use to us
-  }
+  auto address = read_mysql_address(text);
+  if (!address) return fields.problem("url", address.error().message);
+  settings.endpoint = std::move(address->endpoint);
+  settings.user = std::move(address->user);
+  settings.password = std::move(address->password);
+  settings.database = std::move(address->database);
+  settings.written = std::move(address->secrets);
+  if (address->cert_file || address->key_file)
+    fields.problem("url", "certificates of clients are written as keys of tls, not in the URL");
+  if (!address->tls && !address->ca_file) return;
+  settings.tls = loop::TlsSettings{"", address->ca_file, address->verify || address->ca_file};
+  settings.authorities = address->ca_file.value_or(kAuthorities);
 }
 
 void read_parts(const config::Fields& fields, bool has_url, MysqlSettings& settings) {
@@ -87,7 +74,7 @@ void read_questions(const config::Fields& fields, MysqlSettings& settings) {
       settings.tables.push_back(*std::move(table));
     }
   }
-  settings.query = fields.optional_text("query");
+  settings.query = fields.private_text("query");
   settings.expect = fields.optional_text("expect");
   settings.writable = fields.boolean("writable", false);
   if (settings.query && trim(*settings.query).empty()) fields.problem("query", "is empty");
@@ -104,21 +91,25 @@ MysqlSettings read_mysql_settings(const config::CheckSpec& spec) {
   read_parts(spec.fields, url.has_value() || spec.fields.has("url_file"), settings);
   if (spec.fields.has("tls")) {
     settings.tls = tls_settings(spec.tls);
+    settings.authorities = spec.tls.ca_file.value_or(kAuthorities);
+    settings.min_days_left = spec.tls.min_days_left;
+  }
+  if (settings.tls) {
     if (settings.tls->server_name.empty()) settings.tls->server_name = settings.endpoint.host;
     if (settings.tls->verify && settings.tls->server_name.empty())
       spec.fields.section("tls").problem("server_name", "is missing: a unix socket has no name to verify");
-    settings.authorities = spec.tls.ca_file.value_or(kAuthorities);
-    settings.min_days_left = spec.tls.min_days_left;
   }
   read_questions(spec.fields, settings);
   return settings;
 }
 
 Secrets MysqlSettings::secrets() const {
-  Secrets found{password, raw_password};
+  Secrets found = written;
+  found.push_back(password);
   // The server names the user when it refuses it. What is around the name keeps other words as they are.
   found.add_phrase("'" + user + "'");
   found.add_phrase("User " + user + " ");
+  if (query) found.add_literals(*query, "'\"");
   for (const auto& word : {endpoint.host, database}) found.allow(word);
   return found;
 }

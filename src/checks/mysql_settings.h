@@ -20,10 +20,10 @@ struct MysqlSettings {
   };
 
   Endpoint endpoint;
+  Secrets written;  // of the address, as it was written
   std::string user;
   std::string password;
-  std::string raw_password;  // as written in a URL
-  std::string database;      // empty: none
+  std::string database;  // empty: none
   std::optional<loop::TlsSettings> tls;
   std::string authorities;  // a file
   int min_days_left = 0;

@@ -24,12 +24,10 @@ using health::CheckError;
 using health::CheckResult;
 using health::FailKind;
 
-using Parameters = PostgresParameters;
 using Settings = PostgresSettings;
 
 struct Finish {
   void operator()(PGresult* result) const noexcept { PQclear(result); }
-  void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
 };
 
 // What one round trip brought.
@@ -61,7 +59,9 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
 
  private:
   enum class Part { missing_tables, role, query };
-  static constexpr std::size_t kSettings = 2;  // statements before the parts
+
+  // Statements before the parts.
+  std::size_t count_settings() const { return settings_->search_path.empty() ? 2 : 3; }
 
   void log_in() {
     PostgresLogin::Observer& us = *this;
@@ -94,6 +94,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
     // A little less than is left, so that it is the server that ends a slow query and the session is kept.
     const auto limit = std::max<std::int64_t>(1, std::chrono::floor<Millis>(left * 9 / 10).count());
     std::string sql = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = " + std::to_string(limit);
+    if (!settings_->search_path.empty()) sql += "; SET LOCAL search_path = " + settings_->search_path_sql();
     if (!settings_->tables.empty()) {
       parts_.push_back(Part::missing_tables);
       sql += "; SELECT i FROM (VALUES " + numbered_tables() +
@@ -153,9 +154,9 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
 
   void take_row(const PGresult& row) {
     const auto field = [&](int column) -> std::string { return PQgetvalue(&row, 0, column); };
-    if (answers_.statement < kSettings) return;
+    if (answers_.statement < count_settings()) return;
     // Statements after the last of ours are more of the user's query.
-    switch (parts_[std::min(answers_.statement - kSettings, parts_.size() - 1)]) {
+    switch (parts_[std::min(answers_.statement - count_settings(), parts_.size() - 1)]) {
       case Part::missing_tables:
         if (const auto i = parse_decimal<std::size_t>(field(0))) {
           answers_.missing.push_back(settings_->tables.at(*i));
@@ -210,7 +211,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
                                 .missing = answers_.missing});
     }
     if (answers_.error) return CheckResult::fail(*answers_.error);
-    if (answers_.statement < kSettings + parts_.size()) {
+    if (answers_.statement < count_settings() + parts_.size()) {
       return CheckResult::fail(FailKind::protocol, "the server left a statement unanswered");
     }
     if (answers_.role_problem) return CheckResult::fail(FailKind::answer, *answers_.role_problem);
@@ -244,24 +245,10 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   Answers answers_;
 };
 
-// The keywords of a URL or a keyword string. libpq's own error would repeat the text and with it the
-// password.
-std::optional<Parameters> parse_connection(const std::string& text) {
-  char* error = nullptr;
-  const std::unique_ptr<PQconninfoOption, Finish> options(PQconninfoParse(text.c_str(), &error));
-  PQfreemem(error);
-  if (!options) return std::nullopt;
-  Parameters parameters;
-  for (const auto* option = options.get(); option->keyword != nullptr; ++option) {
-    if (option->val != nullptr && option->val[0] != '\0') parameters[option->keyword] = option->val;
-  }
-  return parameters;
-}
-
 }  // namespace
 
 CheckPlan read_postgres(const config::CheckSpec& spec, const config::Config&) {
-  auto settings = std::make_shared<const Settings>(read_postgres_settings(spec.fields, parse_connection));
+  auto settings = std::make_shared<const Settings>(read_postgres_settings(spec.fields));
   return {
       .make = [settings](
                   const CheckContext& context) { return std::make_unique<PostgresCheck>(context, settings); },

@@ -49,25 +49,26 @@ Result<std::vector<PostgresHost>> take_hosts(PostgresParameters& parameters) {
   return hosts;
 }
 
-void read_address(const config::Fields& fields, ParsePostgresAddress parse, PostgresSettings& settings) {
+void read_address(const config::Fields& fields, PostgresSettings& settings) {
   const auto url = fields.secret_url("url");
   if (url) {
-    auto parsed = url->empty() ? std::nullopt : parse(*url);
-    if (!parsed) {
-      fields.problem("url",
-                     "is not a PostgreSQL address, expected postgresql://user:password@host:5432/dbname or "
-                     "host=... user=... dbname=...");
+    auto address = read_postgres_address(*url);
+    if (address) {
+      settings.parameters = std::move(address->parameters);
+      settings.search_path = std::move(address->search_path);
+      settings.written = std::move(address->secrets);
+    } else {
+      fields.problem("url", address.error().message);
     }
-    settings.parameters = std::move(parsed).value_or(PostgresParameters{});
   }
-  for (const char* keyword : {"host", "port", "user", "dbname", "sslmode"}) {
+  for (const char* keyword : {"host", "port", "user", "dbname", "sslmode", "sslrootcert", "options"}) {
     const auto value = fields.optional_text(keyword);
     if (!value) continue;
     if (url) fields.contradiction(keyword, "url is set too; keep one of the two");
     settings.parameters[keyword] = *value;
   }
   if (const auto password = fields.secret("password")) settings.parameters["password"] = *password;
-  if (!url && !fields.has("url_file") && !fields.has("host"))
+  if (!url && !fields.has("url") && !fields.has("url_file") && !fields.has("host"))
     fields.problem("url", "is missing; set url, or host and its companions");
 
   auto hosts = take_hosts(settings.parameters);
@@ -127,7 +128,7 @@ void read_questions(const config::Fields& fields, PostgresSettings& settings) {
     fields.item_problem("tables", i,
                         "is not a table's name, expected name or schema.name, quoted where needed");
   }
-  settings.query = fields.optional_text("query");
+  settings.query = fields.private_text("query");
   settings.expect = fields.optional_text("expect");
   settings.writable = fields.boolean("writable", false);
   if (settings.query && trim(*settings.query).empty()) fields.problem("query", "is empty");
@@ -136,9 +137,9 @@ void read_questions(const config::Fields& fields, PostgresSettings& settings) {
 
 }  // namespace
 
-PostgresSettings read_postgres_settings(const config::Fields& fields, ParsePostgresAddress parse) {
+PostgresSettings read_postgres_settings(const config::Fields& fields) {
   PostgresSettings settings;
-  read_address(fields, parse, settings);
+  read_address(fields, settings);
   check_parameters(fields, settings);
   complete(fields.section("tls").optional_text("ca_file"), settings);
   read_questions(fields, settings);
@@ -146,7 +147,7 @@ PostgresSettings read_postgres_settings(const config::Fields& fields, ParsePostg
 }
 
 Secrets PostgresSettings::secrets() const {
-  Secrets found;
+  Secrets found = written;
   for (const char* keyword : {"password", "sslpassword"}) {
     if (const auto secret = parameters.find(keyword); secret != parameters.end())
       found.push_back(secret->second);
@@ -155,10 +156,17 @@ Secrets PostgresSettings::secrets() const {
   if (const auto user = parameters.find("user"); user != parameters.end()) {
     found.add_phrase('"' + user->second + '"');
   }
+  if (query) found.add_literals(*query);
   for (const auto& host : hosts) found.allow(host.name);
   if (const auto database = parameters.find("dbname"); database != parameters.end())
     found.allow(database->second);
   return found;
+}
+
+std::string PostgresSettings::search_path_sql() const {
+  std::string list;
+  for (const auto& schema : search_path) list += (list.empty() ? "\"" : ", \"") + schema + "\"";
+  return list;
 }
 
 std::string PostgresSettings::target() const {

@@ -2,17 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/redaction.h"
+#include "checks/postgres_address.h"
 #include "config/fields.h"
 
 namespace probegate::checks {
-
-using PostgresParameters = std::map<std::string, std::string>;  // libpq's keywords
 
 struct PostgresHost {
   std::string name;     // a host name, an address, or the directory of a unix socket
@@ -24,7 +22,9 @@ struct PostgresHost {
 struct PostgresSettings {
   PostgresParameters parameters;  // without host, hostaddr, port and target_session_attrs
   std::vector<PostgresHost> hosts;
-  std::string session_attrs = "any";  // target_session_attrs
+  std::string session_attrs = "any";     // target_session_attrs
+  std::vector<std::string> search_path;  // of the address; empty: the role's own
+  Secrets written;                       // of the address, as it was written
   std::vector<std::string> tables;
   std::optional<std::string> query;
   std::optional<std::string> expect;
@@ -32,11 +32,9 @@ struct PostgresSettings {
 
   Secrets secrets() const;
   std::string target() const;
+  std::string search_path_sql() const;  // "app", "public"
 };
 
-// The keywords of a URL or a keyword string; nothing when it is neither. libpq's part of the work.
-using ParsePostgresAddress = std::optional<PostgresParameters> (*)(const std::string& text);
-
-PostgresSettings read_postgres_settings(const config::Fields& fields, ParsePostgresAddress parse);
+PostgresSettings read_postgres_settings(const config::Fields& fields);
 
 }  // namespace probegate::checks

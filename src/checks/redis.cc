@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "base/text.h"
-#include "base/url.h"
 #include "checks/presentable.h"
 #include "checks/random_bytes.h"
+#include "checks/redis_address.h"
 #include "checks/registry.h"
 #include "checks/transport.h"
 #include "loop/connection.h"
@@ -266,42 +266,38 @@ class RedisCheck final : public Check, private loop::ConnectionObserver {
   std::deque<Question> asked_;  // not yet answered; empty between attempts and while connecting
 };
 
-void read_redis_url(const config::CheckSpec& spec, const Url& url, Settings& settings) {
-  const auto& fields = spec.fields;
-  if (url.scheme != "redis" && url.scheme != "rediss") {
-    return fields.problem("url", "starts with redis://, rediss:// or unix:/");
-  }
-  settings.endpoint = url.endpoint(kPort);
-  if (url.scheme == "rediss") settings.tls = tls_settings(spec.tls);
-  settings.user = url.user.value_or("");
-  settings.password = url.password.value_or("");
-  if (url.path.size() <= 1) return;
-  const auto path = std::string_view(url.path).substr(1);
-  const auto database = parse_decimal<int>(path);
+void read_database(const config::Fields& fields, const RedisAddress& address, Settings& settings) {
+  settings.database = address.database.value_or(0);
+  if (!address.socket.empty() || address.url.path.size() <= 1) return;
+  const auto database = parse_decimal<int>(std::string_view(address.url.path).substr(1));
   if (!database || *database > kMostDatabases)
     return fields.problem("url", "the path is the number of a database, /0");
-  settings.database = *database;
+  if (!address.database) settings.database = *database;
 }
 
 void read_address(const config::CheckSpec& spec, Settings& settings, CheckPlan& plan) {
   const auto& fields = spec.fields;
   const auto text = fields.secret_url("url");
   if (!text) {
-    if (!fields.has("url_file"))
+    if (!fields.has("url") && !fields.has("url_file"))
       fields.problem("url", "is missing, expected redis://, rediss:// or unix:/path");
-  } else if (text->starts_with("unix:")) {
-    auto endpoint = Endpoint::parse(*text);
-    if (endpoint) {
-      settings.endpoint = std::move(*endpoint);
-    } else {
-      fields.problem("url", endpoint.error().message);
-    }
-  } else if (const auto url = parse_url(*text)) {
-    read_redis_url(spec, *url, settings);
-    add_secrets(*url, plan.secrets);
-  } else {
-    fields.problem("url", "is not redis://user:password@host:6379/0: " + url.error().message);
+    return;
   }
+  const auto address = read_redis_address(*text);
+  if (!address) return fields.problem("url", address.error().message);
+  if (address->cert_file || address->key_file)
+    return fields.problem("url", "certificates of clients are written as keys of tls, not in the URL");
+  add_secrets(address->url, plan.secrets);
+  settings.endpoint =
+      address->socket.empty() ? address->url.endpoint(kPort) : Endpoint::unix_socket(address->socket);
+  if (address->tls) {
+    settings.tls = tls_settings(spec.tls);
+    if (address->ca_file) settings.tls->ca_file = address->ca_file;
+    if (address->verify && !address->ca_file) settings.tls->verify = settings.tls->verify && *address->verify;
+  }
+  settings.user = address->user;
+  settings.password = address->password.value_or("");
+  read_database(fields, *address, settings);
 }
 
 }  // namespace

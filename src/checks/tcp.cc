@@ -87,7 +87,7 @@ CheckPlan read_tcp(const config::CheckSpec& spec, const config::Config&) {
   if (!settings.address.is_unix() && settings.address.port == 0) {
     fields.problem("address", "the port is a number from 1 to 65535");
   }
-  settings.send = fields.optional_text("send");
+  settings.send = fields.private_text("send");
   settings.expect = fields.optional_text("expect");
   if (fields.has("tls")) settings.tls = tls_settings(spec.tls);
   settings.min_days_left = spec.tls.min_days_left;
@@ -95,6 +95,7 @@ CheckPlan read_tcp(const config::CheckSpec& spec, const config::Config&) {
   CheckPlan plan;
   plan.target = settings.address.to_string();
   if (settings.send) plan.secrets.push_back(*settings.send);
+  if (settings.expect) plan.secrets.allow(*settings.expect);
   plan.make = [settings = std::make_shared<const Settings>(std::move(settings))](
                   const CheckContext& context) { return std::make_unique<TcpCheck>(context, settings); };
   return plan;

@@ -297,7 +297,7 @@ struct Address {
   std::string target;
 };
 
-Address read_address(const config::Fields& fields, const config::Config& config) {
+Address read_address(const config::Fields& fields, const config::Config& config, Secrets& secrets) {
   const auto text = fields.secret_url("url");
   const auto& backend = config.proxy.backend;
   if (!text) {
@@ -309,6 +309,7 @@ Address read_address(const config::Fields& fields, const config::Config& config)
   if (text->starts_with('/')) {
     const bool clean = text->find_first_of(" \t\r\n#") == std::string::npos;
     if (!clean) fields.problem("url", "the path must be without blanks and fragment");
+    if (const auto url = parse_url("ws://" + backend.authority + *text)) add_secrets(*url, secrets);
     return {backend.endpoint, false, backend.authority, *text};
   }
   const auto url = parse_url(*text);
@@ -319,6 +320,7 @@ Address read_address(const config::Fields& fields, const config::Config& config)
   }
   if (url->scheme != "ws" && url->scheme != "wss") fields.problem("url", "starts with ws://, wss:// or /");
   if (url->user) fields.problem("url", "a WebSocket URL has no user and password; use headers");
+  add_secrets(*url, secrets);
   const bool tls = url->scheme == "wss";
   return {url->endpoint(tls ? 443 : 80), tls, url->authority, url->target};
 }
@@ -327,7 +329,8 @@ Address read_address(const config::Fields& fields, const config::Config& config)
 
 CheckPlan read_websocket(const config::CheckSpec& spec, const config::Config& config) {
   const auto& fields = spec.fields;
-  const Address address = read_address(fields, config);
+  CheckPlan plan;
+  const Address address = read_address(fields, config, plan.secrets);
   const auto headers = read_headers(fields);
   Settings settings;
   settings.endpoint = address.endpoint;
@@ -335,11 +338,10 @@ CheckPlan read_websocket(const config::CheckSpec& spec, const config::Config& co
   settings.min_days_left = spec.tls.min_days_left;
   settings.subprotocols = read_subprotocols(fields);
   settings.ping = fields.boolean("ping", true);
-  settings.send = fields.optional_text("send");
+  settings.send = fields.private_text("send");
   settings.expect = fields.optional_text("expect");
   settings.head = request_head(address.target, address.authority, headers, settings.subprotocols);
 
-  CheckPlan plan;
   add_secrets(headers, plan.secrets);
   if (settings.send) plan.secrets.push_back(*settings.send);
   plan.target = address.endpoint.to_string() + address.target.substr(0, address.target.find('?'));
@@ -363,6 +365,7 @@ Result<CheckPlan> plan_websocket_visit(const std::string& text, VisitSteps on_st
   settings.on_step = std::move(on_step);
   settings.head = request_head(url->target, url->authority, {}, {});
   CheckPlan plan;
+  add_secrets(*url, plan.secrets);
   plan.target = settings.endpoint.to_string();
   plan.make = [settings =
                    std::make_shared<const Settings>(std::move(settings))](const CheckContext& context) {

@@ -69,7 +69,7 @@ struct WebSocketPolicy {
 };
 
 struct Proxy {
-  std::vector<Endpoint> listen;
+  std::vector<Endpoint> listen;  // empty: no proxy, only probes and checks
   Backend backend;
   int workers = 1;              // `auto` is resolved to the number of CPUs
   bool websocket_only = false;  // forward: websocket

@@ -2,12 +2,15 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/text.h"
+#include "config/describe.h"
+#include "config/environment_sources.h"
 #include "config/node.h"
 
 namespace probegate::config {
@@ -21,19 +24,20 @@ class EnvironmentTree {
       : root_(root), environment_(environment), problems_(problems) {}
 
   // Present and usable. Empty is an error: a check that silently vanishes would open the gate too early.
-  const std::string* value(std::string_view variable) {
-    const auto found = environment_.find(variable);
-    if (found == environment_.end()) return nullptr;
-    if (!found->second.empty()) return &found->second;
-    problems_.add_variable(variable, "set but empty; unset it or give it a value");
-    return nullptr;
+  std::optional<std::string> value(std::string_view variable) {
+    auto text = variable_value(environment_, variable);
+    if (text && text->empty()) {
+      problems_.add_variable(variable, "set but empty; unset it or give it a value");
+      text.reset();
+    }
+    return text;
   }
 
-  const std::string* port(std::string_view variable) {
-    const auto* text = value(variable);
+  std::optional<std::string> port(std::string_view variable) {
+    auto text = value(variable);
     if (!text || parse_decimal<std::uint16_t>(*text)) return text;
-    problems_.add_variable(variable, "must be a port number from 0 to 65535, not \"" + *text + "\"");
-    return nullptr;
+    problems_.add_variable(variable, "must be a port number from 0 to 65535, not " + quote(*text));
+    return std::nullopt;
   }
 
   void set(std::string_view path, std::string text, std::string_view variable) {
@@ -57,17 +61,40 @@ class EnvironmentTree {
   }
 
   // A check named `name`; database, redis and websocket each need the one before.
-  void check(std::string_view name, std::string_view type, std::string_view url, std::string_view variable) {
+  void check(std::string_view name, const Source& source) {
     const std::string path = "checks." + std::string(name);
-    set(path + ".type", std::string(type), variable);
-    set(path + ".url", std::string(url), variable);
-    if (name == "auth") {
-      set_list(path + ".affects", {}, variable);
-      return;
+    const auto& first = source.keys.front().variable;
+    set(path + ".type", source.type, first);
+    Origin origin{std::string(name), {}};
+    for (const auto& [key, text, variable] : source.keys) {
+      if (!key.empty()) set(path + "." + key, text, variable);
+      origin.variables.push_back(variable);
     }
-    if (!last_.empty()) set_list(path + ".needs", {last_}, variable);
+    origins.push_back(std::move(origin));
+    if (name == "auth") return set_list(path + ".affects", {}, first);
+    if (!last_.empty()) set_list(path + ".needs", {last_}, first);
     last_ = name;
   }
+
+  void check(std::string_view name, std::string_view type, std::string_view variable) {
+    if (auto text = value(variable))
+      check(name, Source{std::string(type), {{"url", *std::move(text), std::string(variable)}}});
+  }
+
+  // What makes the check, unless its first variable is empty.
+  bool check(std::string_view name, const std::optional<Chosen>& chosen) {
+    if (!chosen || !value(chosen->source.keys.front().variable)) return false;
+    check(name, chosen->source);
+    if (!chosen->ignored.empty()) {
+      warnings.push_back(chosen->source.keys.front().variable + " makes the check " + std::string(name) +
+                         "; " + joined(chosen->ignored) + (chosen->ignored.size() == 1 ? " is" : " are") +
+                         " ignored");
+    }
+    return true;
+  }
+
+  std::vector<Origin> origins;
+  std::vector<std::string> warnings;
 
  private:
   Node* make(std::string_view path) {
@@ -98,6 +125,63 @@ std::vector<std::string> comma_separated(std::string_view text) {
   return parts;
 }
 
+// As the backend beside us may understand the same variable: in any case, with the words of other loggers.
+std::string log_level(std::string_view text) {
+  const auto word = to_lower(text);
+  struct Synonyms {
+    std::string_view ours;
+    std::initializer_list<std::string_view> theirs;
+  };
+  static constexpr std::string_view kDebug[] = {"trace", "verbose", "all", "silly", "fine", "notset"};
+  static constexpr std::string_view kInfo[] = {"information", "notice", "log", "default", "http"};
+  static constexpr std::string_view kWarn[] = {"warning"};
+  static constexpr std::string_view kError[] = {"err",   "critical",  "crit",  "fatal", "alert",
+                                                "emerg", "emergency", "panic", "severe"};
+  const auto is_in = [&](const auto& words) {
+    return std::find(std::begin(words), std::end(words), word) != std::end(words);
+  };
+  if (is_in(kDebug)) return "debug";
+  if (is_in(kInfo)) return "info";
+  if (is_in(kWarn)) return "warn";
+  if (is_in(kError)) return "error";
+  return word;
+}
+
+// What differs by one or two strokes: DATABSE_URL. Levenshtein's, of short names.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+// DATABASE_URI, REDIS_TLS_URL, SQLALCHEMY_DATABASE_URI, WS_PATH: something to check, and where it is.
+bool looks_like_an_address(std::string_view name) {
+  constexpr std::string_view kWhat[] = {"DATABASE", "DB",         "POSTGRES", "POSTGRESQL", "PG",
+                                        "MYSQL",    "MARIADB",    "REDIS",    "VALKEY",     "WEBSOCKET",
+                                        "WS",       "DATASOURCE", "CACHE"};
+  constexpr std::string_view kWhere[] = {"URL",      "URI",    "DSN",     "HOST",       "HOSTNAME",
+                                         "PATH",     "ADDR",   "ADDRESS", "CONNECTION", "SERVER",
+                                         "ENDPOINT", "STRING", "FILE"};
+  const auto has = [&](std::string_view word, const auto& words) {
+    return std::find(std::begin(words), std::end(words), word) != std::end(words);
+  };
+  bool what = false;
+  bool where = false;
+  for (const auto word : split(name, '_')) {
+    what = what || has(word, kWhat);
+    where = where || has(word, kWhere);
+  }
+  return what && where && name.find("_SERVICE_") == name.npos;  // Kubernetes' own
+}
+
 }  // namespace
 
 const Environment& process_environment() {
@@ -120,26 +204,28 @@ void hide_from_libraries(std::string_view prefix) {
   }
 }
 
-std::shared_ptr<Node> environment_tree(const Environment& environment, Problems& problems) {
-  auto root = std::make_shared<Node>();
-  EnvironmentTree tree(*root, environment, problems);
-  if (const auto* port = tree.port("PROBE_PORT")) tree.set("probes.listen", "0.0.0.0:" + *port, "PROBE_PORT");
-  if (const auto* url = tree.value("BACKEND_URL")) tree.set("proxy.backend", *url, "BACKEND_URL");
-  const auto* database = tree.value("DATABASE_URL");
-  if (database) tree.check("database", "postgres", *database, "DATABASE_URL");
-  if (const auto* tables = tree.value("DATABASE_TABLES")) {
+FromEnvironment environment_tree(const Environment& environment, Problems& problems) {
+  FromEnvironment made;
+  made.root = std::make_shared<Node>();
+  EnvironmentTree tree(*made.root, environment, problems);
+  if (const auto port = tree.port("PROBE_PORT")) tree.set("probes.listen", "0.0.0.0:" + *port, "PROBE_PORT");
+  if (const auto url = tree.value("BACKEND_URL")) tree.set("proxy.backend", *url, "BACKEND_URL");
+  const bool database = tree.check("database", database_source(environment));
+  if (const auto tables = tree.value("DATABASE_TABLES")) {
     if (database) {
       tree.set_list("checks.database.tables", comma_separated(*tables), "DATABASE_TABLES");
+      tree.origins.back().variables.emplace_back("DATABASE_TABLES");
     } else {
       problems.add_variable("DATABASE_TABLES", "means nothing without DATABASE_URL");
     }
   }
-  if (const auto* url = tree.value("REDIS_URL")) tree.check("redis", "redis", *url, "REDIS_URL");
-  if (const auto* path = tree.value("WEBSOCKET_PATH"))
-    tree.check("websocket", "websocket", *path, "WEBSOCKET_PATH");
-  if (const auto* url = tree.value("AUTH_HEALTH_URL")) tree.check("auth", "http", *url, "AUTH_HEALTH_URL");
-  if (const auto* level = tree.value("LOG_LEVEL")) tree.set("log.level", *level, "LOG_LEVEL");
-  return root;
+  tree.check("redis", redis_source(environment));
+  tree.check("websocket", "websocket", "WEBSOCKET_PATH");
+  tree.check("auth", "http", "AUTH_HEALTH_URL");
+  if (const auto level = tree.value("LOG_LEVEL")) tree.set("log.level", log_level(*level), "LOG_LEVEL");
+  made.origins = std::move(tree.origins);
+  made.warnings = std::move(tree.warnings);
+  return made;
 }
 
 void apply_port(Node& root, const Environment& environment, Problems& problems) {
@@ -150,7 +236,23 @@ void apply_port(Node& root, const Environment& environment, Problems& problems) 
     if (!readable || (listen && listen->kind != Node::Kind::null)) return;
   }
   EnvironmentTree tree(root, environment, problems);
-  if (const auto* port = tree.port("PORT")) tree.set("proxy.listen", "0.0.0.0:" + *port, "PORT");
+  if (const auto port = tree.port("PORT")) tree.set("proxy.listen", "0.0.0.0:" + *port, "PORT");
+}
+
+std::vector<std::string> variables_meant(const Environment& environment) {
+  constexpr std::string_view kCommon[] = {"PORT", "LOG_LEVEL", "PROBE_PORT", "BACKEND_URL"};
+  constexpr std::size_t kShortest = 7;  // of a name whose misspellings are looked for
+  const auto& known = known_variables();
+  std::vector<std::string> names;
+  for (const auto& [name, value] : environment) {
+    if (std::find(std::begin(kCommon), std::end(kCommon), name) != std::end(kCommon)) continue;
+    const bool ours = std::find(known.begin(), known.end(), name) != known.end();
+    const bool misspelt = !ours && std::any_of(known.begin(), known.end(), [&](std::string_view one) {
+      return one.size() >= kShortest && name.size() >= kShortest && distance(name, one) <= 2;
+    });
+    if (ours || misspelt || looks_like_an_address(name)) names.push_back(name);
+  }
+  return names;
 }
 
 }  // namespace probegate::config

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace probegate::config {
 
@@ -21,11 +22,27 @@ const Environment& process_environment();
 // let PGHOSTADDR or PGOPTIONS overrule the configuration. Before the first thread is made.
 void hide_from_libraries(std::string_view prefix);
 
-// The tree a file would give: PORT, PROBE_PORT, BACKEND_URL, DATABASE_URL, DATABASE_TABLES, REDIS_URL,
-// WEBSOCKET_PATH, AUTH_HEALTH_URL, LOG_LEVEL. Values are taken as they are, nothing in them is expanded.
-std::shared_ptr<Node> environment_tree(const Environment& environment, Problems& problems);
+// Which variables made a check.
+struct Origin {
+  std::string check;
+  std::vector<std::string> variables;
+};
+
+struct FromEnvironment {
+  std::shared_ptr<Node> root;  // the tree a file would give
+  std::vector<Origin> origins;
+  std::vector<std::string> warnings;  // about what is set and not used; names only, no values
+};
+
+// PORT, PROBE_PORT, BACKEND_URL, WEBSOCKET_PATH, AUTH_HEALTH_URL, LOG_LEVEL, and the addresses of a database
+// and of Redis in every way people set them (docs/addresses.md). Blanks and line ends around a value are
+// not part of it; nothing in it is expanded.
+FromEnvironment environment_tree(const Environment& environment, Problems& problems);
 
 // PORT is the default of proxy.listen with a file, too: platforms that set it expect to be answered there.
 void apply_port(Node& root, const Environment& environment, Problems& problems);
+
+// Of a configuration without checks: the variables that look as if they were meant to make one.
+std::vector<std::string> variables_meant(const Environment& environment);
 
 }  // namespace probegate::config

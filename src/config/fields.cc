@@ -163,12 +163,30 @@ std::optional<std::string> Fields::secret(std::string_view key) const {
   return read_secret(key, "secret", [](std::string_view) { return std::string(kHidden); });
 }
 
+std::optional<std::string> Fields::private_text(std::string_view key) const {
+  const Node* node = scalar(key, "a text");
+  const std::string value = node ? node->text : "";
+  record(
+      {std::string(key), "text", !node ? "null" : yaml_value(value.empty() ? "" : kHidden), {}, {}, value});
+  if (!node) return std::nullopt;
+  return value;
+}
+
 std::optional<std::string> Fields::secret_url(std::string_view key) const {
-  return read_secret(key, "secret_url", hide_in_url);
+  return plain(key, read_secret(key, "secret_url", hide_in_url));
 }
 
 std::optional<std::string> Fields::secret_path_url(std::string_view key) const {
-  return read_secret(key, "secret_url", hide_path_of_url);
+  return plain(key, read_secret(key, "secret_url", hide_path_of_url));
+}
+
+std::optional<std::string> Fields::plain(std::string_view key, const std::optional<std::string>& text) const {
+  if (!text) return std::nullopt;
+  auto address = plain_address(*text);
+  if (address) return *std::move(address);
+  problem(key, address.error().message);
+  break_off(key);
+  return std::nullopt;
 }
 
 std::optional<std::string> Fields::read_secret(std::string_view key, std::string_view kind,
@@ -180,13 +198,15 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
 
   std::optional<std::string> value;
   if (node) {
-    value = node->text;
+    value = node->text.substr(0, node->text.find_last_not_of("\r\n") + 1);  // as `echo` leaves one
   } else if (file) {
     auto content = read_secret_file(file->text);
     if (content) {
       value = std::move(*content);
     } else if (!problems_->elsewhere()) {
-      problem(twin, quote(file->text) + ": " + content.error().message);
+      // Not the path: the password itself may stand there.
+      problem(twin, "is the path of a file: " + content.error().message);
+      break_off(twin);
     }
   }
   std::optional<std::string> shown;
@@ -204,8 +224,20 @@ void Fields::report(const Node& node, std::string_view path, std::string_view me
   }
 }
 
+void Fields::break_off(std::string_view key) const {
+  for (const auto& name : {std::string(key), std::string(key) + "_file"}) {
+    if (Node* node = node_->find(name)) node->broken = true;
+  }
+}
+
 void Fields::problem(std::string_view key, std::string_view message) const {
   const Node* node = node_->find(key);
+  if (is_null(node)) {  // what was read from a file is reported at the key that names the file
+    if (const Node* twin = node_->find(std::string(key) + "_file"); !is_null(twin)) {
+      if (!twin->broken) report(*twin, join_path(node_->path, std::string(key) + "_file"), message, false);
+      return;
+    }
+  }
   if (node && node->broken) return;
   report(node ? *node : *node_, join_path(node_->path, key), message, !node);
 }

@@ -52,7 +52,9 @@ class Fields {
                      std::uint64_t fallback) const;  // 64KiB 1MiB, a bare number is bytes
   std::vector<std::string> text_list(std::string_view key, std::vector<std::string> fallback) const;
   Endpoint endpoint(std::string_view key, std::string_view fallback) const;
-  std::vector<Endpoint> endpoints(std::string_view key, std::string_view fallback) const;  // one, or a list
+  // One, or a list, which may be empty where that means something.
+  enum class Least { none, one };
+  std::vector<Endpoint> endpoints(std::string_view key, std::string_view fallback, Least least) const;
 
   // A mapping of texts in file order.
   std::vector<std::pair<std::string, std::string>> text_map(std::string_view key) const;
@@ -87,7 +89,10 @@ class Fields {
   // Like optional_text, for values that must never be shown. Reads `key` or its twin `key_file` (both is an
   // error; the file's one trailing newline is dropped; at most 64 KiB).
   std::optional<std::string> secret(std::string_view key) const;
-  // A URL that may carry a password: the same, and shown with its user-info and password parameters hidden.
+  // A text that a user may have put a secret into, such as a query or the body of a request: never shown.
+  std::optional<std::string> private_text(std::string_view key) const;
+  // A URL that may carry a password: the same as secret(), without the blanks and line ends around it, and
+  // shown without what may be secret. Quotes around it are reported.
   std::optional<std::string> secret_url(std::string_view key) const;
   // A URL whose path is itself a secret, as webhooks have it: only scheme and host are shown.
   std::optional<std::string> secret_path_url(std::string_view key) const;
@@ -123,6 +128,8 @@ class Fields {
   std::vector<std::pair<std::string, std::string>> pairs(std::string_view key, bool headers) const;
   std::string choose(std::string_view key, std::string_view fallback,
                      const std::vector<std::string_view>& allowed) const;
+  std::optional<std::string> plain(std::string_view key, const std::optional<std::string>& text) const;
+  void break_off(std::string_view key) const;  // wrong and reported: nothing more is said of it
   std::optional<std::string> read_secret(std::string_view key, std::string_view kind, const Hide& hide) const;
   void record(Shown shown) const;
   void report(const Node& node, std::string_view path, std::string_view message, bool at_key) const;

@@ -66,11 +66,12 @@ std::vector<std::pair<std::string, std::string>> Fields::headers(std::string_vie
   return pairs(key, true);
 }
 
-std::vector<Endpoint> Fields::endpoints(std::string_view key, std::string_view fallback) const {
+std::vector<Endpoint> Fields::endpoints(std::string_view key, std::string_view fallback, Least least) const {
+  const std::string kind = least == Least::none ? "endpoints_or_none" : "endpoints";
   const Node* node = node_->find(key);
   if (!node || node->kind != Node::Kind::list) {
     auto value = endpoint(key, fallback);
-    record({std::string(key), "endpoints", yaml_value(value.to_string()), {}, {}});
+    record({std::string(key), kind, yaml_value(value.to_string()), {}, {}});
     return {std::move(value)};
   }
   std::vector<Endpoint> value;
@@ -86,8 +87,9 @@ std::vector<Endpoint> Fields::endpoints(std::string_view key, std::string_view f
     shown.push_back(parsed->to_string());
     value.push_back(std::move(*parsed));
   }
-  if (node->items.empty()) problem(key, "an empty list; at least one address is needed");
-  record({std::string(key), "endpoints", yaml_list(shown), {}, {}});
+  if (node->items.empty() && least == Least::one)
+    problem(key, "an empty list; at least one address is needed");
+  record({std::string(key), kind, yaml_list(shown), {}, {}});
   return value;
 }
 

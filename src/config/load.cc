@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "config/describe.h"
 #include "config/document.h"
 #include "config/effective.h"
 #include "config/expand.h"
@@ -32,8 +33,27 @@ Loaded read_tree(const std::shared_ptr<Node>& root, std::string source, const En
 
 Loaded load_environment(const Environment& environment, const CheckTypes& types) {
   auto problems = std::make_shared<Problems>("environment");
-  const auto root = environment_tree(environment, *problems);
-  return read_tree(root, "environment", environment, types, problems);
+  auto made = environment_tree(environment, *problems);
+  Loaded loaded = read_tree(made.root, "environment", environment, types, problems);
+  loaded.origins = std::move(made.origins);
+  loaded.warnings = std::move(made.warnings);
+  return loaded;
+}
+
+void warn_of_no_checks(const Environment& environment, Loaded& loaded) {
+  if (!loaded.problems.empty() || !loaded.config.checks.empty()) return;
+  std::string text = "no checks: the gate opens at once";
+  const auto names = variables_meant(environment);
+  const bool one = names.size() == 1;
+  if (!names.empty() && loaded.file) {
+    text += "; a file is read, so " + joined(names) + (one ? " makes none" : " make none") +
+            " (write checks that name " + (one ? "it" : "them") + ", as in url: ${DATABASE_URL})";
+  } else if (!names.empty()) {
+    text += "; " + joined(names) + (one ? " is" : " are") + " set, and no check is made of " +
+            (one ? "it" : "them") +
+            " (DATABASE_URL, REDIS_URL, WEBSOCKET_PATH and AUTH_HEALTH_URL make checks)";
+  }
+  loaded.warnings.push_back(std::move(text));
 }
 
 }  // namespace
@@ -41,7 +61,11 @@ Loaded load_environment(const Environment& environment, const CheckTypes& types)
 Loaded load(const std::optional<std::string>& file, const Environment& environment, const CheckTypes& types,
             Place place) {
   const bool named = file && !file->empty();
-  if (!named && access(kDefaultFile, F_OK) != 0) return load_environment(environment, types);
+  if (!named && access(kDefaultFile, F_OK) != 0) {
+    Loaded loaded = load_environment(environment, types);
+    warn_of_no_checks(environment, loaded);
+    return loaded;
+  }
   const std::string path = named ? *file : kDefaultFile;
   const auto content = read_file(path, kMaxDocumentBytes);
   Loaded loaded;
@@ -53,6 +77,7 @@ Loaded load(const std::optional<std::string>& file, const Environment& environme
     loaded.problems = {path + ": " + content.error().message};
   }
   loaded.file = path;
+  if (content) warn_of_no_checks(environment, loaded);
   return loaded;
 }
 

@@ -35,6 +35,8 @@ struct Loaded {
   bool blank = false;                 // the file has nothing in it
   Values values;                      // to compare with another one's; holds secrets
   std::vector<Variable> variables;    // that the file's values name
+  std::vector<Origin> origins;        // of the checks that the environment alone made
+  std::vector<std::string> warnings;  // what is no mistake and yet hardly meant; without values
 };
 
 // `file` empty: /etc/probegate/probegate.yaml if present, otherwise the environment alone.

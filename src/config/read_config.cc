@@ -49,7 +49,7 @@ const Preset& read_platform(const Fields& root, const Environment& environment) 
 
 Probes read_probes(const Fields& probes) {
   Probes value;
-  value.listen = probes.endpoints("listen", "0.0.0.0:9090");
+  value.listen = probes.endpoints("listen", "0.0.0.0:9090", Fields::Least::one);
   value.summary = probes.choice("details", false, {{"full", false}, {"summary", true}});
   return value;
 }

@@ -92,7 +92,7 @@ WebSocketPolicy read_websocket(const Fields& websocket) {
 
 Proxy read_proxy(const Fields& proxy) {
   Proxy value;
-  value.listen = proxy.endpoints("listen", "0.0.0.0:8080");
+  value.listen = proxy.endpoints("listen", "0.0.0.0:8080", Fields::Least::none);
   value.backend = read_backend(proxy);
   value.workers = read_workers(proxy);
   value.websocket_only = proxy.choice("forward", false, {{"all", false}, {"websocket", true}});

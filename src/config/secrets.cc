@@ -24,6 +24,27 @@ struct Descriptor {
 
 }  // namespace
 
+std::string_view trim_lines(std::string_view text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  constexpr std::string_view kBlank = " \t\r\n";
+  if (text.starts_with(kMark)) text.remove_prefix(kMark.size());
+  const auto first = text.find_first_not_of(kBlank);
+  if (first == text.npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+}
+
+Result<std::string> plain_address(std::string_view text) {
+  const auto address = trim_lines(text);
+  const bool quoted = address.size() >= 2 && (address.front() == '"' || address.front() == '\'') &&
+                      address.back() == address.front();
+  if (quoted) {
+    return failure(
+        "has quotes around it that are part of the value; take them away (KEY=value lines and lists of "
+        "Compose keep them)");
+  }
+  return std::string(address);
+}
+
 std::string hide_in_url(std::string_view url) {
   const bool is_url =
       url.find("://") != std::string_view::npos || url.starts_with("unix:") || url.starts_with('/');

@@ -57,6 +57,16 @@ TEST_CASE("A phrase is masked as a whole only") {
   CHECK(secrets.masked("user \"app\" of app") == "user *** of app");
 }
 
+TEST_CASE("The texts in quotes of a statement are masked, its names are not") {
+  Secrets secrets;
+  secrets.add_literals("select 1 from orders where token = 'hunter22' and x = $$other words$$ and y = ''");
+  CHECK(secrets.masked("invalid input: \"hunter22\"") == "invalid input: \"***\"");
+  CHECK(secrets.masked("got other words") == "got ***");
+  CHECK(secrets.masked("relation \"orders\" does not exist") == "relation \"orders\" does not exist");
+  secrets.add_literals("select $1, 'not closed");
+  CHECK(secrets.masked("near not closed") == "near ***");
+}
+
 TEST_CASE("A host's name that is a part of the password is still told") {
   Secrets secrets{"redis-7Hxq"};
   secrets.allow("redis");

@@ -53,7 +53,7 @@ BEYOND_A_SCHEMA = [
     # texts with a grammar of their own
     "neither a status from 100", "allows no status at all", "must be a network such as", "is no origin", "starts with",
     "must be a URL that begins with", "is not the path of a unix socket", "is not a request method",
-    "is not a PostgreSQL address", "a port is a number", "a condition begins with", "is not a JSON pointer", "must be http://host:port or unix:",
+    "is not postgresql://", "is not redis://", "a port is a number", "a condition begins with", "is not a JSON pointer", "must be http://host:port or unix:",
 ]
 # Files of invalid/ whose mistake is of that kind, or lies in the YAML and is gone once it is data.
 UNSEEN = {
@@ -76,6 +76,7 @@ SAMPLES = {
     "list": ([[], ["a"], ["a", "b"], None], ["a", {}, [[]], [None]]),
     "endpoint": (["h:1", "unix:/p", "${X}"], [5, {}]),
     "endpoints": (["h:1", ["h:1", "unix:/p"], "${X}"], [5, {}, []]),
+    "endpoints_or_none": (["h:1", ["h:1", "unix:/p"], [], "${X}"], [5, {}]),
     "map": ([{}, {"a": "b"}, None], ["a", [], {"a": []}]),
     "headers": ([{}, {"x-a": "b", "x-a_file": "/p"}, None], ["a", [], {"a": []}, {"x y": "b"}]),
     "section": ([], ["x", 5, []]),
@@ -307,7 +308,7 @@ class SchemaTest(unittest.TestCase):
         reference = yaml.safe_load(reference_with_auth())
         by_type = {check["type"]: check for check in reference["checks"].values()}
         reference["checks"] = by_type
-        instead_of_url = {"host", "port", "user", "password", "dbname", "sslmode"}
+        instead_of_url = {"host", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "options"}
         common = set(SCHEMA["definitions"]["common"]) | {"affects", "tls"}  # shown once, at the first check that has it
         for path, key in self.known.items():
             step = path.split(".")[-1]

@@ -15,9 +15,11 @@ inline void read_stub(const CheckSpec& spec, const Config&) {
     fields.secret("password");
     fields.optional_text("dbname");
     fields.optional_text("sslmode");
+    fields.optional_text("sslrootcert");
+    fields.optional_text("options");
     fields.section("tls").optional_text("ca_file");
     fields.text_list("tables", {});
-    fields.optional_text("query");
+    fields.private_text("query");
     fields.optional_text("expect");
     fields.boolean("writable", false);
   } else if (spec.type == "redis") {
@@ -29,7 +31,7 @@ inline void read_stub(const CheckSpec& spec, const Config&) {
   } else if (spec.type == "mysql") {
     fields.secret_url("url");
     fields.text_list("tables", {});
-    fields.optional_text("query");
+    fields.private_text("query");
     fields.optional_text("expect");
     fields.boolean("writable", false);
   } else if (spec.type == "grpc") {
@@ -41,21 +43,21 @@ inline void read_stub(const CheckSpec& spec, const Config&) {
     fields.headers("headers");
     fields.text_list("subprotocols", {});
     fields.boolean("ping", true);
-    fields.optional_text("send");
+    fields.private_text("send");
     fields.optional_text("expect");
   } else if (spec.type == "http") {
     fields.secret_url("url");
     fields.optional_text("socket");
     fields.text("method", "GET");
     fields.headers("headers");
-    fields.text("body", "");
+    fields.private_text("body");
     fields.text_list("expect_status", {"200-299"});
     fields.optional_text("expect_body");
     fields.text_map("expect_header");
     fields.text_map("expect_json");
   } else if (spec.type == "tcp") {
     fields.endpoint("address", "127.0.0.1:1");
-    fields.optional_text("send");
+    fields.private_text("send");
     fields.optional_text("expect");
   }
 }
