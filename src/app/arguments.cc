@@ -41,17 +41,4 @@ Arguments::Arguments(int argc, char** argv) {
   }
 }
 
-std::string without_secrets(std::string text, int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    const auto shown = shown_argument(argv[i - 1], argument);
-    if (shown == argument) continue;
-    for (auto at = text.find(argument); at != std::string::npos;
-         at = text.find(argument, at + shown.size())) {
-      text.replace(at, argument.size(), shown);
-    }
-  }
-  return text;
-}
-
 }  // namespace probegate::app

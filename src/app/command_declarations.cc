@@ -104,10 +104,11 @@ Command declare_healthcheck(CLI::App& app) {
   auto options = std::make_shared<HealthcheckOptions>();
   auto* command = app.add_subcommand("healthcheck", "asks the running probegate over loopback");
   add_config(command, options->config);
-  command->add_option("probe", options->probe, "startup, ready or live (default: live)")
+  command
+      ->add_option("probe", options->probe, "the probe that is asked: startup, ready or live (default: live)")
       ->check(CLI::IsMember({"startup", "ready", "live"}));
   add_url(command, options->url);
-  command->add_option("--log-file", options->log_file, "append every failure to this file")
+  command->add_option("--log-file", options->log_file, "append a line to this file for every failure")
       ->type_name(kFileType);
   command
       ->add_option_function<std::string>(
@@ -121,14 +122,25 @@ Command declare_healthcheck(CLI::App& app) {
   return {command, runner(healthcheck, options)};
 }
 
+Command declare_reload(CLI::App& app) {
+  auto options = std::make_shared<ReloadCommandOptions>();
+  auto* command = app.add_subcommand(
+      "reload", "makes the running probegate read its configuration again, and says what has changed");
+  add_config(command, options->config);
+  add_url(command, options->url);
+  command->add_flag("--json", options->json, "print the answer as JSON");
+  return {command, runner(reload, options)};
+}
+
 Command declare_status(CLI::App& app) {
   auto options = std::make_shared<StatusOptions>();
   auto* command = app.add_subcommand("status", "shows the running probegate's state");
   add_config(command, options->config);
   add_url(command, options->url);
-  command->add_flag("--watch", options->watch, "go on until interrupted");
+  command->add_flag("--watch", options->watch,
+                    "show every change until interrupted; on a terminal the screen is redrawn");
   command->add_flag("--json", options->json,
-                    "print what /status says; with --watch one line for each change");
+                    "print the JSON document of /status; with --watch a line for each change");
   return {command, runner(status, options)};
 }
 
@@ -136,11 +148,18 @@ Command declare_smoke(CLI::App& app) {
   auto options = std::make_shared<SmokeOptions>();
   auto* command =
       app.add_subcommand("smoke", "makes real WebSocket connections through the door, and measures them");
-  command->add_option("url", options->url, "such as ws://127.0.0.1:8080/ws")->required()->type_name("URL");
-  command->add_option("-n,--connections", options->connections, "how many, one after the other (default: 10)")
+  command
+      ->add_option("url", options->url,
+                   "the WebSocket to connect to, such as ws://127.0.0.1:8080/ws or wss://host/ws")
+      ->required()
+      ->type_name("URL");
+  command
+      ->add_option("-n,--connections", options->connections,
+                   "the number of connections, made one after the other (default: 10)")
       ->check(CLI::Range(1, 100'000))
       ->type_name("COUNT");
-  add_duration(command, "--timeout", options->timeout, "of each (default: 5s)", check_positive_duration);
+  add_duration(command, "--timeout", options->timeout,
+               "the time each connection may take in all (default: 5s)", check_positive_duration);
   command->add_flag("--json", options->json, "print one JSON document");
   return {command, runner(smoke, options)};
 }
@@ -151,14 +170,16 @@ Command declare_report(CLI::App& app) {
       app.add_subcommand("report", "watches the running probegate and writes a monitoring report");
   add_config(command, options->config);
   add_url(command, options->url);
-  add_duration(command, "--for", options->window, "how long (default: 25m)", check_positive_duration);
+  add_duration(command, "--for", options->window,
+               "the time to watch for (default: 25m); Ctrl-C ends earlier and still reports",
+               check_positive_duration);
   command
       ->add_option("--fail-on", options->fail_on,
                    "exit 1 when one of these held in any minute, such as "
                    "'refused_ratio>0.01,check_failures>0,rss_bytes>100MiB'; the names are " +
                        config::condition_names(config::Watcher::outside))
       ->type_name("CONDITIONS");
-  command->add_flag("--json", options->json, "print one JSON document at the end");
+  command->add_flag("--json", options->json, "print the report as one JSON document at the end");
   return {command, runner(report, options)};
 }
 
@@ -167,25 +188,35 @@ Command declare_render(CLI::App& app) {
   auto* command =
       app.add_subcommand("render", "prints the manifest whose probes and times fit the configuration");
   add_config(command, options->config);
-  command->add_option("platform", options->platform, "cloud-run, compose or kubernetes")
+  command
+      ->add_option("platform", options->platform,
+                   "the platform the manifest is for: cloud-run, compose or kubernetes")
       ->required()
       ->check(CLI::IsMember({"cloud-run", "compose", "kubernetes"}));
-  command->add_option("--name", options->names.service, "of the service (default: app)")
+  command
+      ->add_option("--name", options->names.service,
+                   "the name of the service and of what belongs to it (default: app)")
       ->check(check_name)
       ->type_name("NAME");
-  command->add_option("--image", options->names.image, "of probegate")
+  command
+      ->add_option("--image", options->names.image,
+                   "the image of probegate (default: a placeholder in the form of the platform)")
       ->check(check_image)
       ->type_name("IMAGE");
-  command->add_option("--backend-image", options->names.backend_image, "of the backend")
+  command
+      ->add_option("--backend-image", options->names.backend_image,
+                   "the image of the backend (default: a placeholder in the form of the platform)")
       ->check(check_image)
       ->type_name("IMAGE");
+  command->add_flag("--hpa", options->names.autoscaled,
+                    "kubernetes: leave out replicas, as a HorizontalPodAutoscaler sets them");
   return {command, runner(render, options)};
 }
 
 Command declare_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
   auto* command = app.add_subcommand("completion", "prints what makes a shell complete these commands");
-  command->add_option("shell", *shell, "bash, zsh or fish")
+  command->add_option("shell", *shell, "the shell the script is for: bash, zsh or fish")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   return {command, [&app, shell] {
@@ -205,9 +236,9 @@ Command declare_man(CLI::App& app) {
 }  // namespace
 
 std::vector<Command> declare_commands(CLI::App& app) {
-  return {declare_run(app),        declare_validate(app), declare_check(app),  declare_healthcheck(app),
-          declare_status(app),     declare_smoke(app),    declare_report(app), declare_render(app),
-          declare_completion(app), declare_man(app)};
+  return {declare_run(app),    declare_validate(app),   declare_check(app),  declare_healthcheck(app),
+          declare_status(app), declare_smoke(app),      declare_report(app), declare_reload(app),
+          declare_render(app), declare_completion(app), declare_man(app)};
 }
 
 }  // namespace probegate::app

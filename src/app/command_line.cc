@@ -5,25 +5,20 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
+#include <algorithm>
+#include <string>
 #include <tuple>
+#include <vector>
 
 #include "app/arguments.h"
 #include "app/command_declarations.h"
 #include "app/exit_code.h"
-#include "app/version.h"
+#include "app/usage.h"
+#include "app/version_text.h"
 #include "config/environment.h"
 
 namespace probegate::app {
 namespace {
-
-// CLI11 says what is wrong; this adds where to read more, and makes it exit code 2.
-int report_usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  std::string command = "probegate";
-  if (const auto chosen = app.get_subcommands(); !chosen.empty()) command += " " + chosen.front()->get_name();
-  std::cerr << "probegate: " << without_secrets(error.what(), argc, argv) << "\nTry '" << command << " --help'.\n";
-  return exit_code::kUsage;
-}
 
 // Started with a closed stdout, say, the next socket would take its number, and the log would write into it.
 void occupy_standard_descriptors() {
@@ -39,16 +34,19 @@ int run_command_line(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);  // a peer or a log reader that left is an error code, not the end
   config::hide_from_libraries("PG");
   CLI::App app{"probegate: a truthful gate and WebSocket/HTTP door beside a backend container", "probegate"};
-  app.set_version_flag("--version", std::string("probegate ") + kVersion);
+  app.set_version_flag("--version", version_text(), "print version, commit and the check types built in");
   app.require_subcommand(1);
   const auto commands = declare_commands(app);
-  for (const auto& command : commands) command.parser->set_version_flag("--version", app.version());
+  for (const auto& command : commands)
+    command.parser->set_version_flag("--version", app.version(), "print version, commit and check types");
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (const auto code = answer_first_word(app, words)) return *code;
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {  // --help, --version
     return app.exit(request);
   } catch (const CLI::ParseError& error) {
-    return report_usage_error(app, error, argc, argv);
+    return report_usage_error(app, error, words);
   }
   for (const auto& command : commands) {
     if (command.parser->parsed()) return command.run();

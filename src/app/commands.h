@@ -38,6 +38,13 @@ struct HealthcheckOptions {
 };
 int healthcheck(const HealthcheckOptions& options);
 
+struct ReloadCommandOptions {
+  std::optional<std::string> config;
+  std::optional<std::string> url;
+  bool json = false;
+};
+int reload(const ReloadCommandOptions& options);
+
 struct StatusOptions {
   std::optional<std::string> config;
   std::optional<std::string> url;

@@ -53,6 +53,7 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   Control(loop::Loop& loop, const Settings& settings, Log& log, Observer& observer, Traffic traffic,
           TimePoint started);
 
+  void set_actions(probe::Actions& actions) { probes_.set_actions(actions); }
   Result<void> listen(const loop::ListenSocket& socket) { return probes_.listen(socket); }
   void start();  // the checks
   void reload(const Settings& settings);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "app/places.h"
 #include "app/version.h"
 #include "base/text.h"
 #include "config/secrets.h"
@@ -16,6 +17,9 @@ using config::Platform;
 constexpr Duration kCloudRunStartup = 240s;  // what every edition of its documentation allows a startup probe
 constexpr Duration kCloudRunKill = 10s;      // from SIGTERM to SIGKILL
 constexpr Duration kCloudRunRequest = 1h;    // the longest request, and so the longest life of a WebSocket
+constexpr std::uint64_t kCloudRunMost = 1000;  // requests of one instance
+constexpr std::uint64_t kCloudRunUsual = 500;
+constexpr const char* kStateDirectory = "/var/lib/probegate";  // of the image, and its user's
 constexpr Duration kLastWords = 20s;  // after gate.startup_timeout, for the log to say what was missing
 
 std::int64_t whole_seconds(Duration duration) {
@@ -37,7 +41,8 @@ const Endpoint* find_open(const std::vector<Endpoint>& endpoints) {
 
 class Planner {
  public:
-  Planner(Platform target, const config::Config& config) : target_(target), config_(config) {}
+  Planner(Platform target, const config::Config& config, const std::vector<std::string>& check_texts)
+      : target_(target), config_(config), check_texts_(check_texts) {}
 
   Deployment plan(const Names& names) {
     out_.name = names.service;
@@ -50,16 +55,16 @@ class Planner {
     plan_ports();
     plan_backend();
     plan_times();
-    if (config_.state_file) {
-      const auto slash = config_.state_file->rfind('/');
-      out_.state_directory =
-          slash == std::string::npos || slash == 0 ? "/" : config_.state_file->substr(0, slash);
-    }
+    plan_liveness();
+    if (config_.state_file) plan_state(*config_.state_file);
+    if (cloud_run) plan_cloud_run();
+    out_.autoscaled = names.autoscaled;
     return std::move(out_);
   }
 
  private:
   void contradiction(const std::string& text) { out_.contradictions.push_back(text); }
+  void warn(const std::string& text) { out_.warnings.push_back(text); }
 
   const char* who() const {
     switch (target_) {
@@ -133,25 +138,83 @@ class Planner {
     if (lifetime >= kCloudRunRequest) {
       contradiction(
           "proxy.websocket.max_lifetime: " + format_duration(lifetime) +
-          ", but Cloud Run cuts every request after 1h at the latest; write 54m, or 0 for no limit of ours");
+          ", but Cloud Run cuts every request after 1h at the latest; write 59m, or 0 for no limit of ours");
+    }
+    if (lifetime == Duration::zero()) {
+      warn(
+          "proxy.websocket.max_lifetime: 0, so Cloud Run cuts every WebSocket after 1h without a Close "
+          "frame; "
+          "write 59m");
+    }
+  }
+
+  // On Cloud Run the startup probe ends an instance that does not start, whatever liveness says.
+  void plan_liveness() {
+    using OnTimeout = config::GateOptions::OnTimeout;
+    const auto policy = config_.gate.on_startup_timeout;
+    const auto startup = config_.gate.startup_timeout;
+    const bool depends = std::any_of(config_.checks.begin(), config_.checks.end(),
+                                     [](const config::CheckSpec& check) { return check.startup; });
+    if (target_ == Platform::cloud_run || policy == OnTimeout::wait || startup == Duration::zero() ||
+        !depends)
+      return;
+    warn(std::string("gate.on_startup_timeout: ") +
+         (policy == OnTimeout::fail ? "fail, so liveness fails" : "exit, so the gate ends") +
+         " when a dependency is down for " + format_duration(startup) + " at the start, and " +
+         (target_ == Platform::docker ? "the container is unhealthy or restarted"
+                                      : "Kubernetes restarts the gate again and again") +
+         ", which helps no dependency; write wait");
+  }
+
+  void plan_state(const std::string& file) {
+    const auto slash = file.rfind('/');
+    out_.state_directory = slash == std::string::npos || slash == 0 ? "/" : file.substr(0, slash);
+    if (target_ == Platform::cloud_run) {
+      warn("state_file: " + file +
+           " needs a volume that outlives the instance, a mounted bucket, which is not rendered");
+      out_.state_directory.reset();
+    } else if (target_ == Platform::docker && *out_.state_directory != kStateDirectory) {
+      contradiction("state_file: a new volume at " + *out_.state_directory +
+                    " belongs to root, and the gate runs as 65532; write " + kStateDirectory +
+                    "/state.json, which the image has for it");
+    }
+  }
+
+  void plan_cloud_run() {
+    const auto connections = config_.proxy.limits.connections;
+    const bool usual = connections == 0 || connections == config::ProxyLimits{}.connections;
+    out_.concurrency = usual ? kCloudRunUsual : std::min(connections, kCloudRunMost);
+    for (const auto& text : check_texts_) {
+      const auto decoded = decoded_text(text);
+      add_new(out_.cloud_sql, cloud_sql_instances(decoded));
+      add_new(out_.private_hosts, private_hosts(decoded));
+    }
+  }
+
+  static void add_new(std::vector<std::string>& all, std::vector<std::string> more) {
+    for (auto& one : more) {
+      if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(std::move(one));
     }
   }
 
   const Platform target_;
   const config::Config& config_;
+  const std::vector<std::string>& check_texts_;
   Deployment out_;
 };
 
 // On Cloud Run the ingress container is told its port by the platform, and a manifest that sets it is
 // refused.
 bool set_by_platform(const std::string& name, Platform target) {
+  if (target == Platform::docker) return name == "PROBEGATE_PLATFORM";  // by the manifest
   return target == Platform::cloud_run && (name == "PORT" || name.starts_with("K_"));
 }
 
 }  // namespace
 
-Deployment plan_deployment(Platform target, const config::Config& config, const Names& names) {
-  return Planner(target, config).plan(names);
+Deployment plan_deployment(Platform target, const config::Config& config,
+                           const std::vector<std::string>& check_texts, const Names& names) {
+  return Planner(target, config, check_texts).plan(names);
 }
 
 std::vector<EnvironmentEntry> file_environment(const std::vector<config::Variable>& variables,

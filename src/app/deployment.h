@@ -19,12 +19,18 @@ struct Names {  // of what is deployed
   std::string service = "app";
   std::optional<std::string> image;  // of probegate; empty: a placeholder in the platform's form
   std::optional<std::string> backend_image;
+  bool autoscaled = false;  // kubernetes: somebody else sets the number of replicas
 };
 
 struct EnvironmentEntry {
   std::string name;
   std::optional<std::string> value;  // empty: from a secret of that name; a secret's value is never rendered
 };
+
+// The backend gets the same secrets; PORT and HOST are its own.
+inline bool is_for_backend(const EnvironmentEntry& entry) {
+  return !entry.value && entry.name != "PORT" && entry.name != "HOST";
+}
 
 struct Deployment {
   std::string version;  // of probegate
@@ -41,10 +47,18 @@ struct Deployment {
   std::int64_t drain_seconds = 0;     // drain.delay and drain.timeout, rounded up
   std::int64_t startup_patience = 0;  // Cloud Run: what the startup probe allows
   std::optional<std::string> state_directory;
+  bool autoscaled = false;
+  std::uint64_t concurrency = 0;            // Cloud Run: requests, and so sockets, of one instance
+  std::vector<std::string> cloud_sql;       // instances whose sockets are below /cloudsql/
+  std::vector<std::string> private_hosts;   // of checks, reached through a VPC alone
+  std::string checksum;                     // of the configuration file; empty: none
   std::vector<std::string> contradictions;  // "key: what is wrong; the remedy"
+  std::vector<std::string> warnings;        // the same, of what is rendered all the same
 };
 
-Deployment plan_deployment(config::Platform target, const config::Config& config, const Names& names);
+// `check_texts`: the values of the checks, to find addresses in; see config::Loaded.
+Deployment plan_deployment(config::Platform target, const config::Config& config,
+                           const std::vector<std::string>& check_texts, const Names& names);
 
 // What the gate's container gets in its environment: with a file what its values name, otherwise every
 // variable that the configuration was made of. `secret` values are referred to, never repeated.

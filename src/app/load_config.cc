@@ -21,6 +21,7 @@ Settings load_settings(const std::optional<std::string>& file) {
   settings.origins = std::move(loaded.origins);
   settings.warnings = std::move(loaded.warnings);
   settings.values = std::move(loaded.values);
+  settings.files = std::move(loaded.files);
   if (settings.problems.empty()) settings.planned = checks::plan_checks(settings.config);
   return settings;
 }

@@ -22,6 +22,7 @@ struct Settings {
   std::vector<config::Origin> origins;        // which variables made which check
   std::vector<std::string> warnings;          // one sentence each, without values
   config::Values values;                      // to compare with another's; holds secrets
+  std::vector<std::string> files;             // that it names to be read
   std::vector<checks::PlannedCheck> planned;  // one per check, when there are no problems
 };
 

@@ -11,7 +11,8 @@ constexpr std::string_view kService = R"(# Cloud Run, rendered by probegate @VER
 @CREATE@
 #   gcloud run services replace FILE --region=REGION
 #
-# Replace PROJECT and REGION. Secrets are named here and never written.
+# Replace PROJECT and REGION. Secrets are named here and never written. A new version of the configuration's secret
+# is mounted by new instances; deploy again, or set reload.watch, for those that run.
 apiVersion: serving.knative.dev/v1
 kind: Service
 metadata:
@@ -28,8 +29,17 @@ spec:
         # The gate starts once the backend's process listens. Never the other way round: the gate's own startup probe
         # waits for the backend, so a backend that waited for the gate would never start.
         run.googleapis.com/container-dependencies: '{"gate": ["backend"]}'
+        # Without an instance that stays, the first client waits for a whole start. maxScale bounds the connections that
+        # all instances together open to the dependencies.
+        autoscaling.knative.dev/minScale: '1'
+        autoscaling.knative.dev/maxScale: '10'
+        @CLOUD_SQL@
+        @PRIVATE@
     spec:
       timeoutSeconds: 3600   # a WebSocket is one request: the longest that Cloud Run allows
+      # Each WebSocket counts for as long as it lives; the default is 80, the most 1000. As many as the backend can hold.
+      containerConcurrency: @CONCURRENCY@
+      # serviceAccountName: ACCOUNT   # of a service account that may read the secrets, and no more
       containers:
         - name: gate
           image: @IMAGE@
@@ -57,6 +67,8 @@ spec:
           env:
             - name: PORT
               value: '@BACKEND_PORT@'
+            - name: HOST   # where the backend's framework takes it: nothing but the gate reaches it then
+              value: 127.0.0.1
             @BACKEND_ENV@
           # "The process listens", no more: whether it can serve is the gate's question.
           startupProbe:
@@ -72,7 +84,7 @@ spec:
 std::string entries(const Deployment& deployment, bool secrets_only) {
   std::string text;
   for (const auto& entry : deployment.environment) {
-    if (entry.value && secrets_only) continue;
+    if (secrets_only && !is_for_backend(entry)) continue;
     if (!text.empty()) text += "\n";
     text += "- name: " + entry.name + "\n";
     text += entry.value ? "  value: " + quoted_yaml(*entry.value)
@@ -101,6 +113,22 @@ std::string indented(const std::string& text) {
   return out;
 }
 
+// The proxy whose sockets are below /cloudsql/.
+std::string cloud_sql(const Deployment& deployment) {
+  std::string list;
+  for (const auto& instance : deployment.cloud_sql) list += (list.empty() ? "" : ",") + instance;
+  return list.empty() ? "" : "run.googleapis.com/cloudsql-instances: '" + list + "'";
+}
+
+std::string private_network(const Deployment& deployment) {
+  if (deployment.private_hosts.empty()) return "";
+  std::string list;
+  for (const auto& host : deployment.private_hosts) list += (list.empty() ? "" : ", ") + host;
+  return "# Private, and so reached through a VPC alone: " + list +
+         "\n# run.googleapis.com/network-interfaces: '[{\"network\": \"NETWORK\", \"subnetwork\": "
+         "\"SUBNETWORK\"}]'\n# run.googleapis.com/vpc-access-egress: private-ranges-only";
+}
+
 }  // namespace
 
 std::string cloud_run_manifest(const Deployment& deployment) {
@@ -113,6 +141,9 @@ std::string cloud_run_manifest(const Deployment& deployment) {
        {"CREATE", creation(deployment)},
        {"NAME", deployment.name},
        {"IMAGE", deployment.image},
+       {"CLOUD_SQL", cloud_sql(deployment)},
+       {"PRIVATE", private_network(deployment)},
+       {"CONCURRENCY", std::to_string(deployment.concurrency)},
        {"PORT", std::to_string(deployment.port)},
        {"GATE_ENV", env.empty() ? "" : "env:\n" + indented(env)},
        {"MOUNT", file ? "volumeMounts:\n  - name: config\n    mountPath: /etc/probegate" : ""},

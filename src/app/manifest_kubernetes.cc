@@ -12,19 +12,20 @@ constexpr std::int64_t kBackend = 35;  // the backend's own goodbye
 constexpr std::int64_t kRest = 10;
 
 constexpr std::string_view kManifest =
-    R"(# Kubernetes 1.29 and later, rendered by probegate @VERSION@ for @SOURCE@.
+    R"(# Kubernetes 1.30 and later, rendered by probegate @VERSION@ for @SOURCE@.
 #
 @CREATE@
 #   kubectl apply -f FILE
 #
-# Secrets are named here and never written.
+# Secrets are named here and never written. The checksum below rolls the Pods when the file is rendered anew; a running
+# gate takes a changed secret by itself with `reload: {watch: true}`.
 apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: @NAME@
   labels: {app: @NAME@}
 spec:
-  replicas: 2
+  @REPLICAS@
   progressDeadlineSeconds: @PROGRESS@
   selector:
     matchLabels: {app: @NAME@}
@@ -35,6 +36,7 @@ spec:
         prometheus.io/scrape: "true"
         prometheus.io/port: "@PROBE_PORT@"
         prometheus.io/path: /metrics
+        @CHECKSUM@
     spec:
       # In order: the backend's preStop (@PRE_STOP@ s), its own goodbye (up to @BACKEND_STOP@ s), the gate's drain (@DRAIN@ s), a rest.
       terminationGracePeriodSeconds: @GRACE@
@@ -76,15 +78,24 @@ spec:
         - name: backend
           image: @BACKEND_IMAGE@
           env:
-            - {name: PORT, value: "@BACKEND_PORT@"}   # on 127.0.0.1, so that the gate is the only way in
+            - {name: PORT, value: "@BACKEND_PORT@"}
+            # Where the backend's framework takes it (others want --host), the gate is the only way in. The NetworkPolicy
+            # below says so too, where the cluster's network obeys one.
+            - {name: HOST, value: 127.0.0.1}
             @BACKEND_ENV@
           # The endpoints of a Pod that ends vanish while its containers are told to: a moment of going on as before.
           lifecycle:
             preStop:
-              exec: {command: [sleep, "@PRE_STOP@"]}
+              sleep: {seconds: @PRE_STOP@}   # the kubelet's own: no program of the image is needed
           resources:
             requests: {cpu: 250m, memory: 256Mi}
             limits: {memory: 512Mi}
+          # What the Pod Security level "restricted" asks. An image that runs as root needs runAsUser too.
+          securityContext:
+            runAsNonRoot: true
+            allowPrivilegeEscalation: false
+            capabilities: {drop: [ALL]}
+            seccompProfile: {type: RuntimeDefault}
       @VOLUMES@
 ---
 apiVersion: v1
@@ -96,12 +107,27 @@ spec:
   selector: {app: @NAME@}
   ports:
     - {name: http, port: 80, targetPort: http}   # the gate's port; the probe port stays inside
+---
+# Nobody but the gate reaches the backend, whatever address that listens on.
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: @NAME@
+  labels: {app: @NAME@}
+spec:
+  podSelector:
+    matchLabels: {app: @NAME@}
+  policyTypes: [Ingress]
+  ingress:
+    - ports:
+        - {protocol: TCP, port: @PORT@}
+        - {protocol: TCP, port: @PROBE_PORT@}   # for Prometheus; the kubelet's probes are let in anyhow
 )";
 
 std::string entries(const Deployment& deployment, bool secrets_only, const std::string& indent) {
   std::string text;
   for (const auto& entry : deployment.environment) {
-    if (entry.value && secrets_only) continue;
+    if (secrets_only && !is_for_backend(entry)) continue;
     if (!text.empty()) text += "\n";
     text += indent + "- {name: " + entry.name + ", ";
     text += entry.value
@@ -115,7 +141,8 @@ std::string creation(const Deployment& deployment) {
   std::string text;
   if (deployment.config_file) {
     text = "#   kubectl create secret generic " + deployment.name +
-           "-probegate --from-file=probegate.yaml=" + *deployment.config_file;
+           "-probegate --from-file=probegate.yaml=" + *deployment.config_file +
+           " \\\n#     --dry-run=client -o yaml | kubectl apply -f -";
   }
   std::string literals;
   for (const auto& entry : deployment.environment) {
@@ -153,24 +180,27 @@ std::string kubernetes_manifest(const Deployment& deployment) {
   const std::int64_t grace = kPreStop + kBackend + deployment.drain_seconds + kRest;
   const std::int64_t progress =
       deployment.startup_seconds == 0 ? 600 : std::max<std::int64_t>(300, deployment.startup_seconds + 60);
-  return fill(kManifest, {{"VERSION", deployment.version},
-                          {"SOURCE", deployment.config_file.value_or("the environment alone")},
-                          {"CREATE", creation(deployment)},
-                          {"NAME", deployment.name},
-                          {"PROGRESS", std::to_string(progress)},
-                          {"PRE_STOP", std::to_string(kPreStop)},
-                          {"BACKEND_STOP", std::to_string(kBackend)},
-                          {"DRAIN", std::to_string(deployment.drain_seconds)},
-                          {"GRACE", std::to_string(grace)},
-                          {"IMAGE", deployment.image},
-                          {"GATE_ENV", env.empty() ? "" : "env:\n" + env},
-                          {"PORT", std::to_string(deployment.port)},
-                          {"PROBE_PORT", std::to_string(deployment.probe_port)},
-                          {"MOUNTS", mounts},
-                          {"BACKEND_IMAGE", deployment.backend_image},
-                          {"BACKEND_PORT", std::to_string(deployment.backend_port)},
-                          {"BACKEND_ENV", entries(deployment, true, "")},
-                          {"VOLUMES", volumes}});
+  return fill(kManifest,
+              {{"VERSION", deployment.version},
+               {"SOURCE", deployment.config_file.value_or("the environment alone")},
+               {"CREATE", creation(deployment)},
+               {"NAME", deployment.name},
+               {"REPLICAS", deployment.autoscaled ? "" : "replicas: 2"},
+               {"CHECKSUM", deployment.checksum.empty() ? "" : "checksum/config: " + deployment.checksum},
+               {"PROGRESS", std::to_string(progress)},
+               {"PRE_STOP", std::to_string(kPreStop)},
+               {"BACKEND_STOP", std::to_string(kBackend)},
+               {"DRAIN", std::to_string(deployment.drain_seconds)},
+               {"GRACE", std::to_string(grace)},
+               {"IMAGE", deployment.image},
+               {"GATE_ENV", env.empty() ? "" : "env:\n" + env},
+               {"PORT", std::to_string(deployment.port)},
+               {"PROBE_PORT", std::to_string(deployment.probe_port)},
+               {"MOUNTS", mounts},
+               {"BACKEND_IMAGE", deployment.backend_image},
+               {"BACKEND_PORT", std::to_string(deployment.backend_port)},
+               {"BACKEND_ENV", entries(deployment, true, "")},
+               {"VOLUMES", volumes}});
 }
 
 }  // namespace probegate::app

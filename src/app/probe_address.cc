@@ -1,5 +1,6 @@
 #include "app/probe_address.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "app/load_config.h"
@@ -27,9 +28,13 @@ Result<ProbeAddress> find_probe_address(const std::optional<std::string>& url,
     return ProbeAddress{parsed->encoded(), std::nullopt};
   }
   const Settings settings = load_settings(config);
-  if (!settings.problems.empty()) {
-    return failure("cannot read where the probe port is: " + settings.problems.front());
-  }
+  // A mistake elsewhere in the file does not hide where the probe port of the running one is.
+  const auto about_it = [](const std::string& line) { return line.find("probes") != std::string::npos; };
+  const auto& problems = settings.problems;
+  if (const auto wrong = std::find_if(problems.begin(), problems.end(), about_it); wrong != problems.end())
+    return failure("cannot read where the probe port is: " + *wrong);
+  if (settings.config.probes.listen.empty())
+    return failure("cannot read where the probe port is: " + problems.front());
   Endpoint endpoint = settings.config.probes.listen.front();
   if (endpoint.is_unix()) return ProbeAddress{"http://localhost", endpoint.path};
   if (endpoint.host == "0.0.0.0" || endpoint.host == "*") endpoint.host = "127.0.0.1";

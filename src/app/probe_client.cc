@@ -22,13 +22,25 @@ ProbeClient::ProbeClient(ProbeAddress address)
       on_terminate_(loop_, SIGTERM, [this] { interrupt(); }) {}
 
 Result<loop::HttpResponse> ProbeClient::get(const std::string& path, Duration timeout) {
+  return ask(probe_request(address_, path, timeout));
+}
+
+Result<loop::HttpResponse> ProbeClient::act(const std::string& action, Duration timeout) {
+  auto request = probe_request(address_, "/" + action, timeout);
+  request.method = "POST";
+  // Whatever name the configuration has for this machine: others are refused.
+  request.headers = {{"Probegate-Action", action}, {"Host", "localhost"}};
+  return ask(std::move(request));
+}
+
+Result<loop::HttpResponse> ProbeClient::ask(loop::HttpRequest request) {
   std::optional<loop::HttpClient::Outcome> outcome;
   const bool before = std::exchange(interrupted_, false);
-  const auto call =
-      http_.start(probe_request(address_, path, timeout), [&](loop::HttpClient::Outcome result) {
-        outcome = std::move(result);
-        loop_.stop();
-      });
+  const auto timeout = request.timeout;
+  const auto call = http_.start(std::move(request), [&](loop::HttpClient::Outcome result) {
+    outcome = std::move(result);
+    loop_.stop();
+  });
   pause(timeout + kGrace);
   interrupted_ = interrupted_ || before;
   if (!outcome) {

@@ -23,6 +23,8 @@ class ProbeClient final : private loop::ErrorSink {
   // The answer, whatever its status; the error is a sentence that names the address. After an interrupt, too,
   // for a last look: another one then ends it.
   Result<loop::HttpResponse> get(const std::string& path, Duration timeout);
+  // POST /<action>, as the probe port wants it.
+  Result<loop::HttpResponse> act(const std::string& action, Duration timeout);
 
   // False when the user has asked for the end.
   bool pause(Duration time);
@@ -32,6 +34,7 @@ class ProbeClient final : private loop::ErrorSink {
   const Clock& clock() const { return loop_; }
 
  private:
+  Result<loop::HttpResponse> ask(loop::HttpRequest request);
   void interrupt();
   void on_exception(const std::string& what) noexcept override;
 

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
 
@@ -61,8 +63,13 @@ Reload::Reload(loop::Loop& loop, const Settings& running, Log& log, metrics::Con
       apply_(std::move(apply)),
       refused_(std::move(refused)),
       running_(running),
-      wakeup_(loop, [this] { take(); }) {
+      wakeup_(loop, [this] { take(); }),
+      file_watch_(loop, [this] {
+        log_.info("a file of the configuration has changed", {{"config", *running_.file}});
+        read_again();
+      }) {
   metrics_.configured = loop.wall_now();
+  file_watch_.watch_from_now(watched({}));
 }
 
 Reload::~Reload() {
@@ -77,6 +84,21 @@ void Reload::request() {
   if (!running_.file) {
     return log_.warn("SIGHUP: there is no configuration file to read again, only the environment");
   }
+  read_again();
+}
+
+void Reload::ask(Done done) {
+  const auto impossible = [&](const char* why) {
+    done({.kind = ReloadOutcome::Kind::impossible, .config = running_.source, .problems = {why}});
+  };
+  if (ended_) return impossible("this process is about to end");
+  if (!running_.file) return impossible("there is no configuration file, only the environment of its start");
+  for_next_.push_back(std::move(done));
+  read_again();
+}
+
+void Reload::read_again() {
+  if (ended_) return;
   if (reading_) {
     again_ = true;
   } else {
@@ -84,9 +106,32 @@ void Reload::request() {
   }
 }
 
-void Reload::end() { ended_ = true; }
+void Reload::end() {
+  ended_ = true;
+  file_watch_.watch({});
+  for (auto* waiting : {&waiting_, &for_next_}) {
+    for (const auto& done : std::exchange(*waiting, {})) {
+      done({.kind = ReloadOutcome::Kind::impossible,
+            .config = running_.source,
+            .problems = {"this process is about to end"}});
+    }
+  }
+}
+
+std::vector<std::string> Reload::watched(const std::vector<std::string>& more) const {
+  std::vector<std::string> files;
+  if (!running_.config.reload.watch || !running_.file || ended_) return files;
+  files = running_.files;
+  files.push_back(*running_.file);
+  files.insert(files.end(), more.begin(), more.end());
+  return files;
+}
+
+void Reload::watch(const std::vector<std::string>& more) { file_watch_.watch(watched(more)); }
 
 void Reload::begin() {
+  std::move(for_next_.begin(), for_next_.end(), std::back_inserter(waiting_));
+  for_next_.clear();
   auto reading = std::make_shared<Reading>();
   reading->wakeup = &wakeup_;
   // Signals belong to the control loop.
@@ -110,6 +155,8 @@ void Reload::begin() {
     log_.error("the configuration cannot be read now, the old one stays", {{"why", e.what()}});
     metrics_.reloads[metrics::ReloadResult::failure].add();
     refused_(e.what());
+    for (const auto& done : std::exchange(waiting_, {}))
+      done({.kind = ReloadOutcome::Kind::refused, .config = *running_.file, .problems = {e.what()}});
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
@@ -123,11 +170,13 @@ void Reload::take() {
   }
   if (!read) return;
   reading_.reset();
-  if (!ended_) finish(std::move(*read));
+  if (ended_) return;
+  const auto outcome = finish(std::move(*read));
+  for (const auto& done : std::exchange(waiting_, {})) done(outcome);
   if (std::exchange(again_, false) && !ended_) begin();
 }
 
-void Reload::finish(Settings next) {
+ReloadOutcome Reload::finish(Settings next) {
   if (next.blank && !running_.blank) {
     // A file caught while it was being written; as a configuration it would end every check.
     next.problems.push_back(*running_.file + ": the file is empty; write {} if that is meant");
@@ -137,24 +186,33 @@ void Reload::finish(Settings next) {
   apply_(next);
   metrics_.reloads[metrics::ReloadResult::success].add();
   metrics_.configured = loop_.wall_now();
-  log_changes(next);
+  auto outcome = changes(next);
+  log_.info("configuration reloaded", {{"config", outcome.config},
+                                       {"changed", joined(outcome.changed)},
+                                       {"checks_added", joined(outcome.checks_added)},
+                                       {"checks_removed", joined(outcome.checks_removed)},
+                                       {"checks_restarted", joined(outcome.checks_restarted)}});
   running_ = std::move(next);
+  watch({});
+  return outcome;
 }
 
-void Reload::refuse(const Settings& next) {
+ReloadOutcome Reload::refuse(const Settings& next) {
   for (const auto& problem : next.problems) log_.error(problem);
   log_.error("configuration refused, the old one stays",
              {{"config", *running_.file}, {"mistakes", next.problems.size()}});
   metrics_.reloads[metrics::ReloadResult::failure].add();
   const auto mistakes = next.problems.size();
   refused_(std::to_string(mistakes) + (mistakes == 1 ? " mistake" : " mistakes") + ", see the log");
+  watch(next.files);  // the one that is missing may come
+  return {.kind = ReloadOutcome::Kind::refused, .config = *running_.file, .problems = next.problems};
 }
 
-// Names only: values may be secrets.
-void Reload::log_changes(const Settings& next) const {
-  std::vector<std::string> added;
-  std::vector<std::string> removed;
-  std::vector<std::string> restarted;
+ReloadOutcome Reload::changes(const Settings& next) const {
+  ReloadOutcome outcome{.config = *next.file};
+  auto& added = outcome.checks_added;
+  auto& removed = outcome.checks_removed;
+  auto& restarted = outcome.checks_restarted;
   for (const auto& check : next.config.checks) {
     const auto* before = find(running_, check.name);
     if (before == nullptr) {
@@ -172,11 +230,26 @@ void Reload::log_changes(const Settings& next) const {
     return std::any_of(added.begin(), added.end(), is_of) ||
            std::any_of(removed.begin(), removed.end(), is_of);
   });
-  log_.info("configuration reloaded", {{"config", *next.file},
-                                       {"changed", joined(keys)},
-                                       {"checks_added", joined(added)},
-                                       {"checks_removed", joined(removed)},
-                                       {"checks_restarted", joined(restarted)}});
+  outcome.changed = std::move(keys);
+  return outcome;
+}
+
+std::string reload_outcome_json(const ReloadOutcome& outcome) {
+  using Kind = ReloadOutcome::Kind;
+  nlohmann::ordered_json document;
+  document["result"] = outcome.kind == Kind::applied   ? "applied"
+                       : outcome.kind == Kind::refused ? "refused"
+                                                       : "impossible";
+  document["config"] = outcome.config;
+  if (outcome.kind == Kind::applied) {
+    document["changed"] = outcome.changed;
+    document["checks_added"] = outcome.checks_added;
+    document["checks_removed"] = outcome.checks_removed;
+    document["checks_restarted"] = outcome.checks_restarted;
+  } else {
+    document["problems"] = outcome.problems;
+  }
+  return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 std::vector<std::string> needs_restart(const Settings& running, const Settings& next) {

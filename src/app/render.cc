@@ -5,7 +5,10 @@
 #include "app/exit_code.h"
 #include "app/version.h"
 #include "checks/registry.h"
+#include "config/document.h"
 #include "config/load.h"
+#include "config/secrets.h"
+#include "loop/digest.h"
 
 namespace probegate::app {
 namespace {
@@ -25,6 +28,8 @@ config::Environment environment_of(Platform target) {
     environment.emplace("K_SERVICE", "probegate");
     environment.emplace("PORT", "8080");
   }
+  environment.erase("PROBEGATE_PLATFORM");
+  if (target == Platform::docker) environment.emplace("PROBEGATE_PLATFORM", "docker");
   if (target == Platform::kubernetes) environment.emplace("KUBERNETES_SERVICE_HOST", "probegate");
   return environment;
 }
@@ -47,13 +52,20 @@ int render(const RenderOptions& options) {
   for (const auto& problem : loaded.problems) std::cerr << problem << "\n";
   if (!loaded.problems.empty()) return exit_code::kUsage;
 
-  Deployment deployment = plan_deployment(target, loaded.config, options.names);
+  Deployment deployment = plan_deployment(target, loaded.config, loaded.check_texts, options.names);
   for (const auto& contradiction : deployment.contradictions) {
     std::cerr << loaded.source << ": " << contradiction << "\n";
   }
   if (!deployment.contradictions.empty()) return exit_code::kUsage;
+  for (const auto& warning : deployment.warnings) {
+    std::cerr << loaded.source << ": warning: " << warning << "\n";
+  }
   deployment.version = kVersion;
   deployment.config_file = loaded.file;
+  if (loaded.file) {
+    const auto content = config::read_file(*loaded.file, config::kMaxDocumentBytes);
+    if (content) deployment.checksum = loop::sha256_hex(*content);
+  }
   deployment.environment =
       loaded.file ? file_environment(loaded.variables, target) : plain_environment(environment, target);
   std::cout << manifest(target, deployment);

@@ -110,7 +110,7 @@ int report(const ReportOptions& options) {
   auto address = find_probe_address(options.url, options.config);
   if (!address) {
     std::cerr << "probegate: " << address.error().message << "\n";
-    return exit_code::kFailed;
+    return exit_code::kUsage;
   }
   return Watch(options, std::move(*address)).run(std::move(*conditions));
 }

@@ -69,6 +69,7 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
           }),
       drain_timer_(loop, [this] { advance_drain(); }) {
   log_settings(settings);
+  control_.set_actions(*this);
   if (const auto& path = settings.config.state_file) {
     state_file_.emplace(loop, *path, [this](const StateFile::Opening& opening) { starts_known(opening); });
   }
@@ -137,6 +138,17 @@ void Sidecar::apply(const Settings& settings) {
   }
   alerts_.reload(config_->alerts, known);
   for (const auto& warning : settings.warnings) log_.warn(warning);
+}
+
+void Sidecar::act(probe::Action action, std::function<void(probe::ActionOutcome)> done) {
+  switch (action) {
+    case probe::Action::reload:
+      return reload_.ask([done = std::move(done)](const ReloadOutcome& outcome) {
+        using Kind = ReloadOutcome::Kind;
+        const int status = outcome.kind == Kind::applied ? 200 : outcome.kind == Kind::refused ? 422 : 409;
+        done({status, reload_outcome_json(outcome)});
+      });
+  }
 }
 
 config::Span Sidecar::counted() {

@@ -24,10 +24,11 @@
 #include "loop/signal.h"
 #include "loop/timer.h"
 #include "loop/wakeup.h"
+#include "probe/action.h"
 
 namespace probegate::app {
 
-class Sidecar final : private Control::Observer, private DataPlane::Observer {
+class Sidecar final : private Control::Observer, private DataPlane::Observer, private probe::Actions {
  public:
   Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::ListenSocket> proxy_sockets,
           std::vector<loop::ListenSocket> probe_sockets, Log& log, TimePoint started);
@@ -43,6 +44,7 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer {
   void data_loops_stuck(std::string names) override;
   void backend_restarted(std::uint64_t restarts) override;
   void data_loops_ended() override;
+  void act(probe::Action action, std::function<void(probe::ActionOutcome)> done) override;
 
   void watch_signals();
   void prove_listening();

@@ -135,7 +135,7 @@ int status(const StatusOptions& options) {
   auto address = find_probe_address(options.url, options.config);
   if (!address) {
     std::cerr << "probegate: " << address.error().message << "\n";
-    return exit_code::kFailed;
+    return exit_code::kUsage;
   }
   Status command(options, std::move(*address));
   return options.watch ? command.watch() : command.once();

@@ -17,7 +17,8 @@ int validate(const ValidateOptions& options) {
   if (options.print) {
     std::cout << settings.effective;
   } else {
-    std::cout << settings.source << ": valid, " << settings.config.checks.size() << " checks\n";
+    std::cout << settings.source << ": valid, " << settings.config.checks.size()
+              << (settings.config.checks.size() == 1 ? " check\n" : " checks\n");
   }
   return exit_code::kOk;
 }

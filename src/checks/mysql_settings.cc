@@ -34,7 +34,7 @@ void read_parts(const config::Fields& fields, bool has_url, MysqlSettings& setti
   const auto user = fields.optional_text("user");
   const auto database = fields.optional_text("dbname");
   if (const auto password = fields.secret("password")) settings.password = *password;
-  if (has_url) return;
+  if (has_url) return fields.leave_out("port");
   if (!host) return fields.problem("url", "is missing; set url, or host and its companions");
   settings.user = user.value_or("");
   settings.database = database.value_or("");

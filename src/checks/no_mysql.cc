@@ -3,6 +3,8 @@
 
 namespace probegate::checks {
 
+bool has_mysql() { return false; }
+
 CheckPlan read_mysql(const config::CheckSpec& spec, const config::Config&) {
   spec.fields.allow_unknown_keys();
   spec.fields.problem(

@@ -25,6 +25,8 @@ const CheckType* find_check_type(std::string_view name) {
   return found == std::end(kCheckTypes) ? nullptr : found;
 }
 
+bool is_built_in(std::string_view type) { return type != "mysql" || has_mysql(); }
+
 config::CheckTypes config_check_types() {
   config::CheckTypes types;
   for (const auto& type : kCheckTypes) types.names.emplace_back(type.name);

@@ -26,6 +26,8 @@ struct CheckType {
 
 std::span<const CheckType> check_types();
 const CheckType* find_check_type(std::string_view name);  // null: no such type
+bool is_built_in(std::string_view type);                  // false: known, but left out of this build
+bool has_mysql();
 
 // The table as config::load() wants it.
 config::CheckTypes config_check_types();

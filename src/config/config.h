@@ -135,6 +135,10 @@ struct Drain {
   int close_code = 1001;
 };
 
+struct ReloadOptions {
+  bool watch = false;  // reload when the file or the file of a secret changes
+};
+
 // Which requests get a line of their own.
 enum class AccessLines {
   all,
@@ -175,6 +179,7 @@ struct Config {
   std::vector<CheckSpec> checks;  // file order
   std::optional<Auth> auth;
   Drain drain;
+  ReloadOptions reload;
   std::optional<std::string> state_file;
   LogOptions log;
   std::vector<Alert> alerts;

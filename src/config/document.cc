@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
+
 namespace probegate::config {
 namespace {
 
@@ -137,9 +139,8 @@ class TreeBuilder : public YAML::EventHandler {
       return;
     }
     const bool marker = lines_.line(static_cast<std::size_t>(mark.line)).starts_with("---");
-    throw YAML::ParserException(mark, marker || ended_by_dots(mark)
-                                          ? "several documents; only one is allowed"
-                                          : "unexpected text after the end of the mapping");
+    throw YAML::ParserException(
+        mark, marker || ended_by_dots(mark) ? "several documents; only one is allowed" : after_the_end(mark));
   }
   void OnDocumentEnd() override {}
 
@@ -185,6 +186,14 @@ class TreeBuilder : public YAML::EventHandler {
       if (text.find_first_not_of(" \t\r") != std::string_view::npos && !text.starts_with('#')) return false;
     }
     return false;
+  }
+
+  // The first keys may stand further to the right than those that follow.
+  std::string after_the_end(const YAML::Mark& mark) const {
+    const bool map = root_ && root_->kind == Node::Kind::map;
+    if (!map || root_->mark.column <= mark.column + 1) return "unexpected text after the end of the mapping";
+    return "line " + std::to_string(mark.line + 1) + " is indented less than the first key (line " +
+           std::to_string(root_->mark.line) + "); give both the same indentation";
   }
 
   // Of the value that comes next.
@@ -249,6 +258,53 @@ class TreeBuilder : public YAML::EventHandler {
   bool started_ = false;
 };
 
+std::size_t indent_of(std::string_view line) {
+  const auto indent = line.find_first_not_of(' ');
+  return indent == std::string_view::npos ? line.size() : indent;
+}
+
+bool has_content(std::string_view line) {
+  const auto begin = line.find_first_not_of(" \t\r");
+  return begin != std::string_view::npos && line[begin] != '#';
+}
+
+// The nearest line above that is indented less (or, `otherwise`, differently); 0: there is none.
+int line_above(const Lines& lines, int number, bool otherwise) {
+  const auto indent = indent_of(lines.line(static_cast<std::size_t>(number) - 1));
+  for (int above = number - 1; above > 0; --above) {
+    const auto line = lines.line(static_cast<std::size_t>(above) - 1);
+    if (!has_content(line)) continue;
+    if (otherwise ? indent_of(line) != indent : indent_of(line) < indent) return above;
+  }
+  return 0;
+}
+
+// A key below a line that has a value already: the commonest slip, and to the grammar a text that goes on.
+bool report_deeper_key(int number, const Lines& lines, Problems& problems) {
+  const auto line = lines.line(static_cast<std::size_t>(number) - 1);
+  const int above = line_above(lines, number, false);
+  if (above == 0) return false;
+  const auto upper = trim(lines.line(static_cast<std::size_t>(above) - 1));
+  const auto colon = upper.find(": ");
+  const auto key = trim(line);
+  if (key.find(':') == std::string_view::npos || colon == std::string_view::npos) return false;
+  problems.add({number, static_cast<int>(indent_of(line)) + 1}, "",
+               "line " + std::to_string(number) + " is indented more than line " + std::to_string(above) +
+                   ", whose key has a value already; give both the same indentation, or quote the text");
+  return true;
+}
+
+std::string explain_indentation(int number, const Lines& lines) {
+  const auto indent = indent_of(lines.line(static_cast<std::size_t>(number) - 1));
+  std::string text = "the indentation fits none of the lines above: line " + std::to_string(number) +
+                     " is indented by " + std::to_string(indent);
+  if (const int above = line_above(lines, number, true); above > 0) {
+    text += ", line " + std::to_string(above) + " by " +
+            std::to_string(indent_of(lines.line(static_cast<std::size_t>(above) - 1)));
+  }
+  return text;
+}
+
 // yaml-cpp's messages name its grammar; these name the mistake.
 std::string explain(const YAML::ParserException& error, Lines& lines) {
   const auto line = lines.line(static_cast<std::size_t>(std::max(error.mark.line, 0)));
@@ -260,7 +316,7 @@ std::string explain(const YAML::ParserException& error, Lines& lines) {
   if (error.msg == "illegal map value")
     return "a colon where none may stand; check the indentation, or quote the text";
   if (error.msg == "end of map not found" || error.msg == "end of sequence not found") {
-    return "the indentation fits none of the lines above";
+    return explain_indentation(error.mark.line + 1, lines);
   }
   if (error.msg == "the referenced anchor is not defined") return kNoAliases;
   if (error.msg == "unknown token") return "this character may not begin a value; quote the text";
@@ -277,6 +333,8 @@ void report(const YAML::ParserException& error, Lines& lines, Problems& problems
       return;
     }
   }
+  const bool colon = error.msg == "illegal map value" && !error.mark.is_null();
+  if (colon && report_deeper_key(error.mark.line + 1, lines, problems)) return;
   problems.add(lines.mark(error.mark), "", explain(error, lines));
 }
 

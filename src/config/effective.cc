@@ -42,27 +42,36 @@ std::string quoted(std::string_view text) {
   return out + "\"";
 }
 
-void write(const Node& node, const std::string& indent, std::string& out);
+// Of a check or an alert, where a section that is written means more than its defaults: `tls: {}` turns TLS
+// on.
+bool is_absent(const Shown& shown) {
+  return shown.kind == "section" && !shown.children.empty() && shown.children.front().second->absent;
+}
+
+void write(const Node& node, const std::string& indent, std::string& out, bool inside_list = false);
 
 void write_children(const Shown& shown, const std::string& indent, std::string& out) {
   for (const auto& [name, child] : shown.children) {
     if (shown.kind == "section_list") {
       std::string item;
-      write(*child, indent + "  ", item);
+      write(*child, indent + "  ", item, true);
       if (!item.empty()) item[indent.size()] = '-';
       out += item;
     } else if (shown.kind == "sections") {
       out += indent + yaml_key(name) + ":\n";
-      write(*child, indent + "  ", out);
+      write(*child, indent + "  ", out, true);
     } else {
       write(*child, indent, out);
     }
   }
 }
 
-void write(const Node& node, const std::string& indent, std::string& out) {
+void write(const Node& node, const std::string& indent, std::string& out, bool inside_list) {
   for (const auto& shown : node.shown) {
-    if (!shown.children.empty()) {
+    const bool left_out = !shown.printed || (inside_list && is_absent(shown));
+    if (left_out) {
+      continue;
+    } else if (!shown.children.empty()) {
       out += indent + yaml_key(shown.key) + ":\n";
       write_children(shown, indent + "  ", out);
     } else if (shown.value) {

@@ -43,6 +43,8 @@ class EnvironmentTree {
   void set(std::string_view path, std::string text, std::string_view variable) {
     auto node = make(path);
     node->kind = Node::Kind::scalar;
+    const auto found = environment_.find(variable);
+    if (found != environment_.end() && found->second == text) node->raw = "${" + std::string(variable) + "}";
     node->text = std::move(text);
     node->variable = variable;
   }

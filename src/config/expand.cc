@@ -101,6 +101,7 @@ void expand_at(Node& node, const std::string& path, const Environment& environme
     auto expanded = expand(node.text, environment);
     node.broken = !expanded;
     if (expanded) {
+      if (node.text.find("${") != std::string::npos) node.raw = node.text;
       node.text = std::move(*expanded);
     } else if (only_lacks_variables(node.text, environment)) {
       problems.add_absent(node.mark, path, expanded.error().message);

@@ -7,8 +7,10 @@
 #include "config/describe.h"
 #include "config/effective.h"
 #include "config/node.h"
+#include "config/references.h"
 #include "config/scalars.h"
 #include "config/secrets.h"
+#include "config/wrong_names.h"
 
 namespace probegate::config {
 namespace {
@@ -35,6 +37,22 @@ bool Fields::has(std::string_view key) const { return !is_null(node_->find(key))
 
 bool Fields::broken() const { return node_->broken; }
 
+std::vector<std::string> Fields::keys() const {
+  std::vector<std::string> keys;
+  for (const auto& entry : node_->entries) keys.push_back(entry.key);
+  return keys;
+}
+
+std::string Fields::from_variable(std::string_view key) const {
+  const Node* node = node_->find(key);
+  return node == nullptr ? std::string() : node->variable;
+}
+
+std::string Fields::written(std::string_view key) const {
+  const Node* node = node_->find(key);
+  return node != nullptr && node->kind == Node::Kind::scalar && !node->broken ? node->text : std::string();
+}
+
 std::string Fields::text(std::string_view key, std::string_view fallback) const {
   const Node* node = scalar(key, "a text");
   std::string value(node ? std::string_view(node->text) : fallback);
@@ -56,7 +74,7 @@ bool Fields::boolean(std::string_view key, bool fallback) const {
     if (const auto parsed = parse_boolean(node->text)) {
       value = *parsed;
     } else {
-      expected(key, kExpected);
+      expected(key, kExpected, boolean_hint(node->text));
     }
   }
   record({std::string(key), "boolean", value ? "true" : "false", {}, {}});
@@ -110,7 +128,7 @@ Duration Fields::duration(std::string_view key, Duration fallback, Duration min)
     if (parsed && *parsed >= min) {
       value = *parsed;
     } else {
-      expected(key, what);
+      expected(key, what, duration_hint(node->text));
     }
   }
   record({std::string(key), "duration", format_duration(value), {}, {}});
@@ -124,7 +142,7 @@ std::uint64_t Fields::size(std::string_view key, std::uint64_t fallback) const {
     if (const auto parsed = parse_size(node->text)) {
       value = *parsed;
     } else {
-      expected(key, kExpected);
+      expected(key, kExpected, size_hint(node->text));
     }
   }
   record({std::string(key), "size", format_size(value), {}, {}});
@@ -139,7 +157,7 @@ std::string Fields::choose(std::string_view key, std::string_view fallback,
     if (std::find(allowed.begin(), allowed.end(), node->text) != allowed.end()) {
       value = node->text;
     } else {
-      expected(key, what);
+      expected(key, what, value_hint(node->text, allowed));
     }
   }
   record({std::string(key), "choice", yaml_value(value), {allowed.begin(), allowed.end()}, {}});
@@ -192,6 +210,10 @@ std::optional<std::string> Fields::plain(std::string_view key, const std::option
 std::optional<std::string> Fields::read_secret(std::string_view key, std::string_view kind,
                                                const Hide& hide) const {
   const std::string twin = std::string(key) + "_file";
+  if (const Node* written = scalar(key, "a text"); written && has_placeholder(written->text)) {
+    problem(key, kFillIn);
+    node_->find(key)->broken = true;
+  }
   const Node* node = scalar(key, "a text");
   const Node* file = scalar(twin, "the path of a file");
   if (has(key) && has(twin)) contradiction(twin, std::string(key) + " is set too; keep one of the two");
@@ -210,7 +232,7 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
     }
   }
   std::optional<std::string> shown;
-  if (!file) shown = node ? yaml_value(hide(node->text)) : "null";
+  if (!file) shown = node ? reloadable(*node, hide) : "null";
   record({std::string(key), std::string(kind), shown, {}, {}, value.value_or("")});
   record({twin, "file", file ? std::optional(yaml_value(file->text)) : std::nullopt, {}, {}});
   return value;
@@ -265,9 +287,9 @@ void Fields::contradiction(std::string_view key, std::string_view message) const
 
 void Fields::problem_here(std::string_view message) const { report(*node_, node_->path, message, true); }
 
-void Fields::expected(std::string_view key, std::string_view what) const {
+void Fields::expected(std::string_view key, std::string_view what, std::string_view hint) const {
   Node& node = *node_->find(key);
-  problem(key, "must be " + std::string(what) + ", not " + describe(node));
+  problem(key, "must be " + std::string(what) + ", not " + describe(node) + std::string(hint));
   node.broken = true;
 }
 
@@ -295,7 +317,21 @@ void Fields::show(std::string_view key, std::string_view value) const {
   }
 }
 
+void Fields::leave_out(std::string_view key) const {
+  for (auto& known : node_->shown) {
+    if (known.key == key) known.printed = false;
+  }
+}
+
 void Fields::allow_unknown_keys() const { node_->open = true; }
+
+void Fields::know(const std::vector<std::string_view>& keys) const {
+  for (const auto key : keys) {
+    const auto same = [&](const Shown& shown) { return shown.key == key; };
+    if (std::none_of(node_->shown.begin(), node_->shown.end(), same))
+      node_->shown.push_back({std::string(key), "unread", std::nullopt, {}, {}});
+  }
+}
 
 std::string Fields::question() const { return question_of(*node_); }
 

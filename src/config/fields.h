@@ -35,8 +35,12 @@ class Fields {
   const std::string& path() const;  // "checks.database", for messages
   Problems& problems() const { return *problems_; }
 
-  bool has(std::string_view key) const;  // present and not null; does not count as reading the key
-  bool broken() const;                   // not a mapping at all, and already reported
+  bool has(std::string_view key) const;   // present and not null; does not count as reading the key
+  bool broken() const;                    // not a mapping at all, and already reported
+  std::vector<std::string> keys() const;  // that are written, in file order
+  // The environment variable it came from; empty: none, or it is not there.
+  std::string from_variable(std::string_view key) const;
+  std::string written(std::string_view key) const;  // a scalar's text, or ""; does not count as reading it
 
   // Typed reads. A missing or null key gives the default; a wrong value is reported and gives the default
   // too.
@@ -114,8 +118,12 @@ class Fields {
 
   // Replaces what the effective configuration shows, where the program resolved the value (`auto`).
   void show(std::string_view key, std::string_view value) const;
-  // Unknown keys of this mapping are not reported: without a valid type nobody can tell them.
+  // Not printed, as another key stands for it.
+  void leave_out(std::string_view key) const;
+  // Unknown keys of this mapping are not reported.
   void allow_unknown_keys() const;
+  // Keys that nobody reads are known all the same: of a check whose type nobody can tell.
+  void know(const std::vector<std::string_view>& keys) const;
 
   // Everything read of this mapping that is not about pace and judgement; see compare.h.
   std::string question() const;
@@ -133,7 +141,7 @@ class Fields {
   std::optional<std::string> read_secret(std::string_view key, std::string_view kind, const Hide& hide) const;
   void record(Shown shown) const;
   void report(const Node& node, std::string_view path, std::string_view message, bool at_key) const;
-  void expected(std::string_view key, std::string_view what) const;
+  void expected(std::string_view key, std::string_view what, std::string_view hint = {}) const;
 
   std::shared_ptr<Node> node_;          // owners: the tree, every Fields on it, CheckSpec after loading
   std::shared_ptr<Problems> problems_;  // owners: load() and every Fields, so a late read never dangles

@@ -6,8 +6,10 @@
 #include "config/effective.h"
 #include "config/fields.h"
 #include "config/node.h"
+#include "config/references.h"
 #include "config/scalars.h"
 #include "config/secrets.h"
+#include "config/wrong_names.h"
 
 namespace probegate::config {
 
@@ -44,7 +46,10 @@ std::vector<std::string> Fields::choices(std::string_view key, std::vector<std::
     for (std::size_t i = 0; i < words->size(); ++i) {
       const auto& word = (*words)[i];
       if (std::find(allowed.begin(), allowed.end(), word) == allowed.end()) {
-        item_problem(key, i, quote(word) + " is unknown, allowed are " + joined(allowed));
+        item_problem(key, i,
+                     quote(word) + " is unknown" +
+                         value_hint(word, std::span(allowed.begin(), allowed.size())) + ", allowed are " +
+                         joined(allowed));
       } else if (std::find(value.begin(), value.end(), word) != value.end()) {
         item_problem(key, i, quote(word) + " stands here twice");
       } else {
@@ -98,9 +103,6 @@ std::vector<std::pair<std::string, std::string>> Fields::pairs(std::string_view 
   std::vector<std::pair<std::string, std::string>> value;
   std::string shown;
   std::string hidden;
-  const auto show_entry = [&](const std::string& name, std::string_view text) {
-    shown += (shown.empty() ? "{" : ", ") + yaml_key(name) + ": " + yaml_value(text);
-  };
   Node* map = node_->find(key);
   if (!is_null(map) && !map->broken && map->kind != Node::Kind::map)
     expected(key, "a mapping of names to texts");
@@ -124,8 +126,14 @@ std::vector<std::pair<std::string, std::string>> Fields::pairs(std::string_view 
       continue;
     }
     const Node& written = *entry.value;
-    show_entry(entry.key,
-               !twin && headers && !is_harmless_header(name) ? std::string(kHidden) : written.text);
+    const bool secret = !twin && headers && !is_harmless_header(name);
+    if (secret && has_placeholder(written.text)) {
+      entries.problem(entry.key, kFillIn);
+      continue;
+    }
+    shown += (shown.empty() ? "{" : ", ") + yaml_key(entry.key) + ": " +
+             (secret ? reloadable(written, [](std::string_view) { return std::string(kHidden); })
+                     : yaml_value(written.text));
     value.emplace_back(name, *text);
     hidden += name + ": " + *text + "\n";
   }
@@ -149,6 +157,7 @@ Fields Fields::section(std::string_view key) const {
     auto empty = std::make_shared<Node>();
     empty->key_mark = child ? child->key_mark : node_->key_mark;
     empty->broken = wrong;
+    empty->absent = true;
     child = std::move(empty);
   }
   child->path = join_path(node_->path, key);

@@ -6,6 +6,7 @@
 #include "config/document.h"
 #include "config/effective.h"
 #include "config/expand.h"
+#include "config/misplaced.h"
 #include "config/node.h"
 #include "config/read_config.h"
 #include "config/secrets.h"
@@ -16,16 +17,37 @@ namespace {
 
 constexpr const char* kDefaultFile = "/etc/probegate/probegate.yaml";
 
+void collect_texts(const Node& node, std::vector<std::string>& texts) {
+  if (node.kind == Node::Kind::scalar) texts.push_back(node.text);
+  for (const auto& item : node.items) collect_texts(*item, texts);
+  for (const auto& entry : node.entries) collect_texts(*entry.value, texts);
+}
+
+// What stands under any KEY_file, but for the one that is ours to write.
+void collect_files(const Node& node, std::vector<std::string>& files) {
+  for (const auto& entry : node.entries) {
+    const bool names_file = entry.key.ends_with("_file") && entry.key != "state_file";
+    if (names_file && entry.value->kind == Node::Kind::scalar && !entry.value->broken)
+      files.push_back(entry.value->text);
+    collect_files(*entry.value, files);
+  }
+  for (const auto& item : node.items) collect_files(*item, files);
+}
+
 Loaded read_tree(const std::shared_ptr<Node>& root, std::string source, const Environment& environment,
                  const CheckTypes& types, const std::shared_ptr<Problems>& problems) {
   Loaded loaded;
   loaded.source = std::move(source);
   if (root) {
+    const Vocabulary vocabulary(types);
+    put_in_place(*root, vocabulary, *problems);
     apply_port(*root, environment, *problems);
-    loaded.config = read_config(Fields(root, problems), environment, types);
-    report_unknown_keys(*root, *problems);
+    loaded.config = read_config(Fields(root, problems), environment, types, &vocabulary);
+    report_unknown_keys(*root, vocabulary, *problems);
     loaded.effective = effective_yaml(*root);
     loaded.values = effective_values(*root);
+    collect_files(*root, loaded.files);
+    if (const auto* checks = root->find("checks")) collect_texts(*checks, loaded.check_texts);
   }
   loaded.problems = problems->sorted();
   return loaded;

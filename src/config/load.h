@@ -27,16 +27,18 @@ struct CheckTypes {
 };
 
 struct Loaded {
-  Config config;                      // complete only when `problems` is empty
-  std::vector<std::string> problems;  // each "FILE:LINE:COLUMN: key: what is wrong, what is allowed"
-  std::string effective;              // the effective configuration as YAML, secrets hidden
-  std::string source;                 // the file, or "environment"
-  std::optional<std::string> file;    // that was read; empty: the environment alone
-  bool blank = false;                 // the file has nothing in it
-  Values values;                      // to compare with another one's; holds secrets
-  std::vector<Variable> variables;    // that the file's values name
-  std::vector<Origin> origins;        // of the checks that the environment alone made
-  std::vector<std::string> warnings;  // what is no mistake and yet hardly meant; without values
+  Config config;                         // complete only when `problems` is empty
+  std::vector<std::string> problems;     // each "FILE:LINE:COLUMN: key: what is wrong, what is allowed"
+  std::string effective;                 // the effective configuration as YAML, secrets hidden
+  std::string source;                    // the file, or "environment"
+  std::optional<std::string> file;       // that was read; empty: the environment alone
+  bool blank = false;                    // the file has nothing in it
+  Values values;                         // to compare with another one's; holds secrets
+  std::vector<Variable> variables;       // that the file's values name
+  std::vector<Origin> origins;           // of the checks that the environment alone made
+  std::vector<std::string> warnings;     // what is no mistake and yet hardly meant; without values
+  std::vector<std::string> check_texts;  // values of the checks, some unexpanded; hold secrets, never shown
+  std::vector<std::string> files;        // that its keys name to be read: of secrets, of certificates
 };
 
 // `file` empty: /etc/probegate/probegate.yaml if present, otherwise the environment alone.

@@ -29,6 +29,7 @@ struct Shown {
   std::vector<std::pair<std::string, std::shared_ptr<Node>>>
       children;             // owners: this and the Fields reading them
   std::string hidden = {};  // what was read where `value` does not show it; only ever compared
+  bool printed = true;      // false: beside another key it would be a contradiction
 };
 
 class Node {
@@ -45,8 +46,10 @@ class Node {
   std::string variable;  // the environment variable it came from, when it came from no file
   bool broken = false;   // wrong and already reported: readers take the default and say nothing more
   bool open = false;     // its unknown keys are not reported, nobody could tell them
+  bool absent = false;   // stands for a section that is not written
 
   std::string text;  // scalar, expanded
+  std::string raw;   // the same as written, where that names variables
   std::vector<std::shared_ptr<Node>> items;
   std::vector<Entry> entries;
 

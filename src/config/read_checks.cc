@@ -3,7 +3,9 @@
 
 #include "base/text.h"
 #include "config/describe.h"
+#include "config/guess_type.h"
 #include "config/read_config.h"
+#include "config/wrong_names.h"
 
 namespace probegate::config {
 namespace {
@@ -31,16 +33,22 @@ void check_name(const std::string& name, const Fields& fields) {
   }
 }
 
-std::string read_type(const Fields& fields, const std::vector<std::string>& types) {
+bool is_type(const std::string& word, const std::vector<std::string>& types) {
+  return std::find(types.begin(), types.end(), word) != types.end();
+}
+
+// The type, or the one that was probably meant: its keys are read and judged all the same, so that all
+// mistakes come at once.
+std::string read_type(const std::string& name, const Fields& fields, const std::vector<std::string>& types,
+                      const Vocabulary* vocabulary) {
   auto type = fields.text("type", "");
-  if (std::find(types.begin(), types.end(), type) != types.end()) return type;
-  fields.allow_unknown_keys();
+  if (is_type(type, types)) return type;
   if (!fields.has("type")) {
     fields.problem("type", "is missing, allowed are " + joined(types));
   } else if (!type.empty()) {
-    fields.problem("type", quote(type) + " is unknown, allowed are " + joined(types));
+    fields.problem("type", quote(type) + " is unknown" + allowed_hint(type, types));
   }
-  return {};
+  return vocabulary == nullptr ? "" : guess_type(name, fields, *vocabulary);
 }
 
 bool has_tls(std::string_view type) {
@@ -69,13 +77,15 @@ void read_affects(const Fields& fields, CheckSpec& check) {
   check.traffic = has("traffic");
 }
 
-CheckSpec read_check(const std::string& name, const Fields& fields, const CheckTypes& types) {
+CheckSpec read_check(const std::string& name, const Fields& fields, const CheckTypes& types,
+                     const Vocabulary* vocabulary) {
   CheckSpec check;
   check.name = name;
   check.fields = fields;
   check_name(name, fields);
   if (fields.broken()) return check;
-  check.type = read_type(fields, types.names);
+  check.type = read_type(name, fields, types.names, vocabulary);
+  if (check.type.empty() && vocabulary != nullptr) fields.know(vocabulary->keys_of_any_type());
   read_affects(fields, check);
   check.needs = fields.text_list("needs", {});
   check.interval = fields.duration("interval", check.interval, kShortestInterval);
@@ -111,9 +121,9 @@ void check_needs(const CheckSpec& check, const std::vector<CheckSpec>& checks) {
     if (need == check.name) {
       check.fields.item_problem("needs", i, "a check cannot need itself");
     } else if (!find(checks, need)) {
-      check.fields.item_problem("needs", i,
-                                "there is no check named " + quote(need) +
-                                    (others.empty() ? "" : ", allowed are " + joined(others)));
+      check.fields.item_problem(
+          "needs", i,
+          "there is no check named " + quote(need) + (others.empty() ? "" : allowed_hint(need, others)));
     } else if (!seen.insert(need).second) {
       check.fields.item_problem("needs", i, quote(need) + " stands here twice");
     }
@@ -155,10 +165,11 @@ class CycleFinder {
 
 }  // namespace
 
-std::vector<CheckSpec> read_checks(const Fields& root, const CheckTypes& types) {
+std::vector<CheckSpec> read_checks(const Fields& root, const CheckTypes& types,
+                                   const Vocabulary* vocabulary) {
   std::vector<CheckSpec> checks;
   for (const auto& [name, fields] : root.sections("checks"))
-    checks.push_back(read_check(name, fields, types));
+    checks.push_back(read_check(name, fields, types, vocabulary));
   CycleFinder cycles(checks);
   for (const auto& check : checks) {
     check_needs(check, checks);

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/describe.h"
+#include "config/own_addresses.h"
 #include "config/scalars.h"
 
 namespace probegate::config {
@@ -15,14 +17,18 @@ struct Preset {
   Duration drain_delay;
   Duration drain_timeout;
   bool json_log;
+  // Where liveness would restart the gate, that helps no dependency, and a restart loop outlives the outage.
+  GateOptions::OnTimeout on_startup_timeout;
 };
 
 constexpr Preset kPresets[] = {
-    {Platform::cloud_run, "cloud-run", 0s, 8s, true},  // SIGKILL comes 10 s after SIGTERM
-    {Platform::kubernetes, "kubernetes", 5s, 25s,
-     true},                                      // endpoints take seconds to forget a pod; grace is 30 s
-    {Platform::docker, "docker", 0s, 8s, true},  // docker stop waits 10 s
-    {Platform::none, "none", 0s, 8s, false},
+    // SIGKILL comes 10 s after SIGTERM; an instance that does not start is replaced.
+    {Platform::cloud_run, "cloud-run", 0s, 8s, true, GateOptions::OnTimeout::fail},
+    // Endpoints take seconds to forget a Pod; the grace is 30 s.
+    {Platform::kubernetes, "kubernetes", 5s, 25s, true, GateOptions::OnTimeout::wait},
+    // docker stop waits 10 s.
+    {Platform::docker, "docker", 0s, 8s, true, GateOptions::OnTimeout::wait},
+    {Platform::none, "none", 0s, 8s, false, GateOptions::OnTimeout::fail},
 };
 constexpr Duration kCloudRunStop = 10s;
 
@@ -31,7 +37,16 @@ std::string_view variable(const Environment& environment, std::string_view name)
   return found == environment.end() ? std::string_view() : found->second;
 }
 
-Platform detect_platform(const Environment& environment) {
+constexpr std::string_view kPlatformVariable = "PROBEGATE_PLATFORM";  // Docker says nothing by itself
+
+Platform detect_platform(const Fields& root, const Environment& environment) {
+  if (const auto word = variable(environment, kPlatformVariable); !word.empty()) {
+    const auto named = std::find_if(std::begin(kPresets), std::end(kPresets),
+                                    [&](const Preset& preset) { return preset.name == word; });
+    if (named != std::end(kPresets)) return named->platform;
+    root.problems().add_variable(kPlatformVariable,
+                                 "must be one of cloud-run, kubernetes, docker, none, not " + quote(word));
+  }
   if (!variable(environment, "K_SERVICE").empty()) return Platform::cloud_run;
   if (!variable(environment, "KUBERNETES_SERVICE_HOST").empty()) return Platform::kubernetes;
   return Platform::none;
@@ -39,7 +54,7 @@ Platform detect_platform(const Environment& environment) {
 
 const Preset& read_platform(const Fields& root, const Environment& environment) {
   const auto word = root.choice("platform", "auto", {"auto", "cloud-run", "kubernetes", "docker", "none"});
-  const auto detected = detect_platform(environment);
+  const auto detected = word == "auto" ? detect_platform(root, environment) : Platform::none;
   const auto& preset = *std::find_if(std::begin(kPresets), std::end(kPresets), [&](const Preset& candidate) {
     return word == "auto" ? candidate.platform == detected : candidate.name == word;
   });
@@ -54,12 +69,12 @@ Probes read_probes(const Fields& probes) {
   return value;
 }
 
-GateOptions read_gate(const Fields& gate) {
+GateOptions read_gate(const Fields& gate, const Preset& preset) {
   using OnTimeout = GateOptions::OnTimeout;
   GateOptions value;
   value.startup_timeout = gate.duration("startup_timeout", value.startup_timeout);
   value.on_startup_timeout =
-      gate.choice("on_startup_timeout", value.on_startup_timeout,
+      gate.choice("on_startup_timeout", preset.on_startup_timeout,
                   {{"fail", OnTimeout::fail}, {"exit", OnTimeout::exit}, {"wait", OnTimeout::wait}});
   return value;
 }
@@ -142,6 +157,20 @@ void refuse_shared_addresses(const Fields& root, const Config& config) {
   }
 }
 
+void refuse_own_backend(const Fields& root, const Config& config, Place place) {
+  const auto& backend = config.proxy.backend.endpoint;
+  const auto own = std::find_if(config.proxy.listen.begin(), config.proxy.listen.end(),
+                                [&](const Endpoint& listen) { return leads_to(backend, listen, place); });
+  if (own == config.proxy.listen.end()) return;
+  const Fields proxy = root.section("proxy");
+  std::string remedy = "; give the backend another port";
+  if (backend.is_unix()) remedy = "; give the backend another socket";
+  if (proxy.from_variable("listen") == "PORT")
+    remedy += ": PORT says where the gate listens, BACKEND_URL where the backend does";
+  proxy.problem("backend",
+                backend.to_string() + " is proxy.listen itself (" + own->to_string() + ")" + remedy);
+}
+
 void check_precheck(const Fields& root, const Config& config) {
   if (!config.auth || !config.auth->precheck) return;
   const auto& name = *config.auth->precheck;
@@ -153,21 +182,24 @@ void check_precheck(const Fields& root, const Config& config) {
 
 }  // namespace
 
-Config read_config(const Fields& root, const Environment& environment, const CheckTypes& types) {
+Config read_config(const Fields& root, const Environment& environment, const CheckTypes& types,
+                   const Vocabulary* vocabulary) {
   Config config;
   const Preset& preset = read_platform(root, environment);
   config.platform = preset.platform;
   config.proxy = read_proxy(root.section("proxy"));
   config.probes = read_probes(root.section("probes"));
-  config.gate = read_gate(root.section("gate"));
-  config.checks = read_checks(root, types);
+  config.gate = read_gate(root.section("gate"), preset);
+  config.checks = read_checks(root, types, vocabulary);
   if (const auto auth = root.optional_section("auth")) config.auth = read_auth(*auth);
   config.drain = read_drain(root.section("drain"), preset);
+  config.reload.watch = root.section("reload").boolean("watch", false);
   config.state_file = root.optional_text("state_file");
   config.log = read_log(root.section("log"), preset, environment);
   config.alerts = read_alerts(root);
 
   refuse_shared_addresses(root, config);
+  refuse_own_backend(root, config, root.problems().elsewhere() ? Place::elsewhere : Place::here);
   check_precheck(root, config);
   for (auto& check : config.checks) {
     const auto known = std::find(types.names.begin(), types.names.end(), check.type) != types.names.end();

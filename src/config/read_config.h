@@ -8,14 +8,17 @@
 #include "config/environment.h"
 #include "config/fields.h"
 #include "config/load.h"
+#include "config/vocabulary.h"
 
 namespace probegate::config {
 
-Config read_config(const Fields& root, const Environment& environment, const CheckTypes& types);
+// `vocabulary` tells what a check without a type may be; null: while it is made itself.
+Config read_config(const Fields& root, const Environment& environment, const CheckTypes& types,
+                   const Vocabulary* vocabulary);
 
 Proxy read_proxy(const Fields& proxy);
 // Common keys of all checks; their own keys are read by `types` once everything else is known.
-std::vector<CheckSpec> read_checks(const Fields& root, const CheckTypes& types);
+std::vector<CheckSpec> read_checks(const Fields& root, const CheckTypes& types, const Vocabulary* vocabulary);
 Auth read_auth(const Fields& auth);
 std::vector<Alert> read_alerts(const Fields& root);
 

@@ -2,9 +2,10 @@
 #pragma once
 
 #include "config/node.h"
+#include "config/vocabulary.h"
 
 namespace probegate::config {
 
-void report_unknown_keys(const Node& root, Problems& problems);
+void report_unknown_keys(const Node& root, const Vocabulary& vocabulary, Problems& problems);
 
 }  // namespace probegate::config

@@ -53,6 +53,14 @@ std::optional<Address> Address::literal(const Endpoint& endpoint) {
   return std::nullopt;
 }
 
+bool Address::is_loopback() const {
+  if (family() == AF_INET)
+    return (ntohl(reinterpret_cast<const sockaddr_in*>(&storage_)->sin_addr.s_addr) >> 24) == 127;
+  if (family() != AF_INET6) return false;
+  const auto& v6 = reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
+}
+
 std::uint16_t Address::port() const {
   switch (family()) {
     case AF_INET: return ntohs(reinterpret_cast<const sockaddr_in&>(storage_).sin_port);

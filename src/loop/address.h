@@ -24,6 +24,7 @@ class Address {
   socklen_t size() const { return size_; }
   int family() const { return storage_.ss_family; }
   bool is_unix() const { return family() == AF_UNIX; }
+  bool is_loopback() const;  // 127.0.0.0/8, ::1, and the former as IPv6 sees it
   std::uint16_t port() const;
   std::string ip() const;         // "127.0.0.1", "::1" without zone; the path for unix
   std::string to_string() const;  // "127.0.0.1:80", "[::1]:80", "unix:/path"

@@ -23,10 +23,13 @@ std::string_view reason(int status) {
   switch (status) {
     case 200: return "OK";
     case 400: return "Bad Request";
+    case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
+    case 409: return "Conflict";
     case 414: return "URI Too Long";
+    case 422: return "Unprocessable Content";
     case 431: return "Request Header Fields Too Large";
     case 501: return "Not Implemented";
     case 503: return "Service Unavailable";
@@ -85,6 +88,7 @@ ProbeAnswers::Reply ProbeAnswers::answer(const ProbeRequest& request, std::strin
       {"/events", Page::events},
   };
   const std::string_view path = request.path.substr(0, request.path.find('?'));
+  if (const auto* action = find_action(path)) return judge_action(*action, request, out);
   const auto* route = std::find_if(std::begin(kRoutes), std::end(kRoutes),
                                    [&](const Route& candidate) { return candidate.path == path; });
   if (route == std::end(kRoutes)) {
@@ -109,6 +113,23 @@ ProbeAnswers::Reply ProbeAnswers::answer(const ProbeRequest& request, std::strin
     case Page::events: return answer_events(request, out);
   }
   return Reply::complete;
+}
+
+ProbeAnswers::Reply ProbeAnswers::judge_action(const ActionName& name, const ProbeRequest& request,
+                                               std::string& out) {
+  const auto refusal = refuse_action(name, {request.method, request.host, request.action, request.local,
+                                            request.has_origin, request.through_proxy});
+  if (!refusal) return Reply::action;
+  const bool method = refusal->status == 405;
+  answer_text(refusal->status, kJson, method ? "Allow: POST\r\n" : "", request,
+              error_body(method ? "method not allowed" : "refused", refusal->detail), out);
+  return Reply::complete;
+}
+
+void ProbeAnswers::answer_action(const ActionOutcome& outcome, std::string& out) {
+  ProbeRequest request;
+  request.keep_alive = false;
+  answer_text(outcome.status, kJson, {}, request, outcome.body, out);
 }
 
 void ProbeAnswers::refuse(int status, std::string_view detail, std::string& out) {

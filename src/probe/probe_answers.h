@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "health/readiness_json.h"
 #include "health/snapshot.h"
+#include "probe/action.h"
 #include "probe/source.h"
 #include "probe/status_page.h"
 
@@ -26,6 +27,11 @@ struct ProbeRequest {
   int minor = 1;
   bool keep_alive = true;   // whether the connection stays open after this answer
   bool may_follow = false;  // whether it may become a viewer's
+  std::string_view host;    // these are for actions only
+  std::string_view action;
+  bool local = false;
+  bool has_origin = false;
+  bool through_proxy = false;
 };
 
 struct ProbeOptions {
@@ -47,12 +53,15 @@ class ProbeAnswers {
   // Appends the answer to `out`.
   enum class Reply {
     complete,
-    last,
-    stream
-  };  // `last`: the connection closes; `stream`: it is a viewer's now
+    last,    // the connection closes
+    stream,  // it is a viewer's now
+    action,  // nothing was appended: the path's action is to be begun, and answer_action() follows
+  };
   Reply answer(const ProbeRequest& request, std::string& out);
   // Appends the state as one server-sent event, for a viewer.
   void append_event(std::string& out);
+  // Appends what became of an action; it closes the connection.
+  void answer_action(const ActionOutcome& outcome, std::string& out);
   // Appends the answer to what is no request; it closes the connection.
   void refuse(int status, std::string_view detail, std::string& out);
 
@@ -69,6 +78,7 @@ class ProbeAnswers {
 
   void answer_document(Page page, const ProbeRequest& request, std::string& out);
   const Rendered& rendered(Page page, bool draft);
+  Reply judge_action(const ActionName& name, const ProbeRequest& request, std::string& out);
   void answer_metrics(const ProbeRequest& request, std::string& out);
   void answer_status(const ProbeRequest& request, std::string& out);
   Reply answer_events(const ProbeRequest& request, std::string& out);

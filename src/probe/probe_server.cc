@@ -11,7 +11,8 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
       : server_(server),
         stream_(std::move(stream)),
         deadline_(server.deadlines_, *this),
-        parser_(proto::HttpParser::Role::request, {.head_bytes = server.limits_.head_bytes}) {
+        parser_(proto::HttpParser::Role::request, {.head_bytes = server.limits_.head_bytes}),
+        id_(++server.sessions_so_far_) {
     stream_.set_observer(*this);
   }
 
@@ -36,6 +37,14 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
     if (stream_.busy()) deadline_.arm(server_.limits_.answer_timeout);
   }
 
+  std::uint64_t id() const { return id_; }
+  bool acting() const { return state_ == State::acting; }
+  void finish_action(const ActionOutcome& outcome) {
+    server_.scratch_.clear();
+    server_.answers_.answer_action(outcome, server_.scratch_);
+    send(server_.scratch_, Reply::last);
+  }
+
   Sessions::iterator self() const { return self_; }
   std::uint64_t used_at_ms() const { return used_at_ms_; }
   void used_now() { used_at_ms_ = server_.loop_.turn_ms(); }
@@ -45,6 +54,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   enum class State {
     reading,    // requests
     viewing,    // of /events: is fed, and discards input
+    acting,     // an action is under way, whose answer is the last one: discards input
     lingering,  // the last answer is out: discards input, so that a RST does not overtake the answer
   };
 
@@ -54,6 +64,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
     out.clear();
     const bool was_idle = parser_.idle();
     const Reply reply = answer_all(bytes, out);
+    if (reply == Reply::action) return begin_action(out);
     if (out.empty()) {
       if (was_idle && !parser_.idle()) deadline_.arm(server_.limits_.head_timeout);
       return;
@@ -89,8 +100,31 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
     request.keep_alive =
         head.keep_alive && head.body == proto::BodyKind::none && out.size() < server_.limits_.answer_bytes;
     request.may_follow = server_.viewers_ < server_.limits_.viewers;
+    if (const auto* action = find_action(head.path)) {
+      action_ = action->action;
+      describe_for_action(head, request);
+    }
     const Reply reply = server_.answers_.answer(request, out);
-    return request.keep_alive || reply == Reply::stream ? reply : Reply::last;
+    return request.keep_alive || reply == Reply::stream || reply == Reply::action ? reply : Reply::last;
+  }
+
+  void describe_for_action(const proto::RequestHead& head, ProbeRequest& request) {
+    const auto peer = stream_.peer();
+    request.local = peer.is_unix() || peer.is_loopback();
+    request.host = head.host;
+    request.action = head.fields.get("probegate-action");
+    request.has_origin = head.fields.find("origin") != nullptr;
+    for (const auto* name : {"via", "forwarded", "x-forwarded-for"})
+      request.through_proxy = request.through_proxy || head.fields.find(name) != nullptr;
+  }
+
+  // After the answers to requests before it. The action may be over, and this gone, when it returns.
+  void begin_action(const std::string& out) {
+    state_ = State::acting;
+    server_.touched(*this);
+    deadline_.arm(server_.limits_.action_timeout);
+    if (!out.empty() && !stream_.write(out)) return server_.finished(*this);
+    server_.act(*this, action_);
   }
 
   void send(const std::string& out, Reply reply) {
@@ -127,6 +161,8 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   void on_drained() override {
     if (state_ == State::viewing) {
       deadline_.disarm();
+    } else if (acting()) {
+      return;
     } else if (state_ == State::reading && !peer_ended_) {
       stream_.read_start();
       wait_for_request();
@@ -140,12 +176,15 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   void on_end() override {
     peer_ended_ = true;
     stream_.read_stop();
-    if (!stream_.busy() || viewing()) server_.finished(*this);
+    if ((!stream_.busy() && !acting()) || viewing()) server_.finished(*this);
   }
 
   void on_lost(int) override { server_.finished(*this); }
 
   void on_deadline(loop::Deadline&) override {
+    if (acting())
+      return finish_action({503, R"({"error":"not done in time","detail":"see the log"})"
+                                 "\n"});
     const bool slow_head = state_ == State::reading && !stream_.busy() && !parser_.idle();
     if (!slow_head) return server_.finished(*this);
     server_.scratch_.clear();
@@ -160,6 +199,8 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   State state_ = State::reading;
   bool peer_ended_ = false;
   std::uint64_t used_at_ms_ = 0;
+  const std::uint64_t id_;
+  Action action_ = Action::reload;
   Sessions::iterator self_;
 };
 
@@ -186,6 +227,20 @@ void ProbeServer::publish(std::shared_ptr<const health::Snapshot> snapshot) {
   const bool gate_moved = answers_.gate() != snapshot->gate;
   answers_.publish(std::move(snapshot));
   if (viewers_ > 0) feed_soon(gate_moved ? Duration(0) : limits_.view_change);
+}
+
+void ProbeServer::act(Session& session, Action action) {
+  if (actions_ == nullptr) {
+    return session.finish_action({503, R"({"error":"not yet","detail":"this process only starts"})"
+                                       "\n"});
+  }
+  actions_->act(action, [this, id = session.id()](const ActionOutcome& outcome) { acted(id, outcome); });
+}
+
+void ProbeServer::acted(std::uint64_t session, const ActionOutcome& outcome) {
+  for (Session& candidate : sessions_) {
+    if (candidate.id() == session && candidate.acting()) return candidate.finish_action(outcome);
+  }
 }
 
 void ProbeServer::feed_soon(Duration delay) {

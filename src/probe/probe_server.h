@@ -7,6 +7,7 @@
 // taken the last one, and cost nothing when there are none. Called from: the control loop only.
 #pragma once
 
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <vector>
@@ -29,6 +30,7 @@ struct ProbeLimits {
   Duration answer_timeout = std::chrono::seconds(10);  // for a client to take an answer
   Duration idle_timeout = std::chrono::seconds(90);    // longer than a usual scrape interval
   Duration linger = std::chrono::seconds(1);
+  Duration action_timeout = std::chrono::seconds(30);  // for an action to say what became of it
   std::size_t head_bytes = 16 * 1024;
   std::size_t viewers = 8;  // of /events
   Duration view_period = std::chrono::seconds(1);
@@ -46,6 +48,8 @@ class ProbeServer {
   Result<void> listen(const loop::ListenSocket& socket);
   void publish(std::shared_ptr<const health::Snapshot> snapshot);
   void set_details(health::Details details) { answers_.set_details(details); }
+  // `actions` outlives this. Before, every action is refused with 503.
+  void set_actions(Actions& actions) { actions_ = &actions; }
   std::size_t connections() const { return sessions_.size(); }
   std::size_t viewers() const { return viewers_; }
 
@@ -57,6 +61,8 @@ class ProbeServer {
   void make_room();
   void touched(Session& session);   // useful just now: goes to the back
   void finished(Session& session);  // destroys it
+  void act(Session& session, Action action);
+  void acted(std::uint64_t session, const ActionOutcome& outcome);
   void feed_soon(Duration delay);
   void feed_viewers();
 
@@ -68,6 +74,8 @@ class ProbeServer {
   loop::Timer feed_timer_;  // runs while there are viewers
   bool feeding_soon_ = false;
   std::size_t viewers_ = 0;
+  Actions* actions_ = nullptr;
+  std::uint64_t sessions_so_far_ = 0;
   Sessions sessions_;  // the one useful longest ago first
   std::vector<loop::Listener> listeners_;
 };

@@ -115,7 +115,7 @@ class TestCloudRun:
 
 
 class TestKubernetes:
-    config_map, deployment, service = load("kubernetes.yaml")
+    config_map, deployment, service, _ = load("kubernetes.yaml")
     pod = deployment["spec"]["template"]["spec"]
     gate = pod["initContainers"][0]
     backend = by_name(pod["containers"])["backend"]
@@ -146,7 +146,7 @@ class TestKubernetes:
         assert self.config["proxy"]["backend"] == f"http://127.0.0.1:{by_name(self.backend['env'])['PORT']['value']}"
 
     def test_the_grace_holds_the_whole_end(self):
-        pre_stop = int(self.backend["lifecycle"]["preStop"]["exec"]["command"][1])
+        pre_stop = self.backend["lifecycle"]["preStop"]["sleep"]["seconds"]
         drain = seconds(self.config["drain"]["delay"]) + seconds(self.config["drain"]["timeout"])
         for_the_backend = self.pod["terminationGracePeriodSeconds"] - pre_stop - drain
         assert for_the_backend >= 30
@@ -174,11 +174,21 @@ class TestCompose:
         for service in self.services.values():
             for needed in service.get("depends_on", {}).values():
                 assert needed["condition"] != "service_healthy"
-        assert "depends_on" not in self.gate
+
+    def test_the_gate_is_stopped_before_the_backend(self):
+        assert list(self.gate["depends_on"]) == ["backend"]
+        assert "depends_on" not in self.backend
+
+    def test_a_restart_of_the_gate_leaves_the_backend_its_network(self):
+        assert self.gate["network_mode"] == "service:backend"
+        assert "network_mode" not in self.backend and "ports" not in self.gate
+
+    def test_every_engine_takes_the_health_check(self):
+        assert "start_interval" not in self.gate["healthcheck"]
 
     def test_the_gate_is_the_only_way_in(self):
-        assert [name for name, service in self.services.items() if "ports" in service] == ["gate"]
-        assert self.backend["network_mode"] == "service:gate"
+        assert {name: service["ports"] for name, service in self.services.items() if "ports" in service} == {
+            "backend": ["8080:8080", "127.0.0.1:9090:9090"]}
         assert self.gate["environment"]["BACKEND_URL"] == "http://127.0.0.1:8000"
         assert "--port 8000" in self.backend["build"]["dockerfile_inline"]
 

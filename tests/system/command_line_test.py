@@ -425,7 +425,7 @@ def test_healthcheck_finds_a_probe_port_on_all_addresses(rig):
 
 # Everything
 
-COMMANDS = ["run", "validate", "check", "healthcheck", "status", "smoke", "report", "render"]
+COMMANDS = ["run", "validate", "check", "healthcheck", "status", "smoke", "report", "reload", "render"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -449,7 +449,7 @@ def test_help_lists_the_commands():
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["run", "--confgi", "x"], ["validate", "--pritn"], ["nonsense"],
-                                       ["healthcheck", "alive"], ["check", "--wait", "long"], []],
+                                       ["check", "--wait", "long"], []],
                          ids=lambda arguments: " ".join(arguments) or "nothing")
 def test_an_unknown_option_is_2_with_a_hint(arguments):
     """10: "unknown options exit 2 with a hint"."""

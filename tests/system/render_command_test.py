@@ -78,7 +78,8 @@ def test_kubernetes_gets_what_the_shipped_example_says(tmp_path):
     assert "startupProbe" not in containers["gate"]
     assert containers["backend"]["lifecycle"] == example["backend"]["lifecycle"]
     assert pod["terminationGracePeriodSeconds"] == example_pod["terminationGracePeriodSeconds"]
-    assert documents[1] == shipped("kubernetes.yaml")[2]
+    assert containers["backend"]["securityContext"] == example["backend"]["securityContext"]
+    assert documents[1:] == shipped("kubernetes.yaml")[2:], "the Service, and the NetworkPolicy"
     names = {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in containers["gate"]["env"]}
     assert names == {name: {"name": "chat", "key": name} for name in ("DATABASE_URL", "REDIS_URL")}
 
@@ -89,10 +90,12 @@ def test_compose_gets_what_the_shipped_example_says():
     [document] = rendered("compose", env=environment)
     gate, backend = document["services"]["gate"], document["services"]["backend"]
     example = shipped("compose.yaml")[0]["services"]
-    for key in ("healthcheck", "stop_grace_period", "ports", "user", "read_only", "cap_drop", "security_opt", "restart"):
+    for key in ("healthcheck", "stop_grace_period", "user", "read_only", "cap_drop", "security_opt", "restart",
+                "network_mode", "depends_on"):
         assert gate[key] == example["gate"][key], key
-    for key in ("network_mode", "depends_on", "restart", "stop_grace_period"):
+    for key in ("ports", "restart", "stop_grace_period"):
         assert backend[key] == example["backend"][key], key
+    assert gate["environment"]["PROBEGATE_PLATFORM"] == example["gate"]["environment"]["PROBEGATE_PLATFORM"]
     for name in ("BACKEND_URL", "WEBSOCKET_PATH", "DATABASE_TABLES"):
         assert gate["environment"][name] == environment[name]
     for service in (gate, backend):
@@ -131,7 +134,7 @@ def test_the_end_is_given_the_time_of_the_drain(tmp_path, delay, timeout):
     grace = rendered("compose", "-c", config)[0]["services"]["gate"]["stop_grace_period"]
     assert grace == f"{drain + 2}s"
     pod, containers = kubernetes(rendered("kubernetes", "-c", config))
-    pre_stop = int(containers["backend"]["lifecycle"]["preStop"]["exec"]["command"][1])
+    pre_stop = containers["backend"]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pod["terminationGracePeriodSeconds"] == pre_stop + 35 + drain + 10
 
 
@@ -145,13 +148,15 @@ def test_ports_are_those_of_the_configuration(tmp_path):
     _, containers = kubernetes(rendered("kubernetes", "-c", config))
     assert [port["containerPort"] for port in containers["gate"]["ports"]] == [8088, 9191]
     services = rendered("compose", "-c", config)[0]["services"]
-    assert services["gate"]["ports"] == ["8088:8088", "127.0.0.1:9191:9191"]
+    assert services["backend"]["ports"] == ["8088:8088", "127.0.0.1:9191:9191"]
 
 
 def test_a_backend_with_a_name_is_a_service_of_that_name_for_compose(tmp_path):
     config = write(tmp_path, "proxy: {backend: 'http://chat:3000'}\n")
     services = rendered("compose", "-c", config)[0]["services"]
-    assert set(services) == {"gate", "chat"} and "network_mode" not in services["chat"]
+    assert set(services) == {"gate", "chat"}
+    assert "network_mode" not in services["chat"] and "network_mode" not in services["gate"]
+    assert services["gate"]["ports"] and list(services["gate"]["depends_on"]) == ["chat"]
 
 
 def test_a_state_file_gets_a_place_that_can_be_written(tmp_path):
@@ -168,7 +173,8 @@ def test_a_state_file_gets_a_place_that_can_be_written(tmp_path):
     ("cloud-run", "gate: {startup_timeout: 0}", "gate.startup_timeout", "220s"),
     ("cloud-run", "drain: {timeout: 10s}", "drain", "below 10s"),
     ("cloud-run", "{platform: none, drain: {delay: 4s, timeout: 8s}}", "drain", "below 10s"),
-    ("cloud-run", "proxy: {websocket: {max_lifetime: 60m}}", "proxy.websocket.max_lifetime", "54m"),
+    ("cloud-run", "proxy: {websocket: {max_lifetime: 60m}}", "proxy.websocket.max_lifetime", "59m"),
+    ("compose", "state_file: /data/state.json", "state_file", "/var/lib/probegate"),
     ("cloud-run", "proxy: {listen: '127.0.0.1:8080'}", "proxy.listen", "0.0.0.0:8080"),
     ("cloud-run", "probes: {listen: 'unix:/run/p.sock'}", "probes.listen", "0.0.0.0:9090"),
     ("cloud-run", "proxy: {backend: 'http://chat:8000'}", "proxy.backend", "http://127.0.0.1:8000"),
@@ -205,6 +211,112 @@ checks:
     assert ":8:1: gat" in ran.stderr
     ran = render("kubernetes", "-c", write(tmp_path, "checks: {odd: {type: http, url: 'http://${WEB_URL'}}\n"))
     assert ran.returncode == 2 and "checks.odd.url" in ran.stderr
+
+
+def annotations(documents):
+    return documents[0]["spec"]["template"]["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize("url", [
+    "postgresql://u:${DB_PASS}@/app?host=/cloudsql/proj:europe-west1:inst",
+    "postgresql://u:s3cret@/app?host=%2Fcloudsql%2Fproj%3Aeurope-west1%3Ainst",
+    "host=/cloudsql/proj:europe-west1:inst user=u dbname=app",
+])
+def test_cloud_run_connects_the_instance_whose_socket_a_check_names(tmp_path, url):
+    config = write(tmp_path, f"checks: {{db: {{type: postgres, url: '{url}'}}}}\n")
+    assert annotations(rendered("cloud-run", "-c", config))["run.googleapis.com/cloudsql-instances"] == "proj:europe-west1:inst"
+
+
+def test_cloud_run_connects_every_instance_once(tmp_path):
+    config = write(tmp_path, """checks:
+  a: {type: postgres, host: '/cloudsql/p:r:a', user: u}
+  b: {type: postgres, host: '/cloudsql/p:r:b', user: u}
+  c: {type: postgres, host: '/cloudsql/p:r:a', user: u}
+""")
+    assert annotations(rendered("cloud-run", "-c", config))["run.googleapis.com/cloudsql-instances"] == "p:r:a,p:r:b"
+    plain = write(tmp_path, "checks: {a: {type: redis, url: 'redis://cache.example'}}\n")
+    assert "cloudsql" not in render("cloud-run", "-c", plain).stdout
+
+
+@pytest.mark.parametrize("address, is_private", [
+    ("10.0.0.3", True), ("172.16.9.1", True), ("192.168.1.2", True), ("100.64.0.1", True), ("[fd00::1]", True),
+    ("cache.internal", True), ("8.8.8.8", False), ("172.32.0.1", False), ("cache.example", False),
+])
+def test_cloud_run_says_which_address_needs_a_vpc(tmp_path, address, is_private):
+    config = write(tmp_path, f"checks: {{cache: {{type: redis, url: 'redis://:s3cret@{address}:6379'}}}}\n")
+    ran = render("cloud-run", "-c", config)
+    assert ran.returncode == 0 and "s3cret" not in ran.stdout
+    assert (address.strip("[]") in ran.stdout) == is_private
+    assert ("vpc-access-egress" in ran.stdout) == is_private
+
+
+def test_cloud_run_bounds_the_sockets_and_the_instances(tmp_path):
+    for config, sockets in (("{}", 500), ("proxy: {limits: {connections: 200}}", 200), ("proxy: {limits: {connections: 5000}}", 1000)):
+        documents = rendered("cloud-run", "-c", write(tmp_path, config + "\n"))
+        assert cloud_run(documents)[0]["containerConcurrency"] == sockets
+        assert annotations(documents)["autoscaling.knative.dev/minScale"] == "1"
+        assert annotations(documents)["autoscaling.knative.dev/maxScale"] == "10"
+
+
+@pytest.mark.parametrize("config, key, remedy", [
+    ("{}", "proxy.websocket.max_lifetime", "59m"),
+    ("state_file: /var/lib/probegate/state.json", "state_file", "volume"),
+])
+def test_cloud_run_warns_of_what_the_platform_would_take(tmp_path, config, key, remedy):
+    path = write(tmp_path, config + "\n")
+    ran = render("cloud-run", "-c", path)
+    assert ran.returncode == 0 and ran.stdout
+    [line] = [line for line in ran.stderr.splitlines() if key in line]
+    assert line.startswith(f"{path}: warning: ") and remedy in line
+    quiet = render("cloud-run", "-c", write(tmp_path, "proxy: {websocket: {max_lifetime: 59m}}\n"))
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+
+
+TCP = "checks: {a: {type: tcp, address: 'h:1'}}"
+
+
+@pytest.mark.parametrize("platform, config, warns", [
+    ("kubernetes", f"gate: {{on_startup_timeout: fail}}\n{TCP}", True),
+    ("kubernetes", f"gate: {{on_startup_timeout: exit}}\n{TCP}", True),
+    ("kubernetes", f"platform: none\n{TCP}", True),
+    ("compose", f"gate: {{on_startup_timeout: fail}}\n{TCP}", True),
+    ("kubernetes", TCP, False),
+    ("compose", TCP, False),
+    ("kubernetes", "gate: {on_startup_timeout: fail}", False),
+    ("cloud-run", f"proxy: {{websocket: {{max_lifetime: 59m}}}}\n{TCP}", False),
+])
+def test_a_gate_that_liveness_would_restart_for_its_dependency_is_a_warning(tmp_path, platform, config, warns):
+    ran = render(platform, "-c", write(tmp_path, config + "\n"))
+    assert ran.returncode == 0, ran.stderr
+    assert ("gate.on_startup_timeout" in ran.stderr and "write wait" in ran.stderr) == warns, ran.stderr
+
+
+def test_kubernetes_rolls_the_pods_when_the_file_is_another(tmp_path):
+    sums = []
+    for config in (TCP, TCP, "{}"):
+        documents = rendered("kubernetes", "-c", write(tmp_path, config + "\n"))
+        sums.append(annotations(documents)["checksum/config"])
+        mount = by_name(kubernetes(documents)[1]["gate"]["volumeMounts"])["config"]
+        assert mount["mountPath"] == "/etc/probegate" and "subPath" not in mount
+    assert sums[0] == sums[1] != sums[2] and len(sums[0]) == 64
+
+
+def test_kubernetes_leaves_the_replicas_to_an_autoscaler_when_asked(tmp_path):
+    config = write(tmp_path, "{}\n")
+    assert rendered("kubernetes", "-c", config)[0]["spec"]["replicas"] == 2
+    assert "replicas" not in rendered("kubernetes", "-c", config, "--hpa")[0]["spec"]
+
+
+def test_the_gate_is_the_only_way_in_on_kubernetes(tmp_path):
+    config = write(tmp_path, "proxy: {listen: '0.0.0.0:8088'}\nprobes: {listen: '0.0.0.0:9191'}\n")
+    documents = rendered("kubernetes", "-c", config)
+    policy = next(document for document in documents if document["kind"] == "NetworkPolicy")
+    labels = documents[0]["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    assert [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]] == [8088, 9191]
+    backend = kubernetes(documents)[1]["backend"]
+    assert by_name(backend["env"])["HOST"]["value"] == "127.0.0.1"
+    assert backend["securityContext"]["runAsNonRoot"] and backend["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
 @pytest.mark.parametrize("arguments", [[], ["nomad"], ["compose", "--name", "Not a name"], ["compose", "--image", "a: b"]])

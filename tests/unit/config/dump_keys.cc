@@ -10,6 +10,7 @@
 #include "checks/registry.h"
 #include "config/document.h"
 #include "config/expand.h"
+#include "config/misplaced.h"
 #include "config/node.h"
 #include "config/read_config.h"
 #include "config/unknown_keys.h"
@@ -42,8 +43,10 @@ std::shared_ptr<Node> read(const char* file, const std::shared_ptr<Problems>& pr
   auto root = parse_document(text, *problems);
   if (root) {
     expand_tree(*root, {}, *problems);
-    read_config(Fields(root, problems), {}, checks::config_check_types());
-    report_unknown_keys(*root, *problems);
+    const Vocabulary vocabulary(checks::config_check_types());
+    put_in_place(*root, vocabulary, *problems);
+    read_config(Fields(root, problems), {}, checks::config_check_types(), &vocabulary);
+    report_unknown_keys(*root, vocabulary, *problems);
   }
   return root;
 }

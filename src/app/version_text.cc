@@ -1,0 +1,23 @@
+#include "app/version_text.h"
+
+#include <sys/auxv.h>
+
+#include "app/commit.h"
+#include "app/version.h"
+#include "checks/registry.h"
+
+namespace probegate::app {
+
+std::string version_text() {
+  // A dynamic program has been started by an interpreter, whose place the kernel tells.
+  const bool is_static = ::getauxval(AT_BASE) == 0;
+  std::string text = std::string("probegate ") + kVersion + " (commit " + kCommit + ", " +
+                     (is_static ? "static" : "dynamic") + ")\nchecks:";
+  std::string absent;
+  for (const auto& type : checks::check_types()) {
+    (checks::is_built_in(type.name) ? text : absent).append(" ").append(type.name);
+  }
+  return absent.empty() ? text : text + "; not in this build:" + absent;
+}
+
+}  // namespace probegate::app

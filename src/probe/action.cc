@@ -1,0 +1,52 @@
+#include "probe/action.h"
+
+#include <arpa/inet.h>
+
+#include "base/text.h"
+
+namespace probegate::probe {
+namespace {
+
+constexpr ActionName kActions[] = {{"reload", Action::reload}};
+
+bool is_number(std::string_view text) { return parse_decimal<std::uint16_t>(text).has_value(); }
+
+// "localhost", "127.0.0.1:9090", "[::1]:9090".
+bool is_localhost_or_address(std::string_view host) {
+  unsigned char address[16];
+  if (host.starts_with('[')) {
+    const auto close = host.find(']');
+    if (close == std::string_view::npos) return false;
+    const auto port = host.substr(close + 1);
+    if (!port.empty() && !(port.starts_with(':') && is_number(port.substr(1)))) return false;
+    return ::inet_pton(AF_INET6, std::string(host.substr(1, close - 1)).c_str(), address) == 1;
+  }
+  const auto colon = host.find(':');
+  if (colon != std::string_view::npos && !is_number(host.substr(colon + 1))) return false;
+  const std::string name(host.substr(0, colon));
+  return iequals(name, "localhost") || ::inet_pton(AF_INET, name.c_str(), address) == 1;
+}
+
+}  // namespace
+
+const ActionName* find_action(std::string_view path) {
+  if (!path.starts_with('/')) return nullptr;
+  for (const auto& name : kActions) {
+    if (name.word == path.substr(1)) return &name;
+  }
+  return nullptr;
+}
+
+std::optional<ActionRefusal> refuse_action(const ActionName& name, const ActionRequest& request) {
+  if (request.method != "POST") return ActionRefusal{405, "only POST is"};
+  if (!request.local) return ActionRefusal{403, "only from this machine: loopback or a unix socket"};
+  if (request.has_origin) return ActionRefusal{403, "not from a page: the request has Origin"};
+  if (request.through_proxy) return ActionRefusal{403, "not through a proxy: the request was forwarded"};
+  if (!is_localhost_or_address(request.host))
+    return ActionRefusal{403, "the Host must be localhost or an address, not a name"};
+  if (request.action != name.word)
+    return ActionRefusal{400, "the header Probegate-Action must say what the path says"};
+  return std::nullopt;
+}
+
+}  // namespace probegate::probe
