@@ -71,6 +71,7 @@ std::string webhook_json(const Message& message, const Sender& sender) {
       {"subject", message.subject},  {"message", message.text},          {"service", sender.service},
       {"instance", sender.instance}, {"timestamp", iso8601(message.at)}};
   if (about_a_check(message.kind)) json["check"] = message.subject;
+  if (!message.target.empty()) json["target"] = message.target;
   if (message.since) json["since"] = iso8601(*message.since);
   return dump(json);
 }
@@ -104,6 +105,7 @@ std::string mail_text(const Message& message, const Sender& sender, const std::s
   add_line(out,
            "event:    " + std::string(to_string(message.kind)) + " " + std::string(to_string(message.phase)));
   add_line(out, "subject:  " + message.subject);
+  if (!message.target.empty()) add_line(out, "target:   " + message.target);
   add_line(out, "service:  " + sender.service);
   add_line(out, "instance: " + sender.instance);
   add_line(out, "time:     " + iso8601(message.at));

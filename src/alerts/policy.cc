@@ -24,6 +24,11 @@ std::string joined(const std::vector<std::string>& names) {
 // Whole seconds: nobody wants the nanoseconds of an outage.
 std::string rounded(Duration d) { return format_duration(std::chrono::round<std::chrono::seconds>(d)); }
 
+// "check database (10.0.0.5:5432/app)"
+std::string named(const std::string& check, const std::string& target) {
+  return "check " + check + (target.empty() ? "" : " (" + target + ")");
+}
+
 std::string reason_of(const health::Event& event) {
   if (!event.error) return {};
   return ": " + std::string(health::to_string(event.error->kind)) + ": " + event.error->message;
@@ -50,14 +55,16 @@ void Policy::set_options(const PolicyOptions& options) {
            std::none_of(options.thresholds.begin(), options.thresholds.end(),
                         [&](const config::Condition& condition) { return condition.text == entry.first; });
   });
+  std::erase_if(held_, [&](const auto& entry) { return !troubles_.contains(entry.first); });
 }
 
 void Policy::begin_late(bool opened, const std::vector<std::string>& failing, Moment moment) {
   opened_ = opened;
   for (const auto& check : failing) {
-    checks_[check] = {.down = true, .since = moment.wall, .changed = moment.now};
+    checks_[check] = {.down = true, .since = moment.wall, .fell = moment.now, .changed = moment.now};
     if (opened && options_.wants(Kind::check_down)) {
-      troubles_[check] = {Kind::check_down, "check " + check + " is down", moment.wall, moment.now};
+      troubles_[check] = {Kind::check_down, "check " + check + " is down", moment.wall, moment.now,
+                          moment.now};
     }
   }
 }
@@ -67,6 +74,7 @@ void Policy::keep_checks(const std::vector<std::string>& names) {
     return std::find(names.begin(), names.end(), entry.first) == names.end();
   };
   std::erase_if(troubles_, [&](const auto& entry) { return checks_.contains(entry.first) && gone(entry); });
+  std::erase_if(held_, [&](const auto& entry) { return !troubles_.contains(entry.first); });
   std::erase_if(checks_, gone);
 }
 
@@ -80,15 +88,21 @@ std::vector<Message> Policy::on_event(const health::Event& event, TimePoint now)
       break;
     case EventKind::startup_timeout:
       fire(Kind::startup_timeout, "startup",
-           "the start has timed out, still waiting for " + joined(event.waiting_for), event.wall, moment,
-           out);
+           "the start has timed out, still waiting for " + joined(event.waiting_for), {event.wall, now},
+           moment, out);
       break;
     case EventKind::start:
       if (!event.message.empty()) {
         tell({Kind::restart, Phase::event, "probegate", event.message, event.wall}, out);
       }
       break;
-    case EventKind::backend_restart: on_backend_restart(moment, out); break;
+    case EventKind::backend_restart:
+      if (!quiet(now)) on_backend_restart(moment, out);
+      break;
+    case EventKind::backend_stopping:
+      tell_held(now, out);  // of a stop before this one
+      hold_for(event.took.value_or(Duration(0)), now);
+      break;
     default: break;
   }
   return out;
@@ -100,7 +114,10 @@ void Policy::on_check(const health::Event& event, TimePoint now, std::vector<Mes
   if (event.to == "fail" && !watch.down) {
     watch.down = true;
     watch.since = event.wall;
+    watch.fell = now;
     watch.why = reason_of(event);
+    watch.target = event.target;
+    watch.of_backend = event.of_backend;
     if (opened_) fell(event.check, watch, moment, out);
   } else if ((event.to == "pass" || event.to == "warn") && watch.down) {
     watch.down = false;
@@ -116,21 +133,23 @@ void Policy::fell(const std::string& check, Watch& watch, Moment moment, std::ve
   if (watch.falls.size() >= kFlaps && options_.wants(Kind::flapping)) {
     watch.flapping = true;
     fire(Kind::flapping, check,
-         "check " + check + " flaps: down " + std::to_string(watch.falls.size()) + " times within " +
-             format_duration(kFlapWindow) + watch.why,
-         watch.since, moment, out);
+         named(check, watch.target) + " flaps: down " + std::to_string(watch.falls.size()) +
+             " times within " + format_duration(kFlapWindow) + watch.why,
+         {watch.since, watch.fell}, moment, out);
     return;
   }
-  fire(Kind::check_down, check, "check " + check + " is down" + watch.why, watch.since, moment, out);
+  fire(Kind::check_down, check, named(check, watch.target) + " is down" + watch.why,
+       {watch.since, watch.fell}, moment, out, watch.of_backend ? kBackendPause : Duration(0));
 }
 
 void Policy::rose(const std::string& check, Watch& watch, Moment moment, std::vector<Message>& out) {
   watch.changed = moment.now;
   if (watch.flapping) return;
   troubles_.erase(check);
+  if (held_.erase(check) > 0) return;  // nobody was told that it was down
   tell({Kind::check_up, Phase::resolved, check,
-        "check " + check + " is up again, it was down for " + rounded(moment.wall - watch.since), moment.wall,
-        watch.since},
+        named(check, watch.target) + " is up again, it was down for " + rounded(moment.now - watch.fell),
+        moment.wall, watch.since},
        out);
 }
 
@@ -178,7 +197,7 @@ void Policy::judge(const config::Condition& condition, const config::Span& span,
                      (holds ? ", which is " : ", which is no longer ") +
                      condition.text.substr(condition.text.find_first_of("<>="));
   if (holds && !troubles_.contains(condition.text)) {
-    fire(Kind::threshold, condition.text, std::move(text), moment.wall, moment, out);
+    fire(Kind::threshold, condition.text, std::move(text), {moment.wall, moment.now}, moment, out);
   } else if (!holds) {
     resolve(Kind::threshold, condition.text, std::move(text), moment, out);
   }
@@ -186,26 +205,27 @@ void Policy::judge(const config::Condition& condition, const config::Span& span,
 
 std::vector<Message> Policy::on_time(Moment moment) {
   std::vector<Message> out;
+  tell_held(moment.now, out);
   for (auto& [check, watch] : checks_) {
     if (!watch.flapping || moment.now - watch.changed < kFlapWindow) continue;
     watch.flapping = false;
     watch.falls.clear();
-    const std::string text = "check " + check + " has been " + (watch.down ? "down" : "up") + " for " +
-                             format_duration(kFlapWindow);
+    const std::string text = named(check, watch.target) + " has been " + (watch.down ? "down" : "up") +
+                             " for " + format_duration(kFlapWindow);
     resolve(Kind::flapping, check, text, moment, out);
     // That it is down has just been said.
     if (watch.down && options_.wants(Kind::check_down)) {
-      troubles_[check] = {Kind::check_down, "check " + check + " is down" + watch.why, watch.since,
-                          moment.now};
+      troubles_[check] = {Kind::check_down, named(check, watch.target) + " is down" + watch.why, watch.since,
+                          watch.fell, moment.now};
     }
   }
   for (auto& [subject, trouble] : troubles_) {
     if (options_.reminder == Duration::zero() || moment.now - trouble.told < options_.reminder) continue;
+    if (held_.contains(subject)) continue;
     trouble.told = moment.now;
-    tell(
-        {trouble.kind, Phase::reminder, subject,
-         trouble.text + ", for " + rounded(moment.wall - trouble.since) + " now", moment.wall, trouble.since},
-        out);
+    tell({trouble.kind, Phase::reminder, subject,
+          trouble.text + ", for " + rounded(moment.now - trouble.began) + " now", moment.wall, trouble.since},
+         out);
   }
   if (restarts_.untold > 0 && moment.now - *restarts_.told >= kRestartPause) {
     restarts_.told = moment.now;
@@ -227,17 +247,25 @@ std::optional<TimePoint> Policy::next_due() const {
     if (watch.flapping) consider(watch.changed + kFlapWindow);
   }
   for (const auto& [subject, trouble] : troubles_) {
-    if (options_.reminder > Duration::zero()) consider(trouble.told + options_.reminder);
+    if (options_.reminder > Duration::zero() && !held_.contains(subject))
+      consider(trouble.told + options_.reminder);
   }
+  for (const auto& [subject, held] : held_) consider(held.due);
   if (restarts_.untold > 0) consider(*restarts_.told + kRestartPause);
   return next;
 }
 
-void Policy::fire(Kind kind, const std::string& subject, std::string text, WallTime since, Moment moment,
-                  std::vector<Message>& out) {
+void Policy::fire(Kind kind, const std::string& subject, std::string text, Began began, Moment moment,
+                  std::vector<Message>& out, Duration pause) {
   if (!options_.wants(kind)) return;
-  troubles_[subject] = {kind, text, since, moment.now};
-  tell({kind, Phase::firing, subject, std::move(text), moment.wall, since}, out);
+  troubles_[subject] = {kind, text, began.wall, began.at, moment.now};
+  Message message{kind, Phase::firing, subject, std::move(text), moment.wall, began.wall};
+  const TimePoint due = std::max(quiet_until_.value_or(moment.now), moment.now + pause);
+  if (due > moment.now) {
+    held_[subject] = {std::move(message), due};
+  } else {
+    tell(std::move(message), out);
+  }
 }
 
 void Policy::resolve(Kind kind, const std::string& subject, std::string text, Moment moment,
@@ -246,10 +274,35 @@ void Policy::resolve(Kind kind, const std::string& subject, std::string text, Mo
   if (trouble == troubles_.end()) return;
   const WallTime since = trouble->second.since;
   troubles_.erase(trouble);
+  if (held_.erase(subject) > 0) return;
   tell({kind, Phase::resolved, subject, std::move(text), moment.wall, since}, out);
 }
 
+// A planned stop: for so long nothing new is told.
+void Policy::hold_for(Duration time, TimePoint now) {
+  quiet_until_ = now + time;
+  for (auto& [subject, held] : held_) held.due = std::max(held.due, *quiet_until_);
+}
+
+// Its time is over, and this is still wrong.
+void Policy::tell_held(TimePoint now, std::vector<Message>& out) {
+  for (auto held = held_.begin(); held != held_.end();) {
+    if (held->second.due > now) {
+      ++held;
+      continue;
+    }
+    if (const auto trouble = troubles_.find(held->first); trouble != troubles_.end()) {
+      trouble->second.told = now;
+      tell(std::move(held->second.message), out);
+    }
+    held = held_.erase(held);
+  }
+}
+
 void Policy::tell(Message message, std::vector<Message>& out) const {
+  if (const auto watch = checks_.find(message.subject); watch != checks_.end()) {
+    message.target = watch->second.target;
+  }
   if (!ended_ && options_.wants(message.kind)) out.push_back(std::move(message));
 }
 

@@ -3,7 +3,9 @@
 // Owns: what this receiver has been told. Rules: a start is not an outage, so failing checks are told only
 // once the gate has been open; what stays wrong is told once, then at every `reminder`; what flaps is told as
 // that, and then not at all until it has been steady for a while; restarts of the backend that come fast are
-// summed up; once a drain has begun nothing is told. Called from: the control loop only.
+// summed up; once a drain has begun nothing is told. A backend that says it is ending has been told to end:
+// for drain.timeout after that nothing new is told, and then only what is still wrong, with its true time.
+// Called from: the control loop only.
 #pragma once
 
 #include <array>
@@ -40,6 +42,7 @@ struct Message {
   std::string text;     // one sentence, without secrets
   WallTime at{};
   std::optional<WallTime> since = {};  // of what is wrong, or was
+  std::string target = {};             // what the check asks
 
   bool operator==(const Message&) const = default;
 };
@@ -63,6 +66,8 @@ class Policy {
   static constexpr Duration kFlapWindow = std::chrono::minutes(10);
   static constexpr std::size_t kFlaps = 4;  // falls within the window
   static constexpr Duration kRestartPause = std::chrono::minutes(5);
+  // A backend that is gone may have been told to end, and we are told next, or its last Close is on its way.
+  static constexpr Duration kBackendPause = std::chrono::seconds(2);
 
   explicit Policy(const PolicyOptions& options) : options_(options) {}
 
@@ -87,12 +92,16 @@ class Policy {
     Kind kind;
     std::string text;
     WallTime since;
+    TimePoint began;  // the same moment, of the clock that durations are computed from
     TimePoint told;
   };
   struct Watch {  // of a check
     bool down = false;
     WallTime since{};
+    TimePoint fell{};
     std::string why = {};
+    std::string target = {};
+    bool of_backend = false;
     std::deque<TimePoint> falls = {};  // within the window
     TimePoint changed{};
     bool flapping = false;
@@ -109,10 +118,17 @@ class Policy {
   void on_backend_restart(Moment moment, std::vector<Message>& out);
   void judge(const config::Condition& condition, const config::Span& span, Moment moment,
              std::vector<Message>& out);
-  void fire(Kind kind, const std::string& subject, std::string text, WallTime since, Moment moment,
-            std::vector<Message>& out);
+  struct Began {
+    WallTime wall;
+    TimePoint at;
+  };
+  void fire(Kind kind, const std::string& subject, std::string text, Began began, Moment moment,
+            std::vector<Message>& out, Duration pause = Duration(0));
   void resolve(Kind kind, const std::string& subject, std::string text, Moment moment,
                std::vector<Message>& out);
+  void hold_for(Duration time, TimePoint now);
+  void tell_held(TimePoint now, std::vector<Message>& out);
+  bool quiet(TimePoint now) const { return quiet_until_ && now < *quiet_until_; }
   void tell(Message message, std::vector<Message>& out) const;
 
   PolicyOptions options_;
@@ -121,6 +137,12 @@ class Policy {
   bool ended_ = false;
   std::map<std::string, Watch, std::less<>> checks_;
   std::map<std::string, Trouble, std::less<>> troubles_;  // by subject; a check has one at a time
+  std::optional<TimePoint> quiet_until_;
+  struct Held {
+    Message message;
+    TimePoint due;
+  };
+  std::map<std::string, Held, std::less<>> held_;  // by subject; of troubles that are not told yet
   Restarts restarts_;
 };
 

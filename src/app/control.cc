@@ -1,13 +1,17 @@
 #include "app/control.h"
 
 #include <algorithm>
+#include <cstring>
 #include <random>
 
 #include "app/event_log.h"
+#include "app/identity.h"
 #include "app/version.h"
 #include "base/text.h"
 #include "checks/plan.h"
+#include "loop/listener.h"
 #include "metrics/families.h"
+#include "probe/client_outcome.h"
 #include "probe/health_metrics.h"
 
 namespace probegate::app {
@@ -34,6 +38,14 @@ health::Details details_of(const config::Probes& probes) {
   return probes.summary ? health::Details::summary : health::Details::full;
 }
 
+probe::About about_of(const Settings& settings) {
+  const Identity identity = this_instance();
+  return {.service = identity.service,
+          .instance = identity.instance,
+          .backend = settings.config.proxy.backend.endpoint.to_string(),
+          .config = settings.source};
+}
+
 }  // namespace
 
 Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer& observer, Traffic traffic,
@@ -45,14 +57,18 @@ Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer&
       resolver_(loop),
       http_(loop, resolver_),
       gate_policy_(make_gate_policy(settings.config.gate)),
-      model_(checks::check_policies(settings.config), started, loop.wall_now()),
+      model_(checks::check_policies(settings.config, settings.planned), started, loop.wall_now()),
       gate_(gate_policy_, started),
       policies_(std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies())),
       traffic_(std::move(traffic)),
       traffic_window_(started),
+      stop_time_(settings.config.drain.timeout),
+      about_(about_of(settings)),
+      auth_(settings.config.auth.has_value()),
       auth_precheck_(settings.config.auth ? settings.config.auth->precheck : std::nullopt),
       view_(std::make_shared<const proxy::GateView>(make_view())),
-      probes_(loop, {details_of(settings.config.probes), kVersion}, snapshot(), *this),
+      probes_(loop, {details_of(settings.config.probes), kVersion, settings.config.probes.hosts}, snapshot(),
+              *this),
       runner_({loop, resolver_, http_}, model_, settings.planned, *this, std::random_device{}()),
       gate_timer_(loop, [this] { settle(); }),
       beat_timer_(loop, [this] { beat(); }) {
@@ -73,10 +89,14 @@ void Control::start() {
 // Checks and policies are swapped whole; the startup latch and the drain are not the configuration's.
 void Control::reload(const Settings& settings) {
   gate_policy_ = make_gate_policy(settings.config.gate);
+  stop_time_ = settings.config.drain.timeout;
   gate_.set_policy(gate_policy_);
   probes_.set_details(details_of(settings.config.probes));
+  probes_.set_hosts(settings.config.probes.hosts);
+  about_ = about_of(settings);
+  auth_ = settings.config.auth.has_value();
   auth_precheck_ = settings.config.auth ? settings.config.auth->precheck : std::nullopt;
-  runner_.reload(checks::check_policies(settings.config), settings.planned);
+  runner_.reload(checks::check_policies(settings.config, settings.planned), settings.planned);
   policies_ = std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies());
   rename_metrics();
   history_.set_checks(model_, loop_.now() - started_);
@@ -108,6 +128,7 @@ void Control::stop() {
 void Control::on_result(std::size_t check, const health::CheckResult& result, Duration latency) {
   probe::count_run(*std::next(metrics_.checks.begin(), static_cast<std::ptrdiff_t>(check)),
                    model_.policies()[check], result, latency);
+  history_.ran(check, loop_.now() - started_);
   if (result.verdict != health::Verdict::inconclusive) {
     history_.add_run(check, latency, result.verdict == health::Verdict::fail);
   }
@@ -127,7 +148,11 @@ void Control::on_transition(const health::Transition& transition) {
   const auto& state = model_.states()[transition.check];
   health::Event event;
   event.kind = health::EventKind::check;
+  event.wall = state.since;
   event.check = model_.policies()[transition.check].name;
+  const auto& policy = model_.policies()[transition.check];
+  event.target = policy.target;
+  event.of_backend = policy.affects.traffic && policy.type == "websocket";
   event.from = health::to_string(transition.from);
   event.to = health::to_string(transition.to);
   event.error = state.error;
@@ -146,6 +171,21 @@ void Control::backend_refused(const std::string& why) {
   runner_.backend_refused(why);
   settle();
   observer_.gate_view_changed(view_);  // the loop that told us has closed its own view ahead of ours
+}
+
+// The first of them counts: what is still down when its time is over is an outage.
+void Control::backend_stopping(std::uint16_t close_code) {
+  const TimePoint now = loop_.now();
+  if (gate_.state() == GateState::draining || (stopping_until_ && now < *stopping_until_)) return;
+  stopping_until_ = now + stop_time_;
+  metrics_.backend_stopping.set(1);
+  on_event({.kind = health::EventKind::backend_stopping,
+            .message = "the backend closes its tunnels with " + std::to_string(close_code),
+            .took = stop_time_});
+}
+
+void Control::auth_breaker_changed(bool open, const std::string& why) {
+  on_event({.kind = health::EventKind::auth_breaker, .to = open ? "open" : "closed", .message = why});
 }
 
 void Control::data_loops_stuck(std::string names) {
@@ -249,7 +289,7 @@ void Control::tell_startup_timeout() {
 }
 
 void Control::on_event(health::Event event) {
-  event.wall = loop_.wall_now();
+  if (event.wall == WallTime{}) event.wall = loop_.wall_now();
   event.since_start = loop_.now() - started_;
   log_event(log_, event);
   history_.add(event);
@@ -269,11 +309,46 @@ void Control::write_metrics(metrics::Exposition& out) const {
 
 probe::TrafficReport Control::traffic() const {
   const metrics::Traffic total = traffic_.sum_up();
-  return {total, traffic_window_.last_minute(loop_.now(), total), traffic_window_.refusals()};
+  return {total, traffic_window_.last_minute(loop_.now(), total), traffic_window_.refusals(),
+          traffic_.connections(), auth_ ? std::optional(traffic_.auth_breaker_open()) : std::nullopt};
+}
+
+// Reached when connections were refused for it; left when there is room again and nobody is refused any more.
+void Control::watch_connections() {
+  const auto limit = traffic_.connections();
+  const auto refused = traffic_.sum_up().refused[metrics::Reason::connection_limit];
+  const auto failures = loop::accept_failures();
+  const bool failing = failures.count > std::exchange(accept_failures_, failures.count);
+  const bool refusing = refused > std::exchange(limit_refusals_, refused) || failing;
+  if (limit_reached_ ? refusing || limit.reached() : !refusing) return;
+  limit_reached_ = refusing;
+  on_event({.kind = health::EventKind::connection_limit,
+            .to = refusing ? "reached" : "left",
+            .message = (failing ? "connections cannot be accepted: " +
+                                      std::string(std::strerror(failures.error)) + "; "
+                                : "") +
+                       probe::connections_text(limit)});
+}
+
+void Control::watch_clock() {
+  const auto jump = clock_watch_.look(loop_.now(), loop_.wall_now());
+  if (!jump) return;
+  const bool ahead = *jump > Duration::zero();
+  const auto size = std::chrono::round<std::chrono::seconds>(ahead ? *jump : -*jump);
+  on_event({.kind = health::EventKind::clock,
+            .message = "the wall clock went " + format_duration(size) +
+                       (ahead ? " ahead of" : " back against") + " the monotonic clock",
+            .took = *jump});
 }
 
 void Control::beat() {
   const TimePoint now = loop_.now();
+  watch_clock();
+  watch_connections();
+  if (stopping_until_ && now >= *stopping_until_) {
+    stopping_until_.reset();
+    metrics_.backend_stopping.set(0);
+  }
   metrics_.loops.front().set_lag(std::max(now - beat_due_, Duration(0)));
   if (now >= look_due_) {
     traffic_window_.look(now, loop_.wall_now(), traffic_.sum_up());

@@ -15,6 +15,7 @@
 #include "app/load_config.h"
 #include "base/log.h"
 #include "checks/runner.h"
+#include "health/clock_watch.h"
 #include "health/gate.h"
 #include "health/health_model.h"
 #include "health/history.h"
@@ -48,6 +49,8 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   struct Traffic {
     std::function<void(metrics::Exposition&)> write;  // the metric families
     std::function<metrics::Traffic()> sum_up;
+    std::function<metrics::ConnectionLimit()> connections;
+    std::function<bool()> auth_breaker_open;
   };
 
   Control(loop::Loop& loop, const Settings& settings, Log& log, Observer& observer, Traffic traffic,
@@ -63,6 +66,8 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   std::shared_ptr<const proxy::GateView> gate_view() const { return view_; }
 
   void backend_refused(const std::string& why);
+  void backend_stopping(std::uint16_t close_code);
+  void auth_breaker_changed(bool open, const std::string& why);
   void data_loops_stuck(std::string names);
   void set_drain(proxy::DrainPhase phase);
 
@@ -82,6 +87,7 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   void write_metrics(metrics::Exposition& out) const override;
   const health::History& history() const override { return history_; }
   probe::TrafficReport traffic() const override;
+  const probe::About& about() const override { return about_; }
   std::optional<TimePoint> next_run(std::size_t check) const override { return runner_.next_run(check); }
 
   void tell_backend_seen(std::size_t check, const health::CheckResult& result);
@@ -94,6 +100,8 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   void tell_gate(health::GateState before);
   void tell_startup_timeout();
   void beat();
+  void watch_connections();
+  void watch_clock();
 
   loop::Loop& loop_;
   Log& log_;
@@ -113,6 +121,14 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   proxy::DrainPhase drain_ = proxy::DrainPhase::none;
   bool opened_before_drain_ = false;
   std::string stuck_loops_;
+  Duration stop_time_;  // drain.timeout: for so long a backend that stops as planned is nobody's alarm
+  std::optional<TimePoint> stopping_until_;
+  bool limit_reached_ = false;
+  std::uint64_t limit_refusals_ = 0;   // as of the last beat
+  std::uint64_t accept_failures_ = 0;  // likewise
+  health::ClockWatch clock_watch_;
+  probe::About about_;
+  bool auth_;  // is configured
   std::optional<std::string> auth_precheck_;
   std::shared_ptr<const proxy::GateView> view_;  // shared with the data loops
   probe::ProbeServer probes_;

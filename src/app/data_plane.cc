@@ -24,6 +24,7 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
       sockets_(std::move(sockets)),
       limits_(static_cast<std::size_t>(config->proxy.workers), loop::descriptor_limit()),
       auth_(log),
+      connections_configured_(config->proxy.limits.connections),
       mail_(control, [this] { take_mail(); }),
       beat_timer_(control, [this] { beat(); }) {
   if (config->auth) auth_.start();
@@ -36,8 +37,10 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
   }
   const auto wanted = config->proxy.limits.connections;
   if (const auto possible = limits_.connections(wanted); possible < wanted) {
-    log.warn("the limit of descriptors allows fewer connections than proxy.limits.connections",
-             {{"limit", wanted}, {"in_force", possible}, {"descriptors", loop::descriptor_limit()}});
+    // A few less than 10000 are nothing to be warned of at every start; the status page has the figure.
+    const auto level = possible < wanted / 10 * 9 ? LogLevel::warn : LogLevel::info;
+    log.write(level, "the limit of descriptors allows fewer connections than proxy.limits.connections",
+              {{"limit", wanted}, {"in_force", possible}, {"descriptors", loop::descriptor_limit()}});
   }
 }
 
@@ -57,6 +60,7 @@ void DataPlane::publish(std::shared_ptr<const proxy::GateView> gate) {
 
 void DataPlane::publish(const std::shared_ptr<const config::Config>& config) {
   if (config->auth) auth_.start();
+  connections_configured_ = config->proxy.limits.connections;
   for (const auto& loop : loops_) loop->publish(config);
 }
 
@@ -95,12 +99,22 @@ std::vector<const metrics::DataLoopMetrics*> DataPlane::metrics() const {
   return all;
 }
 
+metrics::ConnectionLimit DataPlane::connections() const {
+  return {.open = limits_.open(),
+          .in_force = limits_.connections(connections_configured_),
+          .configured = connections_configured_};
+}
+
 void DataPlane::write_lag(metrics::ControlMetrics& control) const {
   for (std::size_t i = 0; i < loops_.size(); ++i) control.loops[i + 1].set_lag(loops_[i]->lag());
 }
 
 void DataPlane::take_mail() {
+  if (const auto close_code = stopping_.exchange(0)) observer_.backend_stopping(close_code);
   if (const auto why = refusal_.take()) observer_.backend_refused(*why);
+  for (const auto& change : breaker_changes_.take_all()) {
+    observer_.auth_breaker_changed(change.open, change.why);
+  }
   if (ended_.load(std::memory_order_acquire) < loops_.size() || ended_told_) return;
   if (!ending_auth_) end_auth();
   if (!auth_ended_.load(std::memory_order_acquire)) return;
@@ -124,6 +138,16 @@ void DataPlane::end_auth() {
 // On a data loop's thread. The newest refusal is enough.
 void DataPlane::backend_refused(const std::string& why) {
   refusal_.put(std::make_unique<std::string>(why));
+  mail_.notify();
+}
+
+void DataPlane::backend_stopping(std::uint16_t close_code) {
+  stopping_.store(close_code);
+  mail_.notify();
+}
+
+void DataPlane::auth_breaker_changed(bool open, const std::string& why) {
+  breaker_changes_.put({open, why});
   mail_.notify();
 }
 

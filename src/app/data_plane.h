@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/inbox.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "config/config.h"
@@ -19,6 +20,7 @@
 #include "loop/timer.h"
 #include "loop/wakeup.h"
 #include "metrics/control_metrics.h"
+#include "metrics/traffic.h"
 #include "proxy/auth_loop.h"
 #include "proxy/data_loop.h"
 #include "proxy/process_limits.h"
@@ -30,6 +32,8 @@ class DataPlane final : private proxy::DataLoop::Events {
   class Observer {
    public:
     virtual void backend_refused(const std::string& why) = 0;
+    virtual void backend_stopping(std::uint16_t close_code) = 0;
+    virtual void auth_breaker_changed(bool open, const std::string& why) = 0;
     virtual void data_loops_stuck(std::string names) = 0;        // changed; empty: all turn again
     virtual void backend_restarted(std::uint64_t restarts) = 0;  // so often by now
     virtual void data_loops_ended() = 0;  // all have, and the auth loop; join() will not wait
@@ -52,6 +56,7 @@ class DataPlane final : private proxy::DataLoop::Events {
 
   std::vector<Endpoint> endpoints() const;
   std::vector<const metrics::DataLoopMetrics*> metrics() const;
+  metrics::ConnectionLimit connections() const;
   bool auth_breaker_open() { return auth_.breaker().open(); }
   metrics::BackendWatch& backend() { return limits_.backend(); }
   void write_lag(metrics::ControlMetrics& control) const;
@@ -64,6 +69,8 @@ class DataPlane final : private proxy::DataLoop::Events {
   void end_auth();
 
   void backend_refused(const std::string& why) override;
+  void backend_stopping(std::uint16_t close_code) override;
+  void auth_breaker_changed(bool open, const std::string& why) override;
   void data_loop_ended() override;
 
   loop::Loop& control_;
@@ -72,8 +79,15 @@ class DataPlane final : private proxy::DataLoop::Events {
   proxy::ProcessLimits limits_;
   proxy::AuthLoop auth_;  // outlives the data loops; its thread does not
   std::vector<std::unique_ptr<proxy::DataLoop>> loops_;
+  std::uint64_t connections_configured_;  // proxy.limits.connections
+  struct BreakerChange {
+    bool open;
+    std::string why;
+  };
   Mailbox<std::string> refusal_;
-  std::atomic<std::size_t> ended_{0};  // data loops
+  std::atomic<std::uint16_t> stopping_{0};  // the close code; 0 = nothing to tell
+  Inbox<BreakerChange> breaker_changes_;    // each costs a failed or a passed trial, so they are few
+  std::atomic<std::size_t> ended_{0};       // data loops
   std::atomic<bool> auth_ended_{false};
   bool ending_auth_ = false;
   bool ended_told_ = false;

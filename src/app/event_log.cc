@@ -18,7 +18,8 @@ void log_gate(Log& log, const Event& event) {
     log.info(message,
              {{"from", event.from}, {"startup_seconds", to_seconds(event.took.value_or(Duration(0)))}});
   } else {
-    const auto level = event.to == "failed" ? LogLevel::error : LogLevel::info;
+    const bool closed = event.to == "closed";
+    const auto level = event.to == "failed" ? LogLevel::error : closed ? LogLevel::warn : LogLevel::info;
     log.write(level, message, {{"from", event.from}, {"waiting_for", words(event.waiting_for)}});
   }
 }
@@ -33,12 +34,14 @@ void log_check(Log& log, const Event& event) {
     const auto level = event.from == "unknown" ? LogLevel::info : LogLevel::warn;
     log.write(level, message,
               {{"check", event.check},
+               {"target", event.target},
                {"from", event.from},
                {"kind", health::to_string(event.error->kind)},
                {"error", event.error->message},
                {"failures", event.failures}});
   } else {
     log.info(message, {{"check", event.check},
+                       {"target", event.target},
                        {"from", event.from},
                        {"latency_ms", to_millis(event.took.value_or(Duration(0)))},
                        {"failures", event.failures},
@@ -58,11 +61,20 @@ void log_event(Log& log, const Event& event) {
     case EventKind::stuck:
       if (event.message.empty()) return log.info("every data loop turns again");
       return log.error("a data loop has not turned for 10 s, liveness fails", {{"loops", event.message}});
+    case EventKind::backend_stopping:
+      return log.info(
+          "backend stopping",
+          {{"why", event.message}, {"alerts_held_seconds", to_seconds(event.took.value_or(Duration(0)))}});
+    case EventKind::connection_limit:
+      return log.write(event.to == "reached" ? LogLevel::warn : LogLevel::info,
+                       "connection limit " + event.to, {{"why", event.message}});
+    case EventKind::clock: return log.warn("the clock jumped", {{"why", event.message}});
     // These have a line of their own where they come from, with what only that place knows.
     case EventKind::start:
     case EventKind::startup_timeout:
     case EventKind::backend_refused:
     case EventKind::backend_restart:
+    case EventKind::auth_breaker:
     case EventKind::reload: return;
   }
 }
@@ -74,7 +86,9 @@ void log_waiting(Log& log, const health::Snapshot& now, Duration waited) {
     const auto& name = (*now.policies)[index].name;
     const auto& state = now.checks[index];
     names.push_back(name);
-    why.append(why.empty() ? "" : "; ").append(name).append(": ");
+    const auto& target = (*now.policies)[index].target;
+    why.append(why.empty() ? "" : "; ").append(name);
+    why.append(target.empty() ? "" : " (" + target + ")").append(": ");
     if (state.error) {
       why.append(health::to_string(state.error->kind)).append(": ").append(state.error->message);
       why += " (" + std::to_string(state.consecutive_failures) + " in a row)";

@@ -48,6 +48,8 @@ loop::HttpRequest probe_request(const ProbeAddress& address, const std::string& 
   loop::HttpRequest request;
   request.url = address.url + path;
   request.unix_path = address.unix_path;
+  // Whoever types an address means it; the probe port's list of names is against other people's pages.
+  request.headers = {{"host", "localhost"}};
   request.timeout = timeout;
   request.max_body = kMostBytes;
   return request;
@@ -62,11 +64,12 @@ std::string describe_probe_answer(const loop::HttpResponse& response) {
   }
   const auto waiting = document.find("waiting_for");
   if (waiting == document.end() || !waiting->is_array() || waiting->empty()) return text;
-  text += ", waiting for ";
+  const bool open = document.value("gate", nlohmann::json()) == "open";
+  text += open ? " because of " : ", waiting for ";
   for (std::size_t i = 0; i < waiting->size(); ++i) {
     if ((*waiting)[i].is_string()) text += (i > 0 ? ", " : "") + (*waiting)[i].get<std::string>();
   }
-  return text;
+  return open ? text + "; new clients are still let in" : text;
 }
 
 }  // namespace probegate::app

@@ -53,15 +53,28 @@ std::optional<double> parse_time(const std::string& text) {
   return static_cast<double>(days) * 86'400 + hour * 3600 + minute * 60 + second;
 }
 
-std::string why_text(const Json& check) {
+// An object that is not there reads as one without keys.
+const Json& object_at(const Json& object, const char* key) {
+  static const Json none = Json::object();
+  const auto found = object.find(key);
+  return found != object.end() && found->is_object() ? *found : none;
+}
+
+std::string reason_text(const Json& check) {
   const auto error = check.find("error");
-  if (error == check.end() || !error->is_object()) {
-    const auto needs = texts_at(check, "waiting_for");
-    return needs.empty() ? "" : "waits for " + joined(needs);
-  }
+  if (error == check.end() || !error->is_object()) return "";
   std::string text = text_at(*error, "kind");
   if (const auto state = text_at(*error, "sqlstate"); !state.empty()) text += " (SQLSTATE " + state + ")";
   if (const auto message = text_at(*error, "message"); !message.empty()) text += ": " + message;
+  return text;
+}
+
+std::string why_text(const Json& check) {
+  std::string text = reason_text(check);
+  if (text.empty()) {
+    const auto needs = texts_at(check, "waiting_for");
+    return needs.empty() ? "" : "waits for " + joined(needs);
+  }
   if (const auto row = number_at(check, "consecutive_failures"); row && *row > 1) {
     text += " (" + std::to_string(static_cast<long long>(*row)) + " in a row)";
   }
@@ -84,6 +97,51 @@ std::string traffic_text(const Json& document) {
   return text;
 }
 
+// "3 a, 4 b": numbers with the words that are their keys.
+std::string numbers_text(const Json& numbers) {
+  std::string text;
+  for (const auto& [word, number] : numbers.items()) {
+    if (!number.is_number()) continue;
+    text += (text.empty() ? "" : ", ") + std::to_string(std::llround(number.get<double>())) + " " +
+            printable(word);
+  }
+  return text;
+}
+
+std::string upgrades_text(const Json& upgrades) {
+  std::string text;
+  for (const char* word : {"accepted", "refused", "failed"}) {
+    const auto number = number_at(upgrades, word);
+    if (!number) continue;
+    text += (text.empty() ? "" : ", ") + std::to_string(std::llround(*number)) + " " + word;
+    const auto why = numbers_text(object_at(upgrades, (std::string(word) + "_by").c_str()));
+    if (!why.empty()) text += " (" + why + ")";
+  }
+  return text;
+}
+
+std::string connections_text(const Json& connections) {
+  const auto whole = [&](const char* key) { return std::llround(number_at(connections, key).value_or(0)); };
+  if (whole("in_force") == 0) return "";
+  std::string text =
+      std::to_string(whole("open")) + " open, limit in force " + std::to_string(whole("in_force"));
+  if (whole("configured") > whole("in_force")) text += " of " + std::to_string(whole("configured"));
+  return text;
+}
+
+std::vector<std::string> clients_lines(const Json& traffic) {
+  std::vector<std::string> lines;
+  const auto add = [&](const char* what, const std::string& text) {
+    if (!text.empty()) lines.push_back(what + text);
+  };
+  const Json& minute = object_at(traffic, "last_minute");
+  add("upgrades in the last minute: ", upgrades_text(object_at(minute, "upgrades")));
+  add("requests in the last minute: ", numbers_text(object_at(minute, "requests")));
+  add("auth breaker: ", text_at(traffic, "auth_breaker"));
+  add("connections: ", connections_text(object_at(traffic, "connections")));
+  return lines;
+}
+
 std::string restarts_text(const Json& document) {
   const auto starts = document.find("starts");
   if (starts == document.end() || !starts->is_object()) return "";
@@ -103,7 +161,9 @@ CheckLine read_check(const std::string& name, const Json& check, std::optional<d
   line.latency_ms = number_at(check, "latency_ms");
   const auto since = parse_time(text_at(check, "since"));
   if (since && now) line.since_seconds = *now - *since;
+  line.target = text_at(check, "target");
   line.why = why_text(check);
+  line.reason = reason_text(check);
   return line;
 }
 
@@ -125,17 +185,29 @@ Result<RunningState> read_running_state(const loop::HttpResponse& response) {
   state.error = text_at(document, "error");
   state.restarts = restarts_text(document);
   state.traffic = traffic_text(document);
+  state.clients = clients_lines(object_at(document, "traffic"));
+  state.concerns = texts_at(object_at(document, "traffic"), "concerns");
   const auto checks = document.find("checks");
   if (checks == document.end() || !checks->is_object()) return state;
   const auto now = parse_time(text_at(document, "timestamp"));
-  for (const auto& [name, check] : checks->items()) state.checks.push_back(read_check(name, check, now));
+  const Json& runs = object_at(document, "recent_runs");
+  for (const auto& [name, check] : checks->items()) {
+    state.checks.push_back(read_check(name, check, now));
+    // Of its monotonic clock, where it says so: the wall clock may have been set.
+    const auto age = number_at(object_at(runs, name.c_str()), "status_age_seconds");
+    if (age) state.checks.back().since_seconds = age;
+  }
   return state;
 }
 
 std::string headline(const RunningState& state) {
   std::string text = state.status;
   if (!state.gate.empty()) text += ", gate " + state.gate;
-  if (!state.waiting_for.empty()) text += ", waiting for " + joined(state.waiting_for);
+  if (!state.waiting_for.empty()) {
+    const auto names = joined(state.waiting_for);
+    text += state.gate == "open" ? ", not ready because of " + names + "; new clients are still let in"
+                                 : ", waiting for " + names;
+  }
   if (!state.error.empty()) text += ", " + state.error;
   return text;
 }

@@ -17,7 +17,9 @@ struct CheckLine {
   std::string status;
   std::optional<double> latency_ms;
   std::optional<double> since_seconds;  // ago
+  std::string target;                   // what it asks; empty where that is not said
   std::string why;                      // the error, or what it waits for
+  std::string reason;                   // the error without its numbers, which change with every run
 };
 
 struct RunningState {
@@ -30,7 +32,9 @@ struct RunningState {
   std::vector<CheckLine> checks;
   std::string restarts;  // "restart loop: 3 starts within 10m, ..."; empty where there is none
   std::string traffic;   // "3 tunnels, 120 messages a minute, ..."; empty where nothing is said of it
-  std::string error;     // why the process itself is not sound
+  std::vector<std::string> clients;   // what they get: upgrades, requests, auth breaker, connections
+  std::vector<std::string> concerns;  // why the state is not good though the gate is open
+  std::string error;                  // why the process itself is not sound
 
   bool ready() const { return status == "ready"; }
 };

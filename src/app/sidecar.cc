@@ -7,9 +7,9 @@
 #include <cstdlib>
 
 #include "app/exit_code.h"
+#include "app/identity.h"
 #include "app/version.h"
 #include "base/text.h"
-#include "config/environment.h"
 #include "metrics/families.h"
 #include "metrics/traffic.h"
 #include "probe/process_metrics.h"
@@ -29,11 +29,8 @@ constexpr Duration kLoopWindow = 10min;
 constexpr Duration kLastAlerts = 2s;  // for alerts under way when all else has ended; within the drain
 
 alerts::Sender sender() {
-  char host[256] = "";
-  ::gethostname(host, sizeof host - 1);
-  const auto& environment = config::process_environment();
-  const auto service = environment.find("K_SERVICE");
-  return {service == environment.end() ? host : service->second, host};
+  const Identity identity = this_instance();
+  return {identity.service, identity.instance};
 }
 
 std::string join(const std::vector<Endpoint>& endpoints) {
@@ -50,14 +47,16 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
       log_(log),
       config_(std::make_shared<const config::Config>(settings.config)),
       probe_sockets_(std::move(probe_sockets)),
-      control_(loop, settings, log, *this,
-               {[this](metrics::Exposition& out) {
-                  data_plane_.write_lag(control_.metrics());
-                  metrics::write_traffic(out, data_plane_.metrics(),
-                                         {data_plane_.auth_breaker_open(), data_plane_.backend().restarts()});
-                },
-                [this] { return metrics::sum_up(data_plane_.metrics()); }},
-               started),
+      control_(
+          loop, settings, log, *this,
+          {[this](metrics::Exposition& out) {
+             data_plane_.write_lag(control_.metrics());
+             metrics::write_traffic(out, data_plane_.metrics(),
+                                    {data_plane_.auth_breaker_open(), data_plane_.backend().restarts()});
+           },
+           [this] { return metrics::sum_up(data_plane_.metrics()); },
+           [this] { return data_plane_.connections(); }, [this] { return data_plane_.auth_breaker_open(); }},
+          started),
       data_plane_(loop, std::move(proxy_sockets), config_, control_.gate_view(), log, *this),
       alerts_ended_(loop, [this] { loop_.stop(); }),
       alerts_(loop, settings.config.alerts, sender(), log, control_.metrics(), [this] { return counted(); }),
@@ -71,7 +70,9 @@ Sidecar::Sidecar(loop::Loop& loop, const Settings& settings, std::vector<loop::L
   log_settings(settings);
   control_.set_actions(*this);
   if (const auto& path = settings.config.state_file) {
-    state_file_.emplace(loop, *path, [this](const StateFile::Opening& opening) { starts_known(opening); });
+    state_file_.emplace(
+        loop, *path, [this](const StateFile::Opening& opening) { starts_known(opening); },
+        [this](const std::string& why) { record_not_written(why); });
   }
 }
 
@@ -80,7 +81,7 @@ int Sidecar::run() {
   for (const auto& socket : probe_sockets_) {
     if (const auto listening = control_.listen(socket); !listening) {
       log_.error(listening.error().message);
-      if (state_file_) state_file_->end(health::end_cause::kCannotListen, kLastRecord);
+      record_end(health::end_cause::kCannotListen, kLastRecord);
       return exit_code::kCannotListen;
     }
   }
@@ -91,7 +92,7 @@ int Sidecar::run() {
   control_.stop();
   data_plane_.join();
   alerts_.join();
-  if (state_file_) state_file_->end(end_cause_, kLastWords);
+  record_end(end_cause_, kLastWords);
   log_.info("ended", {{"exit_code", exit_code_}});
   return exit_code_;
 }
@@ -172,30 +173,42 @@ config::Span Sidecar::counted() {
   return span;
 }
 
+void Sidecar::record_end(std::string_view cause, Duration limit) {
+  if (!state_file_) return;
+  if (const auto why = state_file_->end(cause, limit); !why.empty()) record_not_written(why);
+}
+
+void Sidecar::record_not_written(const std::string& why) {
+  log_.warn("state file: the record could not be written", {{"file", *config_->state_file}, {"why", why}});
+}
+
 // What the state file tells of the processes before this one.
 void Sidecar::starts_known(const StateFile::Opening& opening) {
   const auto& record = opening.record;
   if (!opening.problem.empty()) {
     log_.warn("state file", {{"file", *config_->state_file}, {"why", opening.problem}});
   }
+  const std::string last_end = health::end_text(record.last_end());
+  const char* const ended = record.last_end() == health::end_cause::kKilledInDrain
+                                ? "the process before this one was killed before its drain had ended"
+                                : "the process before this one was killed, crashed or ran out of memory";
   const auto recent = record.within(kLoopWindow, loop_.wall_now());
   const bool restart_loop = recent.size() >= kLoopStarts;
   control_.starts_known({.total = record.starts,
                          .unclean_ends = record.unclean_ends,
-                         .last_end = record.last_end(),
+                         .last_end = last_end,
                          .recent = recent.size(),
                          .window = kLoopWindow,
                          .restart_loop = restart_loop});
-  health::Event event{.kind = health::EventKind::start, .from = record.last_end()};
-  if (opening.unclean) event.message = "the process before this one was killed, crashed or ran out of memory";
+  health::Event event{.kind = health::EventKind::start, .from = last_end};
+  if (opening.unclean) event.message = ended;
   if (restart_loop) {
     event.message = "restart loop: " + std::to_string(recent.size()) + " starts within " +
                     format_duration(kLoopWindow) + (event.message.empty() ? "" : "; " + event.message);
   }
   control_.on_event(std::move(event));
   if (opening.unclean) {
-    log_.warn("the process before this one was killed, crashed or ran out of memory",
-              {{"end", record.last_end()}, {"unclean_ends", record.unclean_ends}});
+    log_.warn(ended, {{"end", last_end}, {"unclean_ends", record.unclean_ends}});
   }
   if (restart_loop) {
     std::string ends;
@@ -203,7 +216,7 @@ void Sidecar::starts_known(const StateFile::Opening& opening) {
     log_.warn("restart loop",
               {{"starts", recent.size()}, {"within", format_duration(kLoopWindow)}, {"ends", ends}});
   }
-  log_.info("start counted", {{"starts", record.starts}, {"last_end", record.last_end()}});
+  log_.info("start counted", {{"starts", record.starts}, {"last_end", last_end}});
 }
 
 void Sidecar::prove_listening() {
@@ -235,7 +248,11 @@ void Sidecar::backend_seen(bool reached) {
 
 void Sidecar::backend_restarted(std::uint64_t restarts) {
   log_.warn("the backend went away and came back", {{"backend_restarts", restarts}});
-  control_.on_event({.kind = health::EventKind::backend_restart});
+  const auto lost = metrics::sum_up(data_plane_.metrics()).tunnels_lost;
+  control_.on_event({.kind = health::EventKind::backend_restart,
+                     .message = std::to_string(restarts) + (restarts == 1 ? " restart" : " restarts") +
+                                " since the start of probegate; " + std::to_string(lost) +
+                                " tunnels lost in all"});
 }
 
 void Sidecar::data_loops_stuck(std::string names) { control_.data_loops_stuck(std::move(names)); }
@@ -307,7 +324,7 @@ void Sidecar::data_loops_ended() {
 
 // Without destructors: a stuck thread must not be waited for.
 void Sidecar::end_now(int code, std::string_view cause) {
-  if (state_file_) state_file_->end(cause, kLastRecord);
+  record_end(cause, kLastRecord);
   log_.flush(kLastWords);
   std::_Exit(code);
 }

@@ -41,6 +41,10 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer, pr
   void backend_seen(bool reached) override;
   void on_event(const health::Event& event) override { alerts_.on_event(event); }
   void backend_refused(const std::string& why) override;
+  void backend_stopping(std::uint16_t close_code) override { control_.backend_stopping(close_code); }
+  void auth_breaker_changed(bool open, const std::string& why) override {
+    control_.auth_breaker_changed(open, why);
+  }
   void data_loops_stuck(std::string names) override;
   void backend_restarted(std::uint64_t restarts) override;
   void data_loops_ended() override;
@@ -52,6 +56,8 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer, pr
   void begin_drain();
   void advance_drain();
   void starts_known(const StateFile::Opening& opening);
+  void record_end(std::string_view cause, Duration limit);
+  void record_not_written(const std::string& why);
   [[noreturn]] void end_now(int code, std::string_view cause);
   config::Span counted();  // since the start
   void log_settings(const Settings& settings) const;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "base/text.h"
 #include "config/secrets.h"
 #include "loop/thread.h"
 
@@ -57,6 +58,26 @@ Result<void> replace(const std::string& path, std::string_view text) {
   return sync_directory_of(path);
 }
 
+// Where not even a record of the same size finds space, the old one is marked in its place, so that the next
+// start takes it for nobody's end.
+void mark_unwritten(const std::string& path) {
+  const auto text = config::read_file(path, kMostBytes);
+  if (!text) return;
+  const auto mark = health::unwritten_mark(*text);
+  if (!mark) return;
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return;
+  const auto size = static_cast<ssize_t>(mark->bytes.size());
+  if (::pwrite(fd, mark->bytes.data(), mark->bytes.size(), static_cast<off_t>(mark->at)) == size) ::fsync(fd);
+  ::close(fd);
+}
+
+Result<void> write_record(const std::string& path, const health::StartRecord& record) {
+  auto written = replace(path, to_json(record));
+  if (!written) mark_unwritten(path);
+  return written;
+}
+
 // A file that is not there is an empty record.
 Result<health::StartRecord> read_record(const std::string& path) {
   if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) return health::StartRecord{};
@@ -74,7 +95,8 @@ struct StateFile::Desk {
   std::optional<Opening> opening;
   std::string cause;  // to be written next
   WallTime cause_at{};
-  bool last = false;  // nothing comes after `cause`
+  std::string problem;  // why the latest record is not on the disk
+  bool last = false;    // nothing comes after `cause`
   bool ended = false;
 
   void open(const std::string& path, WallTime started) {
@@ -89,7 +111,7 @@ struct StateFile::Desk {
       begun.problem = read.error().message + "; counting begins anew" + (kept ? ", it is now " + aside : "");
     }
     begun.unclean = begun.record.begin(started);
-    if (const auto written = replace(path, to_json(begun.record)); !written) {
+    if (const auto written = write_record(path, begun.record); !written) {
       begun.problem += (begun.problem.empty() ? "" : "; ") + written.error().message;
     }
     record = begun.record;
@@ -107,8 +129,10 @@ struct StateFile::Desk {
       if (!next.empty()) {
         record.set_end(next, ends ? std::optional(cause_at) : std::nullopt);
         lock.unlock();
-        (void)replace(path, to_json(record));  // where it fails, it has been said at the start
+        const auto written = write_record(path, record);
         lock.lock();
+        problem = written ? "" : written.error().message;
+        if (!written && wakeup != nullptr) wakeup->notify();
       }
       ended = ends && cause.empty();
       changed.notify_all();
@@ -118,9 +142,11 @@ struct StateFile::Desk {
   health::StartRecord record;  // the thread's own
 };
 
-StateFile::StateFile(loop::Loop& loop, const std::string& path, std::function<void(const Opening&)> opened)
+StateFile::StateFile(loop::Loop& loop, const std::string& path, std::function<void(const Opening&)> opened,
+                     std::function<void(const std::string&)> failed)
     : loop_(loop),
       opened_(std::move(opened)),
+      failed_(std::move(failed)),
       wakeup_(loop, [this] { take(); }),
       desk_(std::make_shared<Desk>()) {
   desk_->wakeup = &wakeup_;
@@ -143,14 +169,15 @@ void StateFile::draining() {
   desk_->changed.notify_all();
 }
 
-void StateFile::end(std::string_view cause, Duration limit) {
+std::string StateFile::end(std::string_view cause, Duration limit) {
   std::unique_lock lock(desk_->mutex);
-  if (desk_->last) return;
+  if (desk_->last) return {};
   desk_->cause = cause;
   desk_->cause_at = loop_.wall_now();
   desk_->last = true;
   desk_->changed.notify_all();
-  desk_->changed.wait_for(lock, limit, [this] { return desk_->ended; });
+  if (desk_->changed.wait_for(lock, limit, [this] { return desk_->ended; })) return desk_->problem;
+  return "it is not written after " + format_duration(limit);
 }
 
 void StateFile::record_stillborn(const std::string& path, WallTime now, Duration limit) {
@@ -170,11 +197,14 @@ void StateFile::record_stillborn(const std::string& path, WallTime now, Duration
 
 void StateFile::take() {
   std::optional<Opening> opening;
+  std::string problem;
   {
     const std::lock_guard lock(desk_->mutex);
     opening = std::exchange(desk_->opening, std::nullopt);
+    if (!desk_->last) problem = std::exchange(desk_->problem, {});  // the last one is end()'s to tell
   }
   if (opening) opened_(*opening);
+  if (!problem.empty()) failed_(problem);
 }
 
 }  // namespace probegate::app

@@ -24,15 +24,17 @@ class StateFile {
     std::string problem;   // why there is no record of before, or none will stay; empty: all is well
   };
 
-  // Reads the file and writes `running` into it; `opened` hears of it in a later turn.
-  StateFile(loop::Loop& loop, const std::string& path, std::function<void(const Opening&)> opened);
+  // Reads the file and writes `running` into it; `opened` hears of it in a later turn. `failed` hears why a
+  // later record could not be written.
+  StateFile(loop::Loop& loop, const std::string& path, std::function<void(const Opening&)> opened,
+            std::function<void(const std::string&)> failed);
   ~StateFile();
   StateFile(const StateFile&) = delete;
   StateFile& operator=(const StateFile&) = delete;
 
   void draining();
-  // Writes the cause and waits until it is on the disk, at most so long.
-  void end(std::string_view cause, Duration limit);
+  // Writes the cause and waits until it is on the disk, at most so long. Why it is not there; empty: it is.
+  std::string end(std::string_view cause, Duration limit);
 
   // For a process that ends before it has a loop to run: it could not listen.
   static void record_stillborn(const std::string& path, WallTime now, Duration limit);
@@ -44,6 +46,7 @@ class StateFile {
 
   loop::Loop& loop_;
   const std::function<void(const Opening&)> opened_;
+  const std::function<void(const std::string&)> failed_;
   loop::Wakeup wakeup_;
   std::shared_ptr<Desk> desk_;  // shared with the thread, which outlives us when its file hangs
 };

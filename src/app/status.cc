@@ -23,38 +23,45 @@ std::string span_text(double seconds) {
   return format_duration(std::chrono::seconds(std::llround(std::max(seconds, 0.0))));
 }
 
-std::string table(const RunningState& state, const Paint& paint) {
+std::string table(const RunningState& state, const Paint& paint, std::size_t columns) {
   Table rows;
   rows.add({{"CHECK", Color::dim},
             {"STATUS", Color::dim},
             {"LATENCY", Color::dim, true},
             {"SINCE", Color::dim},
+            {"TARGET", Color::dim},
             {"WHY", Color::dim}});
   for (const auto& check : state.checks) {
     rows.add({{check.name},
               {check.status, color_of_word(check.status)},
               {check.latency_ms ? millis_text(*check.latency_ms) : "", Color::none, true},
               {check.since_seconds ? span_text(*check.since_seconds) + " ago" : ""},
+              {check.target},
               {check.why}});
   }
-  return rows.text(paint);
+  return rows.text(paint, columns);
 }
 
-std::string page(const RunningState& state, const Paint& paint) {
+// `columns`: of the screen that the lines must fit; 0 where long lines are nobody's trouble.
+std::string page(const RunningState& state, const Paint& paint, std::size_t columns = 0) {
   std::string line = headline(state).substr(state.status.size());
   if (state.uptime_seconds) line += ", up " + span_text(*state.uptime_seconds);
   if (state.startup_seconds) line += ", first open after " + millis_text(*state.startup_seconds * 1000);
-  std::string text = paint(color_of_word(state.status), state.status) + line + "\n";
+  const auto color = state.concerns.empty() || !state.ready() ? color_of_word(state.status) : Color::warn;
+  std::string text = paint(color, state.status) + line + "\n";
+  for (const auto& concern : state.concerns) text += paint(Color::bad, concern) + "\n";
   if (!state.restarts.empty()) text += paint(Color::bad, state.restarts) + "\n";
+  for (const auto& one : state.clients) text += one + "\n";
   if (!state.traffic.empty()) text += state.traffic + "\n";
-  if (!state.checks.empty()) text += "\n" + table(state, paint);
+  if (!state.checks.empty()) text += "\n" + table(state, paint, columns);
   return text;
 }
 
 // What must differ for a pipe to hear of it: words, not numbers.
 std::string essence(const RunningState& state) {
   std::string text = headline(state);
-  for (const auto& check : state.checks) text += "\n" + check.name + " " + check.status;
+  for (const auto& check : state.checks) text += "\n" + check.name + " " + check.status + " " + check.reason;
+  for (const auto& concern : state.concerns) text += "\n" + concern;
   return text;
 }
 
@@ -87,8 +94,9 @@ class Status {
       if (client_.interrupted()) break;
       ready = state && state->ready();
       if (redraws_) {
-        const auto text = state ? page(*state, paint_) : state.error().message + "\n";
-        std::cout << frame(text, screen_size(STDOUT_FILENO));
+        const auto screen = screen_size(STDOUT_FILENO);
+        const auto text = state ? page(*state, paint_, screen.columns - 1) : state.error().message + "\n";
+        std::cout << frame(text, screen);
       } else {
         print_change(state);
       }
@@ -118,6 +126,10 @@ class Status {
     std::cout << iso8601(client_.clock().wall_now()) << " " << (state ? headline(*state) : now);
     if (state) {
       for (const auto& check : state->checks) std::cout << "; " << check.name << " " << check.status;
+      for (const auto& concern : state->concerns) std::cout << "; " << concern;
+      for (const auto& check : state->checks) {
+        if (!check.reason.empty()) std::cout << "; " << check.name << ": " << check.reason;
+      }
     }
     std::cout << "\n";
   }

@@ -36,19 +36,28 @@ std::size_t width(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-// Escape sequences take no room.
-std::string cut(std::string_view line, std::size_t columns) {
-  std::string out;
+// Pieces no wider than `columns`, at blanks where there are any. Escape sequences take no room.
+std::vector<std::string> broken(std::string_view line, std::size_t columns) {
+  std::vector<std::string> pieces(1);
   std::size_t taken = 0;
+  std::size_t blank = std::string::npos;  // the last one of this piece
   bool escape = false;
   for (const char c : line) {
     escape = escape || c == '\x1b';
     const bool visible = !escape && (c & 0xc0) != 0x80;
+    if (visible && taken == columns) {
+      std::string rest = blank == std::string::npos ? "" : pieces.back().substr(blank + 1);
+      if (blank != std::string::npos) pieces.back().resize(blank);
+      taken = width(rest);  // a piece of plain text: colours end before the cells that are broken
+      pieces.push_back(std::move(rest));
+      blank = std::string::npos;
+    }
+    if (visible && c == ' ' && taken > 0) blank = pieces.back().size();
     if (visible) ++taken;
-    if (escape || taken <= columns) out += c;
+    pieces.back() += c;
     escape = escape && c != 'm';
   }
-  return out;
+  return pieces;
 }
 
 }  // namespace
@@ -73,14 +82,16 @@ std::string frame(std::string_view text, ScreenSize screen) {
   constexpr std::string_view kClearLine = "\x1b[K";
   constexpr std::string_view kClearBelow = "\x1b[J";
   if (text.ends_with('\n')) text.remove_suffix(1);
-  const auto lines = split(text, '\n');
+  std::vector<std::string> lines;
+  for (const auto line : split(text, '\n')) {
+    for (auto& piece : broken(line, std::max<std::size_t>(screen.columns, 2) - 1))
+      lines.push_back(std::move(piece));
+  }
   const std::size_t room = std::max<std::size_t>(screen.rows, 2) - 1;
   const bool fits = lines.size() <= room;
   const std::size_t shown = fits ? lines.size() : room - 1;
   std::string out(kHome);
-  const auto add = [&](std::string_view line) {
-    out.append(cut(line, screen.columns)).append(kClearLine).append("\n");
-  };
+  const auto add = [&](std::string_view line) { out.append(line).append(kClearLine).append("\n"); };
   for (std::size_t i = 0; i < shown; ++i) add(lines[i]);
   if (!fits) add("... and " + std::to_string(lines.size() - shown) + " more lines");
   return out.append(kClearBelow);
@@ -99,19 +110,33 @@ Color color_of_word(std::string_view word) {
   return Color::none;
 }
 
-std::string Table::text(const Paint& paint) const {
+std::string Table::text(const Paint& paint, std::size_t columns) const {
+  constexpr std::size_t kLeastRoom = 24;  // for the last cell; with less it goes on near the left edge
+  constexpr std::size_t kNearLeft = 4;
   std::vector<std::size_t> widths;
   for (const auto& row : rows_) {
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i].text));
   }
+  std::size_t before = 0;  // the last column
+  for (std::size_t i = 0; i + 1 < widths.size(); ++i) before += widths[i] + 2;
   std::string out;
   for (const auto& row : rows_) {
     std::string blanks;  // owed before the next cell that is not empty
     for (std::size_t i = 0; i < row.size(); ++i) {
       const std::string padding(widths[i] - width(row[i].text), ' ');
       if (row[i].right) blanks += padding;
-      if (!row[i].text.empty()) {
+      const bool goes_on = columns > 0 && i + 1 == widths.size() && before + width(row[i].text) > columns;
+      if (goes_on) {
+        const bool below = columns >= before + kLeastRoom;
+        const std::size_t indent = below ? before : std::min(kNearLeft, columns / 2);
+        std::string lead = below ? blanks : "\n" + std::string(indent, ' ');
+        for (const auto& piece : broken(row[i].text, columns - indent)) {
+          out += lead + paint(row[i].color, piece);
+          lead = "\n" + std::string(indent, ' ');
+        }
+        blanks.clear();
+      } else if (!row[i].text.empty()) {
         out += blanks + paint(row[i].color, row[i].text);
         blanks.clear();
       }

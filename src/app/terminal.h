@@ -30,8 +30,9 @@ struct ScreenSize {
 };
 ScreenSize screen_size(int fd);  // as it is now; the default where the terminal does not say
 
-// A frame that takes the place of the one before it, wherever the cursor is: lines cut to the screen's width,
-// so that none wraps, and as many as fit above the line of the cursor.
+// A frame that takes the place of the one before it, wherever the cursor is: lines broken before the
+// screen's last column (where terminals disagree about what clears what), so that the terminal breaks none,
+// and as many as fit above the line of the cursor.
 std::string frame(std::string_view text, ScreenSize screen);
 
 // Green, yellow, red or grey for the words of health documents; none for others.
@@ -47,7 +48,8 @@ struct Cell {
 class Table {
  public:
   void add(std::vector<Cell> row) { rows_.push_back(std::move(row)); }
-  std::string text(const Paint& paint) const;
+  // Where `columns` is not 0, the last cell of a row goes on below itself instead of beyond that width.
+  std::string text(const Paint& paint, std::size_t columns = 0) const;
 
  private:
   std::vector<std::vector<Cell>> rows_;

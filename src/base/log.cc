@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cmath>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -24,6 +25,7 @@ constexpr std::size_t kQueueBytes = 4 << 20;  // a line may carry a client's 64 
 constexpr std::size_t kUsualLine = 640;
 constexpr char kHex[] = "0123456789abcdef";
 constexpr auto kFlushAtExit = std::chrono::seconds(1);
+constexpr auto kTryAgain = std::chrono::seconds(1);  // after writing has failed
 
 // The words Cloud Logging knows.
 const char* severity(LogLevel level) {
@@ -146,20 +148,21 @@ std::string format_text(LogLevel level, std::string_view message, std::span<cons
   return line;
 }
 
-// Returns false when the reader is gone for good.
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(fd, text.data(), text.size());
+// How much of it was written; less than all of it when writing fails, and then errno says why.
+std::size_t write_all(int fd, std::string_view text) {
+  std::size_t written = 0;
+  while (written < text.size()) {
+    const ssize_t n = ::write(fd, text.data() + written, text.size() - written);
     if (n > 0) {
-      text.remove_prefix(static_cast<std::size_t>(n));
+      written += static_cast<std::size_t>(n);
     } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       pollfd wait{fd, POLLOUT, 0};
       ::poll(&wait, 1, 1000);
     } else if (!(n < 0 && errno == EINTR)) {
-      return false;
+      break;
     }
   }
-  return true;
+  return written;
 }
 
 }  // namespace
@@ -174,6 +177,7 @@ struct Log::Queue {
   std::deque<std::string> lines;
   std::size_t bytes = 0;
   std::uint64_t dropped = 0;  // since the newest of `lines`, which is the last one before the gap
+  WallTime newest{};  // the time of the latest line
   bool writing = false;
   bool closed = false;
 
@@ -195,6 +199,54 @@ std::string dropped_line(LogFormat format, std::uint64_t lines, WallTime time) {
          '\n';
 }
 
+std::string lost_line(LogFormat format, std::uint64_t lines, int error, WallTime time) {
+  const LogField fields[] = {{"lines", lines}, {"why", std::strerror(error)}};
+  return format_log_line(format, LogLevel::warn, "log lines lost: they could not be written", fields, time) +
+         '\n';
+}
+
+// The writer's end of the queue: what could not be written is counted, and told as soon as it can be.
+class Writer {
+ public:
+  explicit Writer(int fd) : fd_(fd) {}
+  ~Writer() { ::close(fd_); }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  bool owes() const { return lost_ > 0; }
+
+  void write(const std::deque<std::string>& lines, LogFormat format, WallTime now) {
+    if (lost_ > 0) {
+      // After half a line the next one begins anew.
+      const std::string debt = (torn_ ? "\n" : "") + lost_line(format, lost_, error_, now);
+      const auto written = write_all(fd_, debt);
+      if (written < debt.size()) {
+        torn_ = written > 0 ? debt[written - 1] != '\n' : torn_;
+        lost_ += lines.size();
+        return;
+      }
+      lost_ = 0;
+      torn_ = false;
+    }
+    std::string batch;
+    for (const auto& line : lines) batch += line;
+    std::size_t written = write_all(fd_, batch);
+    if (written == batch.size()) return;
+    error_ = errno;
+    torn_ = written > 0 && batch[written - 1] != '\n';
+    for (const auto& line : lines) {
+      if (written < line.size()) ++lost_;
+      written -= std::min(written, line.size());
+    }
+  }
+
+ private:
+  const int fd_;
+  std::uint64_t lost_ = 0;
+  int error_ = 0;
+  bool torn_ = false;  // the last thing written is a piece of a line
+};
+
 }  // namespace
 
 Log::Log(int fd, LogLevel level, LogFormat format, const Clock& wall)
@@ -203,25 +255,30 @@ Log::Log(int fd, LogLevel level, LogFormat format, const Clock& wall)
   // for it with a deadline. Until the queue is closed, `wall` is alive.
   const int own_fd = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
   std::thread([own_fd, &wall, queue = queue_] {
+    Writer writer(own_fd);
     std::unique_lock lock(queue->mutex);
+    const auto woken = [&] { return !queue->lines.empty() || queue->closed; };
     for (;;) {
-      queue->filled.wait(lock, [&] { return !queue->lines.empty() || queue->closed; });
-      if (queue->lines.empty()) break;
+      if (writer.owes()) {
+        queue->filled.wait_for(lock, kTryAgain, woken);
+      } else {
+        queue->filled.wait(lock, woken);
+      }
+      if (queue->lines.empty() && (queue->closed || !writer.owes())) break;
       std::deque<std::string> lines;
       lines.swap(queue->lines);
       queue->bytes = 0;
       const auto dropped = std::exchange(queue->dropped, 0u);
       if (dropped > 0) lines.push_back(dropped_line(queue->format, dropped, wall.wall_now()));
+      // A closed queue's clock may be gone.
+      const WallTime now = queue->closed ? queue->newest : wall.wall_now();
       queue->writing = true;
       lock.unlock();
-      std::string batch;
-      for (const auto& line : lines) batch += line;
-      write_all(own_fd, batch);
+      writer.write(lines, queue->format, now);
       lock.lock();
       queue->writing = false;
       queue->emptied.notify_all();
     }
-    ::close(own_fd);
   }).detach();
 }
 
@@ -249,8 +306,10 @@ void Log::set(LogLevel level, LogFormat format) {
 
 void Log::write(LogLevel level, std::string_view message, std::span<const LogField> fields) {
   if (!enabled(level)) return;
-  std::string line = format_log_line(queue_->format, level, message, fields, wall_.wall_now()) + '\n';
+  const WallTime now = wall_.wall_now();
+  std::string line = format_log_line(queue_->format, level, message, fields, now) + '\n';
   const std::lock_guard lock(queue_->mutex);
+  queue_->newest = now;
   if (queue_->full()) {
     ++queue_->dropped;
     return;

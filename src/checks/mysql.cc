@@ -75,7 +75,7 @@ class MysqlCheck final : public Check {
   void resolve() {
     query_ = context_.resolver.resolve(settings_->endpoint, [this](loop::Resolver::Answer answer) {
       query_.reset();
-      if (!answer) return attempt_.fail(FailKind::resolve, answer.error().message);
+      if (!answer) return attempt_.fail(resolve_failure(answer.error().message), answer.error().message);
       addresses_ = *std::move(answer);
       next_address_ = 0;
       log_in();

@@ -33,6 +33,13 @@ std::vector<health::CheckPolicy> check_policies(const config::Config& config) {
   return policies;
 }
 
+std::vector<health::CheckPolicy> check_policies(const config::Config& config,
+                                                const std::vector<PlannedCheck>& planned) {
+  auto policies = check_policies(config);
+  for (std::size_t i = 0; i < policies.size(); ++i) policies[i].target = planned[i].plan.target;
+  return policies;
+}
+
 std::vector<PlannedCheck> plan_checks(const config::Config& config) {
   std::vector<PlannedCheck> planned;
   for (const auto& spec : config.checks) {

@@ -21,5 +21,8 @@ struct PlannedCheck {
 // For a configuration that loaded without problems.
 std::vector<health::CheckPolicy> check_policies(const config::Config& config);
 std::vector<PlannedCheck> plan_checks(const config::Config& config);
+// The same with what each check asks; `planned` is of the same configuration.
+std::vector<health::CheckPolicy> check_policies(const config::Config& config,
+                                                const std::vector<PlannedCheck>& planned);
 
 }  // namespace probegate::checks

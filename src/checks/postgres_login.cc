@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "checks/postgres_errors.h"
+#include "checks/transport.h"
 
 namespace probegate::checks {
 namespace {
@@ -51,7 +52,7 @@ void PostgresLogin::on_answer(std::size_t host, loop::Resolver::Answer answer) {
   if (answer) {
     addresses_[host] = std::move(*answer);
   } else {
-    failures_.push_back({FailKind::resolve, answer.error().message});
+    failures_.push_back({resolve_failure(answer.error().message), answer.error().message});
   }
   resolved_enough();
 }

@@ -71,7 +71,7 @@ class PostgresLogin {
   const PostgresSettings& settings_;
   const TimePoint deadline_;
   Observer& observer_;
-  const char* phase_ = "resolving";
+  const char* phase_ = "resolving the name";
   std::vector<std::unique_ptr<loop::Resolver::Query>> queries_;
   std::vector<std::vector<loop::Address>> addresses_;  // of each host
   std::size_t unresolved_ = 0;

@@ -1,5 +1,7 @@
 #include "checks/presentable.h"
 
+#include "base/utf8.h"
+
 namespace probegate::checks {
 namespace {
 
@@ -19,7 +21,7 @@ std::string shortened(std::string_view text, std::size_t limit) {
 
 std::string presentable(std::string_view message, const Secrets& secrets) {
   std::string line;
-  for (const char c : secrets.masked(message.substr(0, kLongestRead))) {
+  for (const char c : valid_utf8(secrets.masked(message.substr(0, kLongestRead)))) {
     const bool blank = static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
     if (!blank) {
       line += c;

@@ -16,10 +16,13 @@ using health::FailKind;
 constexpr Duration kBeat = 100ms;
 constexpr Duration kStoodStill = 350ms;
 
-std::string timeout_message(Duration timeout, const char* phase) {
+std::string timeout_message(Duration timeout, const char* phase, const std::string& target) {
   std::string message = "no answer within " + format_duration(timeout);
-  if (phase != nullptr) message += std::string(" (while ") + phase + ")";
-  return message;
+  if (phase == nullptr) return message;
+  message += std::string(" (while ") + phase;
+  // Which name: the address is all that is known yet.
+  if (std::string_view(phase).starts_with("resolving") && !target.empty()) message += " of " + target;
+  return message + ")";
 }
 
 }  // namespace
@@ -249,7 +252,8 @@ void Runner::on_deadline(Job& job) {
   job.ended = context_.loop.now();
   const Duration late = job.ended - (job.started + job.limit);
   if (late > kBeat) return repeat(job, late);  // a shorter absence, but one that hid the answer from us
-  auto message = timeout_message(job.limit, job.check ? job.check->phase() : nullptr);
+  auto message =
+      timeout_message(job.limit, job.check ? job.check->phase() : nullptr, job.planned.plan.target);
   if (const auto what = discard(job); !what.empty()) {
     job.crashed = true;
     message += "; then it could not be ended: " + what;

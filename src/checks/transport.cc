@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "loop/resolver.h"
+
 namespace probegate::checks {
 
 using health::CheckResult;
@@ -11,7 +13,7 @@ using health::FailKind;
 CheckResult failed_connection(loop::ConnectionObserver::Phase phase, const std::string& why) {
   using Phase = loop::ConnectionObserver::Phase;
   switch (phase) {
-    case Phase::resolve: return CheckResult::fail(FailKind::resolve, why);
+    case Phase::resolve: return CheckResult::fail(resolve_failure(why), why);
     case Phase::tls: return CheckResult::fail(FailKind::tls, why);
     case Phase::local: return CheckResult::inconclusive(why);
     case Phase::connect: return CheckResult::fail(FailKind::connect, why);
@@ -20,10 +22,14 @@ CheckResult failed_connection(loop::ConnectionObserver::Phase phase, const std::
   return CheckResult::fail(FailKind::connect, why);
 }
 
+FailKind resolve_failure(std::string_view why) {
+  return why.ends_with(loop::kNobodyAnswered) ? FailKind::timeout : FailKind::resolve;
+}
+
 CheckResult failed_request(const loop::HttpFailure& failure) {
   using Kind = loop::HttpFailure::Kind;
   switch (failure.kind) {
-    case Kind::resolve: return CheckResult::fail(FailKind::resolve, failure.message);
+    case Kind::resolve: return CheckResult::fail(resolve_failure(failure.message), failure.message);
     case Kind::connect: return CheckResult::fail(FailKind::connect, failure.message);
     case Kind::tls: return CheckResult::fail(FailKind::tls, failure.message);
     case Kind::protocol: return CheckResult::fail(FailKind::protocol, failure.message);

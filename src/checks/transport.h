@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,9 @@ namespace probegate::checks {
 
 // The result for a connection that failed in that phase. Our own lack of descriptors is nobody else's fault.
 health::CheckResult failed_connection(loop::ConnectionObserver::Phase phase, const std::string& why);
+
+// Of a name that could not be resolved: `resolve`, or `timeout` where no name server answered.
+health::FailKind resolve_failure(std::string_view why);
 
 // The same for an HTTP request.
 health::CheckResult failed_request(const loop::HttpFailure& failure);

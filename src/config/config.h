@@ -82,7 +82,8 @@ struct Proxy {
 
 struct Probes {
   std::vector<Endpoint> listen;
-  bool summary = false;  // details: summary
+  bool summary = false;            // details: summary
+  std::vector<std::string> hosts;  // names, besides localhost and addresses, by which people call the page
 };
 
 struct GateOptions {

@@ -66,6 +66,11 @@ Probes read_probes(const Fields& probes) {
   Probes value;
   value.listen = probes.endpoints("listen", "0.0.0.0:9090", Fields::Least::one);
   value.summary = probes.choice("details", false, {{"full", false}, {"summary", true}});
+  value.hosts = probes.text_list("hosts", {});
+  for (std::size_t i = 0; i < value.hosts.size(); ++i) {
+    if (value.hosts[i].find_first_of(":/ ") == std::string::npos && !value.hosts[i].empty()) continue;
+    probes.item_problem("hosts", i, quote(value.hosts[i]) + " is not a host name, without scheme and port");
+  }
   return value;
 }
 

@@ -13,6 +13,10 @@ std::string_view to_string(EventKind kind) {
     case EventKind::frozen: return "frozen";
     case EventKind::stuck: return "stuck";
     case EventKind::reload: return "reload";
+    case EventKind::backend_stopping: return "backend_stopping";
+    case EventKind::auth_breaker: return "auth_breaker";
+    case EventKind::connection_limit: return "connection_limit";
+    case EventKind::clock: return "clock";
   }
   return "start";
 }

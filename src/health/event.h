@@ -17,15 +17,20 @@
 namespace probegate::health {
 
 enum class EventKind {
-  start,            // of this process; `message` says what is known of the one before
-  gate,             // the gate changed: `from`, `to`, and `waiting_for` unless it opened
-  check,            // the judged status of a check changed: `from`, `to`, `error` when it fails or warns
-  startup_timeout,  // gate.startup_timeout has passed: `waiting_for`
-  backend_refused,  // the data plane could not reach the backend: `message`, `count`
-  backend_restart,  // it went away and came back
-  frozen,           // this process stood still for `took`
-  stuck,            // a data loop does not turn, or all turn again: `message`
-  reload,           // of the configuration: `to` is "applied" or "refused"
+  start,             // of this process; `message` says what is known of the one before
+  gate,              // the gate changed: `from`, `to`, and `waiting_for` unless it opened
+  check,             // the judged status of a check changed: `from`, `to`, `error` when it fails or warns
+  startup_timeout,   // gate.startup_timeout has passed: `waiting_for`
+  backend_refused,   // the data plane could not reach the backend: `message`, `count`
+  backend_restart,   // it went away and came back
+  frozen,            // this process stood still for `took`
+  stuck,             // a data loop does not turn, or all turn again: `message`
+  reload,            // of the configuration: `to` is "applied" or "refused"
+  backend_stopping,  // it closes its tunnels because it ends, as planned: `message`; `took` is how long
+                     // alerts are held back for it
+  auth_breaker,      // `to` is "open" or "closed", `message` why
+  connection_limit,  // of the proxy port: `to` is "reached" or "left", `message` has the figures
+  clock,             // the wall clock was set, or the monotonic one stopped: `took` is the jump, `message`
 };
 std::string_view to_string(EventKind kind);
 
@@ -34,6 +39,8 @@ struct Event {
   WallTime wall{};         // when; of the first, where `count` is above 1
   Duration since_start{};  // of this process
   std::string check = {};
+  std::string target = {};  // what that check asks
+  bool of_backend = false;  // it asks the backend, and the gate closes while it fails
   std::string from = {};
   std::string to = {};
   std::vector<std::string> waiting_for = {};  // names of checks

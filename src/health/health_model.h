@@ -27,6 +27,7 @@ struct Affects {
 struct CheckPolicy {
   std::string name;
   std::string type;
+  std::string target = {};  // what it asks, for people: host, port and database, without user-info
   Affects affects;
   std::vector<std::size_t> needs;  // indices of checks that must have passed once before this one is polled
   int rise = 1;                    // consecutive passes from unknown or fail to pass

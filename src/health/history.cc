@@ -18,7 +18,11 @@ void History::set_checks(const HealthModel& model, Duration since_start) {
     const std::string& name = model.policies()[i].name;
     const auto runs = std::find_if(runs_before.begin(), runs_before.end(),
                                    [&](const Runs& known) { return known.check == name; });
-    runs_.push_back(runs == runs_before.end() ? Runs{name, {}} : std::move(*runs));
+    runs_.push_back(runs == runs_before.end() ? Runs{name} : std::move(*runs));
+    if (runs_.back().since != model.states()[i].since) {
+      runs_.back().since = model.states()[i].since;
+      runs_.back().changed = since_start;
+    }
 
     const auto step = std::find_if(steps_before.begin(), steps_before.end(),
                                    [&](const StartupStep& known) { return known.check == name; });
@@ -43,6 +47,11 @@ void History::note_step(const Event& event) {
     opened_after_ = event.since_start;
   }
   if (event.kind != EventKind::check) return;
+  for (Runs& runs : runs_) {
+    if (runs.check != event.check) continue;
+    runs.changed = event.since_start;
+    runs.since = event.wall;
+  }
   for (StartupStep& step : timeline_) {
     if (step.check != event.check) continue;
     const bool passes = event.to == to_string(CheckStatus::pass) || event.to == to_string(CheckStatus::warn);

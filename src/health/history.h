@@ -50,6 +50,9 @@ class History {
   // The newest event that it repeats is counted up instead of added again.
   void add(const Event& event);
   void add_run(std::size_t check, Duration latency, bool failed);
+  void ran(std::size_t check, Duration since_start) {
+    runs_[check].last_run = since_start;
+  }  // however it ended
 
   void set_starts(const Starts& starts) { starts_ = starts; }
 
@@ -58,11 +61,17 @@ class History {
   const std::vector<StartupStep>& timeline() const { return timeline_; }
   std::optional<Duration> opened_after() const { return opened_after_; }
   const std::deque<Sample>& samples(std::size_t check) const { return runs_[check].samples; }
+  // Since the start of the process, so that an age does not depend on the wall clock.
+  Duration changed(std::size_t check) const { return runs_[check].changed; }  // the judged status
+  std::optional<Duration> last_run(std::size_t check) const { return runs_[check].last_run; }
 
  private:
   struct Runs {
     std::string check;
-    std::deque<Sample> samples;
+    std::deque<Sample> samples = {};
+    WallTime since = {};  // as the model has it, to notice a status that began anew
+    Duration changed{0};
+    std::optional<Duration> last_run = {};
   };
   void note_step(const Event& event);
 

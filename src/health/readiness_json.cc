@@ -30,6 +30,7 @@ Json check_json(const CheckState& state, const std::vector<CheckPolicy>& policie
   const CheckPolicy& policy = policies[index];
   Json json{{"status", to_string(state.status)},
             {"type", policy.type},
+            {"target", policy.target},
             {"affects", affects_json(policy.affects)},
             {"latency_ms", millis_json(state.latency)},
             {"since", iso8601(state.since)},
@@ -39,6 +40,7 @@ Json check_json(const CheckState& state, const std::vector<CheckPolicy>& policie
             {"consecutive_failures", state.consecutive_failures},
             {"startup_seconds", seconds_json(state.startup)},
             {"error", error_json(state.error, details)}};
+  if (details == Details::summary || policy.target.empty()) json.erase("target");
   if (state.status == CheckStatus::waiting) json["waiting_for"] = names_json(state.waiting_for, policies);
   return json;
 }
@@ -126,7 +128,8 @@ std::string_view draft_status(Document document, const Snapshot& snapshot) {
 }
 
 std::string_view component_type(std::string_view check_type) {
-  return check_type == "postgres" || check_type == "redis" ? "datastore" : "component";
+  const bool stores = check_type == "postgres" || check_type == "mysql" || check_type == "redis";
+  return stores ? "datastore" : "component";
 }
 
 std::string joined(const Json& names) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/text.h"
 
@@ -10,6 +11,7 @@ namespace probegate::health {
 namespace {
 
 constexpr std::uint64_t kVersion = 1;
+constexpr std::string_view kStateKey = "\"state\": \"";  // as to_json() writes it
 
 // As iso8601() writes it.
 std::optional<WallTime> parse_time(const std::string& text) {
@@ -49,9 +51,15 @@ Start start_of(const nlohmann::json& json) {
 
 bool StartRecord::begin(WallTime now) {
   bool unclean = false;
+  before_is_unknown_ = std::exchange(unwritten, false);
   for (auto& start : recent) {
     unclean = start.end == end_cause::kRunning || start.end == end_cause::kDraining;
     if (!unclean) continue;
+    if (before_is_unknown_ && &start == &recent.back()) {
+      unclean = false;
+      start.end = end_cause::kUnknown;
+      continue;
+    }
     start.end = start.end == end_cause::kRunning ? end_cause::kUnclean : end_cause::kKilledInDrain;
     ++unclean_ends;
   }
@@ -69,7 +77,10 @@ void StartRecord::set_end(std::string_view cause, std::optional<WallTime> now) {
   recent.back().ended = now;
 }
 
-std::string StartRecord::last_end() const { return recent.size() < 2 ? "" : recent[recent.size() - 2].end; }
+std::string StartRecord::last_end() const {
+  if (before_is_unknown_) return std::string(end_cause::kUnknown);
+  return recent.size() < 2 ? "" : recent[recent.size() - 2].end;
+}
 
 std::vector<Start> StartRecord::within(Duration window, WallTime now) const {
   std::vector<Start> found;
@@ -85,6 +96,22 @@ void StartRecord::add(WallTime now, std::string_view end) {
     recent.erase(recent.begin(), recent.end() - static_cast<std::ptrdiff_t>(kMostRecent - 1));
   }
   recent.push_back({now, {}, std::string(end)});
+}
+
+std::string end_text(std::string_view cause) {
+  return std::string(cause) + (cause == end_cause::kUnknown ? " (the record could not be written)" : "");
+}
+
+// No cause is shorter than the mark, so it takes the place of the one that stands there.
+std::optional<Mark> unwritten_mark(std::string_view text) {
+  const auto key = text.find(kStateKey);
+  if (key == std::string_view::npos) return std::nullopt;
+  const auto at = key + kStateKey.size();
+  const auto end = text.find("\",", at);
+  if (end == std::string_view::npos || end - at < end_cause::kUnknown.size()) return std::nullopt;
+  std::string bytes = std::string(end_cause::kUnknown) + "\",";
+  bytes.resize(end - at + 2, ' ');
+  return Mark{at, std::move(bytes)};
 }
 
 std::string to_json(const StartRecord& record) {
@@ -112,6 +139,7 @@ Result<StartRecord> parse_start_record(std::string_view text) {
     StartRecord record;
     record.starts = count_of(json, "starts");
     record.unclean_ends = count_of(json, "unclean_ends");
+    record.unwritten = json.value("state", "") == end_cause::kUnknown;
     for (const auto& start : json.at("recent")) record.recent.push_back(start_of(start));
     return record;
   } catch (const std::exception&) {

@@ -26,6 +26,7 @@ inline constexpr std::string_view kStuckLoop = "stuck_loop";
 inline constexpr std::string_view kCannotListen = "cannot_listen";
 inline constexpr std::string_view kUnclean = "unclean";                // found `running`
 inline constexpr std::string_view kKilledInDrain = "killed_in_drain";  // found `draining`
+inline constexpr std::string_view kUnknown = "unknown";                // its record could not be written
 }  // namespace end_cause
 
 struct Start {
@@ -40,8 +41,10 @@ struct StartRecord {
   std::uint64_t starts = 0;
   std::uint64_t unclean_ends = 0;
   std::vector<Start> recent;  // the newest last
+  bool unwritten = false;     // the file carries the mark of a process that could not write its record
 
-  // One more start. What it finds alive is dead: true when the newest of those had no time to say so.
+  // One more start. What it finds alive is dead: true when the newest of those had no time to say so. With
+  // the mark of a record that could not be written nothing is known of the one before, and nobody accused.
   bool begin(WallTime now);
   // A start that never came to listen. Says nothing about others, one of which may hold the port.
   void begin_stillborn(WallTime now);
@@ -52,7 +55,20 @@ struct StartRecord {
 
  private:
   void add(WallTime now, std::string_view end);
+
+  bool before_is_unknown_ = false;
 };
+
+// As it is told: "drained", or "unknown (the record could not be written)".
+std::string end_text(std::string_view cause);
+
+// The mark of a record that could not be written, for a disk without space: the bytes to be written over
+// those of a record's text, and where. Empty when that is no record's text.
+struct Mark {
+  std::size_t at;
+  std::string bytes;
+};
+std::optional<Mark> unwritten_mark(std::string_view text);
 
 std::string to_json(const StartRecord& record);
 // Not a record, or that of a later version: an error that says so.

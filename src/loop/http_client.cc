@@ -295,8 +295,8 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   }
 
   void on_timeout() {
-    finish(failed(HttpFailure::Kind::timeout,
-                  "no answer within " + format_duration(request_.timeout) + ", while " + phase()));
+    finish(failed(HttpFailure::Kind::timeout, "no answer within " + format_duration(request_.timeout) +
+                                                  ", while " + phase() + (query_ ? " " + target_.host : "")));
   }
 
   void finish(HttpClient::Outcome outcome) {

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -18,6 +19,9 @@ constexpr int kPerTurn = 64;  // a flood of connections must not starve those th
 constexpr int kRest = 4096;   // more than a queue holds
 constexpr Duration kPause = std::chrono::milliseconds(50);
 constexpr Duration kDeferral = std::chrono::milliseconds(2);
+
+std::atomic<std::uint64_t> failures{0};
+std::atomic<int> last_error{0};
 
 class Descriptor {
  public:
@@ -87,6 +91,8 @@ class Listener::Acceptor {
       } else if (errno == EAGAIN) {
         return;
       } else if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) {
+        last_error.store(errno, std::memory_order_relaxed);
+        failures.fetch_add(1, std::memory_order_relaxed);
         return pause(kPause);
       }
     }
@@ -126,6 +132,10 @@ Listener::Listener(Loop& loop, int descriptor, bool is_unix, std::function<void(
 Listener::Listener(Listener&&) noexcept = default;
 Listener& Listener::operator=(Listener&&) noexcept = default;
 Listener::~Listener() = default;
+
+AcceptFailures accept_failures() {
+  return {failures.load(std::memory_order_relaxed), last_error.load(std::memory_order_relaxed)};
+}
 
 void Listener::accept_rest() { acceptor_->accept_rest(); }
 

@@ -6,12 +6,20 @@
 // it accepts for ever in one turn.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
 #include "loop/stream.h"
 
 namespace probegate::loop {
+
+// Of all listeners of this process, other than connections that had left: any thread may ask.
+struct AcceptFailures {
+  std::uint64_t count;
+  int error;  // errno of the latest
+};
+AcceptFailures accept_failures();
 
 class Listener {
  public:

@@ -14,6 +14,15 @@ namespace {
 constexpr int kTimeoutMillis = 1000;  // before the first retransmission; doubles
 constexpr int kTries = 3;
 
+std::string why(int status) {
+  switch (status) {
+    case ARES_ETIMEOUT: return std::string(kNobodyAnswered);
+    // c-ares goes on to the next server when one says SERVFAIL or REFUSED, and in the end says this.
+    case ARES_ECONNREFUSED: return "every name server failed, refused or could not be reached";
+    default: return ares_strerror(status);
+  }
+}
+
 class LiteralQuery final : public Resolver::Query {
  public:
   LiteralQuery(Loop& loop, Address address, std::function<void(Resolver::Answer)> answered)
@@ -96,7 +105,7 @@ class DnsQuery final : public Resolver::Query {
   void on_answer(int status, ares_addrinfo* info) {
     if (cancelled_) return;
     if (status != ARES_SUCCESS) {
-      finish(failure("cannot resolve " + name_ + ": " + ares_strerror(status)));
+      finish(failure("cannot resolve " + name_ + ": " + why(status)));
       return;
     }
     std::vector<Address> addresses;

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -15,6 +16,9 @@
 #include "loop/loop.h"
 
 namespace probegate::loop {
+
+// The end of the message where no name server answered in time; every other failure is an answer.
+inline constexpr std::string_view kNobodyAnswered = "no name server answered in time";
 
 class Resolver {
  public:

@@ -39,6 +39,7 @@ struct ControlMetrics {
   PerLabel<ReloadResult, Counter> reloads;
   PerLabel<AlertResult, Counter> alerts;  // by the thread that delivers them
   Counter alerts_unposted;                // by us: dropped before that thread saw them
+  Gauge backend_stopping;                 // 1 while it ends as planned
   WallTime configured{};                  // when the configuration in force was read
   // Across restarts; empty without a state file.
   std::optional<std::uint64_t> starts;

@@ -87,6 +87,11 @@ class PerLabel {
   Number& operator[](Label label) noexcept { return numbers_[static_cast<std::size_t>(label)]; }
   const Number& operator[](Label label) const noexcept { return numbers_[static_cast<std::size_t>(label)]; }
 
+  // By the word's place in the label set.
+  static constexpr std::size_t size() noexcept { return label_count<Label>; }
+  Number& at(std::size_t index) noexcept { return numbers_[index]; }
+  const Number& at(std::size_t index) const noexcept { return numbers_[index]; }
+
  private:
   std::array<Number, label_count<Label>> numbers_;
 };
@@ -100,6 +105,10 @@ class CodeCounters {
   void add(int code) noexcept { counters_[slot(code)].add(); }
   std::uint64_t value(int code) const noexcept { return counters_[slot(code)].value(); }
   std::uint64_t other() const noexcept { return counters_[kOther].value(); }
+
+  static CodeClass class_of(int code) noexcept {
+    return code >= kFirst && code <= kLast ? static_cast<CodeClass>(code / 100 - 1) : CodeClass::other;
+  }
 
  private:
   static constexpr std::size_t kOther = kLast - kFirst + 1;

@@ -24,6 +24,12 @@ struct alignas(kCacheLine) DataLoopMetrics {
   Histogram
       request_duration;  // end of the request head to the last byte of the answer; upgrades not included
   PerLabel<Reason, Counter> refused;
+  // Not exposed: with them the answers above fall into those to upgrades and those to other requests. Only
+  // what did not succeed is counted, so a request that does costs nothing.
+  PerLabel<Reason, Counter> upgrades_refused;      // by us; a part of `refused`
+  PerLabel<CodeClass, Counter> upgrades_answered;  // not by 101; a part of `requests`
+  PerLabel<CodeClass, Counter> upgrades_failed;    // a part of these: the backend's answers
+  Counter refused_below_500;                       // requests other than upgrades, or without an answer
 
   Gauge held;              // waiting for the gate now
   Histogram hold_seconds;  // every hold that ended, however

@@ -12,6 +12,16 @@ void append_number(std::string& out, Number number) {
   out.append(text, std::to_chars(text, text + sizeof text, number).ptr);
 }
 
+// Plain decimals where they are short ("0.0001"), which every reader and every search understands; the
+// shortest form that reads back to the same number.
+void append_number(std::string& out, double number) {
+  constexpr std::size_t kShort = 21;
+  char text[32];
+  const auto plain = std::to_chars(text, text + kShort, number, std::chars_format::fixed);
+  const bool fits = plain.ec == std::errc();
+  out.append(text, fits ? plain.ptr : std::to_chars(text, text + sizeof text, number).ptr);
+}
+
 void append_escaped(std::string& out, std::string_view text, bool quotes) {
   for (const char c : text) {
     switch (c) {

@@ -152,6 +152,10 @@ void write_control(Exposition& out, const ControlMetrics& control) {
     const auto unposted = result == AlertResult::dropped ? control.alerts_unposted.value() : 0;
     out.sample({{"result", to_string(result)}}, control.alerts[result].value() + unposted);
   }
+  out.gauge(
+      "probegate_backend_stopping",
+      "1 for drain.timeout after the backend began to close tunnels with 1001 or 1012: it ends as planned.");
+  out.sample({}, control.backend_stopping.value());
   out.counter("probegate_starts", "Starts of this process across restarts; needs a state file.");
   if (control.starts) out.sample({}, *control.starts);
   out.counter("probegate_unclean_ends",

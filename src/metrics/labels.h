@@ -31,6 +31,8 @@ enum class Reason {
   not_found,
 };
 enum class UpgradeResult { accepted, refused, failed };
+// The first digit of an answer's status; of what is no status of RFC 9110 it is `other`.
+enum class CodeClass { informational, success, redirection, client_error, server_error, other };
 enum class Direction { client_to_backend, backend_to_client };
 enum class TunnelCause {
   client_close,
@@ -81,6 +83,13 @@ struct LabelSet<UpgradeResult> {
   static constexpr std::string_view name = "result";
   static constexpr std::string_view words[] = {"accepted", "refused", "failed"};
   static_assert(std::size(words) == static_cast<std::size_t>(UpgradeResult::failed) + 1);
+};
+
+template <>
+struct LabelSet<CodeClass> {
+  static constexpr std::string_view name = "class";
+  static constexpr std::string_view words[] = {"1xx", "2xx", "3xx", "4xx", "5xx", "other"};
+  static_assert(std::size(words) == static_cast<std::size_t>(CodeClass::other) + 1);
 };
 
 template <>

@@ -1,5 +1,6 @@
 #include "metrics/traffic.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace probegate::metrics {
@@ -13,6 +14,9 @@ void add_up(PerLabel<Label, std::uint64_t>& to, const PerLabel<Label, Counter>& 
     to[static_cast<Label>(word)] += from[static_cast<Label>(word)].value();
   }
 }
+
+// The counters are read one after the other while they grow, so a difference may come out below zero.
+std::uint64_t difference(std::uint64_t more, std::uint64_t less) { return more > less ? more - less : 0; }
 
 template <typename Label>
 std::uint64_t all(const PerLabel<Label, std::uint64_t>& numbers) {
@@ -32,9 +36,16 @@ Traffic sum_up(std::span<const DataLoopMetrics* const> loops) {
     total.tunnels += loop->tunnels.value();
     total.held += loop->held.value();
     for (int code = CodeCounters::kFirst; code <= CodeCounters::kLast; ++code) {
-      total.requests += loop->requests.value(code);
+      const auto answers = loop->requests.value(code);
+      total.requests += answers;
+      total.requests_by_class[CodeCounters::class_of(code)] += answers;
     }
     total.requests += loop->requests.other();
+    total.requests_by_class[CodeClass::other] += loop->requests.other();
+    total.refused_below_500 += loop->refused_below_500.value();
+    add_up(total.upgrades_refused, loop->upgrades_refused);
+    add_up(total.upgrades_answered, loop->upgrades_answered);
+    add_up(total.upgrades_failed, loop->upgrades_failed);
     add_up(total.messages, loop->tunnel_messages);
     add_up(total.upgrades, loop->upgrades);
     add_up(total.refused, loop->refused);
@@ -42,7 +53,24 @@ Traffic sum_up(std::span<const DataLoopMetrics* const> loops) {
       total.tunnels_lost += loop->tunnel_ends[cause].value();
     }
   }
+  auto& plain = total.requests_by_class;
+  for (std::size_t i = 0; i < label_count<CodeClass>; ++i) {
+    const auto code_class = static_cast<CodeClass>(i);
+    plain[code_class] = difference(plain[code_class], total.upgrades_answered[code_class]);
+  }
+  auto& with_101 = plain[CodeClass::informational];
+  with_101 = difference(with_101, total.upgrades[UpgradeResult::accepted]);
   return total;
+}
+
+bool LastMinute::most_upgrades_fail() const {
+  const auto bad = upgrades[UpgradeResult::refused] + upgrades[UpgradeResult::failed];
+  return bad > upgrades[UpgradeResult::accepted];
+}
+
+bool LastMinute::most_requests_fail() const {
+  const auto bad = requests_by_class[CodeClass::server_error] + refused_below_500;
+  return 2 * bad > std::max(all(requests_by_class), bad);
 }
 
 void TrafficWindow::look(TimePoint now, WallTime wall, const Traffic& total) {
@@ -51,7 +79,7 @@ void TrafficWindow::look(TimePoint now, WallTime wall, const Traffic& total) {
     const auto reason = static_cast<Reason>(word);
     if (total.refused[reason] == before.refused[reason]) continue;
     if (refusals_.size() == kRefusals) refusals_.pop_front();
-    refusals_.push_back({wall, reason, total.refused[reason] - before.refused[reason]});
+    refusals_.push_back({wall, now, reason, total.refused[reason] - before.refused[reason]});
   }
   looks_.push_back({now, total});
   while (looks_.size() > 1 && now - looks_[1].at >= kMinute) looks_.pop_front();
@@ -65,10 +93,21 @@ LastMinute TrafficWindow::last_minute(TimePoint now, const Traffic& total) const
   const double part = length > kMinute ? to_seconds(kMinute) / to_seconds(length) : 1;
   const Traffic& then = looks_[first].total;
   const auto within = [&](std::uint64_t newer, std::uint64_t older) {
-    return static_cast<std::uint64_t>(std::llround(static_cast<double>(newer - older) * part));
+    return static_cast<std::uint64_t>(std::llround(static_cast<double>(difference(newer, older)) * part));
   };
-  return {within(total.requests, then.requests), within(total.all_messages(), then.all_messages()),
-          within(total.all_refused(), then.all_refused())};
+  const auto each = [&](auto& to, const auto& newer, const auto& older) {
+    for (std::size_t i = 0; i < to.size(); ++i) to.at(i) = within(newer.at(i), older.at(i));
+  };
+  LastMinute minute{.requests = within(total.requests, then.requests),
+                    .messages = within(total.all_messages(), then.all_messages()),
+                    .refused = within(total.all_refused(), then.all_refused()),
+                    .tunnels_lost = within(total.tunnels_lost, then.tunnels_lost),
+                    .refused_below_500 = within(total.refused_below_500, then.refused_below_500)};
+  each(minute.upgrades, total.upgrades, then.upgrades);
+  each(minute.upgrades_refused, total.upgrades_refused, then.upgrades_refused);
+  each(minute.upgrades_failed, total.upgrades_failed, then.upgrades_failed);
+  each(minute.requests_by_class, total.requests_by_class, then.requests_by_class);
+  return minute;
 }
 
 }  // namespace probegate::metrics

@@ -18,6 +18,11 @@ struct Traffic {
   std::uint64_t requests = 0;
   PerLabel<Direction, std::uint64_t> messages{};
   PerLabel<UpgradeResult, std::uint64_t> upgrades{};
+  PerLabel<Reason, std::uint64_t> upgrades_refused{};      // by us, those that failed included
+  PerLabel<CodeClass, std::uint64_t> upgrades_answered{};  // not by 101
+  PerLabel<CodeClass, std::uint64_t> upgrades_failed{};    // a part of these: the backend's answers
+  PerLabel<CodeClass, std::uint64_t> requests_by_class{};  // other than upgrades
+  std::uint64_t refused_below_500 = 0;                     // of these, or without any answer
   PerLabel<Reason, std::uint64_t> refused{};
   std::uint64_t tunnels_lost = 0;  // a client or a backend that vanished
 
@@ -27,9 +32,20 @@ struct Traffic {
 
 Traffic sum_up(std::span<const DataLoopMetrics* const> loops);
 
+// Connections to the proxy port. Descriptors may allow fewer than proxy.limits.connections (0 = no limit).
+struct ConnectionLimit {
+  std::uint64_t open = 0;
+  std::uint64_t in_force = 0;
+  std::uint64_t configured = 0;
+
+  bool reached() const { return in_force > 0 && open >= in_force; }
+  bool lowered() const { return in_force > 0 && (configured == 0 || in_force < configured); }
+};
+
 // Refusals for one reason between two looks at the counters.
 struct Refusals {
   WallTime wall;  // of the look
+  TimePoint at;   // the same moment
   Reason reason;
   std::uint64_t count;
 };
@@ -39,6 +55,16 @@ struct LastMinute {
   std::uint64_t requests = 0;
   std::uint64_t messages = 0;
   std::uint64_t refused = 0;
+  std::uint64_t tunnels_lost = 0;
+  PerLabel<UpgradeResult, std::uint64_t> upgrades{};
+  PerLabel<Reason, std::uint64_t> upgrades_refused{};
+  PerLabel<CodeClass, std::uint64_t> upgrades_failed{};
+  PerLabel<CodeClass, std::uint64_t> requests_by_class{};
+  std::uint64_t refused_below_500 = 0;
+
+  // More than half of them failed (a backend's 5xx among them) or were refused.
+  bool most_upgrades_fail() const;
+  bool most_requests_fail() const;
 };
 
 class TrafficWindow {

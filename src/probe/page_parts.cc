@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 namespace probegate::probe {
 namespace {
@@ -35,7 +36,7 @@ std::string rect(const char* css_class, int from, int to) {
 
 std::string escaped(std::string_view text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : valid_utf8(text)) {
     switch (c) {
       case '&': out += "&amp;"; break;
       case '<': out += "&lt;"; break;
@@ -54,8 +55,8 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-std::string ago(WallTime then, WallTime now) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - then);
+std::string ago(Duration age) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(age);
   return seconds.count() < 1 ? "now" : format_duration(seconds) + " ago";
 }
 
@@ -89,7 +90,8 @@ std::string sparkline(const std::deque<health::Sample>& samples) {
                             millis_text(slowest->latency) + ", " + std::to_string(failed) + " failed";
   return "<svg class=\"spark\" role=\"img\" aria-label=\"" + label + "\" viewBox=\"0 0 " + width + " " +
          std::to_string(kSparkHeight) + "\"><title>" + label + "</title><path class=\"pass\" d=\"" + passes +
-         "\"/><path class=\"fail\" d=\"" + failures + "\"/></svg>";
+         "\"/><path class=\"fail\" d=\"" + failures + "\"/></svg><span class=\"dim scale\">up to " +
+         millis_text(slowest->latency) + "</span>";
 }
 
 std::string waterfall_bar(const Bar& bar) {

@@ -15,8 +15,7 @@ namespace probegate::probe {
 std::string escaped(std::string_view text);
 std::string joined(const std::vector<std::string>& words);
 
-// "12s ago": a difference of wall times, which may be negative after the clock was set; then it is "now".
-std::string ago(WallTime then, WallTime now);
+std::string ago(Duration age);  // "12s ago", "now"
 std::string millis_text(Duration d);
 std::string seconds_text(Duration d);  // "3.21 s"; whole units from a minute on
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "probe/accept.h"
 #include "probe/health_metrics.h"
+#include "probe/own_host.h"
 #include "probe/process_metrics.h"
 #include "probe/status_json.h"
 #include "probe/status_page.h"
@@ -101,6 +102,15 @@ ProbeAnswers::Reply ProbeAnswers::answer(const ProbeRequest& request, std::strin
   }
   if (request.method != "GET" && request.method != "HEAD") {
     answer_text(405, kJson, kAllow, request, error_body("method not allowed", "only GET and HEAD are"), out);
+    return Reply::complete;
+  }
+  const bool for_people =
+      route->page == Page::status || route->page == Page::html || route->page == Page::events;
+  if (for_people && !is_own_host(request.host, options_.hosts)) {
+    answer_text(403, kJson, {}, request,
+                error_body("host not allowed",
+                           "call it by localhost, by an address, or by a name that probes.hosts lists"),
+                out);
     return Reply::complete;
   }
   switch (route->page) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "health/readiness_json.h"
@@ -24,6 +25,7 @@ struct ProbeRequest {
   std::string_view method;
   std::string_view path;  // origin-form, with its query
   std::string_view accept;
+  std::string_view host;  // as the client wrote it; empty where it wrote none
   int minor = 1;
   bool keep_alive = true;   // whether the connection stays open after this answer
   bool may_follow = false;  // whether it may become a viewer's
@@ -37,6 +39,7 @@ struct ProbeRequest {
 struct ProbeOptions {
   health::Details details = health::Details::full;
   std::string version;
+  std::vector<std::string> hosts = {};  // names for the page, /events and /status
 };
 
 class ProbeAnswers {
@@ -49,6 +52,7 @@ class ProbeAnswers {
   void publish(std::shared_ptr<const health::Snapshot> snapshot);
   health::GateState gate() const { return snapshot_->gate; }
   void set_details(health::Details details);
+  void set_hosts(std::vector<std::string> hosts) { options_.hosts = std::move(hosts); }
 
   // Appends the answer to `out`.
   enum class Reply {

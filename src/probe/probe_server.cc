@@ -28,6 +28,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   }
 
   bool viewing() const { return state_ == State::viewing; }
+  bool silent() const { return silent_; }
 
   // To a viewer; one that has not taken the event before misses this one, and is cut when it takes none.
   void feed(const std::string& event) {
@@ -60,6 +61,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
 
   void on_data(std::span<const char> bytes) override {
     if (state_ != State::reading) return;
+    if (std::exchange(silent_, false)) server_.heard(*this);
     std::string& out = server_.scratch_;
     out.clear();
     const bool was_idle = parser_.idle();
@@ -96,6 +98,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
     request.method = head.method;
     request.path = head.path;
     request.accept = head.fields.get("accept");
+    request.host = head.host;
     request.minor = head.minor;
     request.keep_alive =
         head.keep_alive && head.body == proto::BodyKind::none && out.size() < server_.limits_.answer_bytes;
@@ -197,6 +200,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   loop::Deadline deadline_;
   proto::HttpParser parser_;
   State state_ = State::reading;
+  bool silent_ = true;  // not a byte has come
   bool peer_ended_ = false;
   std::uint64_t used_at_ms_ = 0;
   const std::uint64_t id_;
@@ -264,24 +268,32 @@ void ProbeServer::feed_viewers() {
 
 void ProbeServer::accepted(loop::Stream stream) {
   make_room();
-  if (sessions_.size() >= limits_.hard_connections) return;
-  sessions_.emplace_back(*this, std::move(stream));
-  sessions_.back().begin(std::prev(sessions_.end()));
+  if (connections() >= limits_.hard_connections) return;
+  silent_.emplace_back(*this, std::move(stream));
+  silent_.back().begin(std::prev(silent_.end()));
 }
 
+// A prober sends its request as soon as it is connected; a flood of connections that say nothing must not
+// cost it its place.
 void ProbeServer::make_room() {
   const auto grace_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<Millis>(limits_.grace).count());
+  while (connections() >= limits_.connections && !silent_.empty()) silent_.pop_front();
   while (sessions_.size() >= limits_.connections &&
          loop_.turn_ms() - sessions_.front().used_at_ms() >= grace_ms) {
     sessions_.pop_front();
   }
 }
 
+void ProbeServer::heard(Session& session) { sessions_.splice(sessions_.end(), silent_, session.self()); }
+
 void ProbeServer::touched(Session& session) {
   session.used_now();
-  sessions_.splice(sessions_.end(), sessions_, session.self());
+  auto& list = session.silent() ? silent_ : sessions_;
+  list.splice(list.end(), list, session.self());
 }
 
-void ProbeServer::finished(Session& session) { sessions_.erase(session.self()); }
+void ProbeServer::finished(Session& session) {
+  (session.silent() ? silent_ : sessions_).erase(session.self());
+}
 
 }  // namespace probegate::probe

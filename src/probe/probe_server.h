@@ -3,8 +3,9 @@
 //
 // Owns: its listeners and their connections. Invariant: a probe costs one read and one write, and nobody can
 // lock the orchestrator out: heads, answers and idleness have deadlines, and when too many connections are
-// open the one that was useful longest ago goes. Viewers of /events are few, get no event while they have not
-// taken the last one, and cost nothing when there are none. Called from: the control loop only.
+// open one that never sent a byte goes, the oldest first, or else the one that was useful longest ago.
+// Viewers of /events are few, get no event while they have not taken the last one, and cost nothing when
+// there are none. Called from: the control loop only.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@
 namespace probegate::probe {
 
 struct ProbeLimits {
-  std::size_t connections = 256;       // beyond, the oldest make room
+  std::size_t connections = 256;       // beyond, silent ones and then the oldest make room
   std::size_t hard_connections = 512;  // beyond, new ones are dropped: none of those open is old enough
   Duration grace =
       std::chrono::milliseconds(100);  // no connection is cut this soon after it came or was answered
@@ -50,7 +51,8 @@ class ProbeServer {
   void set_details(health::Details details) { answers_.set_details(details); }
   // `actions` outlives this. Before, every action is refused with 503.
   void set_actions(Actions& actions) { actions_ = &actions; }
-  std::size_t connections() const { return sessions_.size(); }
+  void set_hosts(std::vector<std::string> hosts) { answers_.set_hosts(std::move(hosts)); }
+  std::size_t connections() const { return silent_.size() + sessions_.size(); }
   std::size_t viewers() const { return viewers_; }
 
  private:
@@ -59,6 +61,7 @@ class ProbeServer {
 
   void accepted(loop::Stream stream);
   void make_room();
+  void heard(Session& session);     // has sent its first byte
   void touched(Session& session);   // useful just now: goes to the back
   void finished(Session& session);  // destroys it
   void act(Session& session, Action action);
@@ -76,7 +79,8 @@ class ProbeServer {
   std::size_t viewers_ = 0;
   Actions* actions_ = nullptr;
   std::uint64_t sessions_so_far_ = 0;
-  Sessions sessions_;  // the one useful longest ago first
+  Sessions silent_;    // have never sent a byte; the oldest first, which also give way first
+  Sessions sessions_;  // the others, the one useful longest ago first
   std::vector<loop::Listener> listeners_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "health/json_parts.h"
+#include "probe/client_outcome.h"
 
 namespace probegate::probe {
 namespace {
@@ -11,8 +12,8 @@ namespace {
 using health::Json;
 
 // A check of one of these names has no boolean of its own at the top; it is under `checks` like the others.
-constexpr std::string_view kOurKeys[] = {"schema",      "version", "starts", "timeline",
-                                         "recent_runs", "events",  "traffic"};
+constexpr std::string_view kOurKeys[] = {"schema",   "version",     "about",  "starts",
+                                         "timeline", "recent_runs", "events", "traffic"};
 
 Json starts_json(const std::optional<health::Starts>& starts) {
   if (!starts) return nullptr;
@@ -22,6 +23,14 @@ Json starts_json(const std::optional<health::Starts>& starts) {
           {"recent", starts->recent},
           {"recent_seconds", health::seconds_json(starts->window)},
           {"restart_loop", starts->restart_loop}};
+}
+
+Json about_json(const About& about, health::Details details) {
+  Json json{{"service", about.service}, {"instance", about.instance}};
+  if (details == health::Details::summary) return json;
+  json["backend"] = about.backend;
+  json["config"] = about.config;
+  return json;
 }
 
 Json timeline_json(const health::History& history) {
@@ -43,7 +52,14 @@ Json recent_runs_json(const health::Snapshot& snapshot, const Source& source, Ti
     }
     const auto next = source.next_run(i);
     const auto in = next ? std::optional(std::max(*next - now, Duration(0))) : std::nullopt;
-    all[(*snapshot.policies)[i].name] = {{"next_run_in_seconds", health::seconds_json(in)},
+    const auto& history = source.history();
+    const auto age = [&](std::optional<Duration> since_start) {
+      if (since_start) since_start = std::max(now - snapshot.started - *since_start, Duration(0));
+      return health::seconds_json(since_start);
+    };
+    all[(*snapshot.policies)[i].name] = {{"status_age_seconds", age(history.changed(i))},
+                                         {"last_run_age_seconds", age(history.last_run(i))},
+                                         {"next_run_in_seconds", health::seconds_json(in)},
                                          {"runs", std::move(runs)}};
   }
   return all;
@@ -54,6 +70,7 @@ Json event_json(const health::Event& event, health::Details details) {
             {"since_start_seconds", health::seconds_json(event.since_start)},
             {"kind", to_string(event.kind)}};
   if (!event.check.empty()) json["check"] = event.check;
+  if (!event.target.empty() && details == health::Details::full) json["target"] = event.target;
   if (!event.from.empty()) json["from"] = event.from;
   if (!event.to.empty()) json["to"] = event.to;
   if (!event.waiting_for.empty()) json["waiting_for"] = event.waiting_for;
@@ -86,7 +103,12 @@ Json traffic_json(const TrafficReport& report) {
     recent.push_back(
         {{"time", iso8601(some.wall)}, {"reason", metrics::to_string(some.reason)}, {"count", some.count}});
   }
-  return {{"tunnels", report.total.tunnels},
+  const auto& breaker = report.auth_breaker_open;
+  return {{"concerns", concerns(report)},
+          {"last_minute", last_minute_json(report.minute)},
+          {"auth_breaker", breaker ? Json(*breaker ? "open" : "closed") : Json()},
+          {"connections", connections_json(report.connections)},
+          {"tunnels", report.total.tunnels},
           {"held", report.total.held},
           {"messages_per_minute", report.minute.messages},
           {"requests_per_minute", report.minute.requests},
@@ -106,6 +128,7 @@ std::string status_json(const health::Snapshot& snapshot, const Source& source, 
   for (const auto& event : source.history().events()) events.push_back(event_json(event, details));
   const Json more{{"schema", kStatusSchema},
                   {"version", version},
+                  {"about", about_json(source.about(), details)},
                   {"starts", starts_json(source.history().starts())},
                   {"timeline", timeline_json(source.history())},
                   {"recent_runs", recent_runs_json(snapshot, source, now)},

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "probe/client_outcome.h"
 #include "probe/page_assets.h"
 #include "probe/page_parts.h"
 
@@ -34,7 +35,7 @@ std::string_view tone(std::string_view word) {
   for (const std::string_view bad : {"fail", "failed", "closed", "refused"}) {
     if (word == bad) return "bad";
   }
-  return word == "warn" || word == "draining" ? "warn" : "dim";
+  return word == "warn" || word == "draining" || word == "reached" ? "warn" : "dim";
 }
 
 std::string spaced(std::string_view word) {
@@ -80,6 +81,16 @@ const std::string& name(const StatusView& view, std::size_t check) {
   return (*view.snapshot.policies)[check].name;
 }
 
+std::string target_text(const StatusView& view, std::size_t check) {
+  const auto& target = (*view.snapshot.policies)[check].target;
+  if (target.empty() || view.details == health::Details::summary) return {};
+  return " <span class=\"dim target\">" + escaped(target) + "</span>";
+}
+
+std::string age(const StatusView& view, Duration since_start) {
+  return ago(view.now - view.snapshot.started - since_start);
+}
+
 // What is wrong with the check now, or else what was wrong with it last.
 std::string why(const StatusView& view, std::size_t check) {
   const health::CheckState& state = view.snapshot.checks[check];
@@ -95,23 +106,64 @@ std::string why(const StatusView& view, std::size_t check) {
   });
   if (last == events.rend()) return {};
   return "<span class=\"dim\">last: " + escaped(error_text(*last->error, view.details)) + ", " +
-         ago(last->wall, view.wall) + "</span>";
+         age(view, last->since_start) + "</span>";
 }
 
-std::string headline(const StatusView& view) {
-  const health::Judgement judgement = judge(health::Document::readiness, view.snapshot);
-  const bool draining = view.snapshot.gate == health::GateState::draining;
-  std::string out = "<section id=\"state\" class=\"";
-  out.append(judgement.ok ? "good" : draining ? "warn" : "bad").append("\" data-title=\"");
-  out.append(judgement.word).append("\">\n<h1>").append(spaced(judgement.word)).append("</h1>\n");
-  out += "<p id=\"summary\" role=\"status\">The gate is <strong>";
-  out.append(to_string(view.snapshot.gate)).append("</strong>");
+// May clients come, and do they get through? The gate's state alone does not say.
+std::string gate_sentence(const StatusView& view) {
+  const bool open = view.snapshot.gate == health::GateState::open;
+  std::string out = "The gate is <strong>" + std::string(to_string(view.snapshot.gate)) + "</strong>";
   if (!view.snapshot.waiting_for.empty()) {
-    out += ", waiting for <strong>" + escaped(joined(view.snapshot.waiting_names())) + "</strong>";
+    const std::string names = escaped(joined(view.snapshot.waiting_names()));
+    out += open ? ", not ready because of " + names + "; new clients are still let in"
+                : ", waiting for <strong>" + names + "</strong>";
   }
   out += ".";
   if (!view.snapshot.stuck_loops.empty()) out += " Stuck: " + escaped(view.snapshot.stuck_loops) + ".";
-  out += "</p>\n";
+  return out;
+}
+
+std::string clients_section(const TrafficReport& traffic) {
+  std::string out;
+  for (const auto& concern : concerns(traffic)) out += "<p class=\"concern\">" + escaped(concern) + ".</p>\n";
+  out += "<dl id=\"clients\">\n<div><dt>upgrades, last minute</dt><dd>" + upgrades_text(traffic.minute) +
+         "</dd></div>\n<div><dt>requests, last minute</dt><dd>" + requests_text(traffic.minute) +
+         "</dd></div>\n";
+  if (traffic.auth_breaker_open) {
+    out += "<div><dt>auth breaker</dt><dd>" + std::string(*traffic.auth_breaker_open ? "open" : "closed") +
+           "</dd></div>\n";
+  }
+  if (const auto text = connections_text(traffic.connections); !text.empty()) {
+    out += "<div><dt>connections</dt><dd>" + text + "</dd></div>\n";
+  }
+  return out + "</dl>\n";
+}
+
+std::string identity(const StatusView& view) {
+  const About& about = view.source.about();
+  std::string out = "<p id=\"identity\" class=\"dim\">service <strong>" + escaped(about.service) +
+                    "</strong>, instance <strong>" + escaped(about.instance) + "</strong>";
+  if (view.details == health::Details::full) {
+    out += ", backend <strong>" + escaped(about.backend) + "</strong>, configuration <strong>" +
+           escaped(about.config) + "</strong>";
+  }
+  return out + "</p>\n";
+}
+
+std::string title(const StatusView& view) {
+  return spaced(judge(health::Document::readiness, view.snapshot).word) + ", " +
+         escaped(view.source.about().instance);
+}
+
+std::string headline(const StatusView& view, const TrafficReport& traffic) {
+  const health::Judgement judgement = judge(health::Document::readiness, view.snapshot);
+  const bool draining = view.snapshot.gate == health::GateState::draining;
+  const bool served = concerns(traffic).empty();
+  std::string out = "<section id=\"state\" class=\"";
+  out.append(judgement.ok && served ? "good" : judgement.ok || draining ? "warn" : "bad");
+  out.append("\" data-title=\"").append(title(view)).append("\">\n<h1>");
+  out.append(spaced(judgement.word)).append("</h1>\n<p id=\"summary\" role=\"status\">");
+  out.append(gate_sentence(view)).append("</p>\n").append(clients_section(traffic));
   if (const auto& starts = view.source.history().starts(); starts && starts->restart_loop) {
     out += "<p id=\"restarts\">Restart loop: <strong>" + std::to_string(starts->recent) + " starts within " +
            format_duration(starts->window) + "</strong>; the process before this one ended as " +
@@ -122,7 +174,7 @@ std::string headline(const StatusView& view) {
   out += "<ul id=\"causes\">\n";
   for (const std::size_t check : view.snapshot.waiting_for) {
     const auto& error = view.snapshot.checks[check].error;
-    out += "<li><strong>" + escaped(name(view, check)) + "</strong>: " +
+    out += "<li><strong>" + escaped(name(view, check)) + "</strong>" + target_text(view, check) + ": " +
            (error ? escaped(error_text(*error, view.details)) : std::string("no answer yet")) + "</li>\n";
   }
   return out + "</ul>\n</section>\n";
@@ -137,8 +189,9 @@ std::string figures(const StatusView& view, const TrafficReport& traffic) {
   figure("messages a minute", std::to_string(traffic.minute.messages));
   figure("requests a minute", std::to_string(traffic.minute.requests));
   figure("refused a minute", std::to_string(traffic.minute.refused));
-  figure("held", std::to_string(traffic.total.held));
-  figure("first open after", view.snapshot.startup ? seconds_text(*view.snapshot.startup) : "not yet");
+  figure("tunnels lost a minute", std::to_string(traffic.minute.tunnels_lost));
+  figure("held for the gate", std::to_string(traffic.total.held));
+  figure("gate first open after", view.snapshot.startup ? seconds_text(*view.snapshot.startup) : "not yet");
   figure("up for", seconds_text(view.now - view.snapshot.started));
   return out + "</dl>\n";
 }
@@ -151,15 +204,16 @@ std::string check_table(const StatusView& view) {
     const auto next = view.source.next_run(i);
     const bool waits = state.status == CheckStatus::waiting;
     rows += "<tr><th scope=\"row\">" + escaped(policy.name) + " <span class=\"dim\">" + escaped(policy.type) +
-            "</span></th>";
+            "</span>" + target_text(view, i) + "</th>";
     rows += cell(tag(tone(state.status), to_string(state.status)));
     rows += cell(why(view, i), "why");
     rows += cell(affects_text(policy.affects));
     rows +=
         cell((state.latency ? millis_text(*state.latency) : "") + sparkline(view.source.history().samples(i)),
              "number");
-    rows += cell(ago(state.since, view.wall), "number");
-    rows += cell(state.last_run ? ago(*state.last_run, view.wall) : "never", "number");
+    const auto last_run = view.source.history().last_run(i);
+    rows += cell(age(view, view.source.history().changed(i)), "number");
+    rows += cell(last_run ? age(view, *last_run) : "never", "number");
     rows += cell(next ? "in " + seconds_text(*next - view.now) : waits ? "waits" : "under way", "number");
     rows += cell(std::to_string(state.runs) + " / " + std::to_string(state.failures), "number") + "</tr>\n";
   }
@@ -193,7 +247,7 @@ std::string timeline_table(const StatusView& view) {
   return table("Start-up", {"Step", "Could run at", "Passed at", "Took", "Timeline"}, rows);
 }
 
-std::string refusals_table(const TrafficReport& traffic, WallTime wall) {
+std::string refusals_table(const TrafficReport& traffic, TimePoint now) {
   std::string rows;
   for (std::size_t i = 0; i < metrics::label_count<metrics::Reason>; ++i) {
     const auto reason = static_cast<metrics::Reason>(i);
@@ -202,7 +256,7 @@ std::string refusals_table(const TrafficReport& traffic, WallTime wall) {
                                    [&](const metrics::Refusals& some) { return some.reason == reason; });
     rows += "<tr><th scope=\"row\">" + std::string(metrics::to_string(reason)) + "</th>";
     rows += cell(std::to_string(traffic.total.refused[reason]), "number");
-    rows += cell(last == traffic.refusals.rend() ? "" : ago(last->wall, wall), "number") + "</tr>\n";
+    rows += cell(last == traffic.refusals.rend() ? "" : ago(now - last->at), "number") + "</tr>\n";
   }
   if (rows.empty()) rows = "<tr><td colspan=\"3\" class=\"dim\">nothing has been refused</td></tr>\n";
   return table("Refusals by reason", {"Reason", "Count", "Last"}, rows);
@@ -216,10 +270,12 @@ std::string event_text(const Event& event, health::Details details) {
   if (event.kind == EventKind::start) {
     text +=
         event.from.empty() ? "the first that is known of" : "the one before ended by " + escaped(event.from);
+    if (!event.message.empty()) text += ";";
   } else if (!event.from.empty()) {
     text += escaped(event.from) + " → ";
   }
-  if (!event.to.empty()) text += tag(tone(event.to), event.to);
+  const bool open_breaker = event.kind == EventKind::auth_breaker && event.to == "open";
+  if (!event.to.empty()) text += tag(open_breaker ? "bad" : tone(event.to), event.to);
   if (!event.waiting_for.empty()) text += " waiting for " + escaped(joined(event.waiting_for));
   if (event.error) text += " " + escaped(error_text(*event.error, details));
   if (event.kind == EventKind::stuck && event.message.empty()) text += "every data loop turns again";
@@ -234,12 +290,16 @@ std::string events_table(const StatusView& view) {
   std::string rows;
   std::size_t shown = 0;
   for (auto event = events.rbegin(); event != events.rend() && shown < kEventsShown; ++event, ++shown) {
-    rows += "<tr>" +
-            cell("<time datetime=\"" + iso8601(event->wall) + "\">" + ago(event->wall, view.wall) + "</time>",
-                 "number");
+    rows += "<tr>" + cell("<time datetime=\"" + iso8601(event->wall) + "\">" + age(view, event->since_start) +
+                              "</time>",
+                          "number");
     rows += cell(spaced(to_string(event->kind))) + cell(event_text(*event, view.details), "why") + "</tr>\n";
   }
   if (rows.empty()) rows = "<tr><td colspan=\"3\" class=\"dim\">nothing yet</td></tr>\n";
+  if (shown < events.size()) {
+    rows += "<tr><td colspan=\"3\" class=\"dim\">and " + std::to_string(events.size() - shown) +
+            " older ones, which /status has</td></tr>\n";
+  }
   return table("Recent events", {"When", "What", "How"}, rows);
 }
 
@@ -247,14 +307,15 @@ std::string events_table(const StatusView& view) {
 
 std::string status_fragment(const StatusView& view) {
   const TrafficReport traffic = view.source.traffic();
-  return headline(view) + figures(view, traffic) + check_table(view) + timeline_table(view) +
-         "<div id=\"lately\">\n" + events_table(view) + refusals_table(traffic, view.wall) +
-         "</div>\n<p class=\"dim\">probegate " + escaped(view.version) + ", " + iso8601(view.wall) + "</p>\n";
+  return headline(view, traffic) + figures(view, traffic) + check_table(view) + timeline_table(view) +
+         "<div id=\"lately\">\n" + events_table(view) + refusals_table(traffic, view.now) + "</div>\n" +
+         identity(view) + "<p class=\"dim\">probegate " + escaped(view.version) + ", " + iso8601(view.wall) +
+         "</p>\n";
 }
 
 std::string status_page(const StatusView& view) {
   std::string page(page::kBeforeTitle);
-  page.append(judge(health::Document::readiness, view.snapshot).word).append(page::kBeforeMain);
+  page.append(title(view)).append(page::kBeforeMain);
   return page.append(status_fragment(view)).append(page::kAfterMain);
 }
 

@@ -85,8 +85,9 @@ void AccessLog::client_left(const Request& request, std::string_view meanwhile) 
 }
 
 void AccessLog::refused(const Request& request, const Refusal& refusal) {
-  const bool is_clients_fault = refusal.reason == metrics::Reason::bad_request;  // 501 and 505 too
-  const auto level = refusal.status >= kFirstFailure && !is_clients_fault ? LogLevel::warn : LogLevel::info;
+  const bool is_clients_fault = refusal.reason == metrics::Reason::bad_request;    // 501 and 505 too
+  const bool is_failure = refusal.status >= kFirstFailure || refusal.status == 0;  // 0: not even an answer
+  const auto level = is_failure && !is_clients_fault ? LogLevel::warn : LogLevel::info;
   if (!tells(level, true) || is_one_too_many(refusal.reason)) return;
   std::string waiting_for;
   for (const auto& name : refusal.waiting_for) waiting_for += (waiting_for.empty() ? "" : " ") + name;

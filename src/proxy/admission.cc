@@ -29,7 +29,10 @@ Refusal refusal_of(const proto::HttpError& error) {
 }
 
 std::optional<Refusal> judge(const config::Proxy& config, const proto::RequestHead& request, bool surplus) {
-  if (surplus) return Refusal::of(Reason::connection_limit, "more connections than limits.connections");
+  if (surplus)
+    return Refusal::of(Reason::connection_limit,
+                       "more connections than the limit in force: proxy.limits.connections, or less where "
+                       "descriptors are few");
   if (config.websocket_only && !request.upgrade_websocket) {
     return Refusal::of(Reason::not_found, "only WebSocket upgrades are forwarded here");
   }

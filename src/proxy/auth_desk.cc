@@ -121,6 +121,7 @@ void AuthDesk::conclude(AuthQuestion& question, const AuthAnswer& answer, Durati
   if (answer.kind != AuthAnswer::Kind::unavailable) {
     if (breaker.succeeded(*ticket) == CircuitBreaker::Change::closed) {
       environment_.log.info("auth breaker closed, the auth service answers again");
+      environment_.host.auth_breaker_changed(false, {});
     }
   } else if (answer.ours || took > auth.timeout + kStandstill) {
     breaker.withdrawn(*ticket);
@@ -130,6 +131,7 @@ void AuthDesk::conclude(AuthQuestion& question, const AuthAnswer& answer, Durati
                           {{"failures", auth.breaker_failures},
                            {"recovery", format_duration(auth.breaker_recovery)},
                            {"why", answer.why}});
+    environment_.host.auth_breaker_changed(true, answer.why);
   }
 }
 

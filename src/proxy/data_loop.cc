@@ -105,9 +105,10 @@ void DataLoop::accept(loop::Stream client) {
   const auto before = share.connection_opened();
   if (before >= limit + share.all().surplus()) {
     share.connections_closed(1);
-    const auto refusal =
-        Refusal::of(metrics::Reason::connection_limit, "so many connections that we only reset");
+    const auto refusal = Refusal::of(metrics::Reason::connection_limit, 0,
+                                     "far more connections than the limit in force; reset without an answer");
     metrics_.refused[refusal.reason].add();
+    metrics_.refused_below_500.add();
     access_.refused({}, refusal);
     return client.reset();
   }
@@ -174,6 +175,15 @@ bool DataLoop::backend_refused(const std::string& why) {
     events_.backend_refused(why);
   }
   return true;
+}
+
+// A thousand tunnels may be closed at once.
+void DataLoop::backend_stopping(std::uint16_t close_code) {
+  constexpr std::uint64_t kPauseMs = 1000;
+  const auto now = loop_.turn_ms();
+  if (stopping_told_ms_ != 0 && now - stopping_told_ms_ < kPauseMs) return;
+  stopping_told_ms_ = now;
+  events_.backend_stopping(close_code);
 }
 
 void DataLoop::on_exception(const std::string& what) noexcept {

@@ -40,6 +40,8 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   class Events {
    public:
     virtual void backend_refused(const std::string& why) = 0;
+    virtual void backend_stopping(std::uint16_t close_code) = 0;  // at most once a second
+    virtual void auth_breaker_changed(bool open, const std::string& why) = 0;
     virtual void data_loop_ended() = 0;  // drained or cut; its thread is about to end
 
    protected:
@@ -79,6 +81,10 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   void session_ended(Session& session) override;
   void refresh_gate() override;
   bool backend_refused(const std::string& why) override;
+  void backend_stopping(std::uint16_t close_code) override;
+  void auth_breaker_changed(bool open, const std::string& why) override {
+    events_.auth_breaker_changed(open, why);
+  }
   void on_exception(const std::string& what) noexcept override;
 
   Log& log_;
@@ -91,6 +97,7 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   HoldQueue held_;
   AuthDesk auth_desk_;
   AccessLog access_;
+  std::uint64_t stopping_told_ms_ = 0;
   DrainPhase drain_ = DrainPhase::none;  // as far as it was acted upon; a request may know of more
   Sessions sessions_;
   std::size_t most_sessions_ = 0;  // since memory was given back

@@ -34,6 +34,9 @@ class SessionHost {
   virtual void refresh_gate() = 0;
   // The backend refused a connection. True when the gate closes because of it (it has a traffic check).
   virtual bool backend_refused(const std::string& why) = 0;
+  // The backend closed a tunnel with 1001 or 1012: it is ending, as planned.
+  virtual void backend_stopping(std::uint16_t close_code) = 0;
+  virtual void auth_breaker_changed(bool open, const std::string& why) = 0;
 
  protected:
   ~SessionHost() = default;

@@ -251,7 +251,11 @@ bool Exchange::take_response_head(std::string& head) {
                              trailers, head);
   status_ = response.status;
   environment_.metrics.requests.add(status_);
-  if (upgrade_) environment_.metrics.upgrades[metrics::UpgradeResult::failed].add();
+  if (upgrade_) {
+    environment_.metrics.upgrades[metrics::UpgradeResult::failed].add();
+    environment_.metrics.upgrades_answered[metrics::CodeCounters::class_of(status_)].add();
+    environment_.metrics.upgrades_failed[metrics::CodeCounters::class_of(status_)].add();
+  }
   deadline_.arm(environment_.timeouts().idle);
   return true;
 }

@@ -290,6 +290,10 @@ void Session::refuse(const Refusal& refusal) {
         .upgrades[is_failure_of_backend(refusal.reason) ? metrics::UpgradeResult::failed
                                                         : metrics::UpgradeResult::refused]
         .add();
+    counts.upgrades_refused[refusal.reason].add();
+    counts.upgrades_answered[metrics::CodeCounters::class_of(refusal.status)].add();
+  } else if (refusal.status < 500) {
+    counts.refused_below_500.add();
   }
   environment_.access->refused(ended_request(), refusal);
   exchange_.reset();

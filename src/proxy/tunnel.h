@@ -102,6 +102,7 @@ class Tunnel final : private loop::Deadline::Observer {
 
   void source_ended(Side& from, bool lost);
   void violated(Side& by);
+  Cause judged(Cause cause, std::uint16_t close_code);
   void begin_end(Cause cause, const char* by, std::uint16_t code, std::string_view reason);
   void end_within(Duration time);
   void close_both(std::uint16_t to_client, std::uint16_t to_backend);

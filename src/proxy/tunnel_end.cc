@@ -34,11 +34,22 @@ void Tunnel::cut() {
 // The first cause is the cause; what follows from it does not overwrite it.
 void Tunnel::begin_end(Cause cause, const char* by, std::uint16_t close_code, std::string_view reason) {
   if (ending()) return;
-  cause_ = cause;
+  cause_ = judged(cause, close_code);
   ended_by_ = by;
   code_ = close_code;
   reason_ = reason;
   end_within(kOtherSide);
+}
+
+// In a drain whoever ends a tunnel does what the drain would have done. A backend that says that it goes away
+// or restarts has been told to end, and what follows is no outage.
+Tunnel::Cause Tunnel::judged(Cause cause, std::uint16_t close_code) {
+  const bool by_a_peer = cause == Cause::client_close || cause == Cause::backend_close ||
+                         cause == Cause::client_lost || cause == Cause::backend_lost;
+  if (by_a_peer && environment_.gate->drain != DrainPhase::none) return Cause::drain;
+  const bool goes_away = close_code == code::kGoingAway || close_code == code::kServiceRestart;
+  if (cause == Cause::backend_close && goes_away) environment_.host.backend_stopping(close_code);
+  return cause;
 }
 
 // The end only ever comes nearer, whatever the peers go on doing.

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import ssl
+import threading
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from support import metrics
 from support.alert_receivers import MailServer, Webhook
 from support.backends import silent
 from support.ports import free_port
-from support.raw import Raw, upgrade_request
+from support.raw import CLOSE, TEXT, Raw, close_payload, upgrade_request, upgrade_response
 from support.waiting import wait_for, wait_until
 
 
@@ -342,3 +343,107 @@ def test_a_reload_changes_the_receivers(rig, webhook, receivers):
     told(other, "check_down")
     assert webhook.events == ["ready"]
     assert port == broker.port
+
+
+class StoppingBackend:
+    """Accepts upgrades, and ends as a server does that is told to: a Close to everybody, then no listener."""
+
+    def __init__(self, rig, port=None):
+        self.closes = threading.Event()
+        self.code = 1012
+        self.server = rig.scripted(self._serve, port=port)
+        self.port = self.server.port
+
+    def _serve(self, connection):
+        head = connection.read_head()
+        connection.send(upgrade_response(head.get("Sec-WebSocket-Key")))
+        if "/check" in head.start_line:
+            connection.read_to_end()
+            return
+        self.closes.wait(timeout=60)
+        connection.send_frame(CLOSE, close_payload(self.code))
+        connection.read_to_end()
+
+    def stop(self, client):
+        self.closes.set()
+        assert client.read_frame()[0] == CLOSE
+        self.server.close()
+
+
+def guarded(rig, webhook, backend, drain):
+    sidecar = rig.probegate(f"""
+proxy: {{backend: "http://127.0.0.1:{backend.port}"}}
+drain: {{timeout: {drain}}}
+checks: {{websocket: {{type: websocket, url: /check, ping: false, interval: 50ms, startup_interval: 50ms, fall: 1}}}}
+alerts: [{{to: "{webhook.url}"}}]
+""").start()
+    sidecar.wait_for_gate("open")
+    told(webhook, "ready")
+    return sidecar
+
+
+def test_a_planned_stop_of_the_backend_raises_no_alert(rig, webhook):
+    backend = StoppingBackend(rig)
+    sidecar = guarded(rig, webhook, backend, "20s")
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(upgrade_request("/tunnel"))
+        assert client.read_head().status == 101
+        backend.stop(client)
+    sidecar.wait_for_gate("closed")
+    wait_until(lambda: any(line["message"] == "backend stopping" for line in sidecar.logs()), "the stop to be noticed")
+    assert metrics.parse(sidecar.metrics())["probegate_backend_stopping"].value() == 1
+    wait_for(lambda: metrics.parse(sidecar.metrics())["probegate_tunnel_ends_total"].value(cause="backend_close"),
+             lambda count: count == 1, "the end of the tunnel")
+    StoppingBackend(rig, port=backend.port)
+    sidecar.wait_for_gate("open")
+    assert sidecar.stop() == 0
+    assert webhook.events == ["ready"]
+
+
+def test_what_is_still_down_after_a_planned_stop_is_told_with_its_true_time(rig, webhook):
+    backend = StoppingBackend(rig)
+    sidecar = guarded(rig, webhook, backend, "3s")
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(upgrade_request("/tunnel"))
+        assert client.read_head().status == 101
+        backend.stop(client)
+    told(webhook, "ready", "check_down")
+    down = webhook.bodies[1]
+    failed = [line for line in sidecar.logs() if line["message"] == "check websocket fail"][-1]
+    assert down["timestamp"][:22] == failed["timestamp"][:22] and down["since"] == down["timestamp"]
+    assert down["target"] == f"127.0.0.1:{backend.port}/check"
+
+
+@pytest.mark.parametrize("by", ["client", "backend", "client lost", "backend lost"])
+def test_tunnels_that_end_in_a_drain_are_counted_as_drain_whoever_ends_them(rig, by):
+    def serve(connection):
+        head = connection.read_head()
+        connection.send(upgrade_response(head.get("Sec-WebSocket-Key")))
+        opcode, _ = connection.read_frame()[:2]
+        if by == "backend":
+            connection.send_frame(CLOSE, close_payload(1012))
+        elif by == "backend lost":
+            connection.reset()
+        elif opcode == CLOSE:
+            connection.send_frame(CLOSE, close_payload(1000))
+        connection.read_to_end()
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(serve).url}'}}\ndrain: {{delay: 60s}}").start()
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(upgrade_request())
+        assert client.read_head().status == 101
+        sidecar.send(signal.SIGTERM)
+        wait_until(lambda: sidecar.ready()["status"] == "draining", "the drain")
+        if by == "client":
+            client.send_frame(CLOSE, close_payload(1000), mask=True)
+            client.read_to_end()
+        elif by == "client lost":
+            client.reset()
+        else:
+            client.send_frame(TEXT, b"end", mask=True)
+            client.read_to_end()
+    ends = wait_for(lambda: metrics.parse(sidecar.metrics())["probegate_tunnel_ends_total"], lambda found: found.total() == 1,
+                    "the end of the tunnel")
+    assert ends.value(cause="drain") == 1
+    sidecar.send(signal.SIGTERM)
+    sidecar.wait()

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import sys
 
 import pytest
 import yaml
@@ -12,6 +13,8 @@ from support.prometheus import promtool
 from support.raw import Raw, upgrade_request
 
 ROOT = pathlib.Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "scripts" / "lib"))
+import metrics_page  # pylint: disable=wrong-import-position
 RULES = ROOT / "configs" / "prometheus-alerts.yaml"
 DASHBOARD = json.loads((ROOT / "configs" / "grafana-dashboard.json").read_text())
 
@@ -149,3 +152,8 @@ def test_the_dashboard_is_one_that_grafana_imports():
     assert all(panel["datasource"]["uid"] == "${datasource}" and panel["description"] for panel in panels)
     variables = {variable["name"] for variable in DASHBOARD["templating"]["list"]}
     assert variables == {"datasource", "job", "instance"}
+
+
+def test_the_page_of_metrics_lists_every_family_as_the_program_exposes_it(scraped):
+    """docs/metrics.md is what `scripts/metrics-doc` makes of a running program."""
+    assert metrics_page.page(scraped.metrics()) == (ROOT / "docs" / "metrics.md").read_text(), "run scripts/metrics-doc"

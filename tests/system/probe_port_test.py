@@ -1,6 +1,9 @@
 """The probe port as an orchestrator, a person and Prometheus meet it (CONTRACT sections 5 and 9)."""
 
+import collections
 import re
+import socket
+import threading
 import time
 
 import pytest
@@ -234,3 +237,31 @@ def test_probes_are_answered_while_the_door_is_busy(rig, backend):
         assert read == 100_000_000
     assert len(took) == 50
     assert max(took) < 1
+
+
+def test_a_flood_of_silent_connections_costs_no_probe(door):
+    """Whoever says something wins over who does not."""
+    stop = threading.Event()
+
+    def flood():
+        kept = collections.deque()
+        while not stop.is_set():
+            try:
+                kept.append(socket.create_connection(("127.0.0.1", door.probe_port), timeout=5))
+            except OSError:
+                continue
+            if len(kept) > 700:
+                kept.popleft().close()
+        for one in kept:
+            one.close()
+
+    flooders = [threading.Thread(target=flood) for _ in range(2)]
+    for one in flooders:
+        one.start()
+    try:
+        for _ in range(300):
+            assert door.probe("/health/live").status == 200
+    finally:
+        stop.set()
+        for one in flooders:
+            one.join()

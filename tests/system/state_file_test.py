@@ -99,6 +99,48 @@ checks: {{broker: {{type: tcp, address: "127.0.0.1:{nobody}"}}}}
     assert seen["unclean_ends"] == 0
 
 
+@pytest.fixture
+def small_disk(rig):
+    """A file system of 64 KiB."""
+    place = os.path.join(rig.directory, "disk")
+    os.mkdir(place)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs the right to mount")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def fill(place):
+    with open(os.path.join(place, "rubbish"), "wb", buffering=0) as file:
+        with pytest.raises(OSError):
+            while True:
+                file.write(b"x" * 512)
+
+
+@pytest.mark.parametrize("full_at_the_start", [False, True])
+def test_a_record_that_does_not_fit_is_told_at_the_end_and_accuses_nobody(rig, small_disk, full_at_the_start):
+    path = os.path.join(small_disk, "state.json")
+    assert started(rig, path).stop() == 0
+    if full_at_the_start:
+        fill(small_disk)
+    full = started(rig, path)
+    if full_at_the_start:
+        assert "No space left" in line(full, "state file")["why"]
+    else:
+        fill(small_disk)
+    assert full.stop() == 0
+    told = [entry for entry in full.logs() if entry["message"] == "state file: the record could not be written"]
+    assert told and all("No space left" in entry["why"] and entry["severity"] == "WARNING" for entry in told)
+    os.remove(os.path.join(small_disk, "rubbish"))
+    after = started(rig, path)
+    assert line(after, "start counted")["last_end"] == "unknown (the record could not be written)"
+    assert "killed, crashed" not in after.output()
+    starts = after.probe("/status").json["starts"]
+    assert (starts["last_end"], starts["unclean_ends"]) == ("unknown (the record could not be written)", 0)
+    assert after.stop() == 0
+    assert line(started(rig, path), "start counted")["last_end"] == "drained"
+
+
 def test_a_restart_loop_is_announced_with_its_causes(rig, path):
     for _ in range(2):
         sidecar = started(rig, path)

@@ -36,10 +36,13 @@ def test_a_closed_gate_says_why_and_is_1(rig, backend):
     door = closed_door(rig, backend, free_port())
     ran = command("status", "--url", url(door))
     assert ran.returncode == 1
-    first, traffic, blank, head, broker, later = ran.stdout.splitlines()
+    first, upgrades, requests, connections, traffic, blank, head, broker, later = ran.stdout.splitlines()
+    assert upgrades == "upgrades in the last minute: 0 accepted, 0 refused, 0 failed"
+    assert requests == "requests in the last minute: 0 2xx, 0 3xx, 0 4xx, 0 5xx"
+    assert connections.startswith("connections: 0 open, limit in force ")
     assert traffic == "0 tunnels, 0 held, 0 messages, 0 requests, 0 refused in the last minute"
     assert first.startswith("not_ready, gate starting, waiting for broker, up ")
-    assert blank == "" and head.split() == ["CHECK", "STATUS", "LATENCY", "SINCE", "WHY"]
+    assert blank == "" and head.split() == ["CHECK", "STATUS", "LATENCY", "SINCE", "TARGET", "WHY"]
     assert broker.startswith("broker") and "fail" in broker and "connect: " in broker and "ago" in broker
     assert later.split()[:2] == ["later", "waiting"] and later.endswith("waits for broker")
     assert head.index("STATUS") == broker.index("fail") == later.index("waiting"), "columns line up"
@@ -119,3 +122,17 @@ def test_watch_goes_on_when_the_running_one_is_gone(rig, door):
     wait_until(lambda: "cannot be reached" in child.output(), "the news")
     assert child.alive
     assert child.stop(signal.SIGINT) == 1
+
+
+def test_readiness_that_fails_behind_an_open_gate_says_that_clients_are_still_let_in(rig, backend):
+    server = rig.scripted(lambda connection: connection.read_to_end())
+    door = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\n"
+                         f"checks:\n  broker: {{type: tcp, address: '127.0.0.1:{server.port}', interval: 50ms}}\n").start()
+    door.wait_for_gate("open")
+    server.close()
+    door.wait_for_error("broker", "connect")
+    wait_until(lambda: door.probe("/health/ready").status == 503, "readiness to fail")
+    ran = command("status", "--url", url(door))
+    assert ran.returncode == 1
+    assert ran.stdout.startswith("not_ready, gate open, not ready because of broker; new clients are still let in, up ")
+    assert f"127.0.0.1:{server.port}" in ran.stdout.splitlines()[-1]

@@ -1,12 +1,16 @@
 """What somebody sees who opens the probe port in a browser, and what a program reads in its place (CONTRACT section 5)."""
 
+import http.client
 import re
+import socket
 import urllib.parse
 
 import pytest
 
+from support.backends import silent
 from support.browser import Browser
 from support.ports import free_port
+from support.probegate import command
 from support.raw import Raw, upgrade_request
 from support.waiting import wait_for, wait_until
 
@@ -59,12 +63,12 @@ def test_the_page_says_at_a_glance_what_is_wrong_and_follows_without_a_reload(wa
     assert page.text("h1") == "not ready"
     assert page.text("#summary") == "The gate is starting, waiting for redis."
     assert "connection refused" in page.text("#causes")
-    assert page.title == "probegate: not_ready"
+    assert page.title == f"probegate: not ready, {socket.gethostname()}"
 
     watched.redis.start()
     page.wait_for_text("h1", "ready")
     page.wait_for_text("#summary", "The gate is open.")
-    wait_for(lambda: page.title, lambda title: title == "probegate: ready", "the title")
+    wait_for(lambda: page.title, lambda title: title.startswith("probegate: ready, "), "the title")
     assert page.text("#live") == "live"
 
     watched.redis.kill()
@@ -232,3 +236,82 @@ checks: {{web: {{type: websocket, url: /ws, interval: 200ms}}}}
     rig.made.remove(backend)
     backend.close()
     wait_until(lambda: sidecar.request("/mirror").status and ("gate", "closed") in events(), "the gate to close")
+
+
+def test_an_open_gate_is_not_green_while_clients_are_refused_and_the_page_says_why(rig, backend, browse):
+    """The auth service hangs: the gate is open, and no client gets a session."""
+    auth = rig.scripted(silent)
+    sidecar = rig.probegate(f"""
+proxy: {{backend: "{backend.url}"}}
+auth: {{url: "{auth.url}", timeout: 50ms, breaker: {{failures: 2, recovery: 60s}}}}
+""").start()
+    sidecar.wait_for_gate("open")
+    page = browse(sidecar)
+    page.wait_for_text("#summary", "The gate is open.")
+    assert page.run("return document.querySelector('#state').className") == "good"
+    for _ in range(5):
+        with Raw.connect(sidecar.proxy_port) as client:
+            client.send(upgrade_request())
+            assert client.read_head().get("Probegate-Reason") == "auth_unavailable"
+    page.wait_for_text("#clients", "0 accepted, 5 refused (5 auth_unavailable), 0 failed")
+    page.wait_for_text("#state", "most upgrades of the last minute failed or were refused")
+    page.wait_for_text("#state", "the auth breaker is open")
+    assert page.run("return document.querySelector('#state').className") == "warn"
+    page.wait_for_text("#lately", "auth breaker")
+    assert sidecar.probe("/health/ready").status == 200, "readiness is about the gate and the checks"
+
+
+def test_plain_requests_that_fail_are_counted_by_class_on_page_and_status(rig):
+    def fail(connection):
+        connection.read_head()
+        connection.send(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(fail).url}'}}").start()
+    sidecar.wait_for_gate("open")
+    for _ in range(4):
+        assert sidecar.request("/").status == 500
+    with Raw.connect(sidecar.proxy_port) as client:
+        client.send(upgrade_request())
+        assert client.read_head().status == 500
+    minute = wait_for(lambda: sidecar.probe("/status").json["traffic"], lambda seen: seen["last_minute"]["requests"]["5xx"] == 4,
+                      "the answers to be counted")
+    assert minute["last_minute"]["upgrades"] == {"accepted": 0, "refused": 0, "failed": 1, "refused_by": {},
+                                                 "failed_by": {"backend_5xx": 1}}
+    assert len(minute["concerns"]) == 2
+    shown = command("status", "--url", f"http://127.0.0.1:{sidecar.probe_port}")
+    assert shown.returncode == 0
+    assert "requests in the last minute: 0 2xx, 0 3xx, 0 4xx, 4 5xx" in shown.stdout
+    assert "upgrades in the last minute: 0 accepted, 0 refused, 1 failed (1 backend_5xx)" in shown.stdout
+    assert "most requests of the last minute failed or were refused" in shown.stdout
+
+
+def test_the_page_names_whose_it_is(watched, browse):
+    page = browse(watched)
+    identity = page.wait_for_text("#identity", "backend")
+    assert socket.gethostname() in identity and watched.config_file in identity
+    assert f"127.0.0.1:{watched.redis.port}" in page.text("main > div:nth-of-type(1)"), "what each check asks"
+
+
+def test_other_peoples_names_get_no_page(watched):
+    """A web site whose name resolves to this machine could read it otherwise; probes are not asked for their Host."""
+    for path in ("/", "/status", "/events"):
+        assert watched.probe(path, headers={"Host": "evil.example"}).status == 403
+    for path in ("/health/live", "/metrics"):
+        assert watched.probe(path, headers={"Host": "evil.example"}).status == 200
+    assert watched.probe("/status", headers={"Host": "localhost:1"}).status == 200
+
+
+def test_bytes_of_a_server_that_are_no_utf8_are_replaced(rig):
+    def reply(connection):
+        while connection.read_some():
+            connection.send(b"-ERR \xff\xfe \xc3( no such thing\r\n")
+
+    server = rig.scripted(reply)
+    sidecar = rig.probegate(f"checks: {{redis: {{type: redis, url: 'redis://127.0.0.1:{server.port}', interval: 50ms}}}}").start()
+    wait_until(lambda: "no such thing" in (sidecar.check("redis")["error"] or {}).get("message", ""), "the error")
+    for path in ("/", "/status", "/health/ready"):
+        connection = http.client.HTTPConnection("127.0.0.1", sidecar.probe_port, timeout=20)
+        connection.request("GET", path)
+        body = connection.getresponse().read()
+        assert "\ufffd" in body.decode("utf-8"), path
+        connection.close()

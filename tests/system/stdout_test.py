@@ -1,8 +1,10 @@
 """A log that nobody takes costs lines, never the process (CONTRACT sections 2 and 9)."""
 
 import fcntl
+import json
 import os
 import shlex
+import subprocess
 
 import pytest
 
@@ -78,3 +80,27 @@ def test_a_reader_that_leaves_costs_the_lines_alone(rig):
     os.close(reader)
     serves(sidecar)
     assert sidecar.stop() == 0
+
+
+def test_lines_that_a_full_disk_lost_are_told_when_there_is_space_again(rig):
+    place = os.path.join(rig.directory, "disk")
+    os.mkdir(place)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs the right to mount")
+    try:
+        path = os.path.join(place, "log")
+        sidecar = rig.probegate(CHATTY, around=into(f">> {shlex.quote(path)}")).start()
+        wait_until(lambda: os.statvfs(place).f_bfree == 0 or not serves(sidecar, 50), "the disk to be full")
+        serves(sidecar, 400)
+        os.truncate(path, 0)
+
+        def lost():
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return [json.loads(line) for line in file if line.startswith("{") and line.endswith("}\n")
+                        and "log lines lost" in line]
+
+        told = wait_until(lost, "the number of lost lines")
+        assert told[0]["lines"] > 0 and "No space left" in told[0]["why"]
+        assert sidecar.stop() == 0
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)

@@ -113,8 +113,9 @@ struct KnownSource final : Source {
   TrafficReport traffic() const override {
     const metrics::DataLoopMetrics* loops[] = {data.get()};
     ++asked;
-    return {metrics::sum_up(loops), minute, refusals};
+    return {metrics::sum_up(loops), minute, refusals, connections, breaker_open};
   }
+  const About& about() const override { return identity; }
   std::optional<TimePoint> next_run(std::size_t) const override { return next; }
 
   std::unique_ptr<metrics::DataLoopMetrics> data = std::make_unique<metrics::DataLoopMetrics>();
@@ -122,6 +123,9 @@ struct KnownSource final : Source {
   health::History past;
   metrics::LastMinute minute;
   std::deque<metrics::Refusals> refusals;
+  metrics::ConnectionLimit connections;
+  std::optional<bool> breaker_open;
+  About identity{"chat", "chat-7f", "127.0.0.1:8000", "/etc/probegate/probegate.yaml"};
   std::optional<TimePoint> next;
   mutable int asked = 0;
 };
@@ -175,7 +179,7 @@ struct ProbeFixture {
   // One request on a connection of its own, closed by the server.
   Answer get(std::string_view path, std::string_view fields = "", std::string_view method = "GET") {
     RawClient one = client();
-    one.send(std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n" +
+    one.send(std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n" +
              std::string(fields) + "Connection: close\r\n\r\n");
     const Answer result = answer(one, method == "HEAD");
     CHECK(wait([&] { return one.closed(); }));

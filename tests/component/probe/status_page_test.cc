@@ -39,14 +39,14 @@ TEST_CASE("The status page says what holds the gate, and escapes what dependenci
   const Answer page = f.get("/");
   CHECK(page.status == 200);
   CHECK(page.field("Content-Type") == "text/html; charset=utf-8");
-  CHECK(contains(page.body, "<title>probegate: not_ready</title>"));
+  CHECK(contains(page.body, "<title>probegate: not ready, chat-7f</title>"));
   CHECK(contains(page.body, "waiting for <strong>database</strong>"));
   CHECK(contains(page.body, "refused &lt;by&gt; &quot;10.0.0.5&quot; &amp; more"));
   CHECK_FALSE(contains(page.body, "<by>"));
   f.server.publish(f.snapshot(health::GateState::open));
   const Answer open = f.get("/");
   CHECK(contains(open.body, "<h1>ready</h1>"));
-  CHECK(contains(open.body, "<dt>first open after</dt><dd>1.00 s</dd>"));
+  CHECK(contains(open.body, "<dt>gate first open after</dt><dd>1.00 s</dd>"));
 }
 
 TEST_CASE("The page's policy names its own script and style by hash, and lets nothing else in") {
@@ -92,9 +92,13 @@ TEST_CASE("Each kind of event is told in words") {
   happens({.kind = EventKind::stuck, .message = "data-0"});
   happens({.kind = EventKind::stuck});
   happens({.kind = EventKind::reload, .to = "refused", .message = "2 mistakes, see the log"});
+  happens({.kind = EventKind::backend_stopping, .message = "the backend closes its tunnels with 1012"});
+  happens({.kind = EventKind::auth_breaker, .to = "open", .message = "no answer within 2s"});
+  happens({.kind = EventKind::connection_limit, .to = "reached", .message = "19 open, limit in force 19"});
+  happens({.kind = EventKind::clock, .message = "the wall clock went 2h ahead of the monotonic clock"});
   const std::string page = f.get("/").body;
   for (const char* words : {
-           "<td>start</td><td class=\"why\">the one before ended by signal restart loop: 3 starts</td>",
+           "<td>start</td><td class=\"why\">the one before ended by signal; restart loop: 3 starts</td>",
            "open → <strong class=\"tag bad\">closed</strong> waiting for database",
            "<strong>database</strong> may run now",
            "<td>startup timeout</td><td class=\"why\"> waiting for database</td>",
@@ -104,6 +108,11 @@ TEST_CASE("Each kind of event is told in words") {
            "<td>stuck</td><td class=\"why\"> data-0</td>",
            "<td>stuck</td><td class=\"why\">every data loop turns again</td>",
            "<strong class=\"tag bad\">refused</strong> 2 mistakes, see the log",
+           "<td>backend stopping</td><td class=\"why\"> the backend closes its tunnels with 1012</td>",
+           "<td>auth breaker</td><td class=\"why\"><strong class=\"tag bad\">open</strong> no answer within "
+           "2s</td>",
+           "<strong class=\"tag warn\">reached</strong> 19 open, limit in force 19",
+           "<td>clock</td><td class=\"why\"> the wall clock went 2h ahead of the monotonic clock</td>",
        }) {
     CAPTURE(words);
     CHECK(contains(page, words));
@@ -116,9 +125,9 @@ TEST_CASE("The status document is the readiness document and more") {
   f.source.past.add(check_event("fail", "pass"));
   f.source.past.add_run(0, 4ms, false);
   f.source.data->refused[metrics::Reason::gate_closed].add(7);
-  f.source.refusals.push_back({WallTime(1s), metrics::Reason::gate_closed, 7});
+  f.source.refusals.push_back({WallTime(1s), f.now(), metrics::Reason::gate_closed, 7});
   f.source.data->tunnels.set(2);
-  f.source.minute = {60, 1200, 7};
+  f.source.minute = {.requests = 60, .messages = 1200, .refused = 7};
   f.source.next = f.now() + 3600s;
   f.server.publish(f.snapshot(health::GateState::open));
   const auto status = nlohmann::json::parse(f.get("/status").body);
@@ -179,6 +188,109 @@ TEST_CASE("The status page names nothing from outside when details are a summary
   answers.append_event(event);
   CHECK(contains(event, "connect"));
   CHECK_FALSE(contains(event, "10.0.0.5"));
+}
+
+TEST_CASE(
+    "An open gate is not shown green while most clients are refused, the breaker is open or the limit is "
+    "reached") {
+  using metrics::CodeClass;
+  using metrics::Reason;
+  using metrics::UpgradeResult;
+  ProbeFixture f;
+  f.server.publish(f.snapshot(health::GateState::open));
+  const auto shown = [&] { return f.get("/").body; };
+  const auto status = [&] { return nlohmann::json::parse(f.get("/status").body).at("traffic"); };
+  CHECK(contains(shown(), "<section id=\"state\" class=\"good\""));
+  CHECK(status().at("concerns").empty());
+
+  f.source.minute.upgrades[UpgradeResult::refused] = 37;
+  f.source.minute.upgrades[UpgradeResult::failed] = 13;
+  f.source.minute.upgrades_refused[Reason::auth_unavailable] = 37;
+  f.source.minute.upgrades_refused[Reason::backend_unreachable] = 3;
+  f.source.minute.upgrades_failed[CodeClass::server_error] = 10;
+  CHECK(contains(shown(), "<section id=\"state\" class=\"warn\""));
+  CHECK(contains(shown(), "<h1>ready</h1>"));
+  CHECK(contains(
+      shown(),
+      "0 accepted, 37 refused (37 auth_unavailable), 13 failed (10 backend_5xx, 3 backend_unreachable)"));
+  CHECK(status().at("last_minute").at("upgrades") ==
+        nlohmann::json{{"accepted", 0},
+                       {"refused", 37},
+                       {"failed", 13},
+                       {"refused_by", {{"auth_unavailable", 37}}},
+                       {"failed_by", {{"backend_5xx", 10}, {"backend_unreachable", 3}}}});
+  CHECK(status().at("concerns").size() == 1);
+
+  f.source.minute = {};
+  f.source.minute.requests_by_class[CodeClass::success] = 39;
+  f.source.minute.requests_by_class[CodeClass::server_error] = 40;
+  CHECK(contains(shown(), "39 2xx, 0 3xx, 0 4xx, 40 5xx"));
+  CHECK(contains(shown(), "<section id=\"state\" class=\"warn\""));
+
+  f.source.minute = {};
+  f.source.breaker_open = false;
+  CHECK(contains(shown(), "<dt>auth breaker</dt><dd>closed</dd>"));
+  CHECK(contains(shown(), "<section id=\"state\" class=\"good\""));
+  f.source.breaker_open = true;
+  CHECK(contains(shown(), "<section id=\"state\" class=\"warn\""));
+  CHECK(status().at("auth_breaker") == "open");
+
+  f.source.breaker_open = false;
+  f.source.connections = {.open = 18, .in_force = 19, .configured = 10000};
+  CHECK(contains(shown(), "18 open, limit in force 19 of 10000"));
+  CHECK(contains(shown(), "<section id=\"state\" class=\"good\""));
+  f.source.connections.open = 19;
+  CHECK(contains(shown(), "<section id=\"state\" class=\"warn\""));
+}
+
+TEST_CASE("An open gate whose readiness fails says that clients are still let in, and nothing waits") {
+  ProbeFixture f;
+  auto snapshot = std::make_shared<health::Snapshot>(*f.snapshot(health::GateState::starting));
+  snapshot->gate = health::GateState::open;
+  snapshot->ever_opened = true;
+  f.server.publish(snapshot);
+  const std::string page = f.get("/").body;
+  CHECK(contains(page, "not ready because of database; new clients are still let in"));
+  CHECK_FALSE(contains(page, "waiting for <strong>"));
+}
+
+TEST_CASE("The page says whose it is, and names no address when details are a summary") {
+  ProbeFixture f;
+  for (const char* part : {"service <strong>chat</strong>", "instance <strong>chat-7f</strong>",
+                           "backend <strong>127.0.0.1:8000</strong>",
+                           "configuration <strong>/etc/probegate/probegate.yaml</strong>"}) {
+    CAPTURE(part);
+    CHECK(contains(f.get("/").body, part));
+  }
+  CHECK(nlohmann::json::parse(f.get("/status").body).at("about").at("backend") == "127.0.0.1:8000");
+  ProbeAnswers answers(*f.loop, {health::Details::summary, "1.2.3"}, f.snapshot(health::GateState::starting),
+                       f.source);
+  for (const char* path : {"/", "/status"}) {
+    CHECK(contains(answered(answers, path), "chat-7f"));
+    CHECK_FALSE(contains(answered(answers, path), "127.0.0.1:8000"));
+    CHECK_FALSE(contains(answered(answers, path), "/etc/probegate"));
+  }
+}
+
+TEST_CASE("What a check asks is shown beside it, except in a summary") {
+  ProbeFixture f;
+  auto policies = std::vector<health::CheckPolicy>(1, ProbeFixture::policy());
+  policies[0].target = "10.0.0.5:5432/app";
+  auto snapshot = std::make_shared<health::Snapshot>(*f.snapshot(health::GateState::open));
+  snapshot->policies = std::make_shared<const std::vector<health::CheckPolicy>>(policies);
+  f.server.publish(snapshot);
+  CHECK(contains(f.get("/").body, "10.0.0.5:5432/app"));
+  CHECK(nlohmann::json::parse(f.get("/status").body).at("checks").at("database").at("target") ==
+        "10.0.0.5:5432/app");
+  ProbeAnswers answers(*f.loop, {health::Details::summary, "1.2.3"}, snapshot, f.source);
+  for (const char* path : {"/", "/status", "/health/ready"})
+    CHECK_FALSE(contains(answered(answers, path), "10.0.0.5"));
+}
+
+TEST_CASE("The page says how many events it leaves out") {
+  ProbeFixture f;
+  for (int i = 0; i < 42; ++i) f.source.past.add(check_event("pass", i % 2 == 0 ? "fail" : "pass"));
+  CHECK(contains(f.get("/").body, "and 12 older ones, which /status has"));
 }
 
 }  // namespace

@@ -42,6 +42,8 @@ struct BareEnvironment final : proxy::SessionHost {
     if (published) environment.gate = std::exchange(published, nullptr);
   }
   bool backend_refused(const std::string&) override { return false; }
+  void backend_stopping(std::uint16_t) override {}
+  void auth_breaker_changed(bool, const std::string&) override {}
 
   std::shared_ptr<const proxy::GateView> published;  // and not yet told
   TestLoop loop;

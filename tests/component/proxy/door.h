@@ -93,6 +93,9 @@ class Door final : private proxy::DataLoop::Events {
   std::size_t ended() const { return ended_; }                   // loops whose thread is about to end
   std::size_t refusals() const { return refusals_; }             // backend_refused events
 
+  std::size_t stops() const { return stops_; }  // backend_stopping events
+  bool breaker_open() const { return breaker_open_; }
+
   std::string log() const {
     std::string text;
     char buffer[4096];
@@ -122,6 +125,8 @@ class Door final : private proxy::DataLoop::Events {
     return *std::move(socket);
   }
   void backend_refused(const std::string&) override { ++refusals_; }
+  void backend_stopping(std::uint16_t) override { ++stops_; }
+  void auth_breaker_changed(bool open, const std::string&) override { breaker_open_ = open; }
   void data_loop_ended() override { ++ended_; }
 
   int log_fd_;
@@ -130,6 +135,8 @@ class Door final : private proxy::DataLoop::Events {
   std::shared_ptr<const config::Config> config_;
   std::atomic<std::size_t> ended_{0};
   std::atomic<std::size_t> refusals_{0};
+  std::atomic<std::size_t> stops_{0};
+  std::atomic<bool> breaker_open_{false};
   std::unique_ptr<proxy::ProcessLimits> limits_;
   std::unique_ptr<proxy::AuthLoop> auth_;
   std::vector<std::unique_ptr<proxy::DataLoop>> loops_;

@@ -270,5 +270,93 @@ TEST_CASE("A check that a reload took away is remembered no more") {
   CHECK(bench.later(2h).empty());
 }
 
+health::Event stopping(Duration time) { return {.kind = health::EventKind::backend_stopping, .took = time}; }
+
+TEST_CASE("A planned stop of the backend is told to nobody when it is over in time") {
+  Bench bench;
+  bench.open();
+  CHECK(bench.event(stopping(8s)).empty());
+  CHECK(bench.check("pass", "fail", "websocket").empty());
+  CHECK(bench.later(5s).empty());
+  CHECK(bench.event({.kind = health::EventKind::backend_restart}).empty());
+  CHECK(bench.check("fail", "pass", "websocket").empty());
+  CHECK(bench.later(1h).empty());
+}
+
+TEST_CASE("What is still down after a planned stop is told with the time at which it fell") {
+  Bench bench;
+  bench.open();
+  bench.event(stopping(8s));
+  bench.clock.advance(2s);
+  const WallTime fell = bench.clock.wall_now();
+  bench.check("pass", "fail", "websocket");
+  CHECK(bench.later(5s).empty());
+  REQUIRE(bench.policy.next_due());
+  CHECK((*bench.policy.next_due() == bench.clock.now() + 1s));
+  bench.clock.advance(1s);
+  const auto told = bench.policy.on_time({bench.clock.now(), bench.clock.wall_now()});
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].kind == Kind::check_down);
+  CHECK((told[0].at == fell));
+  CHECK((told[0].since == fell));
+  CHECK(bench.check("fail", "pass", "websocket") ==
+        Texts{"check_up resolved check websocket is up again, it was down for 6s"});
+}
+
+TEST_CASE("The first Close of a planned stop counts, and after its time another stop may begin") {
+  Bench bench;
+  bench.open();
+  bench.event(stopping(8s));
+  bench.check("pass", "fail", "websocket");
+  bench.clock.advance(8s);
+  CHECK(bench.event(stopping(8s)).size() == 1);
+}
+
+TEST_CASE("A backend that is gone is told after a moment, in which our own end or its last Close may come") {
+  const auto gone = [] {
+    health::Event event{.kind = health::EventKind::check, .check = "websocket", .from = "pass", .to = "fail"};
+    event.of_backend = true;
+    return event;
+  };
+  Bench bench;
+  bench.open();
+  CHECK(bench.event(gone()).empty());
+  CHECK(bench.later(Policy::kBackendPause - 1ms).empty());
+  CHECK(bench.later(1ms).size() == 1);
+
+  Bench planned;
+  planned.open();
+  planned.event(gone());
+  planned.clock.advance(1s);
+  CHECK(planned.event(stopping(8s)).empty());
+  CHECK(planned.later(7s).empty());
+  CHECK(planned.later(1s).size() == 1);
+}
+
+TEST_CASE("What a check asks is told with it") {
+  Bench bench;
+  bench.open();
+  health::Event event{.kind = health::EventKind::check, .check = "database", .from = "pass", .to = "fail"};
+  event.target = "10.0.0.5:5432/app";
+  const auto told = bench.policy.on_event(event, bench.clock.now());
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].text == "check database (10.0.0.5:5432/app) is down");
+  CHECK(told[0].target == "10.0.0.5:5432/app");
+}
+
+TEST_CASE("How long something was down does not depend on the wall clock") {
+  Bench bench;
+  bench.open();
+  bench.check("pass", "fail");
+  bench.clock.advance(60s);
+  health::Event event{.kind = health::EventKind::check,
+                      .wall = bench.clock.wall_now() - 3h,
+                      .check = "redis",
+                      .from = "fail",
+                      .to = "pass"};
+  CHECK(bench.texts(bench.policy.on_event(event, bench.clock.now())) ==
+        Texts{"check_up resolved check redis is up again, it was down for 1m"});
+}
+
 }  // namespace
 }  // namespace probegate::alerts

@@ -304,6 +304,33 @@ TEST_CASE("Log announces at its end what it dropped") {
   CHECK(json::parse(last).contains("lines"));
 }
 
+TEST_CASE("Log tells how many lines it lost when writing works again, whatever made it fail") {
+  const FakeClock clock;
+  Pipe broken;
+  const int fd = ::fcntl(broken.writer(), F_DUPFD_CLOEXEC, 200);  // whose file is exchanged below
+  REQUIRE(fd >= 0);
+  broken.close_reader();
+  Pipe working;
+  {
+    // The log writes to a duplicate of its own, so the exchange needs its number: the lowest free one from 3.
+    const int own = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    ::close(own);
+    Log log(fd, LogLevel::info, LogFormat::json, clock);
+    log.info("first");
+    log.info("second");
+    log.flush(10s);
+    REQUIRE(::dup3(working.writer(), own, O_CLOEXEC) == own);
+    log.info("third");
+    log.flush(10s);
+    const auto lost = json::parse(working.read_line().value());
+    CHECK(lost.at("message") == "log lines lost: they could not be written");
+    CHECK(lost.at("lines") == 2);
+    CHECK(lost.at("why") == "Broken pipe");
+    CHECK(json::parse(working.read_line().value()).at("message") == "third");
+  }
+  ::close(fd);
+}
+
 TEST_CASE("Log survives a reader that is gone, without holding up its end") {
   Pipe pipe;
   FakeClock clock;

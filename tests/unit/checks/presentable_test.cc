@@ -9,6 +9,15 @@ TEST_CASE("A message is one line without secrets and control characters") {
   CHECK(presentable("password hunter22 refused, hunter22!", {"hunter22"}) == "password *** refused, ***!");
 }
 
+TEST_CASE("Bytes of a peer that are no UTF-8 are replaced") {
+  CHECK(presentable("ERR \xff\xfe no", {}) == "ERR \xef\xbf\xbd\xef\xbf\xbd no");
+  CHECK(presentable("gr\xc3\xbc\xc3\x9f"
+                    "e",
+                    {}) ==
+        "gr\xc3\xbc\xc3\x9f"
+        "e");
+}
+
 TEST_CASE("A message is cut between two characters") {
   std::string long_text;
   for (int i = 0; i < 300; ++i) long_text += "\xc3\xbc";

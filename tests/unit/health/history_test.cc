@@ -122,5 +122,16 @@ TEST_CASE("The latest latencies of a check are kept, also when its place in the 
   CHECK(f.history.samples(1).empty());
 }
 
+TEST_CASE("When a status changed and when a check last ran is known without the wall clock") {
+  Started f;
+  CHECK(f.history.changed(0) == Duration(0));
+  CHECK_FALSE(f.history.last_run(0));
+  f.history.add(check_event("database", "unknown", "pass", 3s));
+  f.history.ran(0, 4s);
+  CHECK(f.history.changed(0) == Duration(3s));
+  CHECK(f.history.last_run(0) == Duration(4s));
+  CHECK(f.history.changed(1) == Duration(0));
+}
+
 }  // namespace
 }  // namespace probegate::health

@@ -46,6 +46,45 @@ TEST_CASE("A start that could not listen counts, and calls nobody dead") {
   CHECK(record.recent.front().end == "unclean");
 }
 
+// As it is done on a disk without space: bytes over bytes.
+std::string marked(std::string text) {
+  const auto mark = unwritten_mark(text);
+  REQUIRE(mark);
+  const auto size = text.size();
+  text.replace(mark->at, mark->bytes.size(), mark->bytes);
+  CHECK(text.size() == size);
+  return text;
+}
+
+TEST_CASE("A record that could not be written accuses nobody, and the mark of it needs no space") {
+  for (const auto state :
+       {end_cause::kRunning, end_cause::kDraining, end_cause::kDrained, end_cause::kSecondSignal}) {
+    CAPTURE(state);
+    StartRecord record;
+    record.begin(kNow);
+    record.set_end(state, std::nullopt);
+    auto next = parse_start_record(marked(to_json(record)));
+    REQUIRE(next);
+    CHECK_FALSE(next->begin(kNow + 1min));
+    CHECK(next->unclean_ends == 0);
+    CHECK(next->starts == 2);
+    CHECK(end_text(next->last_end()) == "unknown (the record could not be written)");
+    // And the one after that knows again.
+    next->set_end(end_cause::kDrained, kNow + 2min);
+    auto after = parse_start_record(to_json(*next));
+    REQUIRE(after);
+    after->begin(kNow + 3min);
+    CHECK(end_text(after->last_end()) == "drained");
+  }
+}
+
+TEST_CASE("What is no record gets no mark") {
+  for (const char* text : {"", "{}", "\"state\": \"", "\"state\": \"short\","}) {
+    CAPTURE(text);
+    CHECK_FALSE(unwritten_mark(text));
+  }
+}
+
 TEST_CASE("Only the newest twenty starts are kept, and all are counted") {
   StartRecord record;
   for (int i = 0; i < 50; ++i) record.begin(kNow + i * 1s);

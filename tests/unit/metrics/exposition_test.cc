@@ -64,6 +64,7 @@ constexpr const char* kFamilies[] = {"check_duration_seconds",
                                      "auth_breaker_open",
                                      "auth_prevented_seconds_total",
                                      "backend_restarts_total",
+                                     "backend_stopping",
                                      "alerts_total",
                                      "starts_total",
                                      "unclean_ends_total",
@@ -194,6 +195,31 @@ TEST_CASE("Numbers are written exactly, the special ones by their names") {
   CHECK(has_line(text, "x{n=\"inf\"} +Inf"));
   CHECK(has_line(text, "x{n=\"-inf\"} -Inf"));
   CHECK(has_line(text, "x{n=\"nan\"} NaN"));
+}
+
+TEST_CASE("Small and large numbers are plain decimals where these are short, and read back to the same number") {
+  const auto written = [](double number) {
+    Exposition out(Format::prometheus_text);
+    out.gauge("x", "x");
+    out.sample({}, number);
+    const auto text = std::move(out).finish();
+    const auto begin = text.rfind("x ") + 2;
+    return text.substr(begin, text.size() - begin - 1);
+  };
+  CHECK(written(0.0001) == "0.0001");
+  CHECK(written(0.000015) == "0.000015");
+  CHECK(written(1e6) == "1000000");
+  CHECK(written(1e15) == "1000000000000000");
+  CHECK(written(-2.5e-7) == "-0.00000025");
+  CHECK(written(0) == "0");
+  for (const double number : {1e-30, 1e300, 1.0 / 3, 1'795'780'800.123, 5e-324}) {
+    CHECK(std::stold(written(number)) == static_cast<long double>(number));
+  }
+  Histogram histogram;
+  Exposition out(Format::openmetrics);
+  out.histogram("h", "h");
+  out.sample({}, histogram);
+  CHECK(std::move(out).finish().find("le=\"0.0001\"") != std::string::npos);
 }
 
 TEST_CASE("An info is a gauge named _info in the older text and an info in OpenMetrics") {

@@ -95,5 +95,55 @@ TEST_CASE("Refusals are remembered by reason and look, and only so many") {
   CHECK(window.refusals().front().reason == Reason::draining);
 }
 
+TEST_CASE("Answers to upgrades are not counted among the requests by class") {
+  const auto data = std::make_unique<DataLoopMetrics>();
+  data->requests.add(101);
+  data->upgrades[UpgradeResult::accepted].add();
+  data->requests.add(503);
+  data->upgrades_answered[CodeClass::server_error].add();
+  for (const int code : {200, 204, 302, 404, 500, 500}) data->requests.add(code);
+  const DataLoopMetrics* loops[] = {data.get()};
+  const Traffic total = sum_up(loops);
+  CHECK(total.requests == 8);
+  CHECK(total.requests_by_class[CodeClass::informational] == 0);
+  CHECK(total.requests_by_class[CodeClass::success] == 2);
+  CHECK(total.requests_by_class[CodeClass::redirection] == 1);
+  CHECK(total.requests_by_class[CodeClass::client_error] == 1);
+  CHECK(total.requests_by_class[CodeClass::server_error] == 2);
+}
+
+TEST_CASE("More than half is most, and half is not") {
+  LastMinute minute;
+  CHECK_FALSE(minute.most_upgrades_fail());
+  CHECK_FALSE(minute.most_requests_fail());
+  minute.upgrades[UpgradeResult::accepted] = 3;
+  minute.upgrades[UpgradeResult::refused] = 2;
+  minute.upgrades[UpgradeResult::failed] = 1;
+  CHECK_FALSE(minute.most_upgrades_fail());
+  minute.upgrades[UpgradeResult::failed] = 2;
+  CHECK(minute.most_upgrades_fail());
+  minute.requests_by_class[CodeClass::success] = 4;
+  minute.requests_by_class[CodeClass::client_error] = 2;
+  minute.requests_by_class[CodeClass::server_error] = 4;
+  CHECK_FALSE(minute.most_requests_fail());  // a client's mistake is no failure
+  minute.refused_below_500 = 2;              // unless it was refused
+  CHECK(minute.most_requests_fail());
+}
+
+TEST_CASE("A window counts what came in it by result, reason and class") {
+  TrafficWindow window(kStart);
+  Traffic total;
+  total.upgrades[UpgradeResult::refused] = 10;
+  total.upgrades_refused[Reason::auth_unavailable] = 10;
+  total.requests_by_class[CodeClass::server_error] = 40;
+  CHECK(window.last_minute(kStart + 10s, total).upgrades_refused[Reason::auth_unavailable] == 10);
+  for (Duration t = 5s; t <= 120s; t += 5s) window.look(kStart + t, kWall + t, total);
+  total.upgrades[UpgradeResult::accepted] = 1;
+  const auto minute = window.last_minute(kStart + 120s, total);
+  CHECK(minute.upgrades[UpgradeResult::refused] == 0);
+  CHECK(minute.upgrades[UpgradeResult::accepted] == 1);
+  CHECK(minute.requests_by_class[CodeClass::server_error] == 0);
+}
+
 }  // namespace
 }  // namespace probegate::metrics
