@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -12,8 +13,6 @@
 #include "checks/plan.h"
 #include "checks/runner.h"
 #include "health/readiness_json.h"
-#include "loop/http_client.h"
-#include "loop/resolver.h"
 #include "loop/timer.h"
 
 namespace probegate::app {
@@ -32,11 +31,9 @@ class CheckRun final : public checks::RunnerObserver {
   CheckRun(loop::Loop& loop, const config::Config& config, const CheckOptions& options)
       : loop_(loop),
         options_(options),
-        resolver_(loop),
-        http_(loop, resolver_),
         started_(loop.now()),
         model_(checks::check_policies(config), started_, loop.wall_now()),
-        runner_({loop, resolver_, http_}, model_, checks::plan_checks(config), *this, std::random_device{}()),
+        runner_(loop, model_, checks::plan_checks(config), *this, std::random_device{}()),
         limit_(loop, [&loop] { loop.stop(); }) {}
 
   bool passed() {
@@ -47,6 +44,8 @@ class CheckRun final : public checks::RunnerObserver {
     runner_.stop();
     return checks::all_passing(model_);
   }
+
+  [[nodiscard]] bool threads_ended() { return runner_.threads_ended(); }
 
   // The document of CONTRACT 5, without what only a running sidecar has.
   void print_json(bool all_passed) const {
@@ -112,8 +111,6 @@ class CheckRun final : public checks::RunnerObserver {
 
   loop::Loop& loop_;
   const CheckOptions& options_;
-  loop::Resolver resolver_;
-  loop::HttpClient http_;
   const TimePoint started_;
   health::HealthModel model_;
   checks::Runner runner_;
@@ -136,7 +133,12 @@ int check(const CheckOptions& options) {
   } else {
     checks.print_table();
   }
-  return passed ? exit_code::kOk : exit_code::kFailed;
+  const int code = passed ? exit_code::kOk : exit_code::kFailed;
+  if (!checks.threads_ended()) {  // the code of a check has not returned, and may use what an exit destroys
+    std::cout.flush();
+    std::_Exit(code);
+  }
+  return code;
 }
 
 }  // namespace probegate::app

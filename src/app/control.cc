@@ -54,8 +54,6 @@ Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer&
       log_(log),
       observer_(observer),
       started_(started),
-      resolver_(loop),
-      http_(loop, resolver_),
       gate_policy_(make_gate_policy(settings.config.gate)),
       model_(checks::check_policies(settings.config, settings.planned), started, loop.wall_now()),
       gate_(gate_policy_, started),
@@ -69,7 +67,7 @@ Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer&
       view_(std::make_shared<const proxy::GateView>(make_view())),
       probes_(loop, {details_of(settings.config.probes), kVersion, settings.config.probes.hosts}, snapshot(),
               *this),
-      runner_({loop, resolver_, http_}, model_, settings.planned, *this, std::random_device{}()),
+      runner_(loop, model_, settings.planned, *this, std::random_device{}()),
       gate_timer_(loop, [this] { settle(); }),
       beat_timer_(loop, [this] { beat(); }) {
   rename_metrics();
@@ -164,6 +162,11 @@ void Control::on_transition(const health::Transition& transition) {
 void Control::on_frozen(Duration gap) {
   on_event({.kind = health::EventKind::frozen, .took = gap});
   gate_.excuse(gap);
+}
+
+void Control::on_thread_lost(std::size_t check) {
+  log_.warn("the code of a check has not returned; its thread is left behind and replaced",
+            {{"check", model_.policies()[check].name}, {"check_threads_lost", runner_.lost_threads()}});
 }
 
 void Control::backend_refused(const std::string& why) {
@@ -303,7 +306,7 @@ void Control::starts_known(const health::Starts& starts) {
 }
 
 void Control::write_metrics(metrics::Exposition& out) const {
-  metrics::write_control(out, metrics_);
+  metrics::write_control(out, metrics_, runner_.lost_threads());
   traffic_.write(out);
 }
 

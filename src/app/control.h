@@ -21,9 +21,7 @@
 #include "health/history.h"
 #include "health/snapshot.h"
 #include "health/waiting_reminder.h"
-#include "loop/http_client.h"
 #include "loop/listen_socket.h"
-#include "loop/resolver.h"
 #include "loop/timer.h"
 #include "metrics/control_metrics.h"
 #include "probe/probe_server.h"
@@ -61,6 +59,8 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   void start();  // the checks
   void reload(const Settings& settings);
   void stop();
+  // After stop(): false when the code of a check does not return; see Runner.
+  [[nodiscard]] bool check_threads_ended() { return runner_.threads_ended(); }
 
   // The view at this moment; also what the data plane starts with.
   std::shared_ptr<const proxy::GateView> gate_view() const { return view_; }
@@ -83,12 +83,14 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   void on_result(std::size_t check, const health::CheckResult& result, Duration latency) override;
   void on_transition(const health::Transition& transition) override;
   void on_frozen(Duration gap) override;
+  void on_thread_lost(std::size_t check) override;
 
   void write_metrics(metrics::Exposition& out) const override;
   const health::History& history() const override { return history_; }
   probe::TrafficReport traffic() const override;
   const probe::About& about() const override { return about_; }
   std::optional<TimePoint> next_run(std::size_t check) const override { return runner_.next_run(check); }
+  std::size_t lost_check_threads() const override { return runner_.lost_threads(); }
 
   void tell_backend_seen(std::size_t check, const health::CheckResult& result);
   void settle();
@@ -107,8 +109,6 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   Log& log_;
   Observer& observer_;
   const TimePoint started_;
-  loop::Resolver resolver_;
-  loop::HttpClient http_;
   health::GatePolicy gate_policy_;
   health::HealthModel model_;
   health::Gate gate_;

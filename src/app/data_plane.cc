@@ -1,5 +1,6 @@
 #include "app/data_plane.h"
 
+#include <algorithm>
 #include <random>
 
 #include "loop/descriptors.h"
@@ -12,6 +13,13 @@ using namespace std::chrono_literals;
 constexpr Duration kBeat = 1s;
 constexpr std::uint64_t kStuckBeats = 10;
 
+// Descriptors that are left when every check has its own: those of its loop, and of what it talks to.
+std::uint64_t beside_checks(const config::Config& config) {
+  constexpr std::uint64_t kPerCheck = 8;
+  const std::uint64_t all = loop::descriptor_limit();
+  return all - std::min(kPerCheck * config.checks.size(), all / 4);
+}
+
 std::string name(std::size_t loop) { return "data-" + std::to_string(loop); }
 
 }  // namespace
@@ -22,7 +30,7 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
     : control_(control),
       observer_(observer),
       sockets_(std::move(sockets)),
-      limits_(static_cast<std::size_t>(config->proxy.workers), loop::descriptor_limit()),
+      limits_(static_cast<std::size_t>(config->proxy.workers), beside_checks(*config)),
       auth_(log),
       connections_configured_(config->proxy.limits.connections),
       mail_(control, [this] { take_mail(); }),

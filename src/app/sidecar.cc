@@ -92,8 +92,14 @@ int Sidecar::run() {
   control_.stop();
   data_plane_.join();
   alerts_.join();
+  const bool all_ended = control_.check_threads_ended();
   record_end(end_cause_, kLastWords);
   log_.info("ended", {{"exit_code", exit_code_}});
+  if (!all_ended) {  // destructors and exit handlers of libraries would pull them away from under that code
+    probe_sockets_.clear();
+    log_.flush(kLastWords);
+    std::_Exit(exit_code_);
+  }
   return exit_code_;
 }
 

@@ -1,14 +1,16 @@
 // Check: polls one dependency. The page to read before writing a new one.
 //
-// A check is an object that can make one attempt at a time. It lives on the control loop, may keep its
-// connection between attempts, and reports through Attempt. The runner owns everything else: when to run, the
-// deadline, rise and fall, logs, metrics. So a check never times out by itself, never retries a failure,
-// never judges.
+// A check is an object that can make one attempt at a time. It lives on a thread and a loop of its own, may
+// keep its connection between attempts, and reports through Attempt. The runner owns everything else: when to
+// run, the deadline, rise and fall, logs, metrics. So a check never times out by itself, never retries a
+// failure, never judges.
 //
 // Containment: exceptions thrown anywhere in a check's code, also in callbacks of the loop objects it made,
-// become the result `internal`. When the deadline passes, the runner destroys the check object and makes a
-// new one, so a destructor must release everything at once and without blocking (loop objects do: they orphan
-// what libuv still holds).
+// become the result `internal`. When the deadline passes, the runner has the check object destroyed and makes
+// a new one, so a destructor must release everything at once and without blocking (loop objects do: they
+// orphan what libuv still holds). Code that does not return costs this check its attempt and its thread, and
+// nobody else anything. Made, used and destroyed on that thread; what several checks share must be safe for
+// threads.
 #pragma once
 
 #include <functional>
@@ -29,8 +31,7 @@ class HttpClient;
 namespace probegate::checks {
 
 // The right to report one result, once. Copies share that right; reporting again, or after the deadline, is
-// ignored and counted. Reporting never runs the runner's code inside the check's: the result is looked at
-// when the check's callback has returned.
+// ignored and counted. Reporting never runs the runner's code: the result is a message to its loop.
 class Attempt {
  public:
   using Report = std::function<void(health::CheckResult)>;
@@ -52,7 +53,7 @@ class Attempt {
 
 class Check {
  public:
-  virtual ~Check() noexcept(false) {}  // may throw, as anything here may; only the runner destroys checks
+  virtual ~Check() noexcept(false) {}  // may throw, as anything here may; only CheckThread destroys checks
   // Begins one attempt; finishes it now or in a later turn of the loop. Never called while one is under way.
   // `deadline` is for the check's information only (a statement timeout, say).
   virtual void start(Attempt attempt, TimePoint deadline) = 0;

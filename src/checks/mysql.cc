@@ -31,6 +31,7 @@ using Settings = MysqlSettings;
 
 constexpr std::size_t kMostRows = 1000;  // of a query without LIMIT; the first row is all we want
 constexpr int kMostUnwinding = 16;
+constexpr std::size_t kLongestList = 256;  // of variables; a server has three
 
 // What one attempt brought.
 struct Answers {
@@ -53,6 +54,7 @@ class MysqlCheck final : public Check {
     answers_.found.resize(settings_->tables.size());
     reused_ = session_ != nullptr;
     if (!reused_) return resolve();
+    meter_of(*session_).allow(MysqlMeter::kLargestAnswer);
     questions_ = questions(false);
     proceed(ask());
   }
@@ -91,6 +93,7 @@ class MysqlCheck final : public Check {
     login_.reset();
     session_ = std::move(outcome.session);
     if (session_) {
+      meter_of(*session_).allow(MysqlMeter::kLargestAnswer);
       questions_ = questions(true);
       return proceed(ask());
     }
@@ -207,7 +210,10 @@ class MysqlCheck final : public Check {
         if (same(field(1), wanted.schema) && same(field(2), wanted.name)) answers_.found[*i] = true;
         return;
       }
-      case Subject::role: answers_.read_only += (answers_.read_only.empty() ? "" : ", ") + field(0); return;
+      case Subject::role:
+        if (answers_.read_only.size() > kLongestList) return;
+        answers_.read_only += (answers_.read_only.empty() ? "" : ", ") + field(0);
+        return;
       case Subject::query:
         if (answers_.rows++ == 0 && columns > 0 && row_[0] != nullptr) answers_.value = field(0);
         return;
@@ -217,6 +223,11 @@ class MysqlCheck final : public Check {
   Status after_error() {
     const unsigned code = mysql_errno(session_.get());
     const std::string text = mysql_error(session_.get());
+    if (const auto problem = meter_of(*session_).problem()) {
+      result_.reset();
+      session_.reset();
+      return finish(CheckResult::fail(FailKind::protocol, *problem));
+    }
     const bool server_spoke =
         !is_library_error(code) && code != ER_SERVER_SHUTDOWN && code != ER_CONNECTION_KILLED;
     result_.reset();
@@ -277,6 +288,7 @@ class MysqlCheck final : public Check {
       under_way_ = true;
       drop();
     }
+    answers_ = {};
     std::exchange(attempt_, {}).finish(std::move(result));
     return std::nullopt;
   }

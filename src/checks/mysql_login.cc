@@ -25,7 +25,7 @@ constexpr int kMostUnwinding = 16;
 constexpr const char* kNeverThePassword = "mysql_native_password,caching_sha2_password,client_ed25519";
 
 MysqlSession make_session(const MysqlSettings& settings) {
-  MysqlSession session(mysql_init(nullptr));
+  MysqlSession session = new_mysql_session();
   if (!session) return session;
   const unsigned int no = 0;
   const my_bool yes = 1;
@@ -70,8 +70,6 @@ MysqlLogin::MysqlLogin(loop::Loop& loop, std::shared_ptr<const MysqlSettings> se
       address_(std::move(address)),
       done_(std::move(done)),
       wakeup_(loop, [this] { deliver(); }) {
-  static const int initialised = mysql_library_init(0, nullptr, nullptr);  // not safe in two threads at once
-  std::ignore = initialised;
   thread_ = std::thread([this] {
     outcome_ = log_in();
     wakeup_.notify();
@@ -109,6 +107,9 @@ MysqlLogin::Outcome MysqlLogin::log_in() {
     for (int i = 0; i < kMostUnwinding && status != 0; ++i) {
       status = mysql_real_connect_cont(&connected, session.get(), MYSQL_WAIT_TIMEOUT);
     }
+  }
+  if (const auto problem = meter_of(*session).problem()) {
+    return {nullptr, CheckResult::fail(FailKind::protocol, *problem)};
   }
   if (wrong) return {nullptr, CheckResult::fail(FailKind::tls, *wrong)};
   if (connected != nullptr) return {std::move(session), std::nullopt};

@@ -1,7 +1,8 @@
 // MysqlLogin: opens one session of libmariadb, TLS and its verification included, on a thread of its own.
 //
-// libmariadb's non-blocking API stands still in poll() for the whole of a TLS handshake, and a peer that says
-// nothing in the middle of one would take the control loop with it. So it may block here. Owns: the thread,
+// libmariadb's non-blocking API stands still in poll() for the whole of a TLS handshake, and the check could
+// not end that at its deadline: its own thread would be lost to any server that says nothing in the middle of
+// one. From here its socket can be shut down. Owns: the thread,
 // for as long as it logs in. Destroying it cancels: its socket is shut down, which ends every wait of the
 // library at once, and the thread is joined. Thread: constructed and destroyed on the loop's.
 #pragma once
@@ -15,17 +16,12 @@
 #include <string>
 #include <thread>
 
+#include "checks/mysql_meter.h"
 #include "checks/mysql_settings.h"
 #include "health/check_result.h"
 #include "loop/wakeup.h"
 
 namespace probegate::checks {
-
-struct CloseMysql {
-  void operator()(MYSQL* session) const noexcept { mysql_close(session); }
-  void operator()(MYSQL_RES* result) const noexcept { mysql_free_result(result); }
-};
-using MysqlSession = std::unique_ptr<MYSQL, CloseMysql>;
 
 class MysqlLogin {
  public:

@@ -26,8 +26,13 @@ using health::FailKind;
 
 using Settings = PostgresSettings;
 
+constexpr std::size_t kLargestAnswer = 16 * 1024 * 1024;  // of one attempt
+constexpr std::size_t kLargestKept =
+    1024 * 1024;  // libpq's buffer never shrinks, so a session with more ends
+
 struct Finish {
   void operator()(PGresult* result) const noexcept { PQclear(result); }
+  void operator()(PGnotify* notification) const noexcept { PQfreemem(notification); }
 };
 
 // What one round trip brought.
@@ -65,7 +70,8 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
 
   void log_in() {
     PostgresLogin::Observer& us = *this;
-    login_.emplace(context_, *settings_, deadline_, us);
+    meter_.reset();
+    login_.emplace(context_, *settings_, deadline_, meter_, us);
     login_->start();
   }
 
@@ -79,6 +85,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   void ask() {
     answers_ = {};
     parts_.clear();
+    if (meter_) meter_->allow(kLargestAnswer);
     if (PQsendQuery(session_.get(), statements().c_str()) == 1) {
       PQsetSingleRowMode(session_.get());  // so that a query without LIMIT does not fill our memory
       return on_answering();
@@ -127,6 +134,8 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
     // What fails here also shows as a result, in better words.
     const bool more_to_send = PQflush(session_.get()) == 1;
     std::ignore = PQconsumeInput(session_.get());
+    while (const std::unique_ptr<PGnotify, Finish> unasked{PQnotifies(session_.get())}) {
+    }
     while (PQisBusy(session_.get()) == 0) {
       const std::unique_ptr<PGresult, Finish> result(PQgetResult(session_.get()));
       if (!result) return on_answered();
@@ -153,11 +162,15 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   }
 
   void take_row(const PGresult& row) {
-    const auto field = [&](int column) -> std::string { return PQgetvalue(&row, 0, column); };
+    const auto field = [&](int column) {
+      const auto size = static_cast<std::size_t>(PQgetlength(&row, 0, column));
+      return std::string(PQgetvalue(&row, 0, column), std::min(size, kLargestKept));
+    };
     if (answers_.statement < count_settings()) return;
     // Statements after the last of ours are more of the user's query.
     switch (parts_[std::min(answers_.statement - count_settings(), parts_.size() - 1)]) {
       case Part::missing_tables:
+        if (answers_.missing.size() == settings_->tables.size()) return;
         if (const auto i = parse_decimal<std::size_t>(field(0))) {
           answers_.missing.push_back(settings_->tables.at(*i));
         }
@@ -194,11 +207,24 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   }
 
   void on_answered() {
-    const bool clean = !answers_.session_ended && PQtransactionStatus(session_.get()) == PQTRANS_IDLE;
-    if (!clean) session_.reset();
+    const bool too_large = meter_ && meter_->exceeded();
+    if (too_large) {
+      answers_.session_ended = true;
+      answers_.error = CheckError{FailKind::answer, "the server sent more than 16 MiB for one attempt"};
+    }
+    const bool clean = !answers_.session_ended && PQtransactionStatus(session_.get()) == PQTRANS_IDLE &&
+                       (!meter_ || meter_->passed() <= kLargestKept);
+    if (!clean) {
+      session_.reset();
+      meter_.reset();
+    }
     // The server was restarted since the last attempt: that it is gone says nothing about the new one.
-    if (answers_.session_ended && answers_.statement == 0 && std::exchange(reused_, false)) return log_in();
-    attempt_.finish(judge());
+    if (answers_.session_ended && !too_large && answers_.statement == 0 && std::exchange(reused_, false)) {
+      return log_in();
+    }
+    auto result = judge();
+    answers_ = {};
+    attempt_.finish(std::move(result));
   }
 
   CheckResult judge() const {
@@ -239,6 +265,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   TimePoint deadline_{};
   bool reused_ = false;  // this attempt began on a kept session
   std::optional<PostgresLogin> login_;
+  std::unique_ptr<MeteredSocket> meter_;  // outlives the session
   PostgresSession session_;
   std::optional<loop::FdWatch> watch_;  // after the session: it must be gone before the session's socket
   std::vector<Part> parts_;

@@ -14,6 +14,7 @@ using health::CheckResult;
 using health::FailKind;
 
 constexpr std::size_t kMostTries = 32;
+constexpr std::size_t kLargestLogin = 1024 * 1024;  // that a server may send; certificates included
 
 // As libpq goes on: not after a server's own word, but for the one that it is not ready yet.
 bool another_may_do(const CheckError& error) {
@@ -24,10 +25,11 @@ bool another_may_do(const CheckError& error) {
 }  // namespace
 
 PostgresLogin::PostgresLogin(const CheckContext& context, const PostgresSettings& settings,
-                             TimePoint deadline, Observer& observer)
+                             TimePoint deadline, std::unique_ptr<MeteredSocket>& meter, Observer& observer)
     : context_(context),
       settings_(settings),
       deadline_(deadline),
+      meter_(meter),
       observer_(observer),
       patience_(context.loop, [this] { on_patience(); }) {}
 
@@ -116,7 +118,9 @@ void PostgresLogin::try_next() {
 }
 
 void PostgresLogin::poll() {
-  switch (PQconnectPoll(session_.get())) {
+  const auto next = PQconnectPoll(session_.get());
+  if (!meter()) return;
+  switch (next) {
     case PGRES_POLLING_READING: return watch(true, false);
     case PGRES_POLLING_WRITING: return watch(false, true);
     case PGRES_POLLING_OK:
@@ -125,6 +129,21 @@ void PostgresLogin::poll() {
       return observer_.on_login(std::move(session_));
     case PGRES_POLLING_FAILED:
     case PGRES_POLLING_ACTIVE: return on_failed(failed_connect(PQerrorMessage(session_.get())));
+  }
+}
+
+// As soon as there is a connection, and before anything has been read from it. False: the login is over.
+bool PostgresLogin::meter() {
+  const int socket = PQsocket(session_.get());
+  const auto status = PQstatus(session_.get());
+  if (socket < 0 || status == CONNECTION_STARTED || status == CONNECTION_BAD) return true;
+  if (meter_ && meter_->stands_behind(socket)) return true;
+  try {
+    meter_ = std::make_unique<MeteredSocket>(context_.loop, socket, kLargestLogin);
+    return true;
+  } catch (const std::exception& e) {
+    on_failed(CheckResult::inconclusive(e.what()));
+    return false;
   }
 }
 
@@ -158,6 +177,9 @@ void PostgresLogin::on_failed(CheckResult result) {
     session_.reset();
     patience_.stop();
     return observer_.on_login_failed(std::move(result));
+  }
+  if (meter_ && meter_->exceeded()) {
+    result = CheckResult::fail(FailKind::protocol, "the server sent more than 1 MiB during the login");
   }
   const bool go_on = another_may_do(*result.error);
   failures_.push_back(std::move(*result.error));

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "checks/check.h"
+#include "checks/metered_socket.h"
 #include "checks/postgres_settings.h"
 #include "loop/fd_watch.h"
 #include "loop/resolver.h"
@@ -42,8 +43,9 @@ class PostgresLogin {
     ~Observer() = default;
   };
 
+  // `meter` is filled with what then stands before the session's socket, and must outlive the session.
   PostgresLogin(const CheckContext& context, const PostgresSettings& settings, TimePoint deadline,
-                Observer& observer);
+                std::unique_ptr<MeteredSocket>& meter, Observer& observer);
   PostgresLogin(const PostgresLogin&) = delete;
   PostgresLogin& operator=(const PostgresLogin&) = delete;
 
@@ -62,6 +64,7 @@ class PostgresLogin {
   void connect();
   void try_next();
   void poll();
+  bool meter();
   void watch(bool read, bool write);
   void on_patience();
   void on_failed(health::CheckResult result);
@@ -70,6 +73,7 @@ class PostgresLogin {
   const CheckContext context_;
   const PostgresSettings& settings_;
   const TimePoint deadline_;
+  std::unique_ptr<MeteredSocket>& meter_;
   Observer& observer_;
   const char* phase_ = "resolving the name";
   std::vector<std::unique_ptr<loop::Resolver::Query>> queries_;

@@ -15,103 +15,93 @@ using health::FailKind;
 
 constexpr Duration kBeat = 100ms;
 constexpr Duration kStoodStill = 350ms;
+constexpr Duration kGrace = 100ms;     // for a thread to answer, before its code is taken not to return
+constexpr Duration kLastWait = 250ms;  // for all of them, at the end
 
-std::string timeout_message(Duration timeout, const char* phase, const std::string& target) {
-  std::string message = "no answer within " + format_duration(timeout);
-  if (phase == nullptr) return message;
-  message += std::string(" (while ") + phase;
-  // Which name: the address is all that is known yet.
-  if (std::string_view(phase).starts_with("resolving") && !target.empty()) message += " of " + target;
-  return message + ")";
+std::string timeout_message(Duration limit, const std::string& more) {
+  return "no answer within " + format_duration(limit) + (more.empty() ? "" : " (" + more + ")");
+}
+
+// Which name: while it is resolved, the address is all that is known.
+std::string busy_with(const std::string& phase, const std::string& target) {
+  if (phase.empty()) return {};
+  return "while " + phase + (phase.starts_with("resolving") && !target.empty() ? " of " + target : "");
 }
 
 }  // namespace
 
-// One check and its attempts. The sink of everything its code creates on the loop.
-struct Runner::Job final : loop::ErrorSink {
+// One check, its thread and its attempts.
+struct Runner::Job {
   Job(Runner& r, std::size_t i, PlannedCheck p)
       : runner(r),
         index(i),
         planned(std::move(p)),
+        make(std::make_shared<const MakeCheck>(planned.plan.make)),
         schedule(planned.pace, r.model_.policies()[i].affects.traffic),
-        due(r.context_.loop, [this] { runner.on_due(*this); }),
-        deadline(r.context_.loop, [this] { runner.on_deadline(*this); }) {}
-
-  ~Job() override { discard(*this); }
-
-  void on_exception(const std::string& what) noexcept override {
-    if (!runner.running_) return;
-    ended = runner.context_.loop.now();
-    if (!in_flight) {  // thrown between attempts: a result all the same
-      in_flight = true;
-      started = ended;
-      ++attempt;
-    }
-    crashed = true;
-    try {
-      outcome = CheckResult::fail(FailKind::internal, "the check failed: " + what);
-    } catch (...) {
-      outcome = CheckResult::fail(FailKind::internal, "out of memory");  // short enough to need none
-    }
-    deadline.stop();
-    runner.settle_.start(Duration::zero());
-  }
+        due(r.loop_, [this] { runner.on_due(*this); }),
+        deadline(r.loop_, [this] { runner.on_deadline(*this); }) {}
 
   Runner& runner;
   std::size_t index;
   PlannedCheck planned;
+  std::shared_ptr<const MakeCheck> make;  // owners: we and the attempts under way
   Schedule schedule;
-  // Sole owner: us; an Attempt that outlives us finds it expired.
-  const std::shared_ptr<Job*> anchor = std::make_shared<Job*>(this);
   loop::Timer due;
   loop::Timer deadline;
-  std::unique_ptr<Check> check;
-  std::uint64_t attempt = 0;  // the number of the latest; reports of others are late
+  std::unique_ptr<CheckThread> thread;
+  bool busy = false;               // its code has not returned, and it could not be replaced
+  std::uint64_t attempt = 0;       // the number of the latest; reports of others are late
+  std::shared_ptr<Ticket> ticket;  // owners: we, the thread, the check
   bool in_flight = false;
-  bool crashed = false;
-  int holds = 0;     // attempts in a row that held up the loop
-  TimePoint born{};  // since when the runner has had it
-  TimePoint next{};  // when `due` calls
-  Duration limit{};  // of the latest attempt
+  bool expiring = false;                         // its time is over, and the thread has been asked to end it
+  std::optional<CheckResult> without_attempt{};  // there was no thread for it
+  TimePoint born{};                              // since when the runner has had it
+  TimePoint next{};                              // when `due` calls
+  Duration limit{};                              // of the latest attempt
   TimePoint started{};
   TimePoint ended{};
-  std::optional<CheckResult> outcome;  // reported, not yet recorded
 };
 
-Runner::Runner(const CheckContext& context, health::HealthModel& model, std::vector<PlannedCheck> checks,
-               RunnerObserver& observer, std::uint64_t seed, CoreWait core_wait)
-    : context_(context),
-      model_(model),
-      observer_(observer),
-      random_(seed),
-      settle_(context.loop, [this] { settle(); }),
-      heartbeat_(context.loop, [this] { beat(); }),
-      core_wait_(std::move(core_wait)) {
-  context.loop.measure_holds();
+Runner::Runner(loop::Loop& loop, health::HealthModel& model, std::vector<PlannedCheck> checks,
+               RunnerObserver& observer, std::uint64_t seed)
+    : loop_(loop), model_(model), observer_(observer), random_(seed), heartbeat_(loop, [this] { beat(); }) {
+  reports_->channel.open(loop, [this] { take_reports(); });
   for (std::size_t i = 0; i < checks.size(); ++i) {
     jobs_.push_back(std::make_unique<Job>(*this, i, std::move(checks[i])));
   }
 }
 
-Runner::~Runner() { stop(); }
+Runner::~Runner() {
+  stop();
+  std::ignore = threads_ended();
+  reports_->channel.close();
+}
 
 void Runner::start() {
   running_ = true;
   for (auto& job : jobs_) {
-    job->born = context_.loop.now();
+    job->born = loop_.now();
     if (model_.runnable(job->index)) begin_first(*job);
   }
 }
 
 void Runner::stop() {
   running_ = false;
-  settle_.stop();
   heartbeat_.stop();
   for (auto& job : jobs_) {
     job->due.stop();
     cancel(*job);
-    discard(*job);
+    leave(*job, false);
   }
+}
+
+bool Runner::threads_ended() {
+  const TimePoint end = loop_.now() + kLastWait;
+  std::erase_if(leaving_, [&](const Leaving& leaving) {
+    return leaving.thread->join(leaving.lost ? Duration::zero()
+                                             : std::max(end - loop_.now(), Duration::zero()));
+  });
+  return leaving_.empty();
 }
 
 std::vector<health::Origin> Runner::origins(const std::vector<health::CheckPolicy>& policies,
@@ -129,17 +119,22 @@ std::vector<health::Origin> Runner::origins(const std::vector<health::CheckPolic
 void Runner::reload(std::vector<health::CheckPolicy> policies, std::vector<PlannedCheck> checks) {
   const auto from = origins(policies, checks);
   auto old = std::exchange(jobs_, {});
-  const auto transitions = model_.reload(std::move(policies), from, context_.loop.wall_now());
+  const auto transitions = model_.reload(std::move(policies), from, loop_.wall_now());
   for (std::size_t i = 0; i < checks.size(); ++i) {
     if (from[i].same_question) {
       jobs_.push_back(std::move(old[*from[i].before]));
       take_over(*jobs_.back(), i, std::move(checks[i]));
     } else {
       jobs_.push_back(std::make_unique<Job>(*this, i, std::move(checks[i])));
-      jobs_.back()->born = context_.loop.now();
+      jobs_.back()->born = loop_.now();
     }
   }
-  old.clear();  // what is asked no more, with its connections; before the new ones make theirs
+  for (auto& job : old) {  // what is asked no more, with its connections
+    if (!job) continue;
+    cancel(*job);
+    leave(*job, false);
+  }
+  old.clear();
   if (!running_) return;
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     if (!from[i].same_question && model_.runnable(i)) begin_first(*jobs_[i]);
@@ -153,6 +148,7 @@ void Runner::take_over(Job& job, std::size_t index, PlannedCheck planned) {
   job.index = index;
   const bool same_pace = job.planned.pace == planned.pace;
   job.planned = std::move(planned);
+  job.make = std::make_shared<const MakeCheck>(job.planned.plan.make);
   const auto& state = model_.states()[index];
   job.schedule.set_pace(job.planned.pace, model_.policies()[index].affects.traffic);
   if (same_pace || !running_ || job.in_flight || !job.due.active() || state.runs == 0) return;
@@ -168,15 +164,15 @@ void Runner::backend_refused(std::string_view message) {
     if (!model_.states()[job->index].passing()) continue;
     if (job->in_flight) {  // it may have begun before the backend broke, and would then reopen the gate
       cancel(*job);
-      discard(*job);
+      if (job->thread) job->thread->cancel();
     }
-    const auto wall = context_.loop.wall_now();
+    const auto wall = loop_.wall_now();
     const auto text = presentable(message, job->planned.plan.secrets);
     for (const auto& transition : model_.record_refusal(job->index, text, wall)) {
       observer_.on_transition(transition);
     }
     if (!running_) return;  // an observer stopped us
-    wait_until(*job, job->schedule.after_refusal(context_.loop.now()));
+    wait_until(*job, job->schedule.after_refusal(loop_.now()));
   }
 }
 
@@ -184,7 +180,7 @@ void Runner::begin_first(Job& job) {
   const TimePoint at = job.schedule.first(job.born, chance());
   // A check that had to wait for others has been spread by them.
   const bool waited = !model_.policies()[job.index].needs.empty() && job.planned.pace.initial_delay <= 0ns;
-  if (waited || at <= context_.loop.now()) return begin(job);
+  if (waited || at <= loop_.now()) return begin(job);
   wait_until(job, at);
 }
 
@@ -196,91 +192,161 @@ void Runner::on_due(Job& job) {
 void Runner::begin(Job& job) {
   if (!running_ || job.in_flight) return;
   job.due.stop();
-  job.started = context_.loop.now();
+  join_ended();
+  job.started = loop_.now();
   if (!in_flight()) {
-    start_watch(job.started);
+    last_beat_ = job.started;
     heartbeat_.start_repeating(kBeat);
   }
   job.in_flight = true;
-  const auto number = ++job.attempt;
   job.limit = job.planned.timeout;
-  job.deadline.start(job.limit);
-  const Attempt attempt([number, anchor = std::weak_ptr<Job*>(job.anchor)](CheckResult result) {
-    if (const auto to = anchor.lock()) (*to)->runner.on_report(**to, number, std::move(result));
-  });
-  context_.loop.enter(&job, [&] {
-    if (!job.check) job.check = job.planned.plan.make(context_);
-    job.check->start(attempt, job.started + job.limit);
-  });
+  ++job.attempt;
+  job.without_attempt = attempt(job);
+  job.deadline.start(job.without_attempt ? Duration::zero() : job.limit);
+}
+
+// Hands the attempt to the check's thread; what came instead, where there is none for it.
+std::optional<CheckResult> Runner::attempt(Job& job) {
+  try {
+    const bool all_lost = lost_threads() >= kMostLost;
+    if ((job.busy || !job.thread) && all_lost) {
+      return CheckResult::fail(FailKind::internal,
+                               "no attempt was made: the code of " + std::to_string(kMostLost) +
+                                   " attempts of checks has not returned, and there is no thread for more");
+    }
+    if (job.busy) leave(job, true);
+    if (!job.thread) {
+      job.thread = std::make_unique<CheckThread>(next_thread_++, model_.policies()[job.index].name, reports_);
+    }
+    job.ticket = std::make_shared<Ticket>();
+    job.thread->start(job.attempt, job.ticket, job.make, job.started + job.limit);
+    return std::nullopt;
+  } catch (const std::exception& e) {
+    return CheckResult::inconclusive(e.what());
+  }
 }
 
 // Forgets the attempt under way; what it reports from now on is late. The check object is the caller's to
 // end.
 void Runner::cancel(Job& job) {
   job.in_flight = false;
-  job.crashed = false;
-  job.outcome.reset();
+  job.expiring = false;
+  job.without_attempt.reset();
+  if (job.ticket) job.ticket->give_up();
+  job.ticket.reset();
   job.deadline.stop();
 }
 
-// Destroys the check object; what its destructor threw, if it did.
-std::string Runner::discard(Job& job) {
-  Check* const check = job.check.release();
-  try {
-    delete check;
-    return {};
-  } catch (const std::exception& e) {
-    return e.what();
-  } catch (...) {
-    return "an exception of unknown type";
+void Runner::leave(Job& job, bool lost) {
+  job.busy = false;
+  if (!job.thread) return;
+  job.thread->end();
+  leaving_.push_back({std::move(job.thread), loop_.now(), lost});
+}
+
+void Runner::take_reports() {
+  auto reports = reports_->channel.take_all();
+  if (!reports.empty()) stood_still();  // before anything of it is believed
+  for (auto& report : reports) take_report(report);
+}
+
+void Runner::take_report(ThreadReport& report) {
+  if (report.kind == ThreadReport::Kind::ended) return on_thread_ended(report);
+  Job* const job = job_of(report.thread);
+  if (job == nullptr) return;
+  job->busy = false;
+  if (running_) take_result(*job, report);
+}
+
+void Runner::take_result(Job& job, ThreadReport& report) {
+  const bool of_this = job.in_flight && report.attempt == job.attempt;
+  switch (report.kind) {
+    case ThreadReport::Kind::result:
+      if (!of_this) {
+        ++late_reports_;
+        return;
+      }
+      job.ended = report.at;
+      return conclude(job, *std::move(report.result));
+    case ThreadReport::Kind::crashed:
+      if (!job.in_flight) {  // thrown between attempts: a result all the same
+        job.started = report.at;
+        ++job.attempt;
+      }
+      job.ended = report.at;
+      return conclude(job, *std::move(report.result), true);
+    case ThreadReport::Kind::expired: {
+      if (!of_this) return;
+      job.ended = loop_.now();
+      auto message = timeout_message(job.limit, busy_with(report.phase, job.planned.plan.target));
+      if (!report.what.empty()) message += "; then it could not be ended: " + report.what;
+      return conclude(job, CheckResult::fail(FailKind::timeout, std::move(message)), !report.what.empty());
+    }
+    case ThreadReport::Kind::ended: return;
   }
 }
 
-void Runner::on_report(Job& job, std::uint64_t attempt, CheckResult result) {
-  if (!job.in_flight || attempt != job.attempt || job.outcome) {
-    ++ignored_reports_;
-    return;
+void Runner::on_thread_ended(ThreadReport& report) {
+  if (Job* const job = job_of(report.thread)) {  // unasked: it had no memory or descriptors for its loop
+    leave(*job, false);
+    if (job->in_flight && running_) {
+      job->ended = loop_.now();
+      conclude(*job, CheckResult::inconclusive(report.what));
+    }
   }
-  job.outcome = std::move(result);
-  job.ended = context_.loop.now();
-  job.deadline.stop();
-  settle_.start(Duration::zero());
+  for (auto& leaving : leaving_) {
+    if (leaving.thread->id() == report.thread) leaving.ended = true;
+  }
 }
 
+void Runner::join_ended() {
+  std::erase_if(leaving_, [](const Leaving& leaving) {
+    return leaving.ended && leaving.thread->join(Duration::zero());
+  });
+}
+
+// Twice: when the time is over, and when the thread has not answered that.
 void Runner::on_deadline(Job& job) {
-  if (!job.in_flight || job.outcome || stood_still()) return;
-  job.ended = context_.loop.now();
+  const auto number = job.attempt;
+  take_reports();
+  if (!job.in_flight || job.attempt != number || stood_still()) return;
+  job.ended = loop_.now();
+  if (job.without_attempt) {
+    auto result = *std::move(job.without_attempt);
+    return conclude(job, std::move(result));
+  }
   const Duration late = job.ended - (job.started + job.limit);
-  if (late > kBeat) return repeat(job, late);  // a shorter absence, but one that hid the answer from us
-  auto message =
-      timeout_message(job.limit, job.check ? job.check->phase() : nullptr, job.planned.plan.target);
-  if (const auto what = discard(job); !what.empty()) {
-    job.crashed = true;
-    message += "; then it could not be ended: " + what;
+  if (!job.expiring) {
+    if (late > kBeat) return repeat(job, late);  // a shorter absence, but one that hid the answer from us
+    job.expiring = true;
+    job.thread->expire(job.attempt);
+    return job.deadline.start(kGrace);
   }
-  conclude(job, CheckResult::fail(FailKind::timeout, std::move(message)));
+  if (late > kGrace + kBeat && late < 2 * (kGrace + kBeat)) return job.deadline.start(kGrace);  // so were we
+  give_up(job);
 }
 
-void Runner::settle() {
-  if (stood_still()) return;
-  for (auto& job : jobs_) {
-    if (!job->outcome) continue;
-    auto result = *std::exchange(job->outcome, std::nullopt);
-    if (job->crashed) discard(*job);
-    conclude(*job, std::move(result));
+void Runner::give_up(Job& job) {
+  const bool stuck = job.ticket->give_up();  // or it has reported by now
+  const bool left = stuck && lost_threads() < kMostLost;
+  if (left) {
+    leave(job, true);
+  } else {
+    job.busy = stuck;
   }
+  const auto index = job.index;
+  conclude(job,
+           CheckResult::fail(FailKind::timeout, timeout_message(job.limit, "its code has not returned")));
+  if (left) observer_.on_thread_lost(index);
 }
 
-void Runner::conclude(Job& job, CheckResult result) {
-  const bool crashed = job.crashed;
-  if (!crashed && result.verdict != health::Verdict::inconclusive) job.holds = 0;
+void Runner::conclude(Job& job, CheckResult result, bool crashed) {
   const Duration latency = job.ended - job.started;
   cancel(job);
   if (result.error) {
     result.error->message = presentable(result.error->message, job.planned.plan.secrets);
   }
-  const auto transitions =
-      model_.record(job.index, result, latency, context_.loop.now(), context_.loop.wall_now());
+  const auto transitions = model_.record(job.index, result, latency, loop_.now(), loop_.wall_now());
   const Finished finished{job.started, job.ended, result, crashed};
   wait_until(job, job.schedule.next(finished, model_.states()[job.index], chance()));
 
@@ -294,60 +360,33 @@ void Runner::conclude(Job& job, CheckResult result) {
 
 void Runner::wait_until(Job& job, TimePoint at) {
   job.next = at;
-  job.due.start(at - context_.loop.now());
-}
-
-void Runner::start_watch(TimePoint now) {
-  last_beat_ = now;
-  core_wait_before_ = core_wait_().value_or(Duration::zero());
-  context_.loop.take_longest_hold();
+  job.due.start(at - loop_.now());
 }
 
 // True when this process stood still while attempts were under way: they are then inconclusive, and repeated.
 bool Runner::stood_still() {
-  const TimePoint now = context_.loop.now();
+  const TimePoint now = loop_.now();
   if (!in_flight() || now - last_beat_ <= kStoodStill) return false;
   const Duration gap = now - last_beat_;
-  const auto hold = context_.loop.take_longest_hold();
-  const Duration starved = core_wait_().value_or(Duration::zero()) - core_wait_before_;
-  start_watch(now);
+  last_beat_ = now;
   observer_.on_frozen(gap);
   for (auto& job : jobs_) {
     if (!running_) break;
-    if (!job->in_flight) continue;
-    // A stop of the process that fell into a callback of this check looks the same once, and not twice in a
-    // row.
-    const bool to_blame = hold.sink == job.get() && hold.time - starved > gap / 2 && ++job->holds > 1;
-    if (to_blame) {
-      blame(*job, hold.time);
-    } else {
-      repeat(*job, gap);
-    }
+    if (job->in_flight) repeat(*job, gap);
   }
   return true;
 }
 
-// Its code blocked, and with it everybody else's check and every probe. It cannot be interrupted; it can be
-// told, and begun less and less often.
-void Runner::blame(Job& job, Duration time) {
-  job.ended = context_.loop.now();
-  job.crashed = true;
-  discard(job);
-  conclude(job, CheckResult::fail(FailKind::internal, "the check held up all others for " +
-                                                          format_duration(std::chrono::floor<Millis>(time))));
-}
-
 void Runner::repeat(Job& job, Duration absent) {
-  job.ended = context_.loop.now();
-  discard(job);  // the only way to cancel an attempt
+  job.ended = loop_.now();
+  if (job.thread) job.thread->cancel();
   conclude(job, CheckResult::inconclusive("the process stood still for " + format_duration(absent)));
   begin(job);
 }
 
 void Runner::beat() {
   if (!in_flight()) return heartbeat_.stop();
-  if (stood_still()) return;
-  start_watch(context_.loop.now());
+  if (!stood_still()) last_beat_ = loop_.now();
 }
 
 std::optional<TimePoint> Runner::next_run(std::size_t check) const {
@@ -355,8 +394,27 @@ std::optional<TimePoint> Runner::next_run(std::size_t check) const {
   return job.due.active() ? std::optional(job.next) : std::nullopt;
 }
 
+std::size_t Runner::lost_threads() const {
+  const TimePoint now = loop_.now();
+  return static_cast<std::size_t>(
+      std::count_if(leaving_.begin(), leaving_.end(), [&](const Leaving& leaving) {
+        return !leaving.ended && (leaving.lost || now - leaving.since > kGrace);
+      }));
+}
+
+std::uint64_t Runner::ignored_reports() const {
+  return late_reports_ + reports_->ignored.load(std::memory_order_relaxed);
+}
+
 bool Runner::in_flight() const {
   return std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->in_flight; });
+}
+
+Runner::Job* Runner::job_of(std::uint64_t thread) {
+  const auto found = std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& job) {
+    return job->thread && job->thread->id() == thread;
+  });
+  return found == jobs_.end() ? nullptr : found->get();
 }
 
 bool all_passing(const health::HealthModel& model) {

@@ -1,10 +1,15 @@
-// Runner: polls every check on the control loop and tells the HealthModel what came out.
+// Runner: polls every check and tells the HealthModel what came out. On the control loop it only schedules,
+// keeps deadlines and judges; the checks' own code runs on a thread for each (check_thread.h).
 //
-// Owns: the check objects, their timers and deadlines.
-// Invariants: never two attempts of one check at once; a dependent starts in the turn in which the last of
-// its needs passed; whatever a check does, it ends as a result of that check. Called from: the control loop
-// only. Results are worked on from the runner's own timers, never inside a check's code, so an observer may
-// call stop(); it may not destroy the runner.
+// Owns: the threads, their timers and deadlines. Invariants: never two attempts of one check at once; a
+// dependent starts in the turn in which the last of its needs passed; whatever a check does, it ends as a
+// result of that check. Called from: the control loop only. Observers are called from the runner's own timers
+// and messages, so an observer may call stop(); it may not destroy the runner.
+//
+// A check whose code does not return: its attempt is `timeout` at the deadline, its thread is left behind and
+// the next attempt gets a new one. At most kMostLost threads are lost at a time, of all checks together. From
+// then on a check without a thread, or with one that is still busy, fails as `internal` without an attempt,
+// until one returns. The others go on.
 //
 // A process that stood still (CPU taken away, SIGSTOP) wakes up to deadlines that passed while nobody was
 // looking, and would blame its dependencies. Wall and monotonic clocks alike went on meanwhile, so the only
@@ -13,13 +18,10 @@
 // inconclusive and begins anew; so is one whose deadline we noticed more than a beat late. The limit lies
 // well above what a busy loop takes for a turn and below the shortest sensible timeout. Nothing limits the
 // repetitions: a process that is never awake for long enough to finish an attempt knows nothing about its
-// dependencies, and must not claim otherwise. But where the absence was a check's own code that blocked the
-// loop, twice in a row, that check has failed, and backs off. Code that was on its way and got no core has
-// not blocked anybody: on a starved machine that is every check's lot.
+// dependencies, and must not claim otherwise.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -27,9 +29,9 @@
 #include <string_view>
 #include <vector>
 
+#include "checks/check_thread.h"
 #include "checks/plan.h"
 #include "health/health_model.h"
-#include "loop/core_wait.h"
 #include "loop/timer.h"
 
 namespace probegate::checks {
@@ -42,6 +44,8 @@ class RunnerObserver {
   virtual void on_transition(const health::Transition& transition) = 0;
   // The process stood still for so long while attempts were under way; their results follow.
   virtual void on_frozen(Duration gap) { (void)gap; }
+  // The code of this check has not returned; its thread is left behind.
+  virtual void on_thread_lost(std::size_t check) { (void)check; }
 
  protected:
   ~RunnerObserver() = default;
@@ -49,18 +53,21 @@ class RunnerObserver {
 
 class Runner {
  public:
-  using CoreWait = std::function<std::optional<Duration>()>;
+  static constexpr std::size_t kMostLost = 4;
 
   // `checks` and the model's policies are about the same checks in the same order. All references outlive us.
-  // `core_wait` is for tests, which cannot starve a thread at will.
-  Runner(const CheckContext& context, health::HealthModel& model, std::vector<PlannedCheck> checks,
-         RunnerObserver& observer, std::uint64_t seed, CoreWait core_wait = loop::core_wait);
-  ~Runner();
+  Runner(loop::Loop& loop, health::HealthModel& model, std::vector<PlannedCheck> checks,
+         RunnerObserver& observer, std::uint64_t seed);
+  ~Runner();  // waits a little for the threads, as threads_ended() does
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
   void start();  // once; the initial delays count from here
   void stop();   // cancels everything, at once and for good; may be repeated
+
+  // After stop(): waits for the threads to end, at most kLastWait. False: some code does not return, and the
+  // process must end without destructors and exit handlers, as a library may be in use.
+  [[nodiscard]] bool threads_ended();
 
   // A new configuration: one entry per check in both, in the same order. A check of the same name that asks
   // the same question goes on with its state, its connection and the attempt under way; what is asked
@@ -74,11 +81,21 @@ class Runner {
   // When its next attempt begins; empty while one is under way or it waits for others.
   std::optional<TimePoint> next_run(std::size_t check) const;
 
+  // Threads that have been left behind and whose code has not returned yet.
+  std::size_t lost_threads() const;
+
   // Reports that came twice or too late, all checks together.
-  std::uint64_t ignored_reports() const { return ignored_reports_; }
+  std::uint64_t ignored_reports() const;
 
  private:
   struct Job;
+  // A thread that was asked to end.
+  struct Leaving {
+    std::unique_ptr<CheckThread> thread;
+    TimePoint since;
+    bool lost;           // its code did not return in time
+    bool ended = false;  // it says so
+  };
 
   std::vector<health::Origin> origins(const std::vector<health::CheckPolicy>& policies,
                                       const std::vector<PlannedCheck>& checks) const;
@@ -86,32 +103,36 @@ class Runner {
   void begin_first(Job& job);
   void on_due(Job& job);
   void begin(Job& job);
+  std::optional<health::CheckResult> attempt(Job& job);
   void cancel(Job& job);
-  static std::string discard(Job& job);
-  void on_report(Job& job, std::uint64_t attempt, health::CheckResult result);
+  void leave(Job& job, bool lost);
+  void take_reports();
+  void take_report(ThreadReport& report);
+  void take_result(Job& job, ThreadReport& report);
+  void on_thread_ended(ThreadReport& report);
   void on_deadline(Job& job);
-  void settle();
-  void conclude(Job& job, health::CheckResult result);
+  void give_up(Job& job);
+  void conclude(Job& job, health::CheckResult result, bool crashed = false);
   void wait_until(Job& job, TimePoint at);
-  void start_watch(TimePoint now);
   bool stood_still();
-  void blame(Job& job, Duration time);
   void repeat(Job& job, Duration absent);
   void beat();
+  void join_ended();
   bool in_flight() const;
+  Job* job_of(std::uint64_t thread);
   double chance() { return std::uniform_real_distribution<double>(0.0, 1.0)(random_); }
 
-  const CheckContext context_;
+  loop::Loop& loop_;
   health::HealthModel& model_;
   RunnerObserver& observer_;
   std::mt19937_64 random_;
   bool running_ = false;
-  std::uint64_t ignored_reports_ = 0;
-  loop::Timer settle_;
+  std::uint64_t late_reports_ = 0;
+  std::uint64_t next_thread_ = 1;
+  const std::shared_ptr<ThreadReports> reports_ = std::make_shared<ThreadReports>();  // owners: we, threads
   loop::Timer heartbeat_;
-  CoreWait core_wait_;
   TimePoint last_beat_{};
-  Duration core_wait_before_{0};  // as of that beat
+  std::vector<Leaving> leaving_;
   std::vector<std::unique_ptr<Job>> jobs_;
 };
 

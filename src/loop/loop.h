@@ -67,21 +67,10 @@ class Loop final : public Clock {
     ErrorSink* before_;
   };
 
-  // Whose code kept the loop from turning, and for how long; what it called on behalf of others is theirs.
-  struct Hold {
-    ErrorSink* sink = nullptr;  // to compare with, as it may be gone
-    Duration time{0};
-    class Measure;
-  };
-  // From now on. Two looks at the clock per callback: not for loops that carry traffic.
-  void measure_holds() { measuring_ = true; }
-  Hold take_longest_hold() { return std::exchange(longest_, {}); }  // since the last call
-
   // Runs a callback on behalf of `sink`; the only way libuv's callbacks enter our code.
   template <typename Callback>
   void enter(ErrorSink* sink, Callback&& callback) noexcept {
     Scope scope(*this, sink);
-    Hold::Measure measure(*this, sink);
     try {
       callback();
     } catch (const std::exception& e) {
@@ -113,34 +102,8 @@ class Loop final : public Clock {
   bool stopped_ = false;
   ErrorSink* const root_sink_;
   ErrorSink* sink_;
-  bool measuring_ = false;
-  Duration inner_{0};  // of the callback that runs: what callbacks within it took
-  Hold longest_;
   std::unique_ptr<TlsContexts> tls_;
   std::array<char, kReadBuffer> read_buffer_;
-};
-
-class Loop::Hold::Measure {
- public:
-  Measure(Loop& loop, ErrorSink* sink) : loop_(loop), sink_(sink) {
-    if (!loop_.measuring_) return;
-    outer_ = std::exchange(loop_.inner_, Duration(0));
-    begun_ = loop_.now();
-  }
-  ~Measure() {
-    if (begun_ == TimePoint{}) return;
-    const Duration time = loop_.now() - begun_;
-    if (time - loop_.inner_ > loop_.longest_.time) loop_.longest_ = {sink_, time - loop_.inner_};
-    loop_.inner_ = outer_ + time;
-  }
-  Measure(const Measure&) = delete;
-  Measure& operator=(const Measure&) = delete;
-
- private:
-  Loop& loop_;
-  ErrorSink* const sink_;
-  Duration outer_{0};
-  TimePoint begun_{};
 };
 
 // The text for a negative libuv status, without the code name: "connection refused".

@@ -13,6 +13,11 @@ namespace {
 
 constexpr int kTimeoutMillis = 1000;  // before the first retransmission; doubles
 constexpr int kTries = 3;
+constexpr std::size_t kMostAddresses = 64;  // more than anybody tries; a name may have thousands
+
+struct FreeAddresses {
+  void operator()(ares_addrinfo* info) const noexcept { ares_freeaddrinfo(info); }
+};
 
 std::string why(int status) {
   switch (status) {
@@ -102,17 +107,19 @@ class DnsQuery final : public Resolver::Query {
     arm_timer();
   }
 
+  // Also when we are destroyed: one family may have been answered by then, and is ours to free.
   void on_answer(int status, ares_addrinfo* info) {
+    const std::unique_ptr<ares_addrinfo, FreeAddresses> owner(info);
     if (cancelled_) return;
     if (status != ARES_SUCCESS) {
       finish(failure("cannot resolve " + name_ + ": " + why(status)));
       return;
     }
     std::vector<Address> addresses;
-    for (auto* node = info->nodes; node != nullptr; node = node->ai_next) {
+    for (auto* node = info->nodes; node != nullptr && addresses.size() < kMostAddresses;
+         node = node->ai_next) {
       addresses.emplace_back(node->ai_addr, node->ai_addrlen);
     }
-    ares_freeaddrinfo(info);
     if (addresses.empty()) {
       finish(failure("cannot resolve " + name_ + ": the name has no address"));
     } else {

@@ -84,9 +84,10 @@ void FreeOpenSsl::operator()(X509_STORE* store) const noexcept { X509_STORE_free
 TlsContexts::TlsContexts() = default;
 TlsContexts::~TlsContexts() = default;
 
+// One for the process, as each check has a loop: the store has a lock of its own for what it learns.
 X509_STORE* TlsContexts::system_store() {
-  if (!system_store_) system_store_ = load_system_store();
-  return system_store_.get();
+  static const auto store = load_system_store();
+  return store.get();
 }
 
 Result<SSL_CTX*> TlsContexts::client(const TlsSettings& settings) {

@@ -34,7 +34,8 @@ struct FreeOpenSsl {
 };
 
 // What every TLS connection of one loop shares. Reading authorities takes milliseconds, so each set is read
-// once, at its first use; a private file is read again only when it was replaced.
+// once, at its first use, the system's once for all loops; a private file is read again only when it was
+// replaced.
 class TlsContexts {
  public:
   TlsContexts();
@@ -44,7 +45,7 @@ class TlsContexts {
 
   // Ours for as long as the contexts live, or until the next call with the same file.
   Result<SSL_CTX*> client(const TlsSettings& settings);
-  X509_STORE* system_store();  // for libraries that bring their own SSL_CTX
+  static X509_STORE* system_store();  // for libraries that bring their own SSL_CTX; any thread's
 
  private:
   struct Entry {
@@ -52,7 +53,6 @@ class TlsContexts {
     std::int64_t modified_ns = 0;  // with the inode: which file this was
     std::uint64_t inode = 0;
   };
-  std::unique_ptr<X509_STORE, FreeOpenSsl> system_store_;
   std::unique_ptr<SSL_CTX, FreeOpenSsl> system_;
   std::unique_ptr<SSL_CTX, FreeOpenSsl> unverified_;
   std::map<std::string, Entry> by_file_;

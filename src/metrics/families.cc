@@ -119,7 +119,7 @@ void write_traffic(Exposition& out, std::span<const DataLoopMetrics* const> loop
   out.sample({}, shared.backend_restarts);
 }
 
-void write_control(Exposition& out, const ControlMetrics& control) {
+void write_control(Exposition& out, const ControlMetrics& control, std::size_t lost_check_threads) {
   out.histogram("probegate_check_duration_seconds", "How long the conclusive runs of a check took.");
   for (const auto& check : control.checks) out.sample({{"check", check.name}}, check.duration);
   out.counter("probegate_check_runs", "Runs of a check, by result.");
@@ -136,6 +136,9 @@ void write_control(Exposition& out, const ControlMetrics& control) {
                  check.failures[static_cast<FailureKind>(i)].value());
     }
   }
+  out.gauge("probegate_check_threads_lost",
+            "Threads of checks that were left behind because their code does not return.");
+  out.sample({}, lost_check_threads);
   out.gauge("probegate_loop_lag_seconds", "How late the turns of an event loop are.");
   for (const auto& loop : control.loops) out.sample({{"loop", loop.name}}, loop.lag_seconds());
   out.counter("probegate_config_reloads", "Reloads of the configuration asked for by SIGHUP, by result.");

@@ -2,6 +2,7 @@
 // from a snapshot.
 #pragma once
 
+#include <cstddef>
 #include <span>
 
 #include "metrics/control_metrics.h"
@@ -19,6 +20,6 @@ struct SharedTraffic {
 void write_traffic(Exposition& out, std::span<const DataLoopMetrics* const> loops, SharedTraffic shared);
 
 // Runs of the checks, lag of the loops, starts.
-void write_control(Exposition& out, const ControlMetrics& control);
+void write_control(Exposition& out, const ControlMetrics& control, std::size_t lost_check_threads);
 
 }  // namespace probegate::metrics

@@ -37,6 +37,8 @@ class Source {
   virtual std::optional<TimePoint> next_run(
       std::size_t check) const = 0;  // empty: under way, or not yet known
 
+  virtual std::size_t lost_check_threads() const = 0;  // left behind, and their code has not returned
+
  protected:
   ~Source() = default;
 };

@@ -12,8 +12,8 @@ namespace {
 using health::Json;
 
 // A check of one of these names has no boolean of its own at the top; it is under `checks` like the others.
-constexpr std::string_view kOurKeys[] = {"schema",   "version",     "about",  "starts",
-                                         "timeline", "recent_runs", "events", "traffic"};
+constexpr std::string_view kOurKeys[] = {"schema",      "version", "about",   "starts",            "timeline",
+                                         "recent_runs", "events",  "traffic", "check_threads_lost"};
 
 Json starts_json(const std::optional<health::Starts>& starts) {
   if (!starts) return nullptr;
@@ -133,7 +133,8 @@ std::string status_json(const health::Snapshot& snapshot, const Source& source, 
                   {"timeline", timeline_json(source.history())},
                   {"recent_runs", recent_runs_json(snapshot, source, now)},
                   {"events", std::move(events)},
-                  {"traffic", traffic_json(source.traffic())}};
+                  {"traffic", traffic_json(source.traffic())},
+                  {"check_threads_lost", source.lost_check_threads()}};
   std::string text = health::readiness_json(snapshot, health::Document::readiness, details, kOurKeys)
                          .text(iso8601(wall), health::uptime_text(now - snapshot.started));
   text.resize(text.rfind('}'));  // the object goes on

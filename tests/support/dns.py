@@ -21,7 +21,8 @@ def available():
 
 class NameServer:
     """Swallows every question, or (mode "nxdomain") says that no name exists, or that every name is 127.0.0.1:
-    at once (mode "at once"), or (mode "late") after a while that is longer than a resolver waits before it asks again.
+    at once (mode "at once"), or (mode "late") after a while that is longer than a resolver waits before it asks again,
+    or (mode "ipv4 alone") at once, and swallows questions for another kind of address.
     `mode` may change at any time."""
 
     LATE = 1.2
@@ -52,14 +53,19 @@ class NameServer:
             if self.mode == "nxdomain":
                 # The question back, with QR, RD, RA and code 3; no other section.
                 self._socket.sendto(question[:2] + b"\x81\x83" + question[4:6] + b"\0" * 6 + question[12:], peer)
-            elif self.mode == "at once":
+            elif self.mode == "at once" or (self.mode == "ipv4 alone" and self._asks_for_a(question)):
                 self._answer(question, peer)
             elif self.mode == "late":
                 threading.Timer(self.LATE, self._answer, [question, peer]).start()
 
+    @staticmethod
+    def _asks_for_a(question):
+        name_end = question.index(b"\0", 12)
+        return question[name_end + 1:name_end + 3] == b"\0\1"
+
     def _answer(self, question, peer):
         name_end = question.index(b"\0", 12)
-        asks_for_a = question[name_end + 1:name_end + 3] == b"\0\1"
+        asks_for_a = self._asks_for_a(question)
         # QR, RD, RA; the question alone (EDNS left out); an A record of 127.0.0.1 for a pointer to the name.
         head = question[:2] + b"\x81\x80\0\1" + (b"\0\1" if asks_for_a else b"\0\0") + b"\0" * 4
         record = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\x7f\0\0\1" if asks_for_a else b""

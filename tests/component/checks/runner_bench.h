@@ -2,15 +2,16 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "checks/runner.h"
-#include "loop/http_client.h"
-#include "loop/resolver.h"
 #include "tests/support/test_loop.h"
 
 namespace probegate::checks {
@@ -23,18 +24,45 @@ using health::Verdict;
 using test::TestLoop;
 using namespace std::chrono_literals;
 
-// What every object made for one check shares with the test.
+// What a check's thread writes and the test reads.
+template <typename T>
+class Kept {
+ public:
+  void push_back(T value) {
+    const std::lock_guard lock(mutex_);
+    values_.push_back(std::move(value));
+  }
+  std::size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return values_.size();
+  }
+  bool empty() const { return size() == 0; }
+  T at(std::size_t i) const {
+    const std::lock_guard lock(mutex_);
+    return values_.at(i);
+  }
+  T operator[](std::size_t i) const { return at(i); }
+  T back() const { return at(size() - 1); }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<T> values_;
+};
+
+// What every object made for one check shares with the test. `on_start` and `timers` are the check's
+// thread's.
 struct Script {
   std::function<void(loop::Loop&, const Attempt&, int number)> on_start;
   bool throw_on_make = false;
   bool throw_on_end = false;
+  std::function<void()> on_end = [] {};
   const char* phase = nullptr;
-  int starts = 0;
-  int made = 0;
-  int alive = 0;
-  int running = 0;  // attempts begun and neither finished nor destroyed
-  int most_running = 0;
-  std::vector<TimePoint> start_times;
+  std::atomic<int> starts{0};
+  std::atomic<int> made{0};
+  std::atomic<int> alive{0};
+  std::atomic<int> running{0};  // attempts begun and neither finished nor destroyed
+  std::atomic<int> most_running{0};
+  Kept<TimePoint> start_times;
   std::vector<std::unique_ptr<loop::Timer>> timers;
 };
 
@@ -45,12 +73,13 @@ class ScriptedCheck final : public Check {
     --script_.alive;
     script_.running = 0;
     script_.timers.clear();
+    script_.on_end();
     if (script_.throw_on_end) throw std::runtime_error("no end s3cret-word");
   }
 
   void start(Attempt attempt, TimePoint) override {
     script_.start_times.push_back(loop_.now());
-    script_.most_running = std::max(script_.most_running, ++script_.running);
+    script_.most_running = std::max(script_.most_running.load(), ++script_.running);
     const Attempt counted([&script = script_, attempt](CheckResult result) {
       script.running = 0;
       attempt.finish(std::move(result));
@@ -68,6 +97,7 @@ struct Recorder final : RunnerObserver {
   std::vector<std::pair<std::size_t, CheckResult>> results;
   std::vector<health::Transition> transitions;
   std::vector<Duration> gaps;
+  std::vector<std::size_t> lost;  // the checks whose threads were
   std::function<void()> on_every_result = [] {};
 
   void on_result(std::size_t check, const CheckResult& result, Duration) override {
@@ -76,6 +106,7 @@ struct Recorder final : RunnerObserver {
   }
   void on_transition(const health::Transition& transition) override { transitions.push_back(transition); }
   void on_frozen(Duration gap) override { gaps.push_back(gap); }
+  void on_thread_lost(std::size_t check) override { lost.push_back(check); }
 
   std::size_t count(Verdict verdict) const {
     return static_cast<std::size_t>(std::count_if(
@@ -88,16 +119,21 @@ inline constexpr Pace kFast{.interval = 1h, .startup_interval = 20ms, .initial_d
 // Checks are added, then run() builds the runner around them.
 struct RunnerBench {
   TestLoop loop;
-  loop::Resolver resolver{loop};
-  loop::HttpClient http{loop, resolver};
+  std::atomic<bool> released{false};  // code that hangs until then
   std::vector<std::unique_ptr<Script>> scripts;
   std::vector<CheckPolicy> policies;
   std::vector<PlannedCheck> planned;
   std::vector<PlannedCheck> added;  // the same, once run() has begun
-  Runner::CoreWait core_wait = loop::core_wait;
   Recorder recorder;
   std::unique_ptr<health::HealthModel> model;
   std::unique_ptr<Runner> runner;
+
+  ~RunnerBench() {
+    released = true;
+    if (!runner) return;
+    runner->stop();
+    CHECK(until([&] { return runner->threads_ended(); }));  // before the scripts go
+  }
 
   Script& add(const std::string& name, std::function<void(loop::Loop&, const Attempt&, int)> on_start,
               Pace pace = kFast, Duration timeout = 5s) {
@@ -119,8 +155,7 @@ struct RunnerBench {
   void run() {
     model = std::make_unique<health::HealthModel>(policies, loop->now(), loop->wall_now());
     added = planned;
-    runner = std::make_unique<Runner>(CheckContext{loop, resolver, http}, *model, std::move(planned),
-                                      recorder, 1, core_wait);
+    runner = std::make_unique<Runner>(loop, *model, std::move(planned), recorder, 1);
     runner->start();
   }
   // A new configuration of these checks, in this order: what was added as number `index`, asking `question`.
@@ -155,6 +190,13 @@ struct RunnerBench {
 
 inline void pass(loop::Loop&, const Attempt& attempt, int) { attempt.pass(); }
 inline void stay_silent(loop::Loop&, const Attempt&, int) {}
+
+// Code that does not return before the test lets it.
+inline auto hang(RunnerBench& bench) {
+  return [&bench](loop::Loop&, const Attempt&, int) {
+    while (!bench.released) std::this_thread::yield();
+  };
+}
 
 inline void stand_still(loop::Loop& loop, Duration time) {
   const TimePoint end = loop.now() + time;

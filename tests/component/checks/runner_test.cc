@@ -159,7 +159,7 @@ TEST_CASE("Runner contains a check that cannot be made") {
 
 TEST_CASE("Runner ignores a second report and a report after the deadline, and counts them") {
   RunnerBench bench;
-  std::vector<Attempt> kept;
+  Kept<Attempt> kept;
   bench.add("twice", [](loop::Loop&, const Attempt& attempt, int) {
     attempt.pass();
     attempt.fail(FailKind::answer, "on second thoughts");
@@ -171,7 +171,7 @@ TEST_CASE("Runner ignores a second report and a report after the deadline, and c
   bench.run();
   REQUIRE(bench.until_results(2));
   CHECK(bench.status(0) == CheckStatus::pass);
-  CHECK(bench.runner->ignored_reports() == 1);
+  CHECK(bench.until([&] { return bench.runner->ignored_reports() == 1; }));
   CHECK(bench.status(1) == CheckStatus::fail);
   kept.at(0).pass();
   bench.loop.settle();
@@ -205,11 +205,16 @@ TEST_CASE("Runner that stood still judges nobody and repeats what was under way"
 
 TEST_CASE("Runner that stood still does not believe what came in meanwhile either") {
   RunnerBench bench;
-  auto& check = bench.add("blocks", [](loop::Loop& loop, const Attempt& attempt, int number) {
-    if (number == 0) stand_still(loop, 500ms);
-    attempt.fail(FailKind::connect, "refused");
+  auto& check = bench.add("quick", [&](loop::Loop& loop, const Attempt& attempt, int number) {
+    if (number > 0) return attempt.fail(FailKind::connect, "refused");
+    auto& timers = bench.scripts[0]->timers;
+    timers.push_back(std::make_unique<loop::Timer>(
+        loop, [attempt] { attempt.fail(FailKind::connect, "refused meanwhile"); }));
+    timers.back()->start(100ms);
   });
   bench.run();
+  REQUIRE(bench.until([&] { return check.starts == 1; }));
+  stand_still(bench.loop, 600ms);
   REQUIRE(bench.until_results(2));
   CHECK(bench.recorder.results[0].second.verdict == Verdict::inconclusive);
   CHECK(bench.recorder.results[1].second.verdict == Verdict::fail);
@@ -270,7 +275,7 @@ TEST_CASE("Runner judges a websocket check failing when the backend refuses, and
 
 TEST_CASE("Runner discards the attempt that was under way when the backend refused") {
   RunnerBench bench;
-  std::vector<Attempt> kept;
+  Kept<Attempt> kept;
   auto& websocket = bench.add("websocket",
                               [&](loop::Loop&, const Attempt& attempt, int number) {
                                 if (number == 1) return kept.push_back(attempt);
@@ -296,6 +301,7 @@ TEST_CASE("Runner stops at once, also from within its observer, and may be stopp
   bench.recorder.on_every_result = [&] { bench.runner->stop(); };
   bench.run();
   REQUIRE(bench.until_results(1));
+  CHECK(bench.runner->threads_ended());
   CHECK(passing.alive == 0);
   CHECK(silent.alive == 0);
   const int starts = passing.starts + silent.starts;

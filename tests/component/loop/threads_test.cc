@@ -1,8 +1,5 @@
 // What crosses threads: Wakeup and Mailbox. Its own executable, so that it can run under ThreadSanitizer
 // alone.
-#include <pthread.h>
-#include <sched.h>
-
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -11,45 +8,13 @@
 #include <vector>
 
 #include "base/mailbox.h"
-#include "loop/core_wait.h"
+#include "loop/channel.h"
+#include "loop/thread.h"
 #include "loop/timer.h"
 #include "loop/wakeup.h"
 #include "support/test_loop.h"
 
 namespace probegate::test {
-
-TEST_CASE("A thread that shares its core with a busy one has waited for it, and core_wait says so") {
-  if (!loop::core_wait()) {
-    WARN("this kernel does not tell");
-    return;
-  }
-  const int core = ::sched_getcpu();
-  REQUIRE(core >= 0);
-  std::atomic<bool> done = false;
-  std::atomic<bool> starved = false;
-  const auto stay = [core] {
-    cpu_set_t only;
-    CPU_ZERO(&only);
-    CPU_SET(core, &only);
-    return ::pthread_setaffinity_np(::pthread_self(), sizeof only, &only) == 0;
-  };
-  std::thread busy([&] {
-    stay();
-    while (!done) {
-    }
-  });
-  std::thread waiting([&] {
-    const auto at_first = loop::core_wait();
-    const auto end = std::chrono::steady_clock::now() + 60s;
-    while (stay() && !starved && std::chrono::steady_clock::now() < end) {
-      starved = *loop::core_wait() - *at_first >= 20ms;
-    }
-    done = true;
-  });
-  waiting.join();
-  busy.join();
-  CHECK(starved);
-}
 
 TEST_CASE(
     "Wakeup and Mailbox bring the newest value to another thread's loop, and never an older one after it") {
@@ -138,6 +103,43 @@ TEST_CASE("Mailbox holds one value, frees the ones it replaces, and is empty aft
     dropped.put(std::make_unique<std::shared_ptr<int>>(token));
   }
   CHECK(token.use_count() == 1);
+}
+
+TEST_CASE(
+    "Channel brings all that many threads put, also from before it was opened, and none after its end") {
+  loop::Channel<int> channel;
+  channel.put(1);
+  {
+    TestLoop loop;
+    std::vector<int> seen;
+    channel.open(loop, [&] {
+      for (const int value : channel.take_all()) seen.push_back(value);
+    });
+    REQUIRE(loop.until([&] { return seen == std::vector{1}; }));
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        for (int n = 0; n < 1000; ++n) channel.put(n);
+      });
+    }
+    CHECK(loop.until([&] { return seen.size() == 4001; }));
+    for (auto& thread : threads) thread.join();
+    channel.close();
+  }
+  channel.put(2);  // the loop is gone
+  CHECK(channel.take_all() == std::vector{2});
+}
+
+TEST_CASE("LeavableThread is waited for no longer than asked, and joined once its code has returned") {
+  std::atomic<bool> release{false};
+  loop::LeavableThread thread("a name longer than the kernel takes", [&] {
+    while (!release) std::this_thread::yield();
+  });
+  CHECK_FALSE(thread.join(0ms));
+  CHECK_FALSE(thread.join(20ms));
+  release = true;
+  CHECK(thread.join(10s));
+  CHECK(thread.join(0ms));
 }
 
 }  // namespace probegate::test

@@ -107,7 +107,7 @@ struct KnownSource final : Source {
   void write_metrics(metrics::Exposition& out) const override {
     const metrics::DataLoopMetrics* loops[] = {data.get()};
     metrics::write_traffic(out, loops, {});
-    metrics::write_control(out, control);
+    metrics::write_control(out, control, lost_threads);
   }
   const health::History& history() const override { return past; }
   TrafficReport traffic() const override {
@@ -117,6 +117,7 @@ struct KnownSource final : Source {
   }
   const About& about() const override { return identity; }
   std::optional<TimePoint> next_run(std::size_t) const override { return next; }
+  std::size_t lost_check_threads() const override { return lost_threads; }
 
   std::unique_ptr<metrics::DataLoopMetrics> data = std::make_unique<metrics::DataLoopMetrics>();
   metrics::ControlMetrics control;
@@ -127,6 +128,7 @@ struct KnownSource final : Source {
   std::optional<bool> breaker_open;
   About identity{"chat", "chat-7f", "127.0.0.1:8000", "/etc/probegate/probegate.yaml"};
   std::optional<TimePoint> next;
+  std::size_t lost_threads = 0;
   mutable int asked = 0;
 };
 

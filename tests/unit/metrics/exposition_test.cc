@@ -40,7 +40,7 @@ std::string everything(Format format, bool with_samples) {
   Exposition out(format);
   const std::array<const DataLoopMetrics*, 2> loops{first.get(), second.get()};
   write_traffic(out, loops, {with_samples, with_samples ? 3u : 0u});
-  write_control(out, control);
+  write_control(out, control, with_samples ? 2 : 0);
   return std::move(out).finish();
 }
 
@@ -70,6 +70,7 @@ constexpr const char* kFamilies[] = {"check_duration_seconds",
                                      "unclean_ends_total",
                                      "config_reloads_total",
                                      "config_last_reload_success_timestamp_seconds",
+                                     "check_threads_lost",
                                      "loop_lag_seconds"};
 
 bool has_line(const std::string& text, const std::string& line) {
@@ -131,6 +132,7 @@ TEST_CASE("The older text names counters with _total in TYPE, OpenMetrics withou
     CHECK(has_line(out, "probegate_check_runs_total{check=\"database\",result=\"pass\"} 7"));
     CHECK(has_line(out, "probegate_check_failures_total{check=\"database\",kind=\"missing_tables\"} 1"));
     CHECK(has_line(out, "probegate_loop_lag_seconds{loop=\"control\"} 0.002"));
+    CHECK(has_line(out, "probegate_check_threads_lost 2"));
     CHECK(has_line(out, "probegate_starts_total 4"));
     CHECK(has_line(out, "probegate_config_reloads_total{result=\"success\"} 0"));
     CHECK(has_line(out, "probegate_config_reloads_total{result=\"failure\"} 2"));

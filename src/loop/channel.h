@@ -1,0 +1,49 @@
+// Channel<T>: values from any thread to one loop, in the order they were put. Neither end has to outlive the
+// other: both hold a share of it, and what is put after close() is kept for nobody.
+//
+// Not bounded by itself: whoever uses it bounds what may be under way. Thread: put() from any; open(),
+// close() and take_all() on the taking loop's. The lock is held for one write to a wake-up at most.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/inbox.h"
+#include "loop/wakeup.h"
+
+namespace probegate::loop {
+
+template <typename T>
+class Channel {
+ public:
+  // `callback` is called in a later turn whenever something was put, also before this call.
+  void open(Loop& loop, std::function<void()> callback) {
+    auto wakeup = std::make_unique<Wakeup>(loop, std::move(callback));
+    const std::lock_guard lock(mutex_);
+    wakeup_ = std::move(wakeup);
+    wakeup_->notify();
+  }
+  // Before the loop ends. May be repeated.
+  void close() {
+    std::unique_ptr<Wakeup> wakeup;
+    const std::lock_guard lock(mutex_);
+    wakeup.swap(wakeup_);
+  }
+
+  void put(T value) {
+    inbox_.put(std::move(value));
+    const std::lock_guard lock(mutex_);
+    if (wakeup_) wakeup_->notify();
+  }
+  std::vector<T> take_all() { return inbox_.take_all(); }  // oldest first
+
+ private:
+  Inbox<T> inbox_;
+  std::mutex mutex_;
+  std::unique_ptr<Wakeup> wakeup_;
+};
+
+}  // namespace probegate::loop
