@@ -4,12 +4,14 @@
 #include <cstring>
 #include <random>
 
+#include "app/descriptor_plan.h"
 #include "app/event_log.h"
 #include "app/identity.h"
 #include "app/version.h"
 #include "base/text.h"
 #include "checks/plan.h"
 #include "loop/listener.h"
+#include "loop/descriptors.h"
 #include "metrics/families.h"
 #include "probe/client_outcome.h"
 #include "probe/health_metrics.h"
@@ -66,7 +68,7 @@ Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer&
       auth_precheck_(settings.config.auth ? settings.config.auth->precheck : std::nullopt),
       view_(std::make_shared<const proxy::GateView>(make_view())),
       probes_(loop, {details_of(settings.config.probes), kVersion, settings.config.probes.hosts}, snapshot(),
-              *this),
+              *this, probe_limits(settings.config, loop::descriptor_limit())),
       runner_(loop, model_, settings.planned, *this, std::random_device{}()),
       gate_timer_(loop, [this] { settle(); }),
       beat_timer_(loop, [this] { beat(); }) {

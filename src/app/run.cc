@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "app/commands.h"
+#include "app/descriptor_plan.h"
 #include "app/exit_code.h"
 #include "app/load_config.h"
 #include "app/sidecar.h"
@@ -48,6 +49,12 @@ int run(const RunOptions& options) {
   const Settings settings = load_settings(options.config);
   if (!print_problems(settings)) return exit_code::kUsage;
   loop::raise_descriptor_limit();
+  if (const auto needed = fewest_descriptors(settings.config); loop::descriptor_limit() < needed) {
+    std::cerr << "probegate: the limit of open files is " << loop::descriptor_limit()
+              << ", and this configuration needs at least " << needed
+              << "; raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=)\n";
+    return exit_code::kFailed;
+  }
 
   auto proxy_sockets = bind_all("proxy.listen", settings.config.proxy.listen);
   auto probe_sockets = bind_all("probes.listen", settings.config.probes.listen);

@@ -71,8 +71,9 @@ struct WebSocketPolicy {
 struct Proxy {
   std::vector<Endpoint> listen;  // empty: no proxy, only probes and checks
   Backend backend;
-  int workers = 1;              // `auto` is resolved to the number of CPUs
-  bool websocket_only = false;  // forward: websocket
+  int workers = 1;                 // `auto` is resolved to the number of CPUs
+  bool websocket_only = false;     // forward: websocket
+  bool serve_half_closed = false;  // half_close: serve
   ProxyTimeouts timeouts;
   ProxyLimits limits;
   std::vector<Cidr> trust;  // forwarded.trust

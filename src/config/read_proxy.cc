@@ -96,6 +96,7 @@ Proxy read_proxy(const Fields& proxy) {
   value.backend = read_backend(proxy);
   value.workers = read_workers(proxy);
   value.websocket_only = proxy.choice("forward", false, {{"all", false}, {"websocket", true}});
+  value.serve_half_closed = proxy.choice("half_close", false, {{"abort", false}, {"serve", true}});
   value.timeouts = read_timeouts(proxy.section("timeouts"));
   value.limits = read_limits(proxy.section("limits"));
   value.trust = read_trust(proxy.section("forwarded"));

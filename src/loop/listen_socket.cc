@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "loop/address.h"
+#include "loop/keep_alive.h"
 #include "loop/port_holder.h"
 
 namespace probegate::loop {
@@ -65,7 +66,7 @@ Result<ListenSocket> ListenSocket::bind(const Endpoint& endpoint) {
   } else {
     // Accepted connections inherit both: no delay for small frames, keep-alive for peers that vanished.
     set_option(fd, IPPROTO_TCP, TCP_NODELAY);
-    set_option(fd, SOL_SOCKET, SO_KEEPALIVE);
+    keep_alive(fd);
     set_option(fd, SOL_SOCKET, SO_REUSEADDR);
   }
   if (::bind(fd, address->raw(), address->size()) != 0 || ::listen(fd, kBacklog) != 0) {

@@ -42,18 +42,24 @@ class Listener::Acceptor {
   using Accepted = std::function<void(Stream)>;
 
   // A copy of the callback lives in the watch, which keeps it until it returns even if it destroys us.
-  Acceptor(Loop& loop, int fd, bool is_unix, Accepted accepted, std::function<bool()> may_accept)
+  Acceptor(Loop& loop, int fd, bool is_unix, Accepted accepted, std::function<Turn()> turn)
       : loop_(loop),
         fd_(fd),
         is_unix_(is_unix),
         accepted_(accepted),
-        may_accept_(std::move(may_accept)),
+        turn_(std::move(turn)),
         resume_(loop, [this] { watch_on(); }),
         watch_(loop, fd, [this, accepted = std::move(accepted)](FdWatch::Ready) { accept_some(accepted); }) {
     watch_.want(true, false);
   }
   ~Acceptor() {
     if (destroyed_ != nullptr) *destroyed_ = true;
+  }
+
+  void resume() {
+    if (!std::exchange(waits_, false)) return;
+    resume_.stop();
+    watch_on();
   }
 
   void accept_rest() {
@@ -77,7 +83,12 @@ class Listener::Acceptor {
     const bool flood = std::exchange(last_accept_ms_, now) == now;
     if (!flood && most != kRest) most = 1;
     for (int i = 0; i < most && !destroyed; ++i) {
-      if (!overdue && !may_accept_()) return pause(kDeferral);
+      if (most != kRest) {
+        const Turn turn = turn_();
+        waits_ = turn == Turn::wait;
+        if (waits_) return pause(kPause);
+        if (turn == Turn::leave && !overdue) return pause(kDeferral);
+      }
       sockaddr_storage peer{};
       socklen_t size = sizeof peer;
       auto* const raw = reinterpret_cast<sockaddr*>(&peer);
@@ -116,18 +127,19 @@ class Listener::Acceptor {
   const Descriptor fd_;
   const bool is_unix_;
   const Accepted accepted_;
-  const std::function<bool()> may_accept_;
+  const std::function<Turn()> turn_;
   std::uint64_t last_accept_ms_ = 0;
   bool overdue_ = false;  // it was left to others in vain
+  bool waits_ = false;
   Timer resume_;
   FdWatch watch_;  // after the descriptor: gone before it is closed
   bool* destroyed_ = nullptr;
 };
 
 Listener::Listener(Loop& loop, int descriptor, bool is_unix, std::function<void(Stream)> accepted,
-                   std::function<bool()> may_accept)
-    : acceptor_(std::make_unique<Acceptor>(loop, descriptor, is_unix, std::move(accepted),
-                                           std::move(may_accept))) {}
+                   std::function<Turn()> turn)
+    : acceptor_(std::make_unique<Acceptor>(loop, descriptor, is_unix, std::move(accepted), std::move(turn))) {
+}
 
 Listener::Listener(Listener&&) noexcept = default;
 Listener& Listener::operator=(Listener&&) noexcept = default;
@@ -136,6 +148,7 @@ Listener::~Listener() = default;
 AcceptFailures accept_failures() {
   return {failures.load(std::memory_order_relaxed), last_error.load(std::memory_order_relaxed)};
 }
+void Listener::resume() { acceptor_->resume(); }
 
 void Listener::accept_rest() { acceptor_->accept_rest(); }
 

@@ -3,7 +3,7 @@
 // Owns: the descriptor it was given. Invariant: running out of descriptors neither spins nor stops the loop;
 // connections then wait in the kernel's queue until there are some. That is why this is not uv_listen: libuv
 // accepts and drops them by means of a spare descriptor, and once another thread has taken that one's place
-// it accepts for ever in one turn.
+// it accepts for ever in one turn. What the user does not want yet waits there too.
 #pragma once
 
 #include <cstdint>
@@ -23,17 +23,23 @@ AcceptFailures accept_failures();
 
 class Listener {
  public:
+  // What becomes of the next connection in the queue.
+  enum class Turn : std::uint8_t {
+    take,
+    leave,  // to other loops that accept from the same queue; still there after 2 ms it is taken all the same
+    wait,   // until resume(), or for 50 ms
+  };
+
   // Takes over the descriptor. `accepted` gets an open stream whose observer it must set before reading.
-  // `may_accept`: false leaves a connection to other loops that accept from the same queue; if it is still
-  // there after 2 ms it is accepted all the same. Throws std::runtime_error if the descriptor cannot be
-  // watched.
+  // Throws std::runtime_error if the descriptor cannot be watched.
   Listener(
       Loop& loop, int descriptor, bool is_unix, std::function<void(Stream)> accepted,
-      std::function<bool()> may_accept = [] { return true; });
+      std::function<Turn()> turn = [] { return Turn::take; });
   Listener(Listener&&) noexcept;
   Listener& operator=(Listener&&) noexcept;
   ~Listener();
 
+  void resume();  // asks anew after Turn::wait
   // Everything that waits in the queue now. Whoever closes the last descriptor of a queue resets what is in
   // it.
   void accept_rest();

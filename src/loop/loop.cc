@@ -13,6 +13,9 @@ Loop::Loop(ErrorSink& sink) : root_sink_(&sink), sink_(&sink) {
   if (const int status = uv_loop_init(&uv_); status < 0) {
     throw std::runtime_error("cannot create an event loop: " + error_text(status));
   }
+  constexpr std::size_t kWithoutMemory = 8;
+  after_turn_.reserve(kWithoutMemory);
+  after_this_turn_.reserve(kWithoutMemory);
   poller_.watch_libuv(uv_backend_fd(&uv_));
 }
 

@@ -45,7 +45,8 @@ class Loop final : public Clock {
 
   TimePoint now() const override;  // exact
   WallTime wall_now() const override;
-  // Runs `work` once this turn's callbacks have returned; costs no system call, as a timer of zero would.
+  // Runs `work` once this turn's callbacks have returned; costs no system call, as a timer of zero would. The
+  // first few of a turn need no memory: those who end what has failed for want of it rely on that.
   void after_turn(std::function<void()> work) { after_turn_.push_back(std::move(work)); }
   std::uint64_t turn_ms() const { return uv_now(&uv_); }  // monotonic, read once per turn: free
 

@@ -71,6 +71,11 @@ void Poller::wait(int millis) {
 }
 
 bool Poller::tell() {
+  const std::span events(events_.data(), static_cast<std::size_t>(ready_));
+  // All of them at first, so that whoever is told can know of one that will be.
+  for (const epoll_event& event : events) {
+    if (event.data.ptr != nullptr) static_cast<Socket*>(event.data.ptr)->coming_ = event.events;
+  }
   // Those that asked, before those that are ready: what asks again while they are told waits for its turn.
   for (Socket* next = std::exchange(again_, nullptr); next != nullptr;) {
     Socket* const socket = std::exchange(next, next->next_);
@@ -82,10 +87,12 @@ bool Poller::tell() {
     }
   }
   bool libuv = false;
-  for (const epoll_event& event : std::span(events_.data(), static_cast<std::size_t>(ready_))) {
+  for (const epoll_event& event : events) {
     auto* const socket = static_cast<Socket*>(event.data.ptr);
     libuv = libuv || socket == nullptr;
-    if (socket != nullptr && !socket->released_) socket->on_ready(event.events);
+    if (socket == nullptr) continue;
+    socket->coming_ = 0;
+    if (!socket->released_) socket->on_ready(event.events);
   }
   sweep();
   return libuv;

@@ -30,6 +30,8 @@ class Poller {
 
    protected:
     virtual ~Socket() = default;
+    // Events of this turn that on_ready() will bring.
+    std::uint32_t coming() const { return coming_; }
 
    private:
     friend class Poller;
@@ -37,6 +39,7 @@ class Poller {
     virtual void on_ready(std::uint32_t events) noexcept = 0;
 
     Socket* next_ = nullptr;  // in the one list it is in
+    std::uint32_t coming_ = 0;
     bool again_ = false;
     bool released_ = false;
   };

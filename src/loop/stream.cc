@@ -1,14 +1,19 @@
 #include "loop/stream.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+
+#include "loop/keep_alive.h"
 
 namespace probegate::loop {
 namespace {
@@ -21,6 +26,25 @@ constexpr std::uint32_t kOver = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 // instructions and is of no use to us.
 long receive(int fd, char* buffer, std::size_t size) {
   return ::syscall(SYS_recvfrom, fd, buffer, size, 0, nullptr, nullptr);
+}
+// `arrived`: by the system's clock, 0 where it was not noted.
+long receive(int fd, char* buffer, std::size_t size, std::int64_t& arrived) {
+  iovec piece{buffer, size};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const long received = ::syscall(SYS_recvmsg, fd, &message, 0);
+  arrived = 0;
+  const cmsghdr* const note = received > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (note == nullptr || note->cmsg_level != SOL_SOCKET || note->cmsg_type != SCM_TIMESTAMPNS)
+    return received;
+  timespec at{};
+  std::memcpy(&at, CMSG_DATA(note), sizeof at);
+  arrived = at.tv_sec * 1'000'000'000 + at.tv_nsec;
+  return received;
 }
 long transmit(int fd, std::string_view bytes) {
   return ::syscall(SYS_sendto, fd, bytes.data(), bytes.size(), MSG_NOSIGNAL, nullptr, 0);
@@ -50,9 +74,13 @@ class Stream::Block final : public Poller::Socket {
   int watch() { return loop.poller().add(fd, interest(is_unix), *this); }
   int begin_connect(const Address& address);
   void want_reading(bool want);
+  bool quiet() const { return !readable_ && !hung_up() && (coming() & (EPOLLIN | kOver)) == 0; }
   bool write(std::string_view first, std::string_view second);
   Moved move_to(Block& to, std::uint64_t most, Pipes& pipes);
-  void send_fin() { ::shutdown(fd, SHUT_WR); }
+  void send_fin() {
+    fin_sent_ = true;
+    ::shutdown(fd, SHUT_WR);
+  }
 
   Loop& loop;
   ErrorSink* sink;
@@ -62,6 +90,7 @@ class Stream::Block final : public Poller::Socket {
   std::unique_ptr<Address> peer;
   int fd;
   const bool is_unix;
+  std::int64_t arrived_ns = -1;  // of the last read; negative: not to be noted
   bool reading = false;
   bool fin_after_queue = false;
   Wanted wanted = Wanted::bytes;
@@ -75,13 +104,21 @@ class Stream::Block final : public Poller::Socket {
   ssize_t offer(std::string_view first, std::string_view second) const;
   Pending& queue();
   void lose(int status);
+  void tell_hang_up();
 
-  enum class Last : std::uint8_t { none, end, perhaps_error };  // will follow what lies there
+  // What follows the bytes that lie there. Of `closed` only a read tells whether it is an error.
+  enum class Last : std::uint8_t { none, end, closed, lost };
+  static Last last_of(std::uint32_t events) {
+    if ((events & EPOLLERR) != 0) return Last::lost;
+    return (events & EPOLLHUP) != 0 ? Last::closed : Last::end;
+  }
   bool hung_up() const { return last_ != Last::none; }
 
   bool connecting_ = false;
   bool readable_ = false;  // bytes, the end or an error may lie there
+  bool fin_sent_ = false;
   Last last_ = Last::none;
+  Last told_ = Last::none;
   int status_ = 0;  // of a connect or a move, until it is told
 };
 
@@ -155,8 +192,7 @@ void Stream::Block::end_connect(std::uint32_t events) {
 
 void Stream::Block::on_ready(std::uint32_t events) noexcept {
   if ((events & (EPOLLIN | kOver)) != 0) readable_ = true;
-  if ((events & kOver) != 0)
-    last_ = std::max(last_, (events & kOver) == EPOLLRDHUP ? Last::end : Last::perhaps_error);
+  if ((events & kOver) != 0) last_ = std::max(last_, last_of(events));
   if (connecting_) {
     // Of a unix socket, whose connect is decided at once, the word is poll_again()'s.
     if (events == 0 || (!is_unix && (events & (kWriting | kOver)) != 0)) end_connect(events);
@@ -171,6 +207,16 @@ void Stream::Block::on_ready(std::uint32_t events) noexcept {
   if (owner == nullptr) return;
   if (reading && readable_) loop.poller().poll_again(*this);
   if (pending && (events & (kWriting | kOver)) != 0) flush();
+  if (last_ > told_ && owner != nullptr && !reading) tell_hang_up();
+}
+
+void Stream::Block::tell_hang_up() {
+  // Both have sent FIN: that is how a connection ends, and not how it breaks.
+  const Last what = last_ == Last::closed && fin_sent_ ? Last::end : last_;
+  if (lost || observer == nullptr || what <= told_) return;
+  told_ = what;
+  const HangUp told = what == Last::end ? HangUp::end : what == Last::closed ? HangUp::closed : HangUp::lost;
+  loop.enter(sink, [&] { observer->on_hang_up(told); });
 }
 
 void Stream::Block::read() {
@@ -182,10 +228,12 @@ void Stream::Block::read() {
   }
   if (wanted == Wanted::end && last_ == Last::end) {
     readable_ = reading = false;
+    told_ = Last::end;
     return loop.enter(sink, [this] { observer->on_end(); });
   }
   char* const buffer = loop.read_buffer();
-  const ssize_t size = receive(fd, buffer, Loop::kReadBuffer);
+  const ssize_t size = arrived_ns >= 0 ? receive(fd, buffer, Loop::kReadBuffer, arrived_ns)
+                                       : receive(fd, buffer, Loop::kReadBuffer);
   if (size < 0) {
     if (errno == EINTR) return;
     if (errno != EAGAIN) return lose(-errno);
@@ -193,7 +241,10 @@ void Stream::Block::read() {
     return;
   }
   if (size < static_cast<ssize_t>(Loop::kReadBuffer)) readable_ = hung_up() && size > 0;
-  if (size == 0) reading = false;
+  if (size == 0) {
+    reading = false;
+    told_ = std::max(told_, Last::end);
+  }
   loop.enter(sink, [&] {
     if (size > 0) {
       observer->on_data({buffer, static_cast<std::size_t>(size)});
@@ -205,7 +256,7 @@ void Stream::Block::read() {
 
 void Stream::Block::want_reading(bool want) {
   reading = want && !lost;
-  if (reading && readable_) loop.poller().poll_again(*this);
+  if (reading ? readable_ : last_ > told_) loop.poller().poll_again(*this);
 }
 
 void Stream::Block::lose(int status) {
@@ -339,18 +390,33 @@ void Stream::half_close() {
   }
 }
 
-namespace {
-
-bool polls(int descriptor, short events) {
-  pollfd look{descriptor, events, 0};
-  return ::poll(&look, 1, 0) > 0;
+std::size_t Stream::untaken() const {
+  int in_kernel = 0;
+  ::ioctl(descriptor(), SIOCOUTQ, &in_kernel);
+  return queued() + static_cast<std::size_t>(std::max(in_kernel, 0));
 }
 
-}  // namespace
+void Stream::keep_alive() {
+  if (block_ && !block_->is_unix) loop::keep_alive(block_->fd);
+}
 
-bool Stream::readable() const { return polls(descriptor(), POLLIN); }
+void Stream::note_arrivals() {
+  const int on = 1;
+  const bool noted = ::setsockopt(block_->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0;
+  if (noted && !block_->is_unix && block_->arrived_ns < 0) block_->arrived_ns = 0;
+}
 
-bool Stream::hung_up() const { return polls(descriptor(), POLLRDHUP); }
+std::optional<WallTime> Stream::arrived() const {
+  if (block_->arrived_ns <= 0) return std::nullopt;
+  return WallTime(std::chrono::nanoseconds(block_->arrived_ns));
+}
+
+bool Stream::quiet() const { return block_->quiet(); }
+
+bool Stream::readable() const {
+  pollfd look{descriptor(), POLLIN, 0};
+  return ::poll(&look, 1, 0) > 0;
+}
 
 Address Stream::peer() {
   if (const auto known = std::exchange(block_->peer, nullptr)) return *known;

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,13 @@
 #include "loop/pipes.h"
 
 namespace probegate::loop {
+
+// What is known of a peer before it is read.
+enum class HangUp : std::uint8_t {
+  end,     // it sends no more (FIN), and may still read
+  closed,  // it does not read either: the peer of a unix socket has closed it
+  lost,    // the connection broke (RST)
+};
 
 class StreamObserver {
  public:
@@ -35,6 +43,9 @@ class StreamObserver {
   virtual void on_end() = 0;
   // The connection broke (negative libuv error); nothing more will come or go.
   virtual void on_lost(int status) = 0;
+  // The peer has hung up while nobody reads from it; told again when it turns out worse. What lies before it
+  // comes all the same where reading goes on, and so does its end or its loss.
+  virtual void on_hang_up(HangUp what) { (void)what; }
   // Everything queued has been handed to the kernel: busy() is false again.
   virtual void on_drained() {}
 
@@ -85,12 +96,20 @@ class Stream {
   // and when this connection has something else to tell, its end for one.
   [[nodiscard]] Moved move_to(Stream& to, std::uint64_t most, Pipes& pipes);
 
-  bool busy() const;           // bytes are queued
-  std::size_t queued() const;  // how many
-  void half_close();           // FIN after what is queued
+  bool busy() const;            // bytes are queued
+  std::size_t queued() const;   // how many
+  std::size_t untaken() const;  // those, and what the peer's system has not confirmed; a system call
+  void half_close();            // FIN after what is queued
 
-  bool readable() const;  // bytes, or the peer's end, lie in the socket
-  bool hung_up() const;   // the peer sends no more; also behind bytes that nobody reads
+  void keep_alive();  // keep_alive.h; nothing to do for a unix socket. Four system calls
+
+  // From now on the system notes when bytes arrive; not where it cannot, as on a unix socket. A system call.
+  void note_arrivals();
+  // When the newest bytes of the last read arrived, if that is noted.
+  std::optional<WallTime> arrived() const;
+  // Nothing has come that is not read, as far as this turn knows: neither bytes nor an end.
+  bool quiet() const;
+  bool readable() const;  // bytes, or the peer's end, lie in the socket; a system call
 
   Address peer();
   int descriptor() const;

@@ -79,9 +79,13 @@ void AccessLog::cut_off(const Request& request, int status, std::uint64_t bytes,
   write(LogLevel::warn, request, status, "cut off", {{"httpRequest.responseSize", size}, {"detail", why}});
 }
 
-void AccessLog::client_left(const Request& request, std::string_view meanwhile) {
+void AccessLog::client_left(const Request& request, std::string_view meanwhile, int status,
+                            std::uint64_t bytes) {
   if (!tells(LogLevel::info, true)) return;
-  write(LogLevel::info, request, 0, "client left", {{"meanwhile", meanwhile}});
+  const std::string size = std::to_string(bytes);
+  std::vector<LogField> fields{{"meanwhile", meanwhile}};
+  if (status != 0) fields.insert(fields.begin(), {"httpRequest.responseSize", size});
+  write(LogLevel::info, request, status, "client left", std::move(fields));
 }
 
 void AccessLog::refused(const Request& request, const Refusal& refusal) {

@@ -40,8 +40,10 @@ class AccessLog final : private loop::Deadline::Observer {
   void answered(const Request& request, int status, std::uint64_t bytes);
   // The answer ends in its middle.
   void cut_off(const Request& request, int status, std::uint64_t bytes, std::string_view why);
-  // The client went away before an answer. `meanwhile`: "held", "asking auth", "waiting for the backend".
-  void client_left(const Request& request, std::string_view meanwhile);
+  // The client went away before it had its answer. `meanwhile`: "held", "asking auth", "waiting for the
+  // backend", and with the status and the bytes of the answer under way "receiving the answer".
+  void client_left(const Request& request, std::string_view meanwhile, int status = 0,
+                   std::uint64_t bytes = 0);
   void refused(const Request& request, const Refusal& refusal);
 
   // Empty where the tunnel's line would not be written.

@@ -180,10 +180,12 @@ BackendPool::Lease BackendPool::new_lease() {
 }
 
 loop::Stream BackendPool::take_idle(Lease& lease) {
-  if (idle_.empty()) return {};
-  loop::Stream stream = idle_.back()->take(lease);
-  idle_.pop_back();
-  return stream;
+  while (!idle_.empty()) {
+    loop::Stream stream = idle_.back()->take(lease);
+    idle_.pop_back();
+    if (stream.quiet()) return stream;
+  }
+  return {};
 }
 
 std::unique_ptr<BackendConnect> BackendPool::connect(Connected connected, Failed failed) {
@@ -195,12 +197,16 @@ void BackendPool::give_back(loop::Stream stream, const Lease& lease, std::option
   if (lease.generation != generation_ || lease.until_ms <= now) return;
   if (environment_.gate->drain >= DrainPhase::ending) return;
   if (environment_.share.all().is_reserve(stream.descriptor())) return;
+  if (!stream.quiet()) return;  // what comes behind an answer would be taken for the next one
   if (idle_.size() >= kMostIdle) idle_.erase(idle_.begin());
   const Duration idle = keep_alive_seconds ? std::chrono::seconds(*keep_alive_seconds - 1) : kIdleTime;
   const Duration time = std::min<Duration>(idle, Millis(lease.until_ms - now));
   if (time <= Duration::zero()) return;
   const loop::Loop::Scope scope(environment_.loop, environment_.loop.root_sink());  // no longer the session's
-  idle_.push_back(std::make_unique<Idle>(*this, std::move(stream), lease, time));
+  Lease kept = lease;
+  if (!std::exchange(kept.kept_alive, true)) stream.keep_alive();
+  if (!std::exchange(kept.noted, true)) stream.note_arrivals();
+  idle_.push_back(std::make_unique<Idle>(*this, std::move(stream), kept, time));
 }
 
 void BackendPool::close_idle() { idle_.clear(); }

@@ -2,11 +2,11 @@
 // loop.
 //
 // Owns: the idle connections and the resolved address of the backend. Invariant: an idle connection is
-// watched, so one that the backend has closed is never handed out knowingly; a request that still meets a
-// dead one is the caller's to retry (once, safe methods only). Idle ones leave after 4 s, below the 5 s of
-// common servers, or a second before the time the backend's Keep-Alive field names. Newest first out, so a
-// burst's surplus ages away. However busy, none serves longer than about five minutes, so that traffic
-// follows a name that has moved to another backend.
+// watched, so one that the backend has closed, or on which it has said something unasked, is never handed out
+// knowingly; a request that still meets a dead one is the caller's to retry (once, safe methods only). Idle
+// ones leave after 4 s, below the 5 s of common servers, or a second before the time the backend's Keep-Alive
+// field names. Newest first out, so a burst's surplus ages away. However busy, none serves longer than about
+// five minutes, so that traffic follows a name that has moved to another backend.
 #pragma once
 
 #include <functional>
@@ -41,8 +41,12 @@ class BackendPool {
   struct Lease {
     unsigned generation = 0;  // of the backend: one that the configuration names no more gets no new request
     std::uint64_t until_ms = 0;  // by the loop's clock
+    bool kept_alive = false;     // Stream::keep_alive() has been called
+    bool noted = false;          // Stream::note_arrivals()
   };
   static constexpr Duration kLifetime = std::chrono::minutes(5);
+  // Keep-alive costs four system calls: not for a connection that is over by then.
+  static constexpr Duration kKeepAliveAfter = std::chrono::milliseconds(50);
 
   explicit BackendPool(Environment& environment, Duration lifetime = kLifetime);
   ~BackendPool();

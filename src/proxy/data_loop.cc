@@ -28,14 +28,15 @@ DataLoop::DataLoop(const std::vector<loop::ListenSocket>& sockets,
     if (!copy) throw std::runtime_error(copy.error().message);
     listeners_.push_back(std::make_unique<loop::Listener>(
         loop_, *copy, socket.endpoint().is_unix(), [this](loop::Stream client) { accept(std::move(client)); },
-        [this] { return environment_.share.may_accept(); }));
+        [this] { return turn_to_accept(); }));
   }
+  environment_.share.on_asked([this] { mail_.notify(); });
 }
 
 DataLoop::~DataLoop() {
   ended_.clear();
-  environment_.share.connections_closed(sessions_.size());
-  sessions_.clear();
+  environment_.share.connections_closed(sessions());
+  for (auto& sessions : rows_) sessions.clear();
 }
 
 void DataLoop::start(std::string name) {
@@ -73,6 +74,7 @@ void DataLoop::take_mail() {
     answered_.store(beat, std::memory_order_release);
   }
   if (const auto config = config_mail_.take()) take_config(std::move(*config));
+  for (auto asked = environment_.share.take_asked(); asked > 0; --asked) end_one(Standing::idle);
   refresh_gate();
   act_on_gate();
 }
@@ -87,7 +89,9 @@ void DataLoop::act_on_gate() {
   held_.gate_changed();
   if (before < DrainPhase::ending && drain_ >= DrainPhase::ending) begin_ending();
   if (before < DrainPhase::cut && drain_ == DrainPhase::cut) {
-    while (!sessions_.empty()) sessions_.front()->cut();
+    for (auto& sessions : rows_) {
+      while (!sessions.empty()) sessions.front()->cut();
+    }
   }
   end_if_empty();
 }
@@ -102,25 +106,58 @@ void DataLoop::take_config(std::shared_ptr<const config::Config> config) {
 void DataLoop::accept(loop::Stream client) {
   auto& share = environment_.share;
   const auto limit = share.all().connections(environment_.config->proxy.limits.connections);
-  const auto before = share.connection_opened();
-  if (before >= limit + share.all().surplus()) {
-    share.connections_closed(1);
-    const auto refusal = Refusal::of(metrics::Reason::connection_limit, 0,
-                                     "far more connections than the limit in force; reset without an answer");
-    metrics_.refused[refusal.reason].add();
-    metrics_.refused_below_500.add();
-    access_.refused({}, refusal);
-    return client.reset();
-  }
+  const bool over = share.connection_opened() >= limit;
+  const bool surplus = over && !end_one(Standing::idle) && !share.ask_for_room();
   try {
-    sessions_.push_back(std::make_unique<Session>(environment_, std::move(client), before >= limit));
+    auto& sessions = row(surplus ? Standing::surplus : Standing::silent);
+    sessions.push_back(std::make_unique<Session>(environment_, std::move(client), surplus));
+    Session& started = *sessions.back();
+    started.place = std::prev(sessions.end());
+    started.row = started.standing();
   } catch (...) {
     share.connections_closed(1);
     throw;
   }
-  Session& started = *sessions_.back();
-  started.place = std::prev(sessions_.end());
-  started.start();
+  row(surplus ? Standing::surplus : Standing::silent).back()->start();
+}
+
+// Over the limit only so many are accepted at a time to be told so; who waits for that in the system's queue
+// has its turn as soon as one of them has gone, or makes room.
+loop::Listener::Turn DataLoop::turn_to_accept() {
+  using Turn = loop::Listener::Turn;
+  const auto& all = environment_.share.all();
+  const auto most = all.connections(environment_.config->proxy.limits.connections) + all.surplus();
+  if (all.open() >= most && !make_room()) return Turn::wait;
+  return environment_.share.may_accept() ? Turn::take : Turn::leave;
+}
+
+bool DataLoop::make_room() {
+  return end_one(Standing::leaving) || end_one(Standing::surplus) || end_one(Standing::idle);
+}
+
+// Not every one that looks free is: something may have come from it in this turn.
+bool DataLoop::end_one(Standing standing) {
+  constexpr int kMostLooks = 16;
+  auto& sessions = row(standing);
+  int looks = 0;
+  for (auto it = sessions.begin(); it != sessions.end() && looks < kMostLooks; ++looks) {
+    Session& session = **it++;  // it leaves this row when it gives way
+    if (session.give_way()) return true;
+  }
+  return false;
+}
+
+std::size_t DataLoop::sessions() const {
+  std::size_t count = 0;
+  for (const auto& sessions : rows_) count += sessions.size();
+  return count;
+}
+
+void DataLoop::session_moved(Session& session) {
+  const Standing before = std::exchange(session.row, session.standing());
+  row(session.row).splice(row(session.row).end(), row(before), session.place);
+  if (before == Standing::idle || session.row == Standing::idle)
+    environment_.share.idle_now(row(Standing::idle).size());
 }
 
 // Each tunnel at its own moment of the first half of the budget. The listeners last: what they find in the
@@ -128,37 +165,41 @@ void DataLoop::accept(loop::Stream client) {
 void DataLoop::begin_ending() {
   backends_.close_idle();
   std::int64_t tunnels = 0;
-  for (const auto& session : sessions_) tunnels += session->tunnelling() ? 1 : 0;
+  for (const auto& session : row(Standing::busy)) tunnels += session->tunnelling() ? 1 : 0;
   const Duration spread = environment_.config->drain.timeout / 2;
   std::int64_t rank = 0;
-  for (auto it = sessions_.begin(); it != sessions_.end();) {
-    Session& session = **it++;  // drain() may move it to ended_
-    const Duration delay = session.tunnelling() ? spread * rank++ / tunnels : Duration::zero();
-    session.drain(delay);
+  for (auto& sessions : rows_) {
+    for (auto it = sessions.begin(); it != sessions.end();) {
+      Session& session = **it++;  // drain() may move it to another row, or to ended_
+      const Duration delay = session.tunnelling() ? spread * rank++ / tunnels : Duration::zero();
+      session.drain(delay);
+    }
   }
   for (const auto& listener : listeners_) listener->accept_rest();
   listeners_.clear();
 }
 
 void DataLoop::end_if_empty() {
-  if (drain_ >= DrainPhase::ending && sessions_.empty()) loop_.stop();
+  if (drain_ >= DrainPhase::ending && sessions() == 0) loop_.stop();
 }
 
 // The allocator keeps what is freed in the middle of its heap, and a flood of tunnels would stay on the bill
 // of an idle instance for ever. It takes milliseconds to give back, so only a large fall is worth it.
 void DataLoop::reap() {
   constexpr std::size_t kWorthIt = 1000;
-  most_sessions_ = std::max(most_sessions_, sessions_.size() + ended_.size());
+  most_sessions_ = std::max(most_sessions_, sessions() + ended_.size());
   ended_.clear();
-  if (most_sessions_ < kWorthIt || sessions_.size() > most_sessions_ / 4) return;
-  most_sessions_ = sessions_.size();
+  if (most_sessions_ < kWorthIt || sessions() > most_sessions_ / 4) return;
+  most_sessions_ = sessions();
   ::malloc_trim(0);
 }
 
 void DataLoop::session_ended(Session& session) {
   if (ended_.empty()) loop_.after_turn([this] { reap(); });
-  ended_.splice(ended_.end(), sessions_, session.place);
+  ended_.splice(ended_.end(), row(session.row), session.place);
+  if (session.row == Standing::idle) environment_.share.idle_now(row(Standing::idle).size());
   environment_.share.connections_closed(1);
+  for (const auto& listener : listeners_) listener->resume();
   end_if_empty();
 }
 

@@ -6,6 +6,7 @@
 // the control thread; everything else on its own thread.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <list>
 #include <memory>
@@ -69,8 +70,14 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
 
  private:
   using Sessions = std::list<std::unique_ptr<Session>>;
+  using Standing = Session::Standing;
 
   void accept(loop::Stream client);
+  loop::Listener::Turn turn_to_accept();
+  bool end_one(Standing standing);
+  bool make_room();
+  std::size_t sessions() const;
+  Sessions& row(Standing standing) { return rows_[static_cast<std::size_t>(standing)]; }
   void take_mail();
   void act_on_gate();
   void take_config(std::shared_ptr<const config::Config> config);
@@ -79,6 +86,7 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   void reap();
 
   void session_ended(Session& session) override;
+  void session_moved(Session& session) override;
   void refresh_gate() override;
   bool backend_refused(const std::string& why) override;
   void backend_stopping(std::uint16_t close_code) override;
@@ -99,9 +107,9 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   AccessLog access_;
   std::uint64_t stopping_told_ms_ = 0;
   DrainPhase drain_ = DrainPhase::none;  // as far as it was acted upon; a request may know of more
-  Sessions sessions_;
-  std::size_t most_sessions_ = 0;  // since memory was given back
-  Sessions ended_;                 // destroyed after the turn, when nothing of them is on the stack
+  std::array<Sessions, 5> rows_;         // by standing; who has had it longest is first
+  std::size_t most_sessions_ = 0;        // since memory was given back
+  Sessions ended_;                       // destroyed after the turn, when nothing of them is on the stack
   std::vector<std::unique_ptr<loop::Listener>> listeners_;
 
   Mailbox<std::shared_ptr<const GateView>> gate_mail_;

@@ -29,6 +29,7 @@ class Session;
 class SessionHost {
  public:
   virtual void session_ended(Session& session) = 0;  // destroys it before the next turn
+  virtual void session_moved(Session& session) = 0;  // its standing is another one
   // Brings Environment::gate to what was published last, so that a request is never judged by a gate that the
   // probe port has already told otherwise.
   virtual void refresh_gate() = 0;

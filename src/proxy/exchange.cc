@@ -15,15 +15,10 @@ using metrics::Reason;
 using Event = proto::HttpParser::Event;
 
 constexpr Duration kContinueAfter = 1s;
-constexpr char kClientLost[] = "the client's connection is lost";
 const std::vector<std::string> kNothing;
 constexpr int kMostInformational = 16;  // 1xx answers before the final one
 
 std::string_view view(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
-
-// A body has to come at this rate at least, taken over timeouts.response: a byte now and then must not hold a
-// connection and the backend's for ever.
-constexpr double kSlowestBody = 240;  // bytes a second
 
 // The seconds of "Keep-Alive: timeout=5, max=100", if it names any.
 std::optional<int> keep_alive_seconds(const proto::ResponseHead& response) {
@@ -44,6 +39,7 @@ Exchange::Exchange(Environment& environment, Owner& owner)
       response_(*parser_),
       deadline_(environment.wheel, *this),
       continue_deadline_(environment.wheel, *this),
+      keep_alive_deadline_(environment.wheel, *this),
       started_ms_(environment.loop.turn_ms()) {
   if (request_.upgrade_websocket) upgrade_ = proto::OfferedHandshake::of(request_);
   response_.expect_response_to(request_.method);
@@ -63,6 +59,7 @@ void Exchange::start() {
 void Exchange::connect() {
   state_ = State::connecting;
   reused_ = false;
+  keep_alive_deadline_.disarm();
   lease_ = environment_.backends->new_lease();
   connecting_ = environment_.backends->connect(
       [this](loop::Stream stream) {
@@ -96,11 +93,13 @@ void Exchange::send_head() {
   proto::write_request_head(request_, client, config.proxy.backend.authority,
                             auth ? auth->stripped : kNothing,
                             grant != nullptr ? grant->fields : std::string_view(), head);
+  if (reused_) sent_at_ = environment_.loop.wall_now();
   if (!backend_.write(head)) return retry_or_fail("the backend closed the connection");
   if (!backend_.reading()) backend_.read_start();
 
   deadline_.arm(upgrade_ ? environment_.timeouts().upgrade : environment_.timeouts().response);
   if (request_.expect_continue) continue_deadline_.arm(kContinueAfter);
+  if (!lease_.kept_alive) keep_alive_deadline_.arm(BackendPool::kKeepAliveAfter);
   if (!request_complete_) owner_.resume_client();
 }
 
@@ -177,14 +176,27 @@ void Exchange::retry_or_fail(const std::string& what) {
   refuse(Reason::backend_error, what);
 }
 
+// What a backend says on a kept connection before it is asked (the rest of an answer that was longer than it
+// said, a time-out message) must not become the answer to a stranger's request. The system's clock may be set back
+// meanwhile, and then by more than a turn takes.
+bool Exchange::answered_unasked() const {
+  constexpr Duration kLongestTurn = 100ms;
+  const auto arrived = reused_ && !heard_ ? backend_.arrived() : std::nullopt;
+  return arrived && *arrived < sent_at_ && sent_at_ - *arrived < kLongestTurn;
+}
+
 void Exchange::on_data(std::span<const char> bytes) {
+  if (answered_unasked()) return retry_or_fail("the backend answered before it was asked");
   heard_ = true;
-  std::string head;  // written together with the first piece of the body
+  // The head is written together with what this read brings of the body, once all of that is known to be
+  // right: until then a broken answer can still become a whole one of ours.
+  std::string head;
+  std::string_view first;  // of the body, behind `head`
   for (;;) {
     const Event event = response_.feed(bytes);
     switch (event) {
       case Event::more:
-        if (!head.empty() && !to_client(head, {})) return;
+        if (!head.empty()) std::ignore = to_client(head, first);
         return;
       case Event::head: {
         const int status = response_.response().status;
@@ -196,20 +208,27 @@ void Exchange::on_data(std::span<const char> bytes) {
         }
         break;
       }
-      case Event::body:
-        if (!to_client(head, unchunk_ ? response_.payload() : response_.raw())) return;
-        head.clear();
+      case Event::body: {
+        const auto piece = unchunk_ ? response_.payload() : response_.raw();
+        if (head.empty()) {
+          if (!to_client(head, piece)) return;
+        } else {
+          head.append(first);
+          first = piece;  // of `bytes`, as every piece but trailers is
+        }
         break;
+      }
       case Event::done:
         if (state_ == State::waiting) {  // of an informational answer
           response_.next_message();
           response_.expect_response_to(request_.method);
           break;
         }
+        head.append(first);
         if (!to_client(head, unchunk_ ? std::string_view() : response_.raw())) return;
         return finish(bytes);
       case Event::error:
-        if (state_ == State::responding) return break_off(response_.error().detail);
+        if (state_ == State::responding && head.empty()) return break_off(response_.error().detail);
         return refuse(Reason::backend_error,
                       "the backend's answer is not HTTP: " + std::string(response_.error().detail));
     }
@@ -230,7 +249,7 @@ bool Exchange::take_informational() {
   std::string head;
   proto::write_response_head(response, request_.minor, proto::ConnectionField::none, false, head);
   if (owner_.client_stream().write(head)) return true;
-  break_off(kClientLost);
+  leave();
   return false;
 }
 
@@ -250,12 +269,6 @@ bool Exchange::take_response_head(std::string& head) {
                              keep_alive_ ? proto::ConnectionField::keep_alive : proto::ConnectionField::close,
                              trailers, head);
   status_ = response.status;
-  environment_.metrics.requests.add(status_);
-  if (upgrade_) {
-    environment_.metrics.upgrades[metrics::UpgradeResult::failed].add();
-    environment_.metrics.upgrades_answered[metrics::CodeCounters::class_of(status_)].add();
-    environment_.metrics.upgrades_failed[metrics::CodeCounters::class_of(status_)].add();
-  }
   deadline_.arm(environment_.timeouts().idle);
   return true;
 }
@@ -263,10 +276,18 @@ bool Exchange::take_response_head(std::string& head) {
 bool Exchange::to_client(std::string_view head, std::string_view piece) {
   auto& client = owner_.client_stream();
   if (head.empty() && piece.empty()) return true;
+  if (answer_bytes_ == 0) {
+    environment_.metrics.requests.add(status_);
+    if (upgrade_) {
+      environment_.metrics.upgrades[metrics::UpgradeResult::failed].add();
+      environment_.metrics.upgrades_answered[metrics::CodeCounters::class_of(status_)].add();
+      environment_.metrics.upgrades_failed[metrics::CodeCounters::class_of(status_)].add();
+    }
+  }
   if (head.empty()) std::swap(head, piece);
   answer_bytes_ += head.size() + piece.size();
   if (!client.write(head, piece)) {
-    break_off(kClientLost);
+    leave();
     return false;
   }
   if (client.busy()) backend_.read_stop();
@@ -327,9 +348,13 @@ void Exchange::on_lost(int status) {
 }
 
 void Exchange::on_deadline(loop::Deadline& deadline) {
+  if (&deadline == &keep_alive_deadline_) {
+    lease_.kept_alive = true;
+    return backend_.keep_alive();
+  }
   if (&deadline == &continue_deadline_) {
     continued_ = true;
-    if (!owner_.client_stream().write("HTTP/1.1 100 Continue\r\n\r\n")) break_off(kClientLost);
+    if (!owner_.client_stream().write("HTTP/1.1 100 Continue\r\n\r\n")) leave();
     return;
   }
   if (state_ == State::responding) {
@@ -357,6 +382,13 @@ void Exchange::refuse(Refusal refusal) {
   continue_deadline_.disarm();
   backend_.close();
   owner_.exchange_refused(std::move(refusal));
+}
+
+void Exchange::leave() {
+  deadline_.disarm();
+  continue_deadline_.disarm();
+  backend_.close();
+  owner_.exchange_left();
 }
 
 void Exchange::break_off(std::string_view why, bool client_stalled) {

@@ -30,7 +30,7 @@ struct AuthGrant {
 
 class Exchange final : private loop::StreamObserver, private loop::Deadline::Observer {
  public:
-  // The session's side. One of the four endings is called, once, as the very last thing an exchange does: it
+  // The session's side. One of the five endings is called, once, as the very last thing an exchange does: it
   // is destroyed inside the call.
   class Owner {
    public:
@@ -45,11 +45,16 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
     virtual void exchange_refused(Refusal refusal) = 0;  // not a byte of an answer has been written
     // The answer ends in its middle, and must be seen to: with RST where FIN would say that it was whole.
     virtual void exchange_broken(bool by_reset, std::string_view why) = 0;
+    virtual void exchange_left() = 0;  // by the client, whose connection turned out to be lost
     virtual void exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) = 0;
 
    protected:
     ~Owner() = default;
   };
+
+  // A body has to come at this rate at least, taken over timeouts.response: a byte now and then must not hold
+  // a connection and the backend's for ever. Bytes a second.
+  static constexpr double kSlowestBody = 240;
 
   Exchange(Environment& environment, Owner& owner);
   ~Exchange();
@@ -82,6 +87,7 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   void extend_for_body(bool fresh);
   void retry_or_fail(const std::string& what);
   bool may_repeat() const;
+  bool answered_unasked() const;
 
   void on_data(std::span<const char> bytes) override;
   void on_end() override;
@@ -98,6 +104,7 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   void refuse(Refusal refusal);
   void refuse(metrics::Reason reason, std::string detail) { refuse(Refusal::of(reason, std::move(detail))); }
   void break_off(std::string_view why, bool client_stalled = false);
+  void leave();
 
   Environment& environment_;
   Owner& owner_;
@@ -110,12 +117,14 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   ParserShelf::Parser parser_;  // of the answer
   proto::HttpParser& response_;
   loop::Deadline deadline_;
-  loop::Deadline continue_deadline_;  // the backend says nothing to Expect: 100-continue
+  loop::Deadline continue_deadline_;    // the backend says nothing to Expect: 100-continue
+  loop::Deadline keep_alive_deadline_;  // the backend's connection has become worth its keep-alive
   std::uint64_t started_ms_;
   std::uint64_t body_bytes_before_ = 0;  // of the request, when its deadline was armed
   std::uint64_t answer_bytes_ = 0;
   int status_ = 0;
   std::string request_id_;  // ours, where the request brought none
+  WallTime sent_at_{};      // on a reused connection
   bool reused_ = false;
   bool heard_ = false;  // a byte of an answer has come
   bool request_complete_ = false;

@@ -3,18 +3,11 @@
 #include "proxy/session.h"
 
 namespace probegate::proxy {
-namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kLook = 1s;  // after clients that left while we did not read from them
-
-}  // namespace
-
 HoldQueue::HoldQueue(Environment& environment)
-    : environment_(environment),
-      timer_(environment.loop, [this] { release_some(); }),
-      look_(environment.loop, [this] { send_off_the_gone(); }) {}
+    : environment_(environment), timer_(environment.loop, [this] { release_some(); }) {}
 
 bool HoldQueue::full() const {
   return environment_.share.all().held() >= environment_.config->proxy.hold.max;
@@ -26,7 +19,6 @@ std::optional<HoldQueue::Place> HoldQueue::join(Session& session) {
   environment_.metrics.held.add();
   const Place place = waiting_.insert(waiting_.end(), {&session, share.next_ticket()});
   show_oldest();
-  if (!look_.active()) look_.start(kLook);
   return place;
 }
 
@@ -59,23 +51,19 @@ void HoldQueue::gate_changed() {
   }
 }
 
-// One at a time, evenly spaced: a backend that has just started is not met by everybody at once.
+// One after another, evenly spaced: a backend that has just started is not met by everybody at once.
 void HoldQueue::release_some() {
-  if (waiting_.empty() || !environment_.gate->open()) return;
+  constexpr int kPerTurn = 64;
   const int per_second = environment_.config->proxy.hold.per_second;
   const Duration pause = Duration(1s) / (per_second > 0 ? per_second : 1000);
-  Duration wait = environment_.share.until_release(waiting_.front().ticket, environment_.loop.now(), pause);
-  if (wait <= Duration::zero()) {
+  // More than one where they are due more often than a timer can tell.
+  for (int released = 0; !waiting_.empty() && environment_.gate->open(); ++released) {
+    if (released == kPerTurn) return timer_.start(Duration::zero());
+    const Duration wait =
+        environment_.share.until_release(waiting_.front().ticket, environment_.loop.now(), pause);
+    if (wait > Duration::zero()) return timer_.start(wait);
     waiting_.front().session->release_from_hold();
-    wait = pause;
   }
-  if (!waiting_.empty()) timer_.start(wait);
-}
-
-// Behind a body that waits in the socket nobody hears the client's end.
-void HoldQueue::send_off_the_gone() {
-  for (auto next = waiting_.begin(); next != waiting_.end();) (next++)->session->leave_if_client_is_gone();
-  if (!waiting_.empty()) look_.start(kLook);
 }
 
 }  // namespace probegate::proxy

@@ -34,13 +34,11 @@ class HoldQueue {
 
  private:
   void release_some();
-  void send_off_the_gone();
   void show_oldest();
 
   Environment& environment_;
   std::list<Waiting> waiting_;
   loop::Timer timer_;
-  loop::Timer look_;
 };
 
 }  // namespace probegate::proxy

@@ -13,8 +13,9 @@ constexpr std::uint64_t kMostAhead =
 constexpr std::uint64_t kReserve = 64;  // descriptors: probes, checks, log, the loops' own
 constexpr std::uint64_t kMostPipes = 8;  // of each loop, and of all less than every sixty-fourth descriptor
 constexpr std::uint64_t kMostSurplus = 256;
-constexpr std::uint64_t kFewest = 4;   // connections, however few descriptors there are
-constexpr Duration kAskAgain = 1ms;    // for one's turn
+constexpr std::uint64_t kFewest = 4;  // connections, however few descriptors there are
+constexpr Duration kAskAgain = 1ms;   // for one's turn
+constexpr Duration kCatchUp = 50ms;
 constexpr Duration kPassOver = 100ms;  // a loop that has not taken its turn by then is busy or stuck
 
 std::int64_t nanoseconds(TimePoint t) { return t.time_since_epoch().count(); }
@@ -51,6 +52,20 @@ bool LoopShare::may_accept() const {
   return true;
 }
 
+bool LoopShare::ask_for_room() {
+  for (std::size_t i = 0; i < all_->loops_; ++i) {
+    auto& other = all_->per_loop_[i];
+    if (&other == mine_ || !other.wake) continue;
+    if (other.asked.load(std::memory_order_relaxed) >= other.idle.load(std::memory_order_relaxed)) continue;
+    other.asked.fetch_add(1, std::memory_order_relaxed);
+    other.wake();
+    return true;
+  }
+  return false;
+}
+
+std::uint64_t LoopShare::take_asked() { return mine_->asked.exchange(0, std::memory_order_relaxed); }
+
 bool LoopShare::take_place(std::uint64_t most) {
   std::uint64_t taken = all_->held_.load(std::memory_order_relaxed);
   while (taken < most) {
@@ -78,7 +93,10 @@ Duration LoopShare::until_release(std::uint64_t ticket, TimePoint now, Duration 
     if (Duration(nanoseconds(now) - asked_ns_) < kPassOver) return kAskAgain;
   }
   asked_ns_ = 0;
-  const std::int64_t after = nanoseconds(now) + pause.count();
+  // From when it was due: being called a little late each time must not lower the rate. What was missed by
+  // more is not made up for, so that nobody is met by a burst.
+  const bool punctual = Duration(nanoseconds(now) - due) <= kCatchUp;
+  const std::int64_t after = (punctual ? due : nanoseconds(now)) + pause.count();
   if (next.compare_exchange_strong(due, after, std::memory_order_relaxed)) return Duration::zero();
   return std::max(kAskAgain, Duration(due - nanoseconds(now)));
 }

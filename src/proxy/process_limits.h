@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/clock.h"
@@ -32,7 +33,8 @@ class ProcessLimits {
   // What of limits.connections (0 = no limit) can be kept: each connection may need a second descriptor, and
   // some stay for probes, checks and the drain.
   std::uint64_t connections(std::uint64_t configured) const;
-  // Connections over the limit that are still answered (connection_limit) instead of dropped.
+  // Connections over the limit that are accepted at a time to be told so (connection_limit); others wait in
+  // the system's queue until these have been.
   std::uint64_t surplus() const { return surplus_; }
   std::size_t pipes() const { return pipes_; }  // that each loop may have open
   // Nothing may be kept open under this number only because it might be of use.
@@ -49,6 +51,9 @@ class ProcessLimits {
   struct alignas(64) PerLoop {
     std::atomic<std::uint64_t> connections{0};
     std::atomic<std::uint64_t> oldest{kNobody};  // ticket of the request that waits longest there
+    std::atomic<std::uint64_t> idle{0};          // connections there that others may ask to end
+    std::atomic<std::uint64_t> asked{0};         // of which that many have been
+    std::function<void()> wake;                  // set before the loops start
   };
 
   const std::size_t loops_;
@@ -74,6 +79,13 @@ class LoopShare {
   std::uint64_t connection_opened();  // how many the whole process had before
   void connections_closed(std::uint64_t count);
   bool may_accept() const;  // no loop has notably fewer connections than this one
+
+  // At the limit of connections an idle one at another loop may make room for one here. That loop is woken,
+  // and ends as many as it has been asked for.
+  void on_asked(std::function<void()> wake) { mine_->wake = std::move(wake); }
+  void idle_now(std::size_t count) { mine_->idle.store(count, std::memory_order_relaxed); }
+  bool ask_for_room();  // false: there are none
+  std::uint64_t take_asked();
 
   bool take_place(std::uint64_t most);  // false: `most` are held already, by all loops together
   void return_place();

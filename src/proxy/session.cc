@@ -12,12 +12,6 @@ using namespace std::chrono_literals;
 using metrics::Reason;
 using Event = proto::HttpParser::Event;
 
-// How long, and for how many bytes, we read on after the last answer, so that a reset does not destroy it on
-// its way (RFC 9112 section 9.6).
-constexpr Duration kLinger = 2s;
-// For the request of a connection that the drain found in the accept queue: its answer is 503, and no reset.
-constexpr Duration kLastChance = 1s;
-
 constexpr char kHoldFull[] = "too many requests are waiting for the backend already";
 constexpr char kHoldTimeout[] = "the backend did not become ready within hold.timeout";
 
@@ -73,6 +67,7 @@ bool Session::may_follow(State from, State next) {
 
 void Session::to(State next) {
   assert(may_follow(state_, next));
+  const Standing before = standing();
   if (state_ == State::held) leave_hold();
   if (state_ == State::asking) question_.reset();
   state_ = next;
@@ -80,12 +75,22 @@ void Session::to(State next) {
     case State::idle: deadline_.arm(environment_.timeouts().idle); break;
     case State::head: deadline_.arm(environment_.timeouts().header); break;
     case State::flushing: deadline_.arm(environment_.timeouts().idle); break;
-    case State::lingering: deadline_.arm(kLinger); break;
-    case State::held:      // hold_or_refuse() arms what is left of the request's time,
-    case State::asking:    // ask_auth() auth.timeout
-    case State::exchange:  // has deadlines of its own, and so has
+    case State::lingering:  // linger() arms what is left of the body's time
+    case State::held:       // hold_or_refuse() arms what is left of the request's time,
+    case State::asking:     // ask_auth() auth.timeout
+    case State::exchange:   // has deadlines of its own, and so has
     case State::tunnel:
     case State::closed: deadline_.disarm(); break;
+  }
+  if (next != State::closed && standing() != before) environment_.host.session_moved(*this);
+}
+
+Session::Standing Session::standing() const {
+  switch (state_) {
+    case State::idle: return served_ ? Standing::idle : surplus_ ? Standing::surplus : Standing::silent;
+    case State::head: return surplus_ && !served_ ? Standing::surplus : Standing::busy;
+    case State::lingering: return Standing::leaving;
+    default: return Standing::busy;
   }
 }
 
@@ -95,12 +100,15 @@ void Session::on_data(std::span<const char> bytes) {
     case State::head: return read_heads(bytes);
     case State::exchange:
       if (kept_.empty() && exchange_->wants_body()) exchange_->take_body(bytes);
-      if (state_ == State::exchange && !bytes.empty()) keep(bytes);
+      if (state_ == State::lingering) return drop(bytes);
+      if (state_ != State::exchange) return;
+      if (!bytes.empty()) return keep(bytes);
+      if (!exchange_->wants_body()) client_.read_stop();
       return;
     case State::held:
     case State::asking:
     case State::flushing: return keep(bytes);
-    case State::lingering:
+    case State::lingering: return drop(bytes);
     case State::tunnel:  // the tunnel's own observer has the client by now
     case State::closed: return;
   }
@@ -117,7 +125,7 @@ void Session::resume_client() {
     const std::string kept = std::exchange(kept_, {});
     on_data(kept);
   }
-  const bool go_on = state_ == State::exchange && kept_.empty() && !client_ended_;
+  const bool go_on = state_ == State::exchange && kept_.empty() && exchange_->wants_body() && !client_ended_;
   if (go_on && !client_.reading()) client_.read_start();
 }
 
@@ -179,6 +187,7 @@ void Session::hold_or_refuse() {
   const auto joined = environment_.held->join(*this);
   if (!joined) return refuse_by_gate(Reason::hold_full, kHoldFull);
   to(State::held);
+  client_.read_stop();
   hold_place_ = joined;
   deadline_.arm(left);
 }
@@ -197,6 +206,8 @@ void Session::begin_exchange() {
   Exchange::Owner& owner = *this;
   exchange_ = std::make_unique<Exchange>(environment_, owner);
   exchange_->start();
+  // What follows the request stays in the socket.
+  if (state_ == State::exchange && !exchange_->wants_body()) client_.read_stop();
 }
 
 void Session::release_from_hold() {
@@ -208,11 +219,6 @@ void Session::release_from_hold() {
 
 void Session::refuse_held(const Refusal& refusal) {
   environment_.loop.enter(this, [&] { refuse(refusal); });
-}
-
-void Session::leave_if_client_is_gone() {
-  if (client_.reading() || !client_.hung_up()) return;  // its end is heard where we read
-  environment_.loop.enter(this, [this] { client_gone(); });
 }
 
 void Session::leave_hold() {
@@ -229,6 +235,7 @@ void Session::exchange_done(bool keep_alive) {
   if (!keep_alive || !more_may_come || environment_.gate->drain >= DrainPhase::ending) return linger();
   parser_->next_message();
   head_seen_ = false;
+  served_ = true;
   if (!client_.busy()) return next_request();
   to(State::flushing);
   client_.read_stop();
@@ -311,43 +318,12 @@ void Session::answer_options() {
   linger();
 }
 
-// The last answer is on its way. Our FIN tells the client so; reading on keeps the kernel from answering
-// bytes we never read with a reset that would destroy it.
-void Session::linger() {
-  if (client_ended_ && !client_.busy()) return end();
-  to(State::lingering);
-  kept_.clear();
-  // A slow reader first gets what is queued; only then does the clock of the farewell run.
-  if (client_.busy()) deadline_.arm(environment_.timeouts().idle);
-  client_.half_close();
-  if (!client_ended_ && !client_.reading()) client_.read_start();
-}
-
-void Session::on_end() {
-  client_ended_ = true;
-  switch (state_) {
-    case State::exchange:
-      // A client may end its sending side after a whole request and still wait for the answer. One that waits
-      // for a tunnel has left.
-      if (!exchange_->request_complete() || exchange_->upgrading()) return client_gone();
-      client_.read_stop();
-      return;
-    case State::asking: return client_ended_while_asking();
-    case State::lingering:
-      if (client_.busy()) return;
-      return end();
-    default: return client_gone();
-  }
-}
-
-void Session::on_lost(int) { client_gone(); }
-
 void Session::on_drained() {
   if (state_ == State::exchange) return exchange_->client_drained();
   if (state_ == State::flushing) return next_request();
   if (state_ != State::lingering) return;
   if (client_ended_) return end();
-  deadline_.arm(kLinger);
+  arm_linger();
 }
 
 void Session::on_deadline(loop::Deadline&) {
@@ -362,34 +338,9 @@ void Session::time_is_over() {
     case State::held: return refuse_by_gate(Reason::hold_timeout, kHoldTimeout);
     case State::asking: return take_verdict(question_->time_is_over());
     case State::tunnel: return close_tunnel_for_drain();
+    case State::lingering: return linger_on();
     default: return end();  // an idle connection's time is over, or the client has had time enough to read
   }
-}
-
-void Session::drain(Duration tunnel_delay) {
-  environment_.loop.enter(this, [&] {
-    // A request that lies in the socket already is read in this turn and answered.
-    if (state_ == State::idle && client_.readable()) return;
-    if (state_ == State::idle || state_ == State::flushing) return linger();
-    if (state_ == State::asking) return refuse_as_draining();
-    if (state_ != State::tunnel) return;  // the answer under way is the last one of its connection
-    if (tunnel_delay <= Duration::zero()) return close_tunnel_for_drain();
-    deadline_.arm(tunnel_delay);
-  });
-}
-
-void Session::close_tunnel_for_drain() {
-  tunnel_->close(metrics::TunnelCause::drain,
-                 static_cast<std::uint16_t>(environment_.config->drain.close_code),
-                 "this instance is shutting down");
-}
-
-void Session::cut() {
-  environment_.loop.enter(this, [this] {
-    if (state_ == State::tunnel) return tunnel_->cut();
-    if (state_ == State::exchange) exchange_->cut();
-    end();
-  });
 }
 
 // The stack is unwound: nothing of the exchange or the tunnel is running any more.

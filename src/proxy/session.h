@@ -35,16 +35,29 @@ class Session final : private loop::StreamObserver,
                       private Tunnel::Owner,
                       public loop::ErrorSink {
  public:
+  // What others may ask of a connection when there are too many.
+  enum class Standing : std::uint8_t {
+    busy,     // nothing: its request is under way, or it is a tunnel
+    idle,     // to end: it waits for a further request
+    silent,   // nothing: it is young, and its first request may be on its way
+    surplus,  // as `silent`, but over limits.connections: to end, or to take its refusal at once
+    leaving,  // to end: its last answer is written
+  };
+
   // `surplus`: over limits.connections; its first request is answered connection_limit.
   Session(Environment& environment, loop::Stream client, bool surplus);
   ~Session() override;
 
   void start();
+  Standing standing() const;
+
+  // By DataLoop: makes room. False when it cannot: a request lies in its socket, or the client is still busy
+  // with the last answer.
+  bool give_way();
 
   // By HoldQueue.
   void release_from_hold();
   void refuse_held(const Refusal& refusal);
-  void leave_if_client_is_gone();
 
   // By DataLoop: the drain's `ending` phase begins. An idle connection ends with FIN, a tunnel gets its Close
   // after `tunnel_delay`, an answer under way is finished first.
@@ -53,6 +66,7 @@ class Session final : private loop::StreamObserver,
 
   bool tunnelling() const { return tunnel_ != nullptr; }
   std::list<std::unique_ptr<Session>>::iterator place;  // DataLoop's
+  Standing row = Standing::busy;                        // DataLoop's: where `place` is
 
  private:
   enum class State : std::uint8_t {
@@ -66,6 +80,9 @@ class Session final : private loop::StreamObserver,
     lingering,  // the last answer is written; reads until the client has seen it
     closed,
   };
+  // For the first request of a connection that a drain meets: its answer is 503, and no reset.
+  static constexpr Duration kLastChance = std::chrono::seconds(1);
+
   void to(State next);
   static bool may_follow(State from, State next);
 
@@ -73,6 +90,7 @@ class Session final : private loop::StreamObserver,
   void on_data(std::span<const char> bytes) override;
   void on_end() override;
   void on_lost(int status) override;
+  void on_hang_up(loop::HangUp what) override;
   void on_drained() override;
   void on_deadline(loop::Deadline& deadline) override;
 
@@ -80,7 +98,6 @@ class Session final : private loop::StreamObserver,
   void auth_decided(AuthDecision decision) override;
   void ask_auth();
   void take_verdict(AuthDecision decision);
-  void client_ended_while_asking();
 
   // Exchange::Owner and Tunnel::Owner
   loop::Stream& client_stream() override { return client_; }
@@ -92,6 +109,7 @@ class Session final : private loop::StreamObserver,
   void exchange_done(bool keep_alive) override;
   void exchange_refused(Refusal refusal) override;
   void exchange_broken(bool by_reset, std::string_view why) override;
+  void exchange_left() override { client_gone(); }
   void exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) override;
   void tunnel_ended() override;
 
@@ -112,9 +130,15 @@ class Session final : private loop::StreamObserver,
   void forward();
   void begin_exchange();
   void keep(std::span<const char> bytes);
+  bool may_be_half_closed() const;
   void refuse(const Refusal& refusal);
   void answer_options();
   void linger();
+  void linger_on();
+  void arm_linger();
+  Duration longest_linger() const;
+  void drop(std::span<const char> bytes);
+  bool owes_body() const;
   void leave_hold();
   void time_is_over();
   void close_tunnel_for_drain();
@@ -128,6 +152,7 @@ class Session final : private loop::StreamObserver,
   bool client_ended_ = false;
   bool head_seen_ = false;  // parser_->request() is the request under way
   bool was_held_ = false;   // that request, since held_after_ms_ of its time
+  bool served_ = false;     // a request has been answered here before
   State state_ = State::idle;
   std::uint32_t held_after_ms_ = 0;
   ParserShelf::Parser parser_;  // not of a tunnel, whose memory is to be small
@@ -138,7 +163,9 @@ class Session final : private loop::StreamObserver,
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<Tunnel> tunnel_;
   std::optional<HoldQueue::Place> hold_place_;
-  std::uint64_t began_ms_ = 0;  // the request under way: its head was whole
+  std::uint64_t began_ms_ = 0;        // the request under way: its head was whole; then the linger
+  std::uint32_t dropped_ = 0;         // bytes behind the last answer, since the clock of the linger was set
+  std::uint32_t dropped_before_ = 0;  // and in the time before
 };
 
 }  // namespace probegate::proxy

@@ -17,6 +17,7 @@ void Session::ask_auth() {
   auto asked = environment_.auth->ask(request, client, asker);
   if (auto* decision = std::get_if<AuthDecision>(&asked)) return take_verdict(std::move(*decision));
   to(State::asking);
+  client_.read_stop();
   question_ = std::move(std::get<std::unique_ptr<AuthQuestion>>(asked));
   deadline_.arm(question_->timeout());
 }
@@ -34,15 +35,7 @@ void Session::take_verdict(AuthDecision decision) {
   // its wait for auth stays within one auth.timeout.
   if (!environment_.gate->open()) return hold_or_refuse();
   begin_exchange();
-  if (!client_.reading()) resume_client();
-}
-
-// A client may end its sending side after a whole request and still wait for the answer. One that asked for a
-// tunnel, or owes a body, has left.
-void Session::client_ended_while_asking() {
-  const auto& request = parser_->request();
-  if (request.upgrade_websocket || request.body != proto::BodyKind::none) return client_gone();
-  client_.read_stop();
+  resume_client();
 }
 
 }  // namespace probegate::proxy

@@ -36,7 +36,8 @@ void Session::client_gone() {
     case State::asking: environment_.access->client_left(ended_request(), "asking auth"); break;
     case State::exchange:
       if (exchange_->responding()) {
-        log_cut_off("the client left");
+        environment_.access->client_left(ended_request(), "receiving the answer", exchange_->status(),
+                                         exchange_->answer_bytes());
       } else {
         environment_.access->client_left(ended_request(), "waiting for the backend");
       }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "proxy/backend_pool.h"
+
 namespace probegate::proxy {
 namespace {
 
@@ -136,6 +138,7 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
     stream(from).want(loop::Stream::Wanted::end);  // no byte counts behind a Close (RFC 6455 1.4)
     begin_end(is_client(from) ? Cause::client_close : Cause::backend_close, name(from),
               from.tracker.close_code(), from.tracker.close_reason(bytes.first(walked)));
+    await_replies();
   }
   if (ping_due_ && !is_client(from)) offer_ping();
   if (ending() && !done_) {
@@ -219,6 +222,19 @@ void Tunnel::watch() {
     next = std::min(next, due);
     return now >= due;
   };
+  if (!kept_alive_) {
+    const auto due = started_ms_ + millis(BackendPool::kKeepAliveAfter);
+    kept_alive_ = now >= due;
+    if (kept_alive_) {
+      backend_stream_.keep_alive();
+    } else {
+      next = due;
+    }
+  }
+  if (rest_of_ != nullptr) {
+    if (now >= rest_left_by_ms_ && !rest_moves()) return;
+    over(rest_left_by_ms_);
+  }
   if (lifetime_ends_ms_ != 0 && over(lifetime_ends_ms_)) {
     return close(Cause::max_lifetime, code::kGoingAway, "this connection has reached its age");
   }

@@ -49,9 +49,11 @@ class Tunnel final : private loop::Deadline::Observer {
   void start(std::string_view from_client, std::string_view from_backend);
 
   // Ends the tunnel from our side: Close with `code` to both at the next frame boundary, at most 2 s for the
-  // replies. Nothing when it is ending already: a peer's own Close goes untouched.
+  // replies. When it is ending already a peer's own Close goes untouched, and a drain leaves no more than
+  // those 2 s to the reply.
   void close(Cause cause, std::uint16_t code, std::string_view reason);
   void cut();  // now, without a word; the drain's budget is spent
+  bool ending() const { return cause_.has_value(); }
 
  private:
   // One end of the tunnel and the direction of the bytes that come from it.
@@ -61,6 +63,7 @@ class Tunnel final : private loop::Deadline::Observer {
     bool on_movable() override { return tunnel.move(*this); }
     void on_end() override { tunnel.source_ended(*this, false); }
     void on_lost(int) override { tunnel.source_ended(*this, true); }
+    void on_hang_up(loop::HangUp what) override { tunnel.hung_up(*this, what); }
     void on_drained() override { tunnel.drained(*this); }
 
     // No frame boundary will come in the direction from here any more.
@@ -87,7 +90,6 @@ class Tunnel final : private loop::Deadline::Observer {
   loop::Stream& stream(const Side& side) {
     return is_client(side) ? owner_.client_stream() : backend_stream_;
   }
-  bool ending() const { return cause_.has_value(); }
 
   void relay(Side& from, std::span<const char> bytes);
   void relay_past_our_pongs(std::span<const char> bytes);
@@ -101,6 +103,8 @@ class Tunnel final : private loop::Deadline::Observer {
   void offer_ping();
 
   void source_ended(Side& from, bool lost);
+  void hung_up(Side& from, loop::HangUp what);
+  bool rest_moves();
   void violated(Side& by);
   Cause judged(Cause cause, std::uint16_t close_code);
   void begin_end(Cause cause, const char* by, std::uint16_t code, std::string_view reason);
@@ -132,6 +136,9 @@ class Tunnel final : private loop::Deadline::Observer {
   std::uint64_t last_client_ms_;        // anything from the client, Pongs to us included
   std::uint64_t pinged_ms_ = 0;         // 0 = no Ping of ours is unanswered
   std::uint64_t end_by_ms_ = 0;
+  std::uint64_t rest_left_by_ms_ = 0;  // by when more of the rest must have been taken; 0 = there is none
+  std::uint64_t rest_taken_ = 0;
+  const Side* rest_of_ = nullptr;  // who has hung up behind bytes that the other side is slow to take
   const TunnelNote note_;
   std::string reason_;
   const char* ended_by_ = nullptr;  // static text
@@ -142,6 +149,7 @@ class Tunnel final : private loop::Deadline::Observer {
   bool ping_due_ = false;     // waits for a frame boundary
   bool replies_due_ = false;  // everything that a peer may have to reply to is on its way
   bool done_ = false;
+  bool kept_alive_ = false;  // the backend's connection; the client's has it from the listener
   OurPong our_pong_;
 };
 

@@ -1,5 +1,7 @@
 // How a tunnel ends. Whoever begins, each side is told by a Close where one still fits between two frames,
 // then by FIN, and all of it is bounded in time.
+#include <algorithm>
+
 #include "base/text.h"
 #include "proxy/access_log.h"
 #include "proxy/tunnel.h"
@@ -13,6 +15,7 @@ namespace code = proto::close_code;
 constexpr Duration kCloseReply = 2s;       // for the peers' Closes and FINs after ours
 constexpr Duration kBoundary = 10s;        // for what is under way to end, so that a Close of ours goes out
 constexpr Duration kOtherSide = 30s;       // for the other side to end as well, after a peer has ended
+constexpr Duration kRest = 2s;             // for a slow side to take anything of what a peer left behind
 constexpr std::uint16_t kAbnormal = 1006;  // in the log only: ended without any Close
 
 // A Close without a code is answered by the code for a normal end.
@@ -21,8 +24,15 @@ std::uint16_t echo_of(std::uint16_t received) { return received == code::kNone ?
 }  // namespace
 
 void Tunnel::close(Cause cause, std::uint16_t close_code, std::string_view reason) {
-  if (done_ || ending()) return;
+  if (done_) return;
+  if (ending()) {
+    if (cause != Cause::drain) return;
+    replies_due_ = true;
+    if (client_.ended || backend_.ended) end_within(kRest);
+    return await_replies();
+  }
   begin_end(cause, "probegate", close_code, reason);
+  if (rest_of_ != nullptr) end_within(kRest);
   close_both(close_code, close_code);
 }
 
@@ -38,6 +48,7 @@ void Tunnel::begin_end(Cause cause, const char* by, std::uint16_t close_code, st
   ended_by_ = by;
   code_ = close_code;
   reason_ = reason;
+  if (environment_.gate->drain >= DrainPhase::ending) replies_due_ = true;
   end_within(kOtherSide);
 }
 
@@ -73,6 +84,7 @@ void Tunnel::violated(Side& by) {
 void Tunnel::source_ended(Side& from, bool lost) {
   if (done_) return;
   from.ended = true;
+  if (rest_of_ == &from) rest_of_ = nullptr;
   stream(from).read_stop();
   if (lost) {
     from.lost = true;
@@ -97,6 +109,44 @@ void Tunnel::source_ended(Side& from, bool lost) {
   offer_closes();
   await_replies();
   settle();
+}
+
+// A side that we do not read from, as the other one is slow, or has ended, is gone or sends no more. What it
+// left behind may hold its Close, and goes on for as long as any of it is taken; of a client that has broken
+// off, nothing counts any more.
+void Tunnel::hung_up(Side& from, loop::HangUp what) {
+  if (done_) return;
+  const bool lost = what == loop::HangUp::lost;
+  if (lost && is_client(from)) {
+    begin_end(Cause::client_lost, name(from), kAbnormal, "ended without Close");
+    return finish();
+  }
+  if (from.ended || from.tracker.closed()) {
+    if (!from.ended || what != loop::HangUp::end) source_ended(from, what != loop::HangUp::end);
+    return;
+  }
+  if (ending()) return end_within(kRest);
+  rest_of_ = &from;
+  rest_taken_ = 0;
+  rest_left_by_ms_ = now_ms();
+  watch();
+}
+
+// The other side of `rest_of_` has taken something since we looked last; otherwise the tunnel has ended.
+bool Tunnel::rest_moves() {
+  const Side& from = *rest_of_;
+  loop::Stream& to = stream(other(from));
+  const std::uint64_t untaken = to.is_open() ? to.untaken() : from.bytes;
+  const std::uint64_t taken = from.bytes - std::min<std::uint64_t>(untaken, from.bytes) + 1;  // 0: not looked
+  if (taken > rest_taken_) {
+    rest_taken_ = taken;
+    rest_left_by_ms_ = now_ms() + static_cast<std::uint64_t>(kRest / Millis(1));
+    return true;
+  }
+  begin_end(is_client(from) ? Cause::client_lost : Cause::backend_lost, name(from), kAbnormal,
+            "ended, and the rest was not taken");
+  finish();
+  return false;
 }
 
 void Tunnel::close_both(std::uint16_t to_client, std::uint16_t to_backend) {

@@ -563,14 +563,12 @@ proxy: {{backend: "{backend.url}", limits: {{header_bytes: 4KiB, body_bytes: 100
 
 
 def test_a_limit_on_connections(rig, backend):
-    """3: `limits.connections`; 6: 503 `connection_limit`."""
+    """3: `limits.connections`; 6: 503 `connection_limit`, where none of those there is idle."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', limits: {{connections: 3}}}}").start()
     wait_until(lambda: sidecar.request("/mirror").status == 200, "earlier connections to be gone")
     with Raw.connect(sidecar.proxy_port) as one, Raw.connect(sidecar.proxy_port) as two, Raw.connect(sidecar.proxy_port) as three:
-        for held in (one, two, three):
-            held.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
-            head = held.read_head()
-            assert head.status == 200
-            held.read_body(head)
+        for busy in (one, two, three):
+            busy.send(b"GET /events HTTP/1.1\r\nHost: door.test\r\n\r\n")
+            assert busy.read_head().status == 200
         problem_in(sidecar.request("/mirror"), "connection_limit")
     wait_until(lambda: sidecar.request("/mirror").status == 200, "room for another connection")

@@ -118,9 +118,10 @@ TEST_CASE("Listener leaves a connection to another one that may take it, and tak
   bool second_may = true;
   int first = 0, second = 0;
   Listener one(
-      loop, *socket.duplicate(), false, [&](Stream) { ++first; }, [] { return false; });
+      loop, *socket.duplicate(), false, [&](Stream) { ++first; }, [] { return Listener::Turn::leave; });
   Listener two(
-      loop, *socket.duplicate(), false, [&](Stream) { ++second; }, [&] { return second_may; });
+      loop, *socket.duplicate(), false, [&](Stream) { ++second; },
+      [&] { return second_may ? Listener::Turn::take : Listener::Turn::leave; });
   std::vector<RawClient> clients;
   for (int i = 1; i <= 10; ++i) {
     clients.emplace_back(socket.endpoint());
@@ -137,7 +138,7 @@ TEST_CASE("Listener accepts what waits in the queue before it goes") {
   auto socket = listen_on(any_tcp());
   int accepted = 0;
   Listener listener(
-      loop, *socket.duplicate(), false, [&](Stream) { ++accepted; }, [] { return false; });
+      loop, *socket.duplicate(), false, [&](Stream) { ++accepted; }, [] { return Listener::Turn::leave; });
   std::vector<RawClient> clients;
   for (int i = 0; i < 100; ++i) clients.emplace_back(socket.endpoint());
   socket.close();

@@ -18,8 +18,9 @@ namespace probegate::test {
 // Counts every event; `hook` runs inside each of them, with its name, after counting.
 struct Recorder final : loop::StreamObserver {
   std::string received;
-  int connected = 0, ends = 0, losses = 0, drains = 0;
-  int status = 1;  // of the last connect or loss
+  int connected = 0, ends = 0, losses = 0, drains = 0, hang_ups = 0;
+  loop::HangUp hang_up{};  // the last one
+  int status = 1;          // of the last connect or loss
   std::function<void(const std::string& event)> hook = [](const std::string&) {};
 
   void on_connected(int s) override {
@@ -39,6 +40,11 @@ struct Recorder final : loop::StreamObserver {
     ++losses;
     status = s;
     call("lost");
+  }
+  void on_hang_up(loop::HangUp what) override {
+    ++hang_ups;
+    hang_up = what;
+    call("hang up");
   }
   void on_drained() override {
     ++drains;

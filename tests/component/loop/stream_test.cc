@@ -36,7 +36,7 @@ TEST_CASE("Stream tells an end that alone is wanted without a read, and a loss a
   } else {
     pair.client.half_close();
   }
-  REQUIRE(loop.until([&] { return pair.server.hung_up(); }));
+  REQUIRE(loop.until([&] { return pair.server_saw.hang_ups > 0; }));
   pair.server.read_start();
   REQUIRE(loop.until([&] { return pair.server_saw.ends + pair.server_saw.losses > 0; }));
   if (lost && !over_unix) {
@@ -50,6 +50,82 @@ TEST_CASE("Stream tells an end that alone is wanted without a read, and a loss a
   REQUIRE(pair.server.write("still open"));
   pair.client.read_start();
   CHECK(loop.until([&] { return pair.client_saw.received == "still open"; }));
+}
+
+TEST_CASE("Stream tells that its peer has hung up though nobody reads, behind bytes too, and once") {
+  TestLoop loop;
+  const bool over_unix = GENERATE(false, true);
+  StreamPair pair(loop, over_unix ? any_unix() : any_tcp());
+  if (GENERATE(false, true)) REQUIRE(pair.client.write("nobody reads this"));
+  SECTION("FIN, and then RST") {
+    pair.client.half_close();
+    REQUIRE(loop.until([&] { return pair.server_saw.hang_ups == 1; }));
+    CHECK(pair.server_saw.hang_up == loop::HangUp::end);
+    pair.client.reset();
+    REQUIRE(loop.until([&] { return pair.server_saw.hang_ups == 2; }));
+    CHECK((pair.server_saw.hang_up == loop::HangUp::end) == false);
+  }
+  SECTION("RST") {
+    pair.client.reset();
+    REQUIRE(loop.until([&] { return pair.server_saw.hang_ups == 1; }));
+    CHECK(pair.server_saw.hang_up == (over_unix ? loop::HangUp::closed : loop::HangUp::lost));
+  }
+  SECTION("FIN after ours") {
+    pair.server.half_close();
+    pair.client.half_close();
+    REQUIRE(loop.until([&] { return pair.server_saw.hang_ups == 1; }));
+    CHECK(pair.server_saw.hang_up == loop::HangUp::end);
+  }
+  const int told = pair.server_saw.hang_ups;
+  loop.settle();
+  CHECK(pair.server_saw.hang_ups == told);
+  CHECK(pair.server_saw.ends + pair.server_saw.losses == 0);
+  pair.server.read_start();
+  CHECK(loop.until([&] { return pair.server_saw.ends + pair.server_saw.losses == 1; }));
+}
+
+TEST_CASE("Stream that stops reading tells of the end it has known of before") {
+  TestLoop loop;
+  StreamPair pair(loop, any_tcp());
+  pair.server_saw.hook = [&](const std::string& event) {
+    if (event == "data") pair.server.read_stop();
+  };
+  REQUIRE(pair.client.write("and goes"));
+  pair.client.half_close();
+  loop.settle();
+  pair.server.read_start();
+  REQUIRE(loop.until([&] { return pair.server_saw.hang_ups == 1; }));
+  CHECK(pair.server_saw.received == "and goes");
+  CHECK(pair.server_saw.ends == 0);
+}
+
+TEST_CASE("Stream is quiet until something has come, though another is told first in the same turn") {
+  TestLoop loop;
+  StreamPair one(loop, any_tcp()), two(loop, any_tcp());
+  const bool by_end = GENERATE(false, true);
+  bool first = true;
+  bool quiet = true;
+  const auto look = [&](Stream& other) {
+    return [&](const std::string&) {
+      if (std::exchange(first, false)) quiet = other.quiet();
+    };
+  };
+  one.server_saw.hook = look(two.server);
+  two.server_saw.hook = look(one.server);
+  one.server.read_start();
+  two.server.read_start();
+  loop.settle();
+  CHECK(one.server.quiet());
+  CHECK(two.server.quiet());
+  for (StreamPair* pair : {&one, &two}) {
+    if (by_end) {
+      pair->client.half_close();
+    } else {
+      REQUIRE(pair->client.write("unasked"));
+    }
+  }
+  REQUIRE(loop.until([&] { return !first; }));
+  CHECK_FALSE(quiet);
 }
 
 TEST_CASE("Stream carries bytes both ways") {

@@ -20,7 +20,9 @@ inline std::atomic<std::int64_t> fail_after{-1};  // that many more succeed; -1 
 inline void count_allocation() {
   if (watched_thread) allocations.fetch_add(1, std::memory_order_relaxed);
 }
+inline std::atomic<bool> fail_all{false};
 inline void fail_if_due() {
+  if (watched_thread && fail_all.load(std::memory_order_relaxed)) throw std::bad_alloc();
   if (!watched_thread || fail_after.load(std::memory_order_relaxed) < 0) return;
   if (fail_after.fetch_sub(1, std::memory_order_relaxed) == 0) throw std::bad_alloc();
 }

@@ -184,11 +184,20 @@ TEST_CASE("A body stays in the socket until the verdict, and 100 Continue is not
   CHECK(next_answer(rig.loop, client).status == 200);
 }
 
-TEST_CASE("A client that ends its sending side after a whole request still gets its answer") {
-  AuthRig rig(all_requests);
+TEST_CASE("A client that ends its sending side while auth is asked has left, or gets its answer") {
+  const bool serve = GENERATE(false, true);
+  AuthRig rig([&](config::Config& c) {
+    all_requests(c);
+    c.proxy.serve_half_closed = serve;
+  });
   FakeClient client(rig.loop, rig.door.endpoint(), kGet);
   rig.question();
   client.half_close();
+  if (!serve) {
+    CHECK(rig.loop.until([&] { return client.ended(); }));
+    CHECK(rig.loop.until([&] { return rig.door.log_lines("GET / client left").size() == 1; }));
+    return;
+  }
   rig.loop.run_for(30ms);
   rig.answer(kAllowed);
   rig.forwarded();

@@ -229,15 +229,4 @@ TEST_CASE("A backend given by name is found") {
   CHECK(next_answer(loop, client).status == 200);
 }
 
-TEST_CASE("A client that leaves takes its request along") {
-  TestLoop loop;
-  LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kGet);
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
-  client.reset();
-  CHECK(loop.until([&] { return server.gone(); }));
-}
-
 }  // namespace probegate::test

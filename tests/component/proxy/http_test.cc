@@ -166,10 +166,10 @@ TEST_CASE("Requests pipelined on one connection are answered in order, late answ
   CHECK(backend.connections() == 1);
 }
 
-TEST_CASE("A client that ends its side after whole requests gets every answer") {
+TEST_CASE("A client that ends its side after whole requests gets every answer where half_close is serve") {
   TestLoop loop;
   FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk), expect("\r\n\r\n"), send(kOk)});
-  Door door(loop, backend.endpoint());
+  Door door(loop, backend.endpoint(), [](config::Config& c) { c.proxy.serve_half_closed = true; });
   FakeClient client(loop, door.endpoint(), kGet + kGet);
   client.half_close();
   CHECK(next_answer(loop, client).status == 200);

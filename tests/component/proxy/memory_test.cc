@@ -67,6 +67,28 @@ TEST_CASE("No message allocates") {
   CHECK(tunnel.door.metrics().tunnel_messages[metrics::Direction::client_to_backend].value() == 10'160);
 }
 
+TEST_CASE("Without any memory sessions end, and the data loop goes on") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  backend.on_connection = serve;
+  Door door(loop, backend.endpoint());
+  watch_data_loop(loop, door);
+  std::vector<std::unique_ptr<FakeClient>> kept;
+  for (int i = 0; i < 20; ++i) {
+    kept.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kGet));
+    REQUIRE(next_answer(loop, *kept.back()).status == 200);
+  }
+  fail_all = true;
+  for (const auto& client : kept) client->send(kGet);
+  const bool all_ended = loop.until([&] {
+    return std::all_of(kept.begin(), kept.end(), [](const auto& client) { return client->gone(); });
+  });
+  fail_all = false;
+  CHECK(all_ended);
+  FakeClient again(loop, door.endpoint(), kGet);
+  CHECK(next_answer(loop, again).status == 200);
+}
+
 TEST_CASE("An exception inside a session ends that session alone") {
   TestLoop loop;
   LiveBackend backend(loop);

@@ -53,6 +53,39 @@ TEST_CASE(
   CHECK(two.until_release(9, at(162ms), 20ms) == 0ms);
 }
 
+TEST_CASE("A rate above what a timer can tell is kept, and what was missed for long is not made up for") {
+  ProcessLimits limits(1, 1'024);
+  LoopShare share(limits, 0);
+  share.oldest_waits(1);
+  const auto releases_at = [&](Duration time) {
+    int released = 0;
+    while (share.until_release(1, TimePoint(1000s + time), 500us) == Duration::zero()) ++released;
+    return released;
+  };
+  int released = 0;
+  for (int tick = 0; tick < 500; ++tick) released += releases_at(tick * 2ms);
+  CHECK(released > 1990);
+  CHECK(released < 2010);
+  CHECK(releases_at(10s) == 1);
+}
+
+TEST_CASE("At the limit a loop asks another one to end idle connections, no more than it has") {
+  ProcessLimits limits(2, 1'024);
+  LoopShare one(limits, 0), two(limits, 1);
+  int woken = 0;
+  two.on_asked([&] { ++woken; });
+  one.idle_now(5);
+  CHECK_FALSE(one.ask_for_room());
+  two.idle_now(2);
+  CHECK(one.ask_for_room());
+  CHECK(one.ask_for_room());
+  CHECK_FALSE(one.ask_for_room());
+  CHECK(woken == 2);
+  CHECK(two.take_asked() == 2);
+  CHECK(two.take_asked() == 0);
+  CHECK(one.take_asked() == 0);
+}
+
 TEST_CASE("A loop with more connections than another leaves new ones to it") {
   ProcessLimits limits(2, 1'024);
   LoopShare one(limits, 0), two(limits, 1);

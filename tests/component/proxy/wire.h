@@ -36,6 +36,7 @@ class Wire : private loop::StreamObserver {
   bool gone() const { return ended_ || lost_; }
   bool sent() const { return bytewise_.empty() && !stream_.busy(); }  // the kernel has everything
   bool open() const { return stream_.is_open(); }
+  std::size_t queued() const { return stream_.queued(); }
 
   void send(std::string_view bytes) {
     if (stream_.is_open() && !stream_.write(bytes)) lost_ = true;

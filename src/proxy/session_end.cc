@@ -1,0 +1,146 @@
+// How a client's connection ends: by the client, after the last answer, for others, in a drain. The rest of
+// Session is in session.cc.
+#include <algorithm>
+
+#include "proxy/session.h"
+
+namespace probegate::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+using metrics::Reason;
+using Event = proto::HttpParser::Event;
+
+// How long we read on after the last answer, so that a reset does not destroy it on its way (RFC 9112 section
+// 9.6), and how long at most between two pieces of a body that is still coming.
+constexpr Duration kLinger = 2s;
+constexpr Duration kBodyPause = 5s;
+constexpr Duration kLongestLinger = 60s;  // where timeouts.response is off
+constexpr char kTooMany[] = "more connections than limits.connections";
+const std::vector<std::string> kNothing;
+
+}  // namespace
+
+// The last answer is on its way. Our FIN tells the client so; reading on keeps the kernel from answering
+// bytes we never read with a reset that would destroy it.
+void Session::linger() {
+  if (client_ended_ && !client_.busy()) return end();
+  to(State::lingering);
+  began_ms_ = environment_.loop.turn_ms();
+  dropped_before_ = UINT32_MAX;  // nothing is asked of the time before
+  const std::string kept = std::exchange(kept_, {});
+  drop(kept);
+  // A slow reader first gets what is queued; only then does the clock of the linger run.
+  if (client_.busy()) {
+    deadline_.arm(environment_.timeouts().idle);
+  } else {
+    arm_linger();
+  }
+  client_.half_close();
+  if (!client_ended_ && !client_.reading()) client_.read_start();
+}
+
+// What comes behind the last answer. The end of the request's own body is known all the same.
+void Session::drop(std::span<const char> bytes) {
+  dropped_ += static_cast<std::uint32_t>(bytes.size());
+  parser_->join_chunks();
+  parser_->forbid_trailers(kNothing);
+  while (!bytes.empty() && parser_->in_body()) {
+    if (parser_->feed(bytes) == Event::error) return;
+  }
+}
+
+// Of a request that could not be read nobody knows where it ends.
+bool Session::owes_body() const { return parser_->in_body() || !parser_->error().detail.empty(); }
+
+// Until the client is to have been heard of again. Many a client reads its answer only once it has sent its
+// body, so that is waited for in all as long as an answer is.
+Duration Session::longest_linger() const {
+  if (!owes_body()) return kLinger;
+  const Duration response = environment_.timeouts().response;
+  const Duration most = response > Duration::zero() ? response : kLongestLinger;
+  return std::min(kBodyPause, most - Millis(environment_.loop.turn_ms() - began_ms_));
+}
+
+void Session::arm_linger() { deadline_.arm(std::max<Duration>(longest_linger(), 1s)); }
+
+// The time is over: the rest goes on being dropped while it comes at the rate that a body must have, taken
+// over two such times.
+void Session::linger_on() {
+  const Duration next = longest_linger();
+  const double fewest = Exchange::kSlowestBody * to_seconds(2 * kBodyPause - Duration(1s));
+  const bool comes = dropped_ > 0 && static_cast<double>(dropped_before_) + dropped_ >= fewest;
+  if (client_.busy() || !comes || !owes_body() || next <= Duration::zero()) return end();
+  dropped_before_ = std::exchange(dropped_, 0);
+  deadline_.arm(next);
+}
+
+// half_close: serve. One that waits for a tunnel has left all the same, and so has one that owes the rest of
+// its body; a held one gives its place to those who are surely there.
+bool Session::may_be_half_closed() const {
+  if (!environment_.config->proxy.serve_half_closed) return false;
+  switch (state_) {
+    case State::exchange: return exchange_->request_complete() && !exchange_->upgrading();
+    case State::asking:
+      return !parser_->request().upgrade_websocket && parser_->request().body == proto::BodyKind::none;
+    case State::flushing: return true;
+    case State::lingering: return client_.busy();
+    default: return false;
+  }
+}
+
+void Session::on_end() {
+  client_ended_ = true;
+  if (!may_be_half_closed()) client_gone();
+}
+
+void Session::on_lost(int) { client_gone(); }
+
+// It is not read from. Of an end that may lie behind a body, or behind further requests, that are still to be
+// served, nothing is made before it is read.
+void Session::on_hang_up(loop::HangUp what) {
+  const bool may_be_behind = environment_.config->proxy.serve_half_closed && state_ != State::held;
+  if (what != loop::HangUp::end || !may_be_behind) client_gone();
+}
+
+bool Session::give_way() {
+  bool gives = false;
+  environment_.loop.enter(this, [&] {
+    if (client_.busy() || client_.readable()) return;
+    if (state_ == State::lingering && owes_body()) return;
+    if (state_ == State::head) refuse(Refusal::of(Reason::connection_limit, kTooMany));
+    gives = !client_.busy();
+    if (gives) end();
+  });
+  return gives;
+}
+
+void Session::drain(Duration tunnel_delay) {
+  environment_.loop.enter(this, [&] {
+    // A request that lies in the socket already is read in this turn and answered.
+    if (state_ == State::idle && client_.readable()) return;
+    // One that has just connected is about to ask.
+    if (state_ == State::idle && !served_) return deadline_.arm(kLastChance);
+    if (state_ == State::idle || state_ == State::flushing) return linger();
+    if (state_ == State::asking) return refuse_as_draining();
+    if (state_ != State::tunnel) return;  // the answer under way is the last one of its connection
+    if (tunnel_delay <= Duration::zero() || tunnel_->ending()) return close_tunnel_for_drain();
+    deadline_.arm(tunnel_delay);
+  });
+}
+
+void Session::close_tunnel_for_drain() {
+  tunnel_->close(metrics::TunnelCause::drain,
+                 static_cast<std::uint16_t>(environment_.config->drain.close_code),
+                 "this instance is shutting down");
+}
+
+void Session::cut() {
+  environment_.loop.enter(this, [this] {
+    if (state_ == State::tunnel) return tunnel_->cut();
+    if (state_ == State::exchange) exchange_->cut();
+    end();
+  });
+}
+
+}  // namespace probegate::proxy

@@ -1,0 +1,242 @@
+// A client that leaves before it has its answer, in each state of its request, and what half_close makes of
+// one that only ends its sending side.
+#include <catch2/catch.hpp>
+
+#include "exchange.h"
+#include "http_messages.h"
+#include "open_tunnel.h"
+
+namespace probegate::test {
+namespace {
+
+void serve_half_closed(config::Config& c) { c.proxy.serve_half_closed = true; }
+
+const std::string kStream =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n:\n\r\n";
+
+bool asked(Wire& server) { return server.received().find("\r\n\r\n") != std::string::npos; }
+
+struct Waiting {
+  std::string name, request, answer;  // what the backend has said when the client leaves
+  std::string line;
+};
+
+const std::vector<Waiting> kWaiting = {
+    {"GET", kGet, "", "GET / client left"},
+    {"POST", request("POST", "Content-Length: 5\r\n", "hello"), "", "POST /path?q=1 client left"},
+    {"a chunked POST", request("POST", "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"), "",
+     "POST /path?q=1 client left"},
+    {"an event stream", kGet, kStream, "GET / 200 client left"},
+    {"half of an answer", kGet, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "GET / 200 client left"},
+    {"an answer until the end", kGet, "HTTP/1.1 200 OK\r\n\r\nhalf", "GET / 200 client left"},
+    {"an informational answer", kGet, "HTTP/1.1 103 Early Hints\r\n\r\n", "GET / client left"},
+    {"a pipelined request behind it", kGet + kGet, "", "GET / client left"},
+    {"a pipelined request behind a stream", kGet + kGet, kStream, "GET / 200 client left"},
+    {"a body under way", request("POST", "Content-Length: 500\r\n", "hello"), "",
+     "POST /path?q=1 client left"},
+    {"an upgrade", kUpgrade, "", "GET /chat client left"},
+};
+
+}  // namespace
+
+TEST_CASE("A client that leaves takes its request along, whatever it waits for") {
+  const std::string how = GENERATE("FIN", "half-close", "RST");
+  for (const Waiting& row : kWaiting) {
+    DYNAMIC_SECTION(row.name << ", " << how) {
+      TestLoop loop;
+      LiveBackend backend(loop);
+      Door door(loop, backend.endpoint());
+      FakeClient client(loop, door.endpoint(), row.request);
+      Wire& server = backend.await();
+      REQUIRE(loop.until([&] { return asked(server); }));
+      if (!row.answer.empty()) {
+        server.send(row.answer);
+        REQUIRE(loop.until([&] { return !client.received().empty(); }));
+      }
+      CHECK(door.connections() == 1);
+      if (how == "FIN") client.close();
+      if (how == "half-close") client.half_close();
+      if (how == "RST") client.reset();
+      CHECK(loop.until([&] { return server.gone(); }));
+      CHECK(loop.until([&] { return door.connections() == 0; }));
+      CHECK(loop.until([&] { return door.log_lines(row.line).size() == 1; }));
+      CHECK(backend.connections() == 1);
+    }
+  }
+}
+
+TEST_CASE("A client that leaves is noticed behind an answer that it does not read, with the backend paused") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  const bool serve = GENERATE(false, true);
+  Door door(loop, backend.endpoint(), serve ? serve_half_closed : Door::Tune{});
+  FakeClient client(loop, door.endpoint(), kGet);
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return asked(server); }));
+  client.stop_reading();
+  server.send("HTTP/1.1 200 OK\r\nContent-Length: 64000000\r\n\r\n" + pattern(32 << 20));
+  loop.run_for(200ms);
+  REQUIRE_FALSE(server.sent());
+  if (serve) {
+    client.reset();
+  } else {
+    client.half_close();
+  }
+  CHECK(loop.until([&] { return server.gone(); }));
+  CHECK(loop.until([&] { return door.connections() == 0; }));
+}
+
+TEST_CASE(
+    "half_close: serve answers a client that has ended its sending side, and notices the reset behind it") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint(), serve_half_closed);
+  FakeClient client(loop, door.endpoint(), kGet);
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return asked(server); }));
+  const bool streaming = GENERATE(false, true);
+  if (streaming) {
+    server.send(kStream);
+    REQUIRE(loop.until([&] { return !client.received().empty(); }));
+  }
+  client.half_close();
+  loop.run_for(100ms);
+  REQUIRE_FALSE(server.gone());
+  SECTION("it is answered") {
+    server.send(streaming ? "0\r\n\r\n" : kOk);
+    CHECK(next_answer(loop, client).status == 200);
+    CHECK(loop.until([&] { return client.ended(); }));
+  }
+  SECTION("it is reset") {
+    client.reset();
+    CHECK(loop.until([&] { return server.gone(); }));
+    CHECK(loop.until([&] { return door.connections() == 0; }));
+    CHECK(loop.until(
+        [&] { return !door.log_lines(streaming ? "GET / 200 client left" : "GET / client left").empty(); }));
+  }
+}
+
+TEST_CASE("half_close: serve lets a body that waits in the socket arrive before its end") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint(), serve_half_closed);
+  const std::string body = pattern(24 << 20);
+  FakeClient client(loop, door.endpoint(),
+                    request("POST", "Content-Length: " + std::to_string(body.size()) + "\r\n"));
+  Wire& server = backend.await();
+  server.stop_reading();
+  client.send(body);
+  client.half_close();
+  loop.run_for(200ms);
+  CHECK_FALSE(server.gone());
+  server.read_on();
+  REQUIRE(loop.until([&] { return server.received().ends_with(body.substr(body.size() - 5000)); }, 30s));
+  server.send(kOk);
+  CHECK(next_answer(loop, client).status == 200);
+}
+
+TEST_CASE("A backend on a unix socket is let go as well, and a client on one is noticed") {
+  TestLoop loop;
+  const std::string path = "/tmp/probegate-leaving-" + std::to_string(::getpid());
+  LiveBackend backend(loop, Endpoint::unix_socket(path + "-backend.sock"));
+  Door door(loop, backend.endpoint(), GENERATE(true, false) ? serve_half_closed : Door::Tune{}, open_gate(),
+            Endpoint::unix_socket(path + "-door.sock"));
+  FakeClient client(loop, door.endpoint(), kGet + kGet);
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return asked(server); }));
+  client.close();
+  CHECK(loop.until([&] { return server.gone(); }));
+  CHECK(loop.until([&] { return door.connections() == 0; }));
+}
+
+TEST_CASE("While a request is under way nothing more is read of its client") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  Door door(loop, backend.endpoint());
+  const std::string first = GENERATE(kUpgrade, kGet);
+  FakeClient client(loop, door.endpoint(), first);
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return asked(server); }));
+  client.send(pattern(32 << 20));
+  loop.run_for(300ms);
+  CHECK_FALSE(client.sent());
+  CHECK(client.queued() > (24u << 20));
+}
+
+namespace {
+
+// The reader takes nothing more; the writer has sent so much that the door has stopped reading from it, and
+// all of it has reached the door's socket.
+void fill(OpenTunnel& tunnel, From writer) {
+  tunnel.end(OpenTunnel::other(writer)).stop_reading(4096);
+  const auto& passed =
+      tunnel.door.metrics().tunnel_bytes[writer == From::client ? metrics::Direction::client_to_backend
+                                                                : metrics::Direction::backend_to_client];
+  std::uint64_t sent = 0, before = 1;
+  tunnel.await(
+      [&] {
+        if (before == passed.value() && passed.value() < sent) return true;
+        before = passed.value();
+        const std::string piece = frame(writer, 0x82, std::string(60'000, 'x'));
+        tunnel.end(writer).send(piece);
+        sent += piece.size();
+        tunnel.loop.run_for(5ms);
+        return false;
+      },
+      "it goes on and on");
+  tunnel.await([&] { return tunnel.end(writer).sent(); }, "it does not arrive");
+}
+
+}  // namespace
+
+TEST_CASE("A peer that is lost while the other side of its tunnel is slow ends the tunnel") {
+  const From writer = GENERATE(From::client, From::backend);
+  const std::string how = GENERATE("RST", "FIN");
+  OpenTunnel tunnel;
+  fill(tunnel, writer);
+  if (how == "RST") {
+    tunnel.end(writer).reset();
+  } else {
+    tunnel.end(writer).close();
+  }
+  const auto report = tunnel.report();
+  CHECK(report["cause"] == (writer == From::client ? "client_lost" : "backend_lost"));
+  CHECK(tunnel.loop.until([&] { return tunnel.door.connections() == 0; }));
+  CHECK(tunnel.door.metrics().tunnels.value() == 0);
+}
+
+TEST_CASE("What a peer left behind goes to a slow reader for as long as that takes any of it") {
+  const From writer = GENERATE(From::client, From::backend);
+  const bool with_close = GENERATE(true, false);
+  OpenTunnel tunnel;
+  Wire& reader = tunnel.end(OpenTunnel::other(writer));
+  fill(tunnel, writer);
+  const std::string close = with_close ? close_frame(writer, 3001) : "";
+  tunnel.end(writer).send(close);
+  tunnel.end(writer).half_close();
+  tunnel.loop.run_for(500ms);
+  reader.read_on();
+  REQUIRE(tunnel.loop.until([&] { return reader.ended(); }, 30s));
+  const auto frames = frames_in(reader.received());
+  REQUIRE_FALSE(frames.empty());
+  if (with_close) CHECK(frames.back() == (writer == From::client ? "M:close 3001" : "close 3001"));
+  if (!with_close && writer == From::backend) CHECK(frames.back() == "close 1012");
+  reader.half_close();
+  tunnel.report();
+}
+
+TEST_CASE("A drain leaves a client no more than 2 s to answer its backend's Close") {
+  OpenTunnel tunnel([](config::Config& c) { c.drain.timeout = 60s; });
+  const bool drain_first = GENERATE(false, true);
+  if (drain_first) {
+    tunnel.door.publish(draining(proxy::DrainPhase::lame_duck));
+  } else {
+    tunnel.server().send(close_frame(From::backend, 1001));
+    REQUIRE(tunnel.sees(From::client, {"close 1001"}));
+  }
+  tunnel.door.publish(draining(proxy::DrainPhase::ending));
+  if (drain_first) tunnel.server().send(close_frame(From::backend, 1001));
+  CHECK(tunnel.loop.until([&] { return tunnel.door.ended() == 1; }));
+}
+
+}  // namespace probegate::test
