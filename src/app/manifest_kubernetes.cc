@@ -47,6 +47,7 @@ spec:
           restartPolicy: Always
           @GATE_ENV@
           ports:
+            # Behind an Ingress that ends TLS, list its network in proxy.forwarded.trust, or the app sees http.
             - {name: http, containerPort: @PORT@}
             - {name: probes, containerPort: @PROBE_PORT@}
           @MOUNTS@

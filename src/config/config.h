@@ -54,6 +54,12 @@ struct Cidr {
   int prefix = 0;
 };
 
+// forwarded.trust
+struct Trust {
+  bool every_peer = false;     // on cloud-run: only the platform's front end can reach the port
+  std::vector<Cidr> networks;  // of peers, and of the entries of X-Forwarded-For that are not the client
+};
+
 struct Hold {
   std::uint64_t max = 0;  // 0 = refuse at once
   Duration timeout = 10s;
@@ -68,6 +74,9 @@ struct WebSocketPolicy {
   Duration max_lifetime{0};
 };
 
+// proxy.via: which messages tell that they have passed us.
+enum class Via { both, response, none };
+
 struct Proxy {
   std::vector<Endpoint> listen;  // empty: no proxy, only probes and checks
   Backend backend;
@@ -76,7 +85,8 @@ struct Proxy {
   bool serve_half_closed = false;  // half_close: serve
   ProxyTimeouts timeouts;
   ProxyLimits limits;
-  std::vector<Cidr> trust;  // forwarded.trust
+  Trust trust;  // forwarded.trust
+  Via via = Via::both;
   Hold hold;
   WebSocketPolicy websocket;
 };

@@ -55,6 +55,8 @@ class Fields {
   std::uint64_t size(std::string_view key,
                      std::uint64_t fallback) const;  // 64KiB 1MiB, a bare number is bytes
   std::vector<std::string> text_list(std::string_view key, std::vector<std::string> fallback) const;
+  // `auto`, which is the default, is no list.
+  std::optional<std::vector<std::string>> text_list_or_auto(std::string_view key) const;
   Endpoint endpoint(std::string_view key, std::string_view fallback) const;
   // One, or a list, which may be empty where that means something.
   enum class Least { none, one };

@@ -38,6 +38,14 @@ std::vector<std::string> Fields::text_list(std::string_view key, std::vector<std
   return value;
 }
 
+std::optional<std::vector<std::string>> Fields::text_list_or_auto(std::string_view key) const {
+  const Node* node = node_->find(key);
+  const bool is_auto = is_null(node) || (node->kind == Node::Kind::scalar && node->text == "auto");
+  const auto value = is_auto ? std::nullopt : list(key, "auto or a list such as [a, b]");
+  record({std::string(key), "list_or_auto", value ? yaml_list(*value) : "auto", {}, {}});
+  return value;
+}
+
 std::vector<std::string> Fields::choices(std::string_view key, std::vector<std::string> fallback,
                                          std::initializer_list<std::string_view> allowed) const {
   const auto what = "a list of " + joined(allowed);

@@ -192,7 +192,7 @@ Config read_config(const Fields& root, const Environment& environment, const Che
   Config config;
   const Preset& preset = read_platform(root, environment);
   config.platform = preset.platform;
-  config.proxy = read_proxy(root.section("proxy"));
+  config.proxy = read_proxy(root.section("proxy"), preset.platform);
   config.probes = read_probes(root.section("probes"));
   config.gate = read_gate(root.section("gate"), preset);
   config.checks = read_checks(root, types, vocabulary);

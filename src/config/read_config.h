@@ -16,7 +16,7 @@ namespace probegate::config {
 Config read_config(const Fields& root, const Environment& environment, const CheckTypes& types,
                    const Vocabulary* vocabulary);
 
-Proxy read_proxy(const Fields& proxy);
+Proxy read_proxy(const Fields& proxy, Platform platform);
 // Common keys of all checks; their own keys are read by `types` once everything else is known.
 std::vector<CheckSpec> read_checks(const Fields& root, const CheckTypes& types, const Vocabulary* vocabulary);
 Auth read_auth(const Fields& auth);

@@ -43,14 +43,25 @@ ProxyLimits read_limits(const Fields& limits) {
   return value;
 }
 
-std::vector<Cidr> read_trust(const Fields& forwarded) {
-  std::vector<Cidr> value;
-  const auto texts = forwarded.text_list("trust", {"127.0.0.0/8", "::1/128"});
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (auto cidr = parse_cidr(texts[i])) {
-      value.push_back(std::move(*cidr));
+// Behind Cloud Run's front end, whose own address is link-local, and inside the instance nobody is a client.
+constexpr std::string_view kLoopback[] = {"127.0.0.0/8", "::1/128"};
+constexpr std::string_view kLinkLocal[] = {"169.254.0.0/16", "fe80::/10"};
+
+Trust read_trust(const Fields& forwarded, Platform platform) {
+  Trust value;
+  const auto add = [&](const auto& known) {
+    for (const std::string_view text : known) value.networks.push_back(*parse_cidr(text));
+  };
+  const auto texts = forwarded.text_list_or_auto("trust");
+  const bool nobody = texts && texts->empty();
+  value.every_peer = platform == Platform::cloud_run && !nobody;
+  if (!texts || value.every_peer) add(kLoopback);
+  if (value.every_peer) add(kLinkLocal);
+  for (std::size_t i = 0; texts && i < texts->size(); ++i) {
+    if (auto cidr = parse_cidr((*texts)[i])) {
+      value.networks.push_back(std::move(*cidr));
     } else {
-      forwarded.item_problem("trust", i, quote(texts[i]) + " " + cidr.error().message);
+      forwarded.item_problem("trust", i, quote((*texts)[i]) + " " + cidr.error().message);
     }
   }
   return value;
@@ -90,7 +101,7 @@ WebSocketPolicy read_websocket(const Fields& websocket) {
 
 }  // namespace
 
-Proxy read_proxy(const Fields& proxy) {
+Proxy read_proxy(const Fields& proxy, Platform platform) {
   Proxy value;
   value.listen = proxy.endpoints("listen", "0.0.0.0:8080", Fields::Least::none);
   value.backend = read_backend(proxy);
@@ -99,7 +110,9 @@ Proxy read_proxy(const Fields& proxy) {
   value.serve_half_closed = proxy.choice("half_close", false, {{"abort", false}, {"serve", true}});
   value.timeouts = read_timeouts(proxy.section("timeouts"));
   value.limits = read_limits(proxy.section("limits"));
-  value.trust = read_trust(proxy.section("forwarded"));
+  value.trust = read_trust(proxy.section("forwarded"), platform);
+  value.via =
+      proxy.choice("via", value.via, {{"both", Via::both}, {"response", Via::response}, {"none", Via::none}});
   value.hold = read_hold(proxy.section("hold"));
   value.websocket = read_websocket(proxy.section("websocket"));
   return value;

@@ -29,6 +29,7 @@ enum class Reason {
   body_too_large,
   uri_too_long,
   not_found,
+  loop_detected,
 };
 enum class UpgradeResult { accepted, refused, failed };
 // The first digit of an answer's status; of what is no status of RFC 9110 it is `other`.
@@ -74,8 +75,8 @@ struct LabelSet<Reason> {
       "gate_closed",         "hold_timeout",    "hold_full",      "draining",         "connection_limit",
       "backend_unreachable", "backend_timeout", "backend_error",  "auth_denied",      "auth_unavailable",
       "origin_denied",       "bad_request",     "header_timeout", "header_too_large", "body_too_large",
-      "uri_too_long",        "not_found"};
-  static_assert(std::size(words) == static_cast<std::size_t>(Reason::not_found) + 1);
+      "uri_too_long",        "not_found",       "loop_detected"};
+  static_assert(std::size(words) == static_cast<std::size_t>(Reason::loop_detected) + 1);
 };
 
 template <>

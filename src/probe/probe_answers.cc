@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -145,7 +144,7 @@ void ProbeAnswers::answer_action(const ActionOutcome& outcome, std::string& out)
 void ProbeAnswers::refuse(int status, std::string_view detail, std::string& out) {
   ProbeRequest request;
   request.keep_alive = false;
-  answer_text(status, kJson, {}, request, error_body("bad request", detail), out);
+  answer_text(status, kJson, status == 405 ? kAllow : "", request, error_body("bad request", detail), out);
 }
 
 void ProbeAnswers::answer_document(Page page, const ProbeRequest& request, std::string& out) {
@@ -200,7 +199,7 @@ ProbeAnswers::Reply ProbeAnswers::answer_events(const ProbeRequest& request, std
     return Reply::complete;
   }
   out += "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nDate: ";
-  out.append(date(clock_.wall_now())).append("\r\nConnection: close\r\n\r\n");
+  out.append(date_.at(clock_.wall_now())).append("\r\nConnection: close\r\n\r\n");
   return request.method == "GET" ? Reply::stream : Reply::last;
 }
 
@@ -245,27 +244,13 @@ void ProbeAnswers::answer_text(int status, std::string_view type, std::string_vi
 void ProbeAnswers::end_head(std::size_t content_length, const ProbeRequest& request, std::string& out) {
   char length[24];
   out.append(length, std::to_chars(length, length + sizeof length, content_length).ptr);
-  out.append("\r\nDate: ").append(date(clock_.wall_now()));
+  out.append("\r\nDate: ").append(date_.at(clock_.wall_now()));
   if (!request.keep_alive) {
     out += "\r\nConnection: close";
   } else if (request.minor == 0) {
     out += "\r\nConnection: keep-alive";  // RFC 9112 section 9.3: a 1.0 client waits for the word
   }
   out += "\r\n\r\n";
-}
-
-std::string_view ProbeAnswers::date(WallTime wall) {
-  const std::int64_t second =
-      std::chrono::duration_cast<std::chrono::seconds>(wall.time_since_epoch()).count();
-  if (second != date_second_) {
-    const std::time_t time = static_cast<std::time_t>(second);
-    std::tm utc{};
-    ::gmtime_r(&time, &utc);
-    char text[40];
-    date_.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc));
-    date_second_ = second;
-  }
-  return date_;
 }
 
 }  // namespace probegate::probe

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/http_date.h"
 #include "health/readiness_json.h"
 #include "health/snapshot.h"
 #include "probe/action.h"
@@ -91,7 +92,6 @@ class ProbeAnswers {
                    const ProbeRequest& request, std::string_view body, std::string& out);
   StatusView view() const;
   void end_head(std::size_t content_length, const ProbeRequest& request, std::string& out);
-  std::string_view date(WallTime wall);
 
   const Clock& clock_;
   ProbeOptions options_;
@@ -99,8 +99,7 @@ class ProbeAnswers {
   const Source& source_;
   Cache json_;
   Cache draft_;
-  std::string date_;  // of date_second_
-  std::int64_t date_second_ = -1;
+  HttpDate date_;
 };
 
 }  // namespace probegate::probe

@@ -13,9 +13,8 @@ using Problem = std::optional<HttpError>;
 
 HttpError bad(std::string_view detail) { return {400, detail}; }
 
-// What is passed on. The rest of llhttp's table is RTSP and ICE, the HTTP/2 preface, CONNECT, which asks for
-// a tunnel that a gateway has no business with, and TRACE, which shows a client the fields that we add for
-// the backend alone.
+// Of llhttp's table those that mean nothing to it beyond their name. Others are tokens like them and go on as
+// well, but llhttp is shown POST in their place.
 constexpr std::array<std::string_view, 31> kMethods{
     "GET",    "POST",      "HEAD",        "PUT",      "DELETE",     "OPTIONS",  "PATCH",  "COPY",
     "LOCK",   "MKCOL",     "MOVE",        "PROPFIND", "PROPPATCH",  "SEARCH",   "UNLOCK", "BIND",
@@ -53,6 +52,10 @@ struct Control {
   bool websocket = false;                                   // Upgrade names it
   bool nominates = false;                                   // Connection names others
   bool expect_continue = false;
+  bool names_framing = false;  // Connection names a field that frames the message
+  bool identity = false;       // an answer's Transfer-Encoding says no more than nothing
+  bool passed_hops = false;    // Via, Probegate-Hop
+  bool says_https = false;     // X-Forwarded-Proto
 };
 
 Problem read_connection(std::string_view value, Control& control) {
@@ -64,14 +67,16 @@ Problem read_connection(std::string_view value, Control& control) {
       case FieldName::upgrade: control.upgrade = true; break;
       case FieldName::host:
       case FieldName::content_length:
-      case FieldName::transfer_encoding: return bad("Connection names a field that frames the message");
+      case FieldName::transfer_encoding: control.names_framing = true; break;
       default: (iequals(option, "close") ? control.close : control.nominates) = true; break;
     }
   }
   return std::nullopt;
 }
 
-Problem gather(const HeaderFields& fields, Control& control) {
+enum class Of { request, answer };
+
+Problem gather(const HeaderFields& fields, Of of, Control& control) {
   for (const HeaderField& field : fields) {
     switch (field.known) {
       case FieldName::host:
@@ -83,6 +88,10 @@ Problem gather(const HeaderFields& fields, Control& control) {
         ++control.content_lengths;
         break;
       case FieldName::transfer_encoding:
+        if (of == Of::answer && iequals(field.value, "identity")) {  // gone since RFC 7230
+          control.identity = true;
+          break;
+        }
         control.transfer_encoding = &field;
         ++control.transfer_encodings;
         break;
@@ -95,9 +104,20 @@ Problem gather(const HeaderFields& fields, Control& control) {
       case FieldName::expect:
         control.expect_continue = control.expect_continue || list_contains(field.value, "100-continue");
         break;
+      case FieldName::forwarded_proto:
+        control.says_https = control.says_https || list_contains(field.value, "https");
+        break;
+      case FieldName::via:
+      case FieldName::hop: control.passed_hops = true; break;
       default: break;
     }
   }
+  return std::nullopt;
+}
+
+// What two readers could end at different places.
+Problem framing_problem(const Control& control) {
+  if (control.names_framing) return bad("Connection names a field that frames the message");
   if (control.content_lengths > 1) return bad("two Content-Length fields");
   if (control.transfer_encodings > 1) return bad("two Transfer-Encoding fields");
   if (control.content_length != nullptr && control.transfer_encoding != nullptr) {
@@ -189,7 +209,7 @@ Problem read_request_body(RequestHead& head, const Control& control) {
 
 }  // namespace
 
-const std::string& supported_methods() {
+const std::string& usual_methods() {
   static const std::string list = [] {
     std::string text;
     for (const std::string_view method : kMethods) text.append(text.empty() ? "" : ", ").append(method);
@@ -200,16 +220,21 @@ const std::string& supported_methods() {
 
 std::optional<HttpError> judge_request(RequestHead& head, std::string& path_storage) {
   if (std::find(kMethods.begin(), kMethods.end(), head.method) == kMethods.end()) {
-    return HttpError{501, "a method that is not supported"};
+    if (head.method == "CONNECT") return HttpError{501, "a gateway opens no tunnel for CONNECT"};
+    if (head.method == "TRACE") return HttpError{405, "TRACE would show what is added for the backend alone"};
+    head.plain = false;
   }
   Control control;
-  if (auto wrong = gather(head.fields, control)) return wrong;
+  if (auto wrong = gather(head.fields, Of::request, control)) return wrong;
+  if (auto wrong = framing_problem(control)) return wrong;
   if (auto wrong = read_host(head, control)) return wrong;
   if (auto wrong = read_target(head, path_storage)) return wrong;
   if (auto wrong = read_request_body(head, control)) return wrong;
 
   head.keep_alive = keeps_alive(head.minor, control);
   head.nominates = control.nominates;
+  head.says_https = control.says_https;
+  head.passed_hops = control.passed_hops;
   head.expect_continue = control.expect_continue && head.minor >= 1 && head.body != BodyKind::none;
   if (control.upgrade && control.websocket && head.minor >= 1) {
     if (head.method != "GET") return bad("an upgrade to websocket by a method other than GET");
@@ -221,25 +246,25 @@ std::optional<HttpError> judge_request(RequestHead& head, std::string& path_stor
 
 std::optional<HttpError> judge_response(ResponseHead& head, bool to_head_request) {
   Control control;
-  if (auto wrong = gather(head.fields, control)) return wrong;
+  if (auto wrong = gather(head.fields, Of::answer, control)) return wrong;
   head.keep_alive = keeps_alive(head.minor, control);
   head.nominates = control.nominates;
+  // RFC 9112 section 6.3: it ends at its empty line, whatever its fields say; those that frame are left out.
+  if (head.status < 200) return std::nullopt;
+  if (auto wrong = framing_problem(control)) return wrong;
+  if (control.identity) head.plain = false;
   if (control.content_length != nullptr) {
     if (auto wrong = read_content_length(control, head.content_length)) return wrong;
     head.has_content_length = true;
   }
   if (control.transfer_encoding != nullptr) {
     if (head.minor == 0) return bad("Transfer-Encoding in an HTTP/1.0 answer");
-    // We never offered another coding. "identity", gone since RFC 7230, says no more than nothing.
-    if (!is_chunked(control) && !iequals(control.transfer_encoding->value, "identity")) {
-      return bad("a transfer coding that was not asked for");
-    }
+    // We never offered another coding.
+    if (!is_chunked(control)) return bad("a transfer coding that was not asked for");
   }
 
-  const bool informational = head.status < 200;
-  if (informational || head.status == 204 || head.status == 304 || to_head_request) {
+  if (head.status == 204 || head.status == 304 || to_head_request) {
     const bool announced = head.content_length > 0 || control.transfer_encoding != nullptr;
-    if (informational && announced) return bad("an informational answer with a body");
     // Its sender may well send the body that it must not: nothing that follows can be trusted to be the next
     // answer.
     if (head.status == 204 && announced) head.keep_alive = false;
@@ -260,6 +285,7 @@ std::optional<HttpError> judge_trailers(const HeaderFields& trailers, bool of_re
   for (const HeaderField& field : trailers) {
     switch (field.known) {
       case FieldName::other:
+      case FieldName::date:
       case FieldName::request_id:
       case FieldName::via:
       case FieldName::websocket_accept:

@@ -11,7 +11,9 @@
 
 namespace probegate::proto {
 
-const std::string& supported_methods();  // as a list; others are answered 501
+// For Allow: the usual ones. Every other token is passed on too, but CONNECT, which asks for a tunnel that a
+// gateway has no business with, and TRACE, which shows a client the fields that we add for the backend alone.
+const std::string& usual_methods();
 
 // Fills in everything of `head` that the scan did not. `path_storage` holds a path that is no part of the
 // target.

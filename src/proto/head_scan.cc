@@ -64,14 +64,16 @@ const char* skip_text(const char* p, const char* end) {
 
 HttpError bad(std::string_view detail) { return {400, detail}; }
 
-// "HTTP/1.0" or "HTTP/1.1" exactly; sets `minor`.
-std::optional<HttpError> scan_version(std::string_view text, int& minor) {
+// "HTTP/1." and a digit; sets `minor`. A later version of HTTP/1 is treated as 1.1 (RFC 9110 section 2.5),
+// but llhttp knows none. `plain` is left alone otherwise.
+std::optional<HttpError> scan_version(std::string_view text, int& minor, bool& plain) {
   if (text.size() != 8 || !text.starts_with("HTTP/") || !is_digit(text[5]) || text[6] != '.' ||
       !is_digit(text[7])) {
     return bad("no HTTP version in the first line");
   }
-  if (text[5] != '1' || text[7] > '1') return HttpError{505, "an HTTP version other than 1.0 and 1.1"};
-  minor = text[7] - '0';
+  if (text[5] != '1') return HttpError{505, "an HTTP version other than HTTP/1"};
+  minor = text[7] == '0' ? 0 : 1;
+  if (text[7] > '1') plain = false;
   return std::nullopt;
 }
 
@@ -166,20 +168,20 @@ std::optional<HttpError> scan_request_line(std::string_view line, RequestHead& h
 
   ++p;
   const char* const end = line.data() + line.size() - 2;
-  return scan_version({p, static_cast<std::size_t>(end - p)}, head.minor);
+  return scan_version({p, static_cast<std::size_t>(end - p)}, head.minor, head.plain);
 }
 
 std::optional<HttpError> scan_status_line(std::string_view line, ResponseHead& head) {
   line.remove_suffix(2);
   if (line.size() < 12) return bad("the first line is not an HTTP status line");
-  if (const auto wrong = scan_version(line.substr(0, 8), head.minor)) return wrong;
+  if (const auto wrong = scan_version(line.substr(0, 8), head.minor, head.plain)) return wrong;
   const std::string_view code = line.substr(9, 3);
   if (line[8] != ' ' || !std::all_of(code.begin(), code.end(), is_digit) ||
       (line.size() > 12 && line[12] != ' ')) {
     return bad("no status code of three digits in the status line");
   }
   head.status = (code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0');
-  if (head.status < 100 || head.status > 599) return bad("a status code outside 100 to 599");
+  if (head.status < 100) return bad("a status code below 100");
   // Some servers leave out the space along with the reason; nobody reads that differently.
   head.reason = line.size() > 12 ? line.substr(13) : std::string_view();
   if (!std::all_of(head.reason.begin(), head.reason.end(), [](char c) { return is(kText, c); })) {
@@ -188,14 +190,20 @@ std::optional<HttpError> scan_status_line(std::string_view line, ResponseHead& h
   return std::nullopt;
 }
 
-std::optional<HttpError> scan_fields(std::string_view lines, std::size_t most, HeaderFields& fields) {
+std::optional<HttpError> scan_fields(std::string_view lines, std::size_t most, HeaderFields& fields,
+                                     bool* blank_before_colon) {
   const char* p = lines.data();
   const char* const empty_line = lines.data() + lines.size() - 2;
   while (p != empty_line) {
     const char* const name = p;
     p = skip(kToken, p);
+    const char* const name_end = p;
+    if (blank_before_colon != nullptr && p != name && is_blank(*p)) {
+      while (is_blank(*p)) ++p;
+      *blank_before_colon = true;
+    }
     if (p == name || *p != ':') return name_problem(name, p);
-    const char* const name_end = p++;
+    ++p;
 
     while (is_blank(*p)) ++p;
     const char* const value = p;

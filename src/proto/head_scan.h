@@ -44,10 +44,13 @@ class LineBlock {
   std::size_t first_line_ = 0;
 };
 
-// Each takes a line with its CRLF; sets nothing but what it reads.
+// Each takes a line with its CRLF; sets nothing but what it reads, and whether it is plain.
 std::optional<HttpError> scan_request_line(std::string_view line, RequestHead& head);
 std::optional<HttpError> scan_status_line(std::string_view line, ResponseHead& head);
 // The lines after the start line, up to and including the empty one.
-std::optional<HttpError> scan_fields(std::string_view lines, std::size_t most, HeaderFields& fields);
+// `blank_before_colon`: set where one is found; null: it is refused, as RFC 9112 section 5.1 has it for
+// requests.
+std::optional<HttpError> scan_fields(std::string_view lines, std::size_t most, HeaderFields& fields,
+                                     bool* blank_before_colon = nullptr);
 
 }  // namespace probegate::proto

@@ -44,7 +44,9 @@ class HeadWriter {
     }
     end_line();
   }
-  void via(int minor) { text(minor == 0 ? "Via: 1.0 probegate\r\n" : "Via: 1.1 probegate\r\n"); }
+  void via(int minor, std::string_view name) {
+    text(minor == 0 ? "Via: 1.0 " : "Via: 1.1 ").text(name).end_line();
+  }
 
   std::size_t size() const { return size_; }
   void cut(std::size_t size) { size_ = size; }
@@ -138,6 +140,8 @@ void put_request_field(HeadWriter& out, const RequestHead& request, const Client
       if (field.value.empty()) return;
       seen.request_id = true;
       break;
+    case FieldName::date:
+    case FieldName::hop: break;
     case FieldName::max_forwards: return put_max_forwards(out, field);
     case FieldName::via:
     case FieldName::websocket_accept:
@@ -191,7 +195,7 @@ void put_connection(HeadWriter& out, ConnectionField connection, const HeaderFie
 
 }  // namespace
 
-void write_request_head(const RequestHead& request, const ClientView& client,
+void write_request_head(const RequestHead& request, const ClientView& client, const Hop& hop,
                         std::string_view backend_authority, const std::vector<std::string>& drop,
                         std::string_view add, std::string& out) {
   HeadWriter head(out);
@@ -212,7 +216,11 @@ void write_request_head(const RequestHead& request, const ClientView& client,
     head.text("X-Forwarded-Host: ").text(request.host).end_line();
   if (!seen.request_id && !client.request_id.empty())
     head.text("X-Request-Id: ").text(client.request_id).end_line();
-  head.via(request.minor);
+  if (hop.via) {
+    head.via(request.minor, hop.name);
+  } else {
+    head.text("Probegate-Hop: ").text(hop.name).end_line();
+  }
   head.text(add);
 
   if (request.body == BodyKind::chunked) {
@@ -228,9 +236,8 @@ void write_request_head(const RequestHead& request, const ClientView& client,
   head.end_line();
 }
 
-void write_response_head(const ResponseHead& response, int client_minor, ConnectionField connection,
-                         bool trailers, std::string& out) {
-  const bool chunked = client_minor >= 1 && response.body == BodyKind::chunked;
+void write_response_head(const ResponseHead& response, const AnswerView& view, std::string& out) {
+  const bool chunked = view.client_minor >= 1 && response.body == BodyKind::chunked;
   HeadWriter head(out);
   head.text("HTTP/1.1 ")
       .number(static_cast<std::uint64_t>(response.status))
@@ -240,6 +247,7 @@ void write_response_head(const ResponseHead& response, int client_minor, Connect
 
   const Nominated nominated(response);
   const HeaderField* required = nullptr;  // Upgrade of a 426
+  bool dated = view.date.empty() || response.status < 200;
   for (const HeaderField& field : response.fields) {
     switch (field.known) {
       case FieldName::connection:
@@ -252,13 +260,16 @@ void write_response_head(const ResponseHead& response, int client_minor, Connect
         if (response.status == 426) required = &field;
         continue;
       case FieldName::trailer:
-        if (!chunked || !trailers) continue;
+        if (!chunked || !view.trailers) continue;
         break;
       default: break;
     }
-    if (!nominated.contains(field.name)) head.field(field);
+    if (nominated.contains(field.name)) continue;
+    head.field(field);
+    dated = dated || field.known == FieldName::date;
   }
-  head.via(response.minor);
+  if (!dated) head.text("Date: ").text(view.date).end_line();
+  if (!view.via.empty()) head.via(response.minor, view.via);
 
   // RFC 9110 section 8.6: never in 1xx and 204; in answers to HEAD and in 304 it tells of a body that does
   // not follow.
@@ -267,7 +278,7 @@ void write_response_head(const ResponseHead& response, int client_minor, Connect
   } else if (response.has_content_length && response.status >= 200 && response.status != 204) {
     head.text("Content-Length: ").number(response.content_length).end_line();
   }
-  put_connection(head, connection, required);
+  put_connection(head, view.connection, required);
   head.end_line();
 }
 
@@ -300,6 +311,7 @@ std::string_view reason_phrase(int status) {
     case 503: return "Service Unavailable";
     case 504: return "Gateway Timeout";
     case 505: return "HTTP Version Not Supported";
+    case 508: return "Loop Detected";
     default: return "";
   }
 }

@@ -8,15 +8,17 @@
 namespace probegate::proto {
 namespace {
 
-// `canonical` is lower case. Says also whether the two are one only for a reader that takes "_" for "-".
+bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
+
+// `canonical` is lower case. Says also whether the two are one only for a reader that knows CGI names.
 FieldName match(std::string_view name, std::string_view canonical, FieldName known) {
-  bool underscore = false;
+  bool ambiguous = false;
   for (std::size_t i = 0; i < name.size(); ++i) {
     if ((name[i] | 0x20) == canonical[i]) continue;  // names are tokens: no control character becomes a "-"
-    if (canonical[i] != '-' || name[i] != '_') return FieldName::other;
-    underscore = true;
+    if (canonical[i] != '-' || is_alphanumeric(name[i])) return FieldName::other;
+    ambiguous = true;
   }
-  return underscore ? FieldName::ambiguous : known;
+  return ambiguous ? FieldName::ambiguous : known;
 }
 
 FieldName match_either(std::string_view name, std::string_view first, FieldName if_first,
@@ -41,7 +43,7 @@ FieldName name_of(std::string_view name) {
   switch (name.size()) {
     case 2: return match(name, "te", FieldName::te);
     case 3: return match(name, "via", FieldName::via);
-    case 4: return match(name, "host", FieldName::host);
+    case 4: return match_either(name, "host", FieldName::host, "date", FieldName::date);
     case 6: return match(name, "expect", FieldName::expect);
     case 7: return match_either(name, "upgrade", FieldName::upgrade, "trailer", FieldName::trailer);
     case 10:
@@ -49,6 +51,7 @@ FieldName name_of(std::string_view name) {
     case 12:
       return match_either(name, "x-request-id", FieldName::request_id, "max-forwards",
                           FieldName::max_forwards);
+    case 13: return match(name, "probegate-hop", FieldName::hop);
     case 14: return match(name, "content-length", FieldName::content_length);
     case 15: return match(name, "x-forwarded-for", FieldName::forwarded_for);
     case 16:
@@ -89,9 +92,9 @@ FieldName field_name(std::string_view name) {
 }
 
 bool same_to_cgi(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return iequals({&x, 1}, {&y, 1}) || ((x == '-' || x == '_') && (y == '-' || y == '_'));
-         });
+  const auto normal = [](char c) { return is_alphanumeric(c) ? static_cast<char>(c | 0x20) : '_'; };
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) { return normal(x) == normal(y); });
 }
 
 bool accepts_trailers(const RequestHead& request) {

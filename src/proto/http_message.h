@@ -23,11 +23,13 @@ enum class FieldName : std::uint8_t {
   other,
   connection,
   content_length,
+  date,
   expect,
   forwarded_for,
   forwarded_host,
-  forwarded_other,  // any other X-Forwarded-*, also with "_" for "-"
+  forwarded_other,  // any other X-Forwarded-*, however a CGI name of it is spelled
   forwarded_proto,
+  hop,  // Probegate-Hop: the instances of ours that a request has passed
   host,
   keep_alive,
   max_forwards,
@@ -43,11 +45,12 @@ enum class FieldName : std::uint8_t {
   websocket_key,
   websocket_protocol,
   websocket_version,
-  ambiguous,  // one of these, the handshake's apart, with "_" for "-": backends that know CGI names take the
-              // two for one
+  ambiguous,  // one of these, the handshake's apart, with "_", "." or the like for "-": to backends that know
+              // CGI names they are one
 };
 FieldName field_name(std::string_view name);
-// For names that a backend may see through CGI glasses, where "-" and "_" are one.
+// The normal form of names that carry trust: to a backend that makes CGI names of them (RFC 3875 section
+// 4.1.18, and what PHP and others do with ".") whatever is no letter or digit may be the same character.
 bool same_to_cgi(std::string_view a, std::string_view b);
 
 // A head whose Connection fields have more elements is refused: each is compared with every field when it is
@@ -119,6 +122,9 @@ struct RequestHead {
   bool upgrade_websocket = false;    // GET, HTTP/1.1, Connection names upgrade, Upgrade names websocket
   bool expect_continue = false;      // never in HTTP/1.0; only with a body
   bool nominates = false;            // Connection names fields that are for this hop alone
+  bool says_https = false;           // X-Forwarded-Proto does
+  bool passed_hops = false;          // there is a Via, or a Probegate-Hop
+  bool plain = true;                 // llhttp can read it as it came
 };
 
 bool accepts_trailers(const RequestHead& request);  // TE says so
@@ -133,6 +139,7 @@ struct ResponseHead {
   bool keep_alive = true;
   bool has_content_length = false;  // also where no body follows (HEAD, 304)
   bool nominates = false;           // as in requests
+  bool plain = true;                // as in requests
 };
 
 }  // namespace probegate::proto

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "proto/head_rules.h"
 #include "proto/head_scan.h"
+#include "proto/plain_head.h"
 
 namespace probegate::proto {
 
@@ -59,7 +60,13 @@ class HttpParser::Impl {
   }
 
   bool finish() {
-    if (state_ == State::until_close) state_ = State::done;
+    raw_ = {};
+    if (state_ == State::until_close) {
+      state_ = State::done;
+    } else if (state_ == State::trailers && drop_trailers_) {
+      response_.keep_alive = false;
+      end_without_trailers();
+    }
     return state_ == State::done;
   }
 
@@ -99,7 +106,8 @@ class HttpParser::Impl {
 
   void set_limits(const HttpLimits& limits) {
     limits_ = limits;
-    if (limits_.head_bytes == 0) limits_.head_bytes = HttpLimits{}.head_bytes;
+    if (limits_.head_bytes == 0) limits_.head_bytes = HttpLimits::kMostHeadBytes;
+    limits_.head_bytes = std::min(limits_.head_bytes, HttpLimits::kMostHeadBytes);
   }
 
   // Keeps the memory of the fields for the next message.
@@ -124,6 +132,7 @@ class HttpParser::Impl {
     input = input.subspan(size);
     return taken;
   }
+  static std::string_view as_text(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
   static std::string_view take_all(std::span<const char>& input) { return take(input, input.size()); }
 
   Event took_payload(std::string_view piece) {
@@ -157,19 +166,18 @@ class HttpParser::Impl {
     }
   }
 
-  // RFC 9112 section 2.2 asks for patience with an empty line that an old client sends after a body.
+  // RFC 9112 section 2.2 asks for patience with empty lines that an old client sends after a body.
   std::optional<HttpError> skip_blank_lines(std::span<const char>& input) {
-    constexpr int kMostBlankBytes = 4;  // two CRLF
     while (!input.empty()) {
       const char c = input.front();
       if (blank_bytes_ % 2 == 1) {
         if (c != '\n') return HttpError{400, "a CR without LF"};
-      } else if (c != '\r' || role_ == Role::response || blank_bytes_ == kMostBlankBytes) {
+      } else if (c != '\r' || role_ == Role::response) {
         if (!is_token_char(c)) return HttpError{400, "not HTTP"};
         state_ = State::head;
         break;
       }
-      ++blank_bytes_;
+      if (++blank_bytes_ > limits_.head_bytes) return HttpError{431, "empty lines larger than the limit"};
       input = input.subspan(1);
     }
     return std::nullopt;
@@ -185,12 +193,16 @@ class HttpParser::Impl {
     const bool is_request = role_ == Role::request;
     auto& fields = is_request ? request_.fields : response_.fields;
     const auto lines = std::string_view(head_.bytes()).substr(head_.first_line().size());
-    if (const auto wrong = scan_fields(lines, limits_.fields, fields)) return fail(*wrong);
+    bool blank = false;
+    if (const auto wrong = scan_fields(lines, limits_.fields, fields, is_request ? nullptr : &blank)) {
+      return fail(*wrong);
+    }
+    if (blank) response_.plain = false;
     if (const auto wrong = is_request ? judge_request(request_, path_storage_)
                                       : judge_response(response_, to_head_request_)) {
       return fail(*wrong);
     }
-    if (!run_llhttp(head_.bytes())) return fail_by_llhttp();
+    if (!ask_llhttp()) return fail_by_llhttp();
 
     remaining_ = is_request ? request_.content_length : response_.content_length;
     switch (body()) {
@@ -230,6 +242,15 @@ class HttpParser::Impl {
   }
 
   // --- llhttp
+
+  bool ask_llhttp() {
+    const bool is_request = role_ == Role::request;
+    // Nothing of an informational answer frames anything, whatever its fields say: there is no second
+    // opinion.
+    if (!is_request && response_.status < 200) return true;
+    if (is_request ? request_.plain : response_.plain) return run_llhttp(head_.bytes());
+    return run_llhttp(is_request ? plain_head(request_) : plain_head(response_));
+  }
 
   // Gives it all of `bytes`; false when it finds fault or stops before their end.
   bool run_llhttp(std::string_view bytes) {
@@ -328,9 +349,10 @@ class HttpParser::Impl {
   // Trailers go on only once all of them are known to be right. `raw_` holds what this step consumed before
   // them.
   Event take_trailers(std::span<const char>& input) {
-    const bool none = std::string_view(input.data(), input.size()).starts_with("\r\n");
-    // Those that do not go on take a step of their own: what remains of them does not lie in `input`.
-    if (drop_trailers_ && !none && !raw_.empty()) return Event::body;
+    if (drop_trailers_ && !(trailers_.empty() && as_text(input).starts_with("\r\n"))) {
+      // A step of their own: what remains of them does not lie in `input`.
+      return raw_.empty() ? skip_trailers(input) : Event::body;
+    }
     const char* const begin = input.data();
     const bool fresh = trailers_.empty();
     const auto taken = trailers_.take(input, std::max<std::size_t>(limits_.trailer_bytes, 2));
@@ -348,9 +370,7 @@ class HttpParser::Impl {
     if (!run_llhttp(trailers_.bytes())) return fail_by_llhttp();
     if (!llhttp_done_) return fail("a chunked body that does not end with its trailers");
     state_ = State::done;
-    if (drop_trailers_ && fields.size() > 0) {
-      raw_ = "\r\n";
-    } else if (fresh) {
+    if (fresh) {
       if (raw_.empty()) raw_ = {begin, 0};
       raw_ = {raw_.data(), static_cast<std::size_t>(input.data() - raw_.data())};
     } else {
@@ -359,13 +379,32 @@ class HttpParser::Impl {
     return Event::done;
   }
 
+  // They do not go on: whatever they are, the body before them is whole. Where their end is not to be found,
+  // nothing behind them is believed.
+  Event skip_trailers(std::span<const char>& input) {
+    const auto taken = trailers_.take(input, std::max<std::size_t>(limits_.trailer_bytes, 2));
+    if (taken == LineBlock::Result::more) return Event::more;
+    HeaderFields fields;
+    const bool complete = taken == LineBlock::Result::complete;
+    if (!complete || scan_fields(trailers_.bytes(), limits_.fields, fields)) response_.keep_alive = false;
+    if (!complete) input = input.last(0);
+    end_without_trailers();
+    return Event::done;
+  }
+
+  void end_without_trailers() {
+    raw_ = "\r\n";
+    payload_ = {};
+    state_ = State::done;
+  }
+
   llhttp_t llhttp_{};
   bool llhttp_ok_ = true;
   bool llhttp_done_ = false;
   bool disagreed_ = false;
   bool paused_ = false;
 
-  int blank_bytes_ = 0;  // of empty lines before the head
+  std::size_t blank_bytes_ = 0;  // of empty lines before the head
   bool start_line_checked_ = false;
   std::string path_storage_;
   LineBlock trailers_;

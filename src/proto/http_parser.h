@@ -19,9 +19,10 @@
 namespace probegate::proto {
 
 struct HttpLimits {
-  std::size_t head_bytes =
-      64 * 1024;  // start line and fields with their line ends; 0 = 64 KiB too, never unbounded
-  std::size_t fields = 200;
+  static constexpr std::size_t kMostHeadBytes = 1024 * 1024;  // whatever is asked for
+
+  std::size_t head_bytes = 64 * 1024;  // start line and fields with their line ends; 0 = kMostHeadBytes
+  std::size_t fields = 500;
   std::size_t chunk_extension_bytes = 4096;  // per body, all chunks together
   std::size_t trailer_bytes = 16 * 1024;
 };
@@ -59,7 +60,8 @@ class HttpParser {
   // One step then takes all the chunks that the input holds, and payload() means nothing: a relay writes less
   // often. Until next_message().
   void join_chunks();
-  // Trailers are checked all the same, and then left out of raw(). Until next_message().
+  // Responses: trailers are left out of raw(), and whatever is wrong with them breaks nothing. Until
+  // next_message().
   void drop_trailers();
   // A message with one of these fields in its trailers is refused, too. The names must outlive each feed() of
   // the body. Until next_message().
@@ -77,8 +79,8 @@ class HttpParser {
   void renew(HttpLimits limits);
   // Responses: tell, before feeding it, what the request was: no body follows an answer to HEAD.
   void expect_response_to(std::string_view method);
-  // Responses: the peer closed. True when that completes the message (BodyKind::until_close), false when it
-  // truncates.
+  // Responses: the peer closed. True when that completes the message (BodyKind::until_close, or in the middle
+  // of trailers that are dropped), and raw() is what is still to be passed on; false when it truncates.
   bool finish();
 
  private:

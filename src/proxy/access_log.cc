@@ -3,12 +3,14 @@
 #include <cstdio>
 
 #include "base/text.h"
+#include "proxy/trust.h"
 
 namespace probegate::proxy {
 namespace {
 
 constexpr int kFirstFailure = 500;  // of the backend's statuses; what is below is the client's business
 constexpr std::size_t kLongestPath = 1024;
+constexpr std::size_t kLongestMethod = 64;
 constexpr std::size_t kLongestAgent = 256;
 
 std::uint64_t millis(Duration d) {
@@ -31,18 +33,6 @@ std::string shown_path(const proto::RequestHead& request) {
     }
   }
   return shown;
-}
-
-// Who asked: the peer, or whom a trusted peer says it speaks for.
-std::string_view shown_client(const AccessLog::Request& request) {
-  if (!request.trusted || request.head == nullptr) return request.client;
-  std::string_view last = request.client;
-  for (const auto& field : request.head->fields) {
-    if (field.known != proto::FieldName::forwarded_for) continue;
-    const auto entry = trim(field.value.substr(field.value.rfind(',') + 1));
-    if (!entry.empty()) last = entry;
-  }
-  return last.substr(0, TunnelNote::kLongestText);
 }
 
 std::string latency(Duration took) {
@@ -132,6 +122,13 @@ void AccessLog::tell_untold() {
   }
 }
 
+// Who asked: the peer, or whom a trusted peer says it speaks for.
+std::string_view AccessLog::shown_client(const Request& request) const {
+  if (!request.trusted || request.head == nullptr) return request.peer;
+  const auto client = client_behind(request.peer, request.head->fields, environment_.config->proxy.trust);
+  return client.substr(0, TunnelNote::kLongestText);
+}
+
 TunnelNote AccessLog::note(const Request& request) const {
   if (!environment_.log.enabled(LogLevel::info)) return {};
   return {shown_path(*request.head), shown_client(request), request.request_id,
@@ -168,9 +165,10 @@ void AccessLog::write(LogLevel level, const Request& request, int status, std::s
   if (request.head != nullptr) {
     const auto& head = *request.head;
     path = shown_path(head);
-    message.append(head.method).append(" ").append(path);
+    const auto method = head.method.substr(0, kLongestMethod);
+    message.append(method).append(" ").append(path);
     protocol = "HTTP/1." + std::to_string(head.minor);
-    line.emplace_back("httpRequest.requestMethod", head.method);
+    line.emplace_back("httpRequest.requestMethod", method);
     line.emplace_back("httpRequest.requestUrl", path);
     line.emplace_back("httpRequest.protocol", protocol);
     const auto agent = head.fields.get("user-agent");

@@ -27,8 +27,8 @@ class AccessLog final : private loop::Deadline::Observer {
   // A request that has ended, as its session knows it.
   struct Request {
     const proto::RequestHead* head = nullptr;  // null: it never became whole
-    std::string_view client;                   // the peer's address, empty for a unix socket
-    bool trusted = false;                      // the last entry of X-Forwarded-For is the client then
+    std::string_view peer;                     // its address, empty for a unix socket
+    bool trusted = false;                      // X-Forwarded-For names the client then
     std::string_view request_id;               // as the backend got it
     Duration took{0};                          // since the head was whole
   };
@@ -59,6 +59,7 @@ class AccessLog final : private loop::Deadline::Observer {
   };
 
   bool tells(LogLevel level, bool failure) const;
+  std::string_view shown_client(const Request& request) const;
   bool is_one_too_many(metrics::Reason reason);
   void tell_untold();
   void write(LogLevel level, const Request& request, int status, std::string_view outcome,

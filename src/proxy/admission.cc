@@ -19,6 +19,23 @@ bool origin_allowed(const proto::RequestHead& request, const std::vector<std::st
                      [&](const std::string& known) { return iequals(known, origin->value); });
 }
 
+// A backend that sends a request back through its own front once may mean it; more than that has no end.
+constexpr int kMostVisits = 2;
+
+// How often the request has passed the instance of this name: Via has "1.1 NAME (comment)", Probegate-Hop the
+// name alone (RFC 9110 section 7.6.3).
+int visits(const proto::RequestHead& request, std::string_view name) {
+  int count = 0;
+  for (const auto& field : request.fields) {
+    if (field.known != proto::FieldName::via && field.known != proto::FieldName::hop) continue;
+    proto::ListReader list(field.value);
+    for (std::string_view element; list.next(element);) {
+      for (const auto word : split(element, ' ')) count += word == name ? 1 : 0;
+    }
+  }
+  return count;
+}
+
 }  // namespace
 
 Refusal refusal_of(const proto::HttpError& error) {
@@ -28,7 +45,9 @@ Refusal refusal_of(const proto::HttpError& error) {
   return Refusal::of(reason, error.status, std::string(error.detail));
 }
 
-std::optional<Refusal> judge(const config::Proxy& config, const proto::RequestHead& request, bool surplus) {
+std::optional<Refusal> judge(const Environment& environment, const proto::RequestHead& request,
+                             bool surplus) {
+  const config::Proxy& config = environment.config->proxy;
   if (surplus)
     return Refusal::of(Reason::connection_limit,
                        "more connections than the limit in force: proxy.limits.connections, or less where "
@@ -39,6 +58,10 @@ std::optional<Refusal> judge(const config::Proxy& config, const proto::RequestHe
   const auto most = config.limits.body_bytes;
   if (most > 0 && request.content_length > most) {
     return Refusal::of(Reason::body_too_large, "the request's body is larger than limits.body_bytes");
+  }
+  if (request.passed_hops && visits(request, environment.share.all().instance()) >= kMostVisits) {
+    return Refusal::of(Reason::loop_detected,
+                       "this request has passed this instance twice: the backend sends it back here");
   }
   if (!request.upgrade_websocket) return std::nullopt;
   if (!origin_allowed(request, config.websocket.origins)) {

@@ -3,8 +3,8 @@
 
 #include <optional>
 
-#include "config/config.h"
 #include "proto/http_message.h"
+#include "proxy/environment.h"
 #include "proxy/refusal.h"
 
 namespace probegate::proxy {
@@ -12,9 +12,9 @@ namespace probegate::proxy {
 // The refusal of a request that the parser could not read.
 Refusal refusal_of(const proto::HttpError& error);
 
-// Limits, origin, handshake, in this order: the first that objects. `surplus`: its connection is over
+// Limits, loops, origin, handshake, in this order: the first that objects. `surplus`: its connection is over
 // limits.connections.
-std::optional<Refusal> judge(const config::Proxy& config, const proto::RequestHead& request, bool surplus);
+std::optional<Refusal> judge(const Environment& environment, const proto::RequestHead& request, bool surplus);
 
 // RFC 9110 section 7.6.2: OPTIONS with Max-Forwards: 0 asks us, not the backend.
 bool is_for_us(const proto::RequestHead& request);

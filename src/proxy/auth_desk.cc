@@ -48,24 +48,23 @@ bool AuthDesk::asks_about(const proto::RequestHead& request) const {
 }
 
 AuthDesk::Asked AuthDesk::ask(const proto::RequestHead& request, const proto::ClientView& client,
-                              Asker& asker) {
+                              std::string_view who, Asker& asker) {
   const auto& auth = *environment_.config->auth;
   const auto spared = [&](std::string detail) {
     environment_.metrics.auth_prevented_seconds.add(auth.timeout);
-    return unavailable(auth, request, client.address, std::move(detail));
+    return unavailable(auth, request, who, std::move(detail));
   };
   if (auth.precheck && environment_.gate->auth_precheck_fails) {
     return spared("check " + *auth.precheck + " fails, so the auth service is not asked");
   }
-  std::unique_ptr<AuthQuestion> question(
-      new AuthQuestion(*this, asker, request, std::string(client.address)));
+  std::unique_ptr<AuthQuestion> question(new AuthQuestion(*this, asker, request, std::string(who)));
   question->ticket_ = auth_loop_.breaker().admit(question->asked_at_);
   if (!question->ticket_) return spared("the auth service has failed repeatedly and is not asked for now");
 
   const auto number = auth_loop_.ask(auth_request(auth, request, client), question->asked_at_ + auth.timeout,
                                      question->config_, replies_);
   if (!number) {
-    return unavailable(auth, request, client.address, "too many requests wait for the auth service already");
+    return unavailable(auth, request, who, "too many requests wait for the auth service already");
   }
   question->number_ = *number;
   questions_.emplace(*number, question.get());

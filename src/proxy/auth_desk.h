@@ -44,7 +44,9 @@ class AuthDesk {
 
   bool asks_about(const proto::RequestHead& request) const;
   // `request` lives as long as the question.
-  Asked ask(const proto::RequestHead& request, const proto::ClientView& client, Asker& asker);
+  // `who`: the client, for the log.
+  Asked ask(const proto::RequestHead& request, const proto::ClientView& client, std::string_view who,
+            Asker& asker);
 
  private:
   friend class AuthQuestion;

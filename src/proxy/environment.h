@@ -7,12 +7,14 @@
 #include <random>
 #include <string>
 
+#include "base/http_date.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "loop/deadline.h"
 #include "loop/loop.h"
 #include "loop/pipes.h"
 #include "metrics/data_loop_metrics.h"
+#include "proto/http_forward.h"
 #include "proxy/gate_view.h"
 #include "proxy/parser_shelf.h"
 #include "proxy/process_limits.h"
@@ -58,10 +60,20 @@ struct Environment {
   AccessLog* access = nullptr;
   LoopShare share;      // this loop's hands on what the whole process promises
   std::mt19937 random;  // for spreading, keys of masks and request ids; nothing here is a secret
+  HttpDate date{};
   ParserShelf parsers;
   loop::Pipes pipes{share.all().pipes()};  // for the payload of long frames
 
   const config::ProxyTimeouts& timeouts() const { return config->proxy.timeouts; }
+  proto::HttpLimits head_limits() const {
+    return {.head_bytes = static_cast<std::size_t>(config->proxy.limits.header_bytes)};
+  }
+  proto::Hop hop() const { return {share.all().instance(), config->proxy.via == config::Via::both}; }
+  // Our name in answers' Via; empty: none.
+  std::string_view via() const {
+    return config->proxy.via == config::Via::none ? std::string_view() : share.all().instance();
+  }
+  std::string_view http_date() { return date.at(loop.wall_now()); }
 };
 
 }  // namespace probegate::proxy

@@ -35,7 +35,7 @@ Exchange::Exchange(Environment& environment, Owner& owner)
     : environment_(environment),
       owner_(owner),
       request_(owner.request_parser().request()),
-      parser_(environment.parsers.take(proto::HttpParser::Role::response, {})),
+      parser_(environment.parsers.take(proto::HttpParser::Role::response, environment.head_limits())),
       response_(*parser_),
       deadline_(environment.wheel, *this),
       continue_deadline_(environment.wheel, *this),
@@ -88,9 +88,10 @@ void Exchange::send_head() {
   const auto* own_id = request_.fields.find(proto::FieldName::request_id);
   const bool own_goes_on = own_id != nullptr && !own_id->value.empty() && !request_.nominates && !auth;
   if (request_id_.empty() && !own_goes_on) request_id_ = new_request_id(environment_.random);
-  const proto::ClientView client{owner_.client_address(), owner_.client_trusted(), "http", request_id_};
+  proto::ClientView client = owner_.client_view();
+  client.request_id = request_id_;
   std::string head;
-  proto::write_request_head(request_, client, config.proxy.backend.authority,
+  proto::write_request_head(request_, client, environment_.hop(), config.proxy.backend.authority,
                             auth ? auth->stripped : kNothing,
                             grant != nullptr ? grant->fields : std::string_view(), head);
   if (reused_) sent_at_ = environment_.loop.wall_now();
@@ -247,7 +248,7 @@ bool Exchange::take_informational() {
   if (request_.minor == 0) return true;
   if (response.status == 100 && std::exchange(continued_, true)) return true;  // we have said it already
   std::string head;
-  proto::write_response_head(response, request_.minor, proto::ConnectionField::none, false, head);
+  proto::write_response_head(response, {.client_minor = request_.minor, .via = environment_.via()}, head);
   if (owner_.client_stream().write(head)) return true;
   leave();
   return false;
@@ -265,9 +266,13 @@ bool Exchange::take_response_head(std::string& head) {
   if (!trailers) response_.drop_trailers();
   keep_alive_ = request_.keep_alive && request_complete_ && !upgrade_ && !unchunk_ &&
                 response.body != proto::BodyKind::until_close && environment_.gate->drain == DrainPhase::none;
-  proto::write_response_head(response, request_.minor,
-                             keep_alive_ ? proto::ConnectionField::keep_alive : proto::ConnectionField::close,
-                             trailers, head);
+  proto::AnswerView view;
+  view.client_minor = request_.minor;
+  view.connection = keep_alive_ ? proto::ConnectionField::keep_alive : proto::ConnectionField::close;
+  view.trailers = trailers;
+  view.via = environment_.via();
+  view.date = environment_.http_date();
+  proto::write_response_head(response, view, head);
   status_ = response.status;
   deadline_.arm(environment_.timeouts().idle);
   return true;
@@ -307,7 +312,8 @@ void Exchange::upgraded(std::span<const char> rest) {
     return refuse(Reason::backend_error, "the backend's 101 is wrong: " + *wrong);
   }
   std::string head;
-  proto::write_response_head(response_.response(), 1, proto::ConnectionField::upgrade, false, head);
+  proto::write_response_head(
+      response_.response(), {.connection = proto::ConnectionField::upgrade, .via = environment_.via()}, head);
   const bool extensions = response_.response().fields.find(proto::FieldName::websocket_extensions) != nullptr;
   auto& counts = environment_.metrics;
   status_ = 101;
@@ -336,7 +342,10 @@ void Exchange::finish(std::span<const char> rest) {
 }
 
 void Exchange::on_end() {
-  if (state_ == State::responding && response_.finish()) return finish({});
+  if (state_ == State::responding && response_.finish()) {
+    if (!unchunk_ && !to_client({}, response_.raw())) return;
+    return finish({});
+  }
   on_lost(0);
 }
 

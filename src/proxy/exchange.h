@@ -14,6 +14,7 @@
 
 #include "loop/deadline.h"
 #include "loop/stream.h"
+#include "proto/http_forward.h"
 #include "proto/http_parser.h"
 #include "proto/ws_handshake.h"
 #include "proxy/backend_pool.h"
@@ -36,10 +37,9 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
    public:
     virtual loop::Stream& client_stream() = 0;
     virtual proto::HttpParser& request_parser() = 0;
-    virtual const std::string& client_address() const = 0;
-    virtual bool client_trusted() const = 0;
-    virtual const AuthGrant* auth_grant() const = 0;  // null when nobody was asked
-    virtual void resume_client() = 0;                 // bytes of the request's body are wanted (again)
+    virtual proto::ClientView client_view() const = 0;  // without request id
+    virtual const AuthGrant* auth_grant() const = 0;    // null when nobody was asked
+    virtual void resume_client() = 0;                   // bytes of the request's body are wanted (again)
 
     virtual void exchange_done(bool keep_alive) = 0;     // the whole answer is written or queued
     virtual void exchange_refused(Refusal refusal) = 0;  // not a byte of an answer has been written

@@ -1,6 +1,8 @@
 #include "proxy/process_limits.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <random>
 #include <utility>
 
 namespace probegate::proxy {
@@ -18,12 +20,19 @@ constexpr Duration kAskAgain = 1ms;   // for one's turn
 constexpr Duration kCatchUp = 50ms;
 constexpr Duration kPassOver = 100ms;  // a loop that has not taken its turn by then is busy or stuck
 
+std::string make_instance() {
+  char digits[9];
+  std::snprintf(digits, sizeof digits, "%08x", static_cast<unsigned>(std::random_device()()));
+  return std::string("probegate-") + digits;
+}
+
 std::int64_t nanoseconds(TimePoint t) { return t.time_since_epoch().count(); }
 
 }  // namespace
 
 ProcessLimits::ProcessLimits(std::size_t loops, std::uint64_t descriptors)
-    : loops_(loops),
+    : instance_(make_instance()),
+      loops_(loops),
       pipes_(static_cast<std::size_t>(std::min(kMostPipes, descriptors / 128 / loops))),
       ceiling_(descriptors - std::min(kReserve, descriptors / 2) - 2 * pipes_ * loops),
       surplus_(std::min(kMostSurplus, descriptors / 8)),
@@ -42,6 +51,10 @@ std::uint64_t LoopShare::connection_opened() {
 void LoopShare::connections_closed(std::uint64_t count) {
   mine_->connections.fetch_sub(count, std::memory_order_relaxed);
   all_->connections_.fetch_sub(count, std::memory_order_relaxed);
+}
+
+bool LoopShare::is_first_front_end(const void* configuration) {
+  return all_->warned_for_.exchange(configuration, std::memory_order_relaxed) != configuration;
 }
 
 bool LoopShare::may_accept() const {

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/clock.h"
 #include "metrics/backend_watch.h"
@@ -43,6 +44,9 @@ class ProcessLimits {
   std::uint64_t open() const { return connections_.load(std::memory_order_relaxed); }
   std::uint64_t held() const { return held_.load(std::memory_order_relaxed); }
 
+  // This process's name among those that a request passes: "probegate-" and eight hexadecimal digits.
+  const std::string& instance() const { return instance_; }
+
   metrics::BackendWatch& backend() { return backend_; }
 
  private:
@@ -56,6 +60,7 @@ class ProcessLimits {
     std::function<void()> wake;                  // set before the loops start
   };
 
+  const std::string instance_;
   const std::size_t loops_;
   const std::size_t pipes_;
   const std::uint64_t ceiling_;
@@ -65,6 +70,7 @@ class ProcessLimits {
   std::atomic<std::uint64_t> held_{0};
   std::atomic<std::uint64_t> tickets_{0};
   std::atomic<std::int64_t> next_release_ns_{0};
+  std::atomic<const void*> warned_for_{nullptr};  // the configuration; never looked into
   metrics::BackendWatch backend_;
 };
 
@@ -78,6 +84,8 @@ class LoopShare {
 
   std::uint64_t connection_opened();  // how many the whole process had before
   void connections_closed(std::uint64_t count);
+  // True once for each configuration, for whichever loop asks first.
+  bool is_first_front_end(const void* configuration);
   bool may_accept() const;  // no loop has notably fewer connections than this one
 
   // At the limit of connections an idle one at another loop may make room for one here. That loop is woken,

@@ -29,6 +29,7 @@ int status_of(Reason reason) {
     case Reason::body_too_large: return 413;
     case Reason::uri_too_long: return 414;
     case Reason::not_found: return 404;
+    case Reason::loop_detected: return 508;
   }
   return 500;
 }
@@ -69,26 +70,29 @@ bool is_failure_of_backend(Reason reason) {
          reason == Reason::backend_error;
 }
 
-std::string write_refusal(const Refusal& refusal, bool head_only, unsigned random) {
+std::string write_refusal(const Refusal& refusal, bool head_only, unsigned random, std::string_view date) {
   const std::string_view title = proto::reason_phrase(refusal.status);
   const Relayed content = refusal.relayed ? *refusal.relayed : problem(refusal, title);
 
   std::string out = "HTTP/1.1 " + std::to_string(refusal.status) + " ";
   out.append(title).append("\r\n").append(content.fields).append("Content-Length: ");
   out.append(std::to_string(content.body.size()));
-  out.append("\r\nCache-Control: no-store\r\nProbegate-Reason: ");
+  out.append("\r\nDate: ").append(date).append("\r\nCache-Control: no-store\r\nProbegate-Reason: ");
   out.append(metrics::to_string(refusal.reason)).append("\r\n");
   if (refusal.status == 503) {
     out.append("Retry-After: ").append(std::to_string(retry_after(refusal.reason, random))).append("\r\n");
   }
+  if (refusal.status == 405) out.append("Allow: ").append(proto::usual_methods()).append("\r\n");
   if (refusal.status == 426) out.append("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
   out.append(refusal.status == 426 ? "Connection: close, Upgrade\r\n\r\n" : "Connection: close\r\n\r\n");
   if (!head_only) out.append(content.body);
   return out;
 }
 
-std::string write_own_options() {
-  return "HTTP/1.1 204 No Content\r\nAllow: " + proto::supported_methods() + "\r\nConnection: close\r\n\r\n";
+std::string write_own_options(std::string_view date) {
+  std::string out = "HTTP/1.1 204 No Content\r\nDate: ";
+  out.append(date).append("\r\nAllow: ").append(proto::usual_methods());
+  return out.append("\r\nConnection: close\r\n\r\n");
 }
 
 }  // namespace probegate::proxy

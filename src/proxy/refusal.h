@@ -33,9 +33,10 @@ bool is_failure_of_backend(metrics::Reason reason);
 
 // Head and body, ready to be written; always with Content-Length and Connection: close. `head_only` leaves
 // the body out, as for HEAD. `random` spreads Retry-After, so that refused clients do not come back together.
-std::string write_refusal(const Refusal& refusal, bool head_only, unsigned random);
+// `date`: now.
+std::string write_refusal(const Refusal& refusal, bool head_only, unsigned random, std::string_view date);
 
 // The answer to OPTIONS with Max-Forwards: 0.
-std::string write_own_options();
+std::string write_own_options(std::string_view date);
 
 }  // namespace probegate::proxy

@@ -15,24 +15,18 @@ using Event = proto::HttpParser::Event;
 constexpr char kHoldFull[] = "too many requests are waiting for the backend already";
 constexpr char kHoldTimeout[] = "the backend did not become ready within hold.timeout";
 
-proto::HttpLimits parser_limits(const config::ProxyLimits& limits) {
-  proto::HttpLimits result;
-  result.head_bytes = limits.header_bytes;
-  return result;
-}
-
 }  // namespace
 
 Session::Session(Environment& environment, loop::Stream client, bool surplus)
     : environment_(environment),
       client_(std::move(client)),
       surplus_(surplus),
-      parser_(environment.parsers.take(proto::HttpParser::Role::request,
-                                       parser_limits(environment.config->proxy.limits))),
+      parser_(environment.parsers.take(proto::HttpParser::Role::request, environment.head_limits())),
       deadline_(environment.wheel, *this) {
   const loop::Address peer = client_.peer();
   if (!peer.is_unix()) address_ = peer.ip();
-  trusted_ = in_networks(peer, environment.config->proxy.trust);
+  trusted_ = is_trusted(peer, environment.config->proxy.trust);
+  internal_ = is_internal(peer);
 }
 
 Session::~Session() { leave_hold(); }
@@ -149,6 +143,7 @@ void Session::begin_request(std::span<const char> rest) {
   began_ms_ = environment_.loop.turn_ms();
   grant_.reset();
   if (!rest.empty()) kept_.assign(rest.data(), rest.size());
+  if (!trusted_ && parser_->request().says_https) warn_of_front_end();
   environment_.host.refresh_gate();
   if (environment_.gate->drain >= DrainPhase::ending) return refuse_as_draining();
   // A request that meets an open gate does not queue behind those that are still being released: the queue
@@ -174,7 +169,7 @@ void Session::hold_or_refuse() {
   if (environment_.held->full()) {
     return refuse_by_gate(Reason::hold_full, kHoldFull);
   }
-  if (const auto refusal = judge(environment_.config->proxy, parser_->request(), surplus_)) {
+  if (const auto refusal = judge(environment_, parser_->request(), surplus_)) {
     return refuse(*refusal);
   }
 
@@ -193,12 +188,19 @@ void Session::hold_or_refuse() {
 }
 
 void Session::forward() {
-  if (const auto refusal = judge(environment_.config->proxy, parser_->request(), surplus_)) {
+  if (const auto refusal = judge(environment_, parser_->request(), surplus_)) {
     return refuse(*refusal);
   }
   if (is_for_us(parser_->request())) return answer_options();
   if (grant_ == nullptr && environment_.auth->asks_about(parser_->request())) return ask_auth();
   begin_exchange();
+}
+
+proto::ClientView Session::client_view() const {
+  proto::ClientView view;
+  view.trusted = trusted_;
+  if (!trusted_ || !internal_) view.address = address_;
+  return view;
 }
 
 void Session::begin_exchange() {
@@ -304,7 +306,8 @@ void Session::refuse(const Refusal& refusal) {
   }
   environment_.access->refused(ended_request(), refusal);
   exchange_.reset();
-  if (!client_.write(write_refusal(refusal, head_only, static_cast<unsigned>(environment_.random())))) {
+  if (!client_.write(write_refusal(refusal, head_only, static_cast<unsigned>(environment_.random()),
+                                   environment_.http_date()))) {
     return end();
   }
   linger();
@@ -312,7 +315,7 @@ void Session::refuse(const Refusal& refusal) {
 
 void Session::answer_options() {
   environment_.metrics.requests.add(204);
-  const std::string answer = write_own_options();
+  const std::string answer = write_own_options(environment_.http_date());
   environment_.access->answered(ended_request(), 204, answer.size());
   if (!client_.write(answer)) return end();
   linger();

@@ -103,7 +103,7 @@ class Session final : private loop::StreamObserver,
   loop::Stream& client_stream() override { return client_; }
   proto::HttpParser& request_parser() override { return *parser_; }
   const std::string& client_address() const override { return address_; }
-  bool client_trusted() const override { return trusted_; }
+  proto::ClientView client_view() const override;
   const AuthGrant* auth_grant() const override { return grant_.get(); }
   void resume_client() override;
   void exchange_done(bool keep_alive) override;
@@ -120,6 +120,7 @@ class Session final : private loop::StreamObserver,
   void log_answer();
   void log_cut_off(std::string_view why);
   void client_gone();
+  void warn_of_front_end();
 
   void read_heads(std::span<const char> bytes);
   void begin_request(std::span<const char> rest);
@@ -147,7 +148,8 @@ class Session final : private loop::StreamObserver,
   Environment& environment_;
   loop::Stream client_;
   std::string address_;
-  bool trusted_ = false;
+  bool trusted_ = false;   // the peer: its X-Forwarded-* counts
+  bool internal_ = false;  // the peer: a hop whose address says nothing
   bool surplus_;
   bool client_ended_ = false;
   bool head_seen_ = false;  // parser_->request() is the request under way

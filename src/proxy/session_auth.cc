@@ -1,6 +1,7 @@
 // The session's part of asking the auth service; the rest of Session is in session.cc.
 #include "proxy/request_id.h"
 #include "proxy/session.h"
+#include "proxy/trust.h"
 
 namespace probegate::proxy {
 
@@ -12,9 +13,12 @@ void Session::ask_auth() {
   grant_ = std::make_unique<AuthGrant>();
   if (request.fields.find(proto::FieldName::request_id) == nullptr)
     grant_->request_id = new_request_id(environment_.random);
-  const proto::ClientView client{address_, trusted_, "http", grant_->request_id};
+  proto::ClientView client = client_view();
+  client.request_id = grant_->request_id;
+  const auto& trust = environment_.config->proxy.trust;
+  const auto who = trusted_ ? client_behind(address_, request.fields, trust) : std::string_view(address_);
   AuthDesk::Asker& asker = *this;
-  auto asked = environment_.auth->ask(request, client, asker);
+  auto asked = environment_.auth->ask(request, client, who, asker);
   if (auto* decision = std::get_if<AuthDecision>(&asked)) return take_verdict(std::move(*decision));
   to(State::asking);
   client_.read_stop();

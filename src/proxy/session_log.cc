@@ -6,7 +6,7 @@ namespace probegate::proxy {
 
 AccessLog::Request Session::ended_request() const {
   AccessLog::Request request;
-  request.client = address_;
+  request.peer = address_;
   request.trusted = trusted_;
   if (!head_seen_) return request;
   request.head = &parser_->request();
@@ -27,6 +27,16 @@ void Session::log_answer() {
 
 void Session::log_cut_off(std::string_view why) {
   environment_.access->cut_off(ended_request(), exchange_->status(), exchange_->answer_bytes(), why);
+}
+
+// Once for each configuration: an app that redirects http to https behind it would do so for ever.
+void Session::warn_of_front_end() {
+  if (!environment_.share.is_first_front_end(environment_.config.get())) return;
+  environment_.log.warn(
+      address_ +
+          " sends X-Forwarded-Proto: https but is not in proxy.forwarded.trust, so the backend "
+          "sees http; list it there if TLS ends at it",
+      {{"peer", address_}, {"key", "proxy.forwarded.trust"}});
 }
 
 // Nobody is there to be answered any more.

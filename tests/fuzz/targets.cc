@@ -81,8 +81,8 @@ void require_round_trip(std::string_view bytes, const HttpOutcome& outcome) {
   if (first.feed(input) != HttpParser::Event::head) return;
   for (const bool trusted : {false, true}) {
     std::string written;
-    write_request_head(first.request(), {"192.0.2.1", trusted, "http", "id"}, "backend:8000", {"x-user-id"},
-                       {}, written);
+    write_request_head(first.request(), {"192.0.2.1", trusted, "http", "id"}, {}, "backend:8000",
+                       {"x-user-id"}, {}, written);
     HttpParser second(HttpParser::Role::request, {});
     std::span<const char> again(written);
     require(second.feed(again) == HttpParser::Event::head, "a head of ours is refused: " + written);
@@ -114,7 +114,7 @@ void fuzz_http_response(const std::uint8_t* data, std::size_t size) {
   if (first.feed(input) != HttpParser::Event::head) return;
   for (const bool trailers : {false, true}) {
     std::string written;
-    write_response_head(first.response(), 1, ConnectionField::close, trailers, written);
+    write_response_head(first.response(), {1, ConnectionField::close, trailers, "probegate"}, written);
     HttpParser second(HttpParser::Role::response, {});
     second.expect_response_to(method);
     std::span<const char> again(written);
@@ -190,7 +190,7 @@ void fuzz_ws_handshake(const std::uint8_t* data, std::size_t size) {
 
   // The tunnel opens on what we write, too.
   std::string written;
-  write_response_head(answer, 1, ConnectionField::upgrade, false, written);
+  write_response_head(answer, {1, ConnectionField::upgrade, false, "probegate"}, written);
   HttpParser second(HttpParser::Role::response, {});
   std::span<const char> again(written);
   require(second.feed(again) == HttpParser::Event::head, "a 101 of ours is refused");

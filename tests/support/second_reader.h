@@ -4,6 +4,7 @@
 
 #include <llhttp.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,9 +66,23 @@ inline llhttp_settings_t second_settings() {
   return settings;
 }
 
+inline bool is_known_method(std::string_view method) {
+  for (int number = HTTP_DELETE; number <= HTTP_UNLINK; ++number) {
+    if (method == llhttp_method_name(static_cast<llhttp_method_t>(number))) return true;
+  }
+  return false;
+}
+
 }  // namespace detail
 
+// A method that llhttp does not know is read as POST; the first request has its own name all the same.
 inline SecondReading read_again(std::string_view bytes, bool lenient) {
+  const std::string method(bytes.substr(0, std::min(bytes.find(' '), bytes.size())));
+  if (method.size() < bytes.size() && !method.empty() && !detail::is_known_method(method)) {
+    SecondReading result = read_again("POST" + std::string(bytes.substr(method.size())), lenient);
+    if (!result.requests.empty()) result.requests.front().method = method;
+    return result;
+  }
   static const llhttp_settings_t settings = detail::second_settings();
   SecondReading result;
   llhttp_t parser;

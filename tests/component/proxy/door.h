@@ -89,6 +89,7 @@ class Door final : private proxy::DataLoop::Events {
   std::size_t loops() const { return loops_.size(); }
   const metrics::DataLoopMetrics& metrics() const { return loops_.front()->metrics(); }
 
+  const std::string& instance() const { return limits_->instance(); }
   std::uint64_t connections() const { return limits_->open(); }  // of all loops
   std::size_t ended() const { return ended_; }                   // loops whose thread is about to end
   std::size_t refusals() const { return refusals_; }             // backend_refused events

@@ -66,7 +66,8 @@ const std::vector<Row> kRows = [] {
       {"CL and TE", Reason::bad_request, 400,
        post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n" + kGet)},
       {"unknown transfer coding", Reason::bad_request, 501, post("Transfer-Encoding: gzip, chunked\r\n")},
-      {"unknown method", Reason::bad_request, 501, "BREW / HTTP/1.1\r\nHost: example\r\n\r\n"},
+      {"CONNECT", Reason::bad_request, 501, "CONNECT example:443 HTTP/1.1\r\nHost: example\r\n\r\n"},
+      {"TRACE", Reason::bad_request, 405, "TRACE / HTTP/1.1\r\nHost: example\r\n\r\n"},
       {"HTTP/2", Reason::bad_request, 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
       {"HTTP/3.7", Reason::bad_request, 505, "GET / HTTP/3.7\r\nHost: example\r\n\r\n"},
       {"long line", Reason::uri_too_long, 414,
@@ -166,7 +167,7 @@ TEST_CASE("A refusal to a HEAD that is wrong behind its first line has no body e
 
 TEST_CASE("Retry-After is spread, so that refused clients do not come back together") {
   const auto seconds = [](Reason reason, unsigned random) {
-    std::string bytes = proxy::write_refusal(proxy::Refusal::of(reason, "x"), false, random);
+    std::string bytes = proxy::write_refusal(proxy::Refusal::of(reason, "x"), false, random, "now");
     return std::stoi(take_answer(bytes)->get("retry-after"));
   };
   struct Spread {

@@ -24,7 +24,8 @@ TEST_CASE("An empty file is a whole configuration of defaults") {
     CHECK(loaded.config.probes.listen == std::vector{Endpoint::tcp("0.0.0.0", 9090)});
     CHECK(loaded.config.proxy.backend.endpoint == Endpoint::tcp("127.0.0.1", 8000));
     CHECK(loaded.config.proxy.workers == 1);
-    CHECK(loaded.config.proxy.trust.size() == 2);
+    CHECK(loaded.config.proxy.trust.networks.size() == 2);
+    CHECK_FALSE(loaded.config.proxy.trust.every_peer);
     CHECK(loaded.config.gate.startup_timeout == 120s);
     CHECK(loaded.config.drain.timeout == 8s);
     CHECK(loaded.config.checks.empty());
@@ -71,6 +72,32 @@ TEST_CASE("A platform presets drain and log, and keys below it win") {
   CHECK(own.drain.delay == 1s);
   CHECK(own.drain.timeout == 25s);
   CHECK(own.log.format == LogFormat::text);
+}
+
+TEST_CASE("Who is trusted comes from the platform, and a list on Cloud Run adds hops to it") {
+  const auto trust = [](const std::string& keys) { return load_yaml(keys).config.proxy.trust; };
+  const auto networks = [&](const std::string& keys) {
+    std::vector<std::string> texts;
+    for (const auto& network : trust(keys).networks) texts.push_back(network.text);
+    return texts;
+  };
+  const std::vector<std::string> loopback{"127.0.0.0/8", "::1/128"};
+  for (const auto* text :
+       {"", "proxy: {forwarded: {trust: auto}}", "platform: kubernetes", "platform: docker"}) {
+    CHECK(networks(text) == loopback);
+    CHECK_FALSE(trust(text).every_peer);
+  }
+  CHECK(networks("proxy: {forwarded: {trust: [10.0.0.0/8]}}") == std::vector<std::string>{"10.0.0.0/8"});
+  CHECK(networks("proxy: {forwarded: {trust: []}}").empty());
+
+  const std::string cloud_run = "platform: cloud-run\n";
+  CHECK(trust(cloud_run).every_peer);
+  CHECK(networks(cloud_run) ==
+        std::vector<std::string>{"127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10"});
+  CHECK(trust(cloud_run + "proxy: {forwarded: {trust: [35.191.0.0/16]}}").every_peer);
+  CHECK(networks(cloud_run + "proxy: {forwarded: {trust: [35.191.0.0/16]}}").back() == "35.191.0.0/16");
+  CHECK_FALSE(trust(cloud_run + "proxy: {forwarded: {trust: []}}").every_peer);
+  CHECK(networks(cloud_run + "proxy: {forwarded: {trust: []}}").empty());
 }
 
 TEST_CASE("Cloud Run's ten seconds bind also when the platform was detected") {

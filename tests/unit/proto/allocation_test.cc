@@ -43,7 +43,7 @@ TEST_CASE("A kept connection allocates nothing for its later messages") {
     std::span<const char> input(request);
     requests.feed(input);
     head.clear();
-    write_request_head(requests.request(), {"192.0.2.1", false, "http", "id"}, "backend", drop, "", head);
+    write_request_head(requests.request(), {"192.0.2.1", false, "http", "id"}, {}, "backend", drop, "", head);
     while (requests.feed(input) == HttpParser::Event::body) {
     }
     requests.next_message();
@@ -51,7 +51,7 @@ TEST_CASE("A kept connection allocates nothing for its later messages") {
     input = answer;
     answers.feed(input);
     head.clear();
-    write_response_head(answers.response(), 1, ConnectionField::keep_alive, false, head);
+    write_response_head(answers.response(), {1, ConnectionField::keep_alive, false, "probegate"}, head);
     while (answers.feed(input) == HttpParser::Event::body) {
     }
     answers.next_message();

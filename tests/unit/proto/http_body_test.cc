@@ -111,6 +111,54 @@ TEST_CASE("Of wrong trailers not a byte goes on") {
   CHECK(outcome.wire.find("X: 1") == std::string::npos);
 }
 
+TEST_CASE("Trailers that do not go on break nothing, and their answer is whole") {
+  struct Row {
+    std::string trailers;
+    bool keeps_connection = false;
+    std::string rest = {};
+  };
+  const std::vector<Row> rows{
+      {"\r\n", true},
+      {"X: 1\r\n\r\n", true},
+      {"X: 1\r\n\r\nHTTP/1.1 ", true, "HTTP/1.1 "},
+      {"Content-Length: 5\r\n\r\n", true},
+      {"Transfer-Encoding: chunked\r\nHost: a\r\n\r\n", true},
+      {"X : 1\r\n\r\n"},
+      {"X\r\n\r\n"},
+      {"X: a\rb\r\n\r\n"},
+      {"\n"},
+      {"X: 1\n\n"},
+      {"X: 1\n\r\nHTTP/1.1 200 OK\r\n"},
+      {"X: " + std::string(20'000, 'x')},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.trailers.substr(0, 100));
+    const std::string bytes =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n" + row.trailers;
+    for (const std::size_t slice : {bytes.size(), std::size_t{1}, std::size_t{3}}) {
+      HttpParser parser(HttpParser::Role::response, {});
+      std::string wire;
+      std::string_view rest = bytes;
+      Event event = Event::more;
+      bool done = false;
+      while (!done && (!rest.empty() || event != Event::more)) {
+        std::span<const char> input(rest.substr(0, slice));
+        const std::size_t offered = input.size();
+        event = parser.feed(input);
+        REQUIRE(event != Event::error);
+        rest.remove_prefix(offered - input.size());
+        if (event == Event::head) parser.drop_trailers();
+        if (event == Event::body || event == Event::done) wire += parser.raw();
+        done = event == Event::done;
+      }
+      CHECK(done);
+      CHECK(wire == "2\r\nhi\r\n0\r\n\r\n");
+      CHECK(parser.response().keep_alive == row.keeps_connection);
+      if (slice == bytes.size()) CHECK(rest == row.rest);
+    }
+  }
+}
+
 TEST_CASE("Chunk extensions are rationed over the whole body, however the chunks are padded") {
   HttpLimits limits;
   limits.chunk_extension_bytes = 100;

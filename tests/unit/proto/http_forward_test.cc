@@ -11,6 +11,7 @@ namespace {
 
 struct Forwarding {
   ClientView client{"192.0.2.7", false, "http", "made-id"};
+  Hop hop;
   std::vector<std::string> drop;
   std::string add;
 
@@ -19,7 +20,7 @@ struct Forwarding {
     std::span<const char> input(bytes);
     REQUIRE(parser.feed(input) == HttpParser::Event::head);
     std::string out;
-    write_request_head(parser.request(), client, "backend:8000", drop, add, out);
+    write_request_head(parser.request(), client, hop, "backend:8000", drop, add, out);
     return out;
   }
 };
@@ -31,7 +32,7 @@ std::string answer(const std::string& bytes, ConnectionField connection = Connec
   std::span<const char> input(bytes);
   REQUIRE(parser.feed(input) == HttpParser::Event::head);
   std::string out;
-  write_response_head(parser.response(), client_minor, connection, trailers, out);
+  write_response_head(parser.response(), {client_minor, connection, trailers, "probegate"}, out);
   return out;
 }
 
@@ -99,6 +100,58 @@ TEST_CASE("Host is the target's, the client's, or the backend's") {
   CHECK(old ==
         "GET / HTTP/1.1\r\nHost: backend:8000\r\nX-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n"
         "X-Request-Id: made-id\r\nVia: 1.0 probegate\r\n\r\n");
+}
+
+TEST_CASE("The hop is named in Via, or in a field of its own") {
+  Forwarding hidden;
+  hidden.hop = {"probegate-0a1b2c3d", false};
+  const std::string head = hidden(get("Via: 1.1 edge\r\nProbegate-Hop: probegate-ffffffff\r\n"));
+  CHECK(head.find("Via: 1.1 edge\r\nProbegate-Hop: probegate-ffffffff\r\n") != std::string::npos);
+  CHECK(head.find("Probegate-Hop: probegate-0a1b2c3d\r\n") != std::string::npos);
+  CHECK(head.find("Via: 1.1 probegate") == std::string::npos);
+  Forwarding shown;
+  shown.hop = {"probegate-0a1b2c3d", true};
+  CHECK(shown(get("")).find("Via: 1.1 probegate-0a1b2c3d\r\n") != std::string::npos);
+  CHECK(shown(get("")).find("Probegate-Hop") == std::string::npos);
+}
+
+TEST_CASE("A final answer without a date gets one, and one that has it keeps its own") {
+  const auto dated = [](const std::string& bytes) {
+    HttpParser parser(HttpParser::Role::response, {});
+    std::span<const char> input(bytes);
+    REQUIRE(parser.feed(input) == HttpParser::Event::head);
+    std::string out;
+    write_response_head(parser.response(), {.date = "now"}, out);
+    return out;
+  };
+  CHECK(dated("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") ==
+        "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 0\r\n\r\n");
+  CHECK(dated("HTTP/1.1 200 OK\r\ndate: then\r\nContent-Length: 0\r\n\r\n") ==
+        "HTTP/1.1 200 OK\r\ndate: then\r\nContent-Length: 0\r\n\r\n");
+  CHECK(dated("HTTP/1.1 200 OK\r\nConnection: Date\r\nDate: then\r\nContent-Length: 0\r\n\r\n") ==
+        "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 0\r\n\r\n");
+  CHECK(dated("HTTP/1.1 304 Not Modified\r\n\r\n") == "HTTP/1.1 304 Not Modified\r\nDate: now\r\n\r\n");
+  CHECK(dated("HTTP/1.1 103 Early Hints\r\n\r\n") == "HTTP/1.1 103 Early Hints\r\n\r\n");
+  CHECK(dated("HTTP/1.1 101 Switching Protocols\r\n\r\n") == "HTTP/1.1 101 Switching Protocols\r\n\r\n");
+}
+
+TEST_CASE("What frames a body is left out of an informational answer") {
+  CHECK(answer("HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\nLink: x\r\n\r\n") ==
+        "HTTP/1.1 103 Early Hints\r\nLink: x\r\nVia: 1.1 probegate\r\n\r\n");
+  CHECK(answer("HTTP/1.1 101 Switching Protocols\r\nContent-Length: 5\r\nX : y\r\n\r\n",
+               ConnectionField::upgrade) ==
+        "HTTP/1.1 101 Switching Protocols\r\nX: y\r\nVia: 1.1 probegate\r\nConnection: Upgrade\r\nUpgrade: "
+        "websocket\r\n\r\n");
+}
+
+TEST_CASE("A name that an app may read as another is dropped like it") {
+  Forwarding auth;
+  auth.drop = {"x-user-id"};
+  for (const std::string name : {"X-User-Id", "x_user_id", "X.User.Id", "X_User.id", "X!User~Id"}) {
+    CHECK(auth(get(name + ": 1\r\n")) == forwarded(""));
+  }
+  CHECK(auth(get("XxUser-Id: 1\r\n")) == forwarded("XxUser-Id: 1\r\n"));
+  CHECK(auth(get("X.Forwarded.For: 6.6.6.6\r\nX.Forwarded.Port: 1\r\nX_Request.Id: 2\r\n")) == forwarded(""));
 }
 
 TEST_CASE("An untrusted client's word about forwarding is replaced") {
