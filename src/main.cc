@@ -4,10 +4,12 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <string_view>
 
 #include "app/arguments.h"
 #include "app/command_line.h"
 #include "app/exit_code.h"
+#include "loop/signal_mask.h"
 
 namespace {
 
@@ -33,6 +35,8 @@ namespace {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // The sidecar's own end is a drain, from its first instruction on; other commands end as any program does.
+  if (argc > 1 && std::string_view(argv[1]) == "run") probegate::loop::hold_signals();
   std::set_terminate(report_uncaught);
   probegate::app::Arguments arguments(argc, argv);
   return probegate::app::run_command_line(arguments.count(), arguments.values());

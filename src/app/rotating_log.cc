@@ -17,8 +17,10 @@ constexpr int kMostPauses = 200;
 
 class File {
  public:
+  // Neither waits for the reader of a pipe nor follows a link to somebody else's file.
   explicit File(const std::string& name)
-      : fd_(::open(name.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644)) {}
+      : fd_(::open(name.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644)) {
+  }
   ~File() {
     if (fd_ >= 0) ::close(fd_);  // and with it goes the lock
   }
@@ -54,11 +56,13 @@ Result<void> append_rotating(const std::string& name, const std::string& line, s
                              const std::function<bool(Duration)>& pause) {
   for (int i = 0; i < kMostPauses; ++i) {
     const File file(name);
-    if (file.fd() < 0) return failure(why());
-    const bool locked = lock(file.fd(), pause);
+    if (file.fd() < 0) return failure(errno == ELOOP ? "it is a symbolic link; name the file itself" : why());
     struct stat info {};
     if (::fstat(file.fd(), &info) != 0) return failure(why());
-    if (locked && S_ISREG(info.st_mode)) {
+    if (!S_ISREG(info.st_mode)) return failure("it is not a regular file");
+    if (info.st_uid != ::geteuid()) return failure("it belongs to another user");
+    if (lock(file.fd(), pause)) {
+      if (::fstat(file.fd(), &info) != 0) return failure(why());
       if (!is_still(name, info)) continue;
       const auto size = static_cast<std::uint64_t>(info.st_size);
       if (size > 0 && size + line.size() > most) {

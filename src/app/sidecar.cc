@@ -110,6 +110,8 @@ void Sidecar::watch_signals() {
   watch(SIGTERM, [this] { on_signal("SIGTERM"); });
   watch(SIGINT, [this] { on_signal("SIGINT"); });
   watch(SIGHUP, [this] { reload_.request(); });
+  stray_signals_.emplace(loop_, [this](const loop::StraySignals::Stray& stray) { on_stray_signal(stray); });
+  loop::release_watched_signals();
 }
 
 void Sidecar::log_settings(const Settings& settings) const {
@@ -283,6 +285,11 @@ void Sidecar::on_signal(const char* name) {
                          {"delay", format_duration(config_->drain.delay)},
                          {"timeout", format_duration(config_->drain.timeout)}});
   begin_drain();
+}
+
+void Sidecar::on_stray_signal(const loop::StraySignals::Stray& stray) {
+  if (!strays_.insert(stray.number).second) return;
+  log_.warn("signal ignored", {{"signal", stray.name}, {"sender", stray.sender}});
 }
 
 // Readiness fails in this very turn; traffic is served on for drain.delay.

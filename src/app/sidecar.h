@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "loop/listen_socket.h"
 #include "loop/loop.h"
 #include "loop/signal.h"
+#include "loop/signal_mask.h"
 #include "loop/timer.h"
 #include "loop/wakeup.h"
 #include "probe/action.h"
@@ -53,6 +55,7 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer, pr
   void watch_signals();
   void prove_listening();
   void on_signal(const char* name);
+  void on_stray_signal(const loop::StraySignals::Stray& stray);
   void begin_drain();
   void advance_drain();
   void starts_known(const StateFile::Opening& opening);
@@ -76,6 +79,8 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer, pr
   proxy::DrainPhase drain_ = proxy::DrainPhase::none;
   TimePoint drain_ends_{};
   std::vector<std::unique_ptr<loop::Signal>> signals_;
+  std::optional<loop::StraySignals> stray_signals_;
+  std::set<int> strays_;  // told already
   std::unique_ptr<SelfTest> self_test_;
   std::optional<StateFile> state_file_;
   int exit_code_ = 0;

@@ -36,6 +36,12 @@ void remove_stale_socket(const Address& address) {
   ::close(probe);
 }
 
+std::optional<ListenSocket::File> file_of(const std::string& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) return std::nullopt;
+  return ListenSocket::File{info.st_dev, info.st_ino};
+}
+
 std::string bind_error(const Endpoint& endpoint, int code) {
   std::string message = "cannot listen on " + endpoint.to_string() + ": " + std::strerror(code);
   if (code == EADDRINUSE) {
@@ -80,18 +86,20 @@ Result<ListenSocket> ListenSocket::bind(const Endpoint& endpoint) {
     ::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size);
     where.port = Address(reinterpret_cast<const sockaddr*>(&bound), size).port();
   }
-  return ListenSocket(fd, where);
+  return ListenSocket(fd, where, where.is_unix() ? file_of(where.path) : std::nullopt);
 }
 
 ListenSocket::ListenSocket(ListenSocket&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), endpoint_(std::move(other.endpoint_)) {}
+    : fd_(std::exchange(other.fd_, -1)), endpoint_(std::move(other.endpoint_)), file_(other.file_) {}
 
 ListenSocket::~ListenSocket() { close(); }
 
 void ListenSocket::close() {
   if (fd_ < 0) return;
   ::close(std::exchange(fd_, -1));
-  if (endpoint_.is_unix()) ::unlink(endpoint_.path.c_str());
+  if (!endpoint_.is_unix()) return;
+  // By now the name may lead to the socket of a process that came after us.
+  if (const auto named = file_of(endpoint_.path); named && named == file_) ::unlink(endpoint_.path.c_str());
 }
 
 Result<int> ListenSocket::duplicate() const {

@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 # pylint: disable=wrong-import-position
+from support.mariadb import MariaDb
 from support.ports import free_port
 from support.postgres import Postgres
 from support.redis import Redis
@@ -116,5 +117,12 @@ def postgres(image):  # a skip comes before any server
 @pytest.fixture
 def redis(image):
     server = Redis(password="redis-s3cret-passphrase")
+    yield server.start()
+    server.close()
+
+
+@pytest.fixture
+def mariadb(image):
+    server = MariaDb(["plugin-load-add=auth_ed25519"])
     yield server.start()
     server.close()

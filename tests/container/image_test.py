@@ -172,9 +172,27 @@ def test_it_trusts_the_authorities_at_their_usual_place_and_no_others(image, htt
     assert checks["auth"]["error"]["kind"] == "tls"
 
 
-def test_the_type_that_a_static_program_cannot_have_says_why(image, tmp_path):
+@pytest.mark.parametrize("method", ["mysql_native_password", "ed25519"])
+def test_it_logs_in_to_mariadb_by_methods_that_are_built_in(image, mariadb, tmp_path, method):
+    """A dynamic libmariadb loads them from files, of which the image has none."""
+    mariadb.execute(f"CREATE USER 'by_{method}'@'%' IDENTIFIED VIA {method} USING PASSWORD('s3cret')")
+    mariadb.execute(f"GRANT SELECT ON *.* TO 'by_{method}'@'%'")
     tmp_path.chmod(0o755)
-    (tmp_path / "probegate.yaml").write_text("checks: {orders: {type: mysql, url: 'mysql://db/shop', tables: [orders]}}\n")
-    run = podman("run", "--rm", "--pull=never", *CONFINED, f"--volume={tmp_path}:/etc/probegate:ro", image, "validate")
-    assert run.returncode == 2
-    assert "checks.orders.type: this build has no mysql" in run.stdout + run.stderr
+    (tmp_path / "probegate.yaml").write_text(
+        f"checks: {{orders: {{type: mysql, host: 127.0.0.1, port: {mariadb.port}, user: by_{method}, password: s3cret, tables: [mysql.db]}}}}\n")
+    run = podman("run", "--rm", "--pull=never", *CONFINED, f"--volume={tmp_path}:/etc/probegate:ro", image, "check")
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_a_volume_for_the_state_file_belongs_to_the_user_of_the_image(image):
+    """Engines give a new volume the owner of the directory that it covers."""
+    with_volume = podman("run", "--rm", "--pull=never", *CONFINED, "--volume=/var/lib/probegate", "--entrypoint=/usr/bin/probegate",
+                         image, "run", "--help")
+    assert with_volume.returncode == 0
+    layers = podman("create", "--pull=never", image)
+    container = layers.stdout.strip()
+    listing = podman("cp", f"{container}:/var/lib/probegate", "-")
+    podman("rm", container)
+    assert listing.returncode == 0, listing.stderr
+    assert "65532" in subprocess.run(["tar", "--list", "--verbose", "--numeric-owner"], input=listing.stdout, text=True,
+                                     capture_output=True, check=True).stdout

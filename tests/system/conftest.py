@@ -37,55 +37,55 @@ class Rig:
         os.chmod(self.directory, 0o711)  # servers run as somebody else and read their certificates here
         self.made = []
 
-    def _keep(self, server):
+    def keep(self, server):
         self.made.append(server)
         return server
 
     # Made, with an address, and not started: the test decides when.
 
     def postgres(self, **options):
-        return self._keep(Postgres(**options))
+        return self.keep(Postgres(**options))
 
     def pgbouncer(self, postgres, **options):
-        return self._keep(Pgbouncer(postgres, **options))
+        return self.keep(Pgbouncer(postgres, **options))
 
     def redis(self, **options):
-        return self._keep(Redis(**options))
+        return self.keep(Redis(**options))
 
     def mariadb(self, **options):
-        return self._keep(MariaDb(**options))
+        return self.keep(MariaDb(**options))
 
     def chat(self, postgres, redis, **options):
-        return self._keep(Chat(postgres, redis, **options))
+        return self.keep(Chat(postgres, redis, **options))
 
     def probegate(self, config=None, env=None, around=lambda argv: argv):
-        return self._keep(Probegate(self.directory, config, env, around))
+        return self.keep(Probegate(self.directory, config, env, around))
 
     # Made and running.
 
     def http_backend(self, **options):
-        return self._keep(backends.HttpBackend(**options))
+        return self.keep(backends.HttpBackend(**options))
 
     def grpc_server(self, **options):
-        return self._keep(HealthServer(**options))
+        return self.keep(HealthServer(**options))
 
     def auth_service(self):
-        return self._keep(AuthService(self.directory).start())
+        return self.keep(AuthService(self.directory).start())
 
     def scripted(self, script, **options):
-        return self._keep(backends.Scripted(script, **options))
+        return self.keep(backends.Scripted(script, **options))
 
     def chaos(self, target):
-        return self._keep(ChaosGate(target))
+        return self.keep(ChaosGate(target))
 
     def prometheus(self, sidecar, **options):
-        return self._keep(Prometheus(f"127.0.0.1:{sidecar.probe_port}", **options).start())
+        return self.keep(Prometheus(f"127.0.0.1:{sidecar.probe_port}", **options).start())
 
     def authority(self, name="authority"):
         return Authority(self.directory, name)
 
     def name_server(self, mode):
-        return self._keep(dns.NameServer(mode, self.directory))
+        return self.keep(dns.NameServer(mode, self.directory))
 
     def close(self):
         errors = []

@@ -1,6 +1,8 @@
 #include "app/rotating_log.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <barrier>
@@ -81,4 +83,23 @@ TEST_CASE("A log that cannot be written says why") {
   const auto written = append_rotating("/nonexistent/health.log", "line\n", 100, kWait);
   REQUIRE_FALSE(written);
   CHECK(written.error().message == "No such file or directory");
+}
+
+TEST_CASE(
+    "A log that is a pipe, a link or a device is refused at once, and what a link leads to stays as it was") {
+  const Directory directory;
+  const auto refused = [&] { return append_rotating(directory.file(), "line\n", 100, kWait); };
+  REQUIRE(::mkfifo(directory.file().c_str(), 0600) == 0);
+  CHECK_FALSE(refused());  // there is no reader, so opening it would wait
+  const int reader = ::open(directory.file().c_str(), O_RDONLY | O_NONBLOCK);
+  CHECK(refused().error().message == "it is not a regular file");
+  ::close(reader);
+  std::filesystem::remove(directory.file());
+
+  std::filesystem::create_symlink(directory.file() + ".theirs", directory.file());
+  std::ofstream(directory.file() + ".theirs") << "theirs";
+  CHECK(refused().error().message == "it is a symbolic link; name the file itself");
+  CHECK(directory.content(".theirs") == "theirs");
+
+  CHECK(append_rotating("/dev/null", "line\n", 100, kWait).error().message == "it is not a regular file");
 }
