@@ -30,8 +30,7 @@ struct ProbeRequest {
   int minor = 1;
   bool keep_alive = true;   // whether the connection stays open after this answer
   bool may_follow = false;  // whether it may become a viewer's
-  std::string_view host;    // these are for actions only
-  std::string_view action;
+  std::string_view action;  // from here on for actions only
   bool local = false;
   bool has_origin = false;
   bool through_proxy = false;

@@ -114,7 +114,6 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   void describe_for_action(const proto::RequestHead& head, ProbeRequest& request) {
     const auto peer = stream_.peer();
     request.local = peer.is_unix() || peer.is_loopback();
-    request.host = head.host;
     request.action = head.fields.get("probegate-action");
     request.has_origin = head.fields.find("origin") != nullptr;
     for (const auto* name : {"via", "forwarded", "x-forwarded-for"})
