@@ -1,9 +1,10 @@
 #include "loop/signal_mask.h"
 
 #include <signal.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#include <cstring>
 
 namespace probegate::loop {
 namespace {
