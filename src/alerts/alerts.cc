@@ -32,6 +32,10 @@ config::Span growth(const config::Span& before, const config::Span& now, Duratio
   return span;
 }
 
+loop::TlsSettings tls_settings(const config::Alert& alert) {
+  return {"", alert.tls.ca_file, alert.tls.verify, alert.tls.cert_file, alert.tls.key_file};
+}
+
 loop::HttpRequest webhook(const config::Alert& alert, std::string body) {
   loop::HttpRequest request;
   request.method = "POST";
@@ -39,7 +43,7 @@ loop::HttpRequest webhook(const config::Alert& alert, std::string body) {
   request.headers = {{"content-type", "application/json"}};
   request.body = std::move(body);
   request.timeout = alert.timeout;
-  request.tls = loop::TlsSettings{"", alert.tls.ca_file, alert.tls.verify};
+  request.tls = tls_settings(alert);
   return request;
 }
 
@@ -102,14 +106,10 @@ void Alerts::post(const Receiver& receiver, const std::vector<Message>& messages
     Parcel parcel{alert.to, alert.shown, std::string(to_string(message.kind)) + " " + message.subject, {}};
     if (alert.mail) {
       const std::string from = alert.from.value_or("probegate@" + sender_.instance);
-      parcel.content = loop::Mail{alert.to,
-                                  alert.user,
-                                  alert.password.value_or(""),
-                                  from,
-                                  alert.recipients,
-                                  mail_text(message, sender_, from, alert.recipients, ++mails_),
-                                  alert.timeout,
-                                  {"", alert.tls.ca_file, alert.tls.verify}};
+      parcel.content = loop::Mail{
+          alert.to,      alert.user,         alert.password.value_or(""),
+          from,          alert.recipients,   mail_text(message, sender_, from, alert.recipients, ++mails_),
+          alert.timeout, tls_settings(alert)};
     } else {
       parcel.content =
           webhook(alert, alert.slack ? slack_json(message, sender_) : webhook_json(message, sender_));

@@ -130,6 +130,17 @@ void Sidecar::log_settings(const Settings& settings) const {
     log_.info("check " + check + " is made by variables", {{"check", check}, {"variables", from}});
   }
   for (const auto& warning : settings.warnings) log_.warn(warning);
+  warn_of_unverified_tls();
+}
+
+void Sidecar::warn_of_unverified_tls() const {
+  constexpr const char* kWarning = "tls.verify is false: anybody may answer in the place of this server";
+  for (const auto& check : config_->checks) {
+    if (!check.tls.verify) log_.warn(kWarning, {{"check", check.name}});
+  }
+  for (const auto& alert : config_->alerts) {
+    if (!alert.tls.verify) log_.warn(kWarning, {{"alert", alert.shown}});
+  }
 }
 
 // A new configuration, on the control loop, between two events. Tunnels and the startup latch stay as they
@@ -137,6 +148,7 @@ void Sidecar::log_settings(const Settings& settings) const {
 void Sidecar::apply(const Settings& settings) {
   config_ = std::make_shared<const config::Config>(settings.config);
   log_.set(config_->log.level, log_format(config_->log));
+  warn_of_unverified_tls();
   data_plane_.publish(config_);
   control_.reload(settings);
   alerts::Alerts::Known known{.opened = control_.ever_opened(), .checks = {}, .failing = {}};

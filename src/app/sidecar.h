@@ -64,6 +64,7 @@ class Sidecar final : private Control::Observer, private DataPlane::Observer, pr
   [[noreturn]] void end_now(int code, std::string_view cause);
   config::Span counted();  // since the start
   void log_settings(const Settings& settings) const;
+  void warn_of_unverified_tls() const;
   void apply(const Settings& settings);
 
   loop::Loop& loop_;

@@ -59,6 +59,8 @@ class Check {
   virtual void start(Attempt attempt, TimePoint deadline) = 0;
   // What the attempt under way is busy with, for the message of a timeout: "connecting". May be null.
   virtual const char* phase() const noexcept { return nullptr; }
+  // Whether the next attempt goes on with a session that is there, and needs no login.
+  virtual bool keeps_session() const noexcept { return false; }
 };
 
 // What a check may use. References outlive every check.
@@ -66,6 +68,13 @@ struct CheckContext {
   loop::Loop& loop;
   loop::Resolver& resolver;
   loop::HttpClient& http;
+  // Between attempts: what made the last one fail has changed, so the next one may come at once, and what was
+  // learnt about refused logins is void. During an attempt only the latter. May be empty.
+  std::function<void()> retry = {};
+  // To be asked before a login in the middle of an attempt, after a kept session turned out to be gone. True:
+  // the secrets have changed, and this attempt goes on with another object; nothing is left to do for this
+  // one. May be empty.
+  std::function<bool()> begin_anew = {};
 };
 
 using MakeCheck = std::function<std::unique_ptr<Check>(const CheckContext&)>;

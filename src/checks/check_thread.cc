@@ -100,7 +100,7 @@ class CheckThread::Body final : public loop::ErrorSink {
                             .result = std::move(result)});
     });
     place_->loop.enter(this, [&] {
-      if (!check_) check_ = (*make_)({place_->loop, place_->resolver, place_->http});
+      if (!check_) check_ = (*make_)({place_->loop, place_->resolver, place_->http, [this] { retry(); }});
       check_->start(attempt, command.deadline);
     });
   }
@@ -128,6 +128,8 @@ class CheckThread::Body final : public loop::ErrorSink {
     }
     report(std::move(crash));
   }
+
+  void retry() { report({.kind = ThreadReport::Kind::retry, .thread = id_}); }
 
   // Destroys the check object; what its destructor threw, if it did.
   std::string discard() {

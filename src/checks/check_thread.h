@@ -25,6 +25,7 @@ struct ThreadReport {
     result,   // of this attempt
     crashed,  // an exception during this attempt or after it; the check object is gone
     expired,  // the attempt has been ended as expire() asked; the check object is gone
+    retry,    // the check has called CheckContext::retry
     ended,    // the thread, which may be joined now; `what`: why, when nobody asked for it
   };
   Kind kind;

@@ -115,6 +115,7 @@ void read_url(const config::CheckSpec& spec, Settings& settings, CheckPlan& plan
   if (text->starts_with("unix:")) {
     const auto endpoint = Endpoint::parse(*text);
     if (!endpoint) return fields.problem("url", endpoint.error().message);
+    tls_of_url(spec, false, "grpcs://");
     settings.request.unix_path = endpoint->path;
     settings.request.url = std::string("http://localhost") + kMethod;
     plan.target = endpoint->to_string();
@@ -129,7 +130,7 @@ void read_url(const config::CheckSpec& spec, Settings& settings, CheckPlan& plan
     return fields.problem("url", "a gRPC URL has no path; the service is a key of its own");
   if (!url->port()) return fields.problem("url", "the port is missing");
   settings.request.url = (tls ? "https://" : "http://") + url->authority + kMethod;
-  if (tls) settings.request.tls = tls_settings(spec.tls);
+  settings.request.tls = tls_of_url(spec, tls, "grpcs://");
   plan.target = url->endpoint(0).to_string();
 }
 

@@ -108,13 +108,16 @@ void read_url(const config::CheckSpec& spec, const config::Config& config, Setti
     }
     return;
   }
-  if (text->starts_with('/')) return read_backend_path(fields, config.proxy.backend, *text, settings, plan);
+  if (text->starts_with('/')) {
+    tls_of_url(spec, false, "https://host" + *text);
+    return read_backend_path(fields, config.proxy.backend, *text, settings, plan);
+  }
   const auto url = parse_url(*text);
   if (!url) return fields.problem("url", "is not http://host/path: " + url.error().message);
   const bool https = url->scheme == "https";
   if (!https && url->scheme != "http") return fields.problem("url", "starts with http://, https:// or /");
   settings.request.url = url->encoded();
-  if (https) settings.request.tls = tls_settings(spec.tls);
+  settings.request.tls = tls_of_url(spec, https, "https://");
   add_secrets(*url, plan.secrets);
   plan.target = url->endpoint(https ? 443 : 80).to_string() + url->path;
 }

@@ -13,11 +13,13 @@
 #include <utility>
 
 #include "base/text.h"
+#include "checks/farewell.h"
+#include "checks/mysql_answers.h"
 #include "checks/mysql_errors.h"
 #include "checks/mysql_login.h"
 #include "checks/mysql_settings.h"
-#include "checks/presentable.h"
 #include "checks/registry.h"
+#include "checks/session_age.h"
 #include "checks/transport.h"
 #include "loop/fd_watch.h"
 #include "loop/resolver.h"
@@ -31,48 +33,55 @@ using Settings = MysqlSettings;
 
 constexpr std::size_t kMostRows = 1000;  // of a query without LIMIT; the first row is all we want
 constexpr int kMostUnwinding = 16;
-constexpr std::size_t kLongestList = 256;  // of variables; a server has three
-
-// What one attempt brought.
-struct Answers {
-  std::vector<bool> found;           // of the tables
-  std::string read_only;             // the variables that are on
-  std::optional<std::string> value;  // first field of the first row of the query
-  std::size_t rows = 0;              // of the query
-  std::optional<CheckResult> error;
-};
+constexpr std::size_t kMostVariables = 64;  // of those we ask for, a server has a few
+constexpr std::size_t kLongestList = 256;
 
 class MysqlCheck final : public Check {
  public:
   MysqlCheck(const CheckContext& context, std::shared_ptr<const Settings> settings)
-      : context_(context), settings_(std::move(settings)) {}
+      : context_(context), settings_(std::move(settings)), age_(settings_->max_session) {}
   ~MysqlCheck() override { drop(); }
 
-  void start(Attempt attempt, TimePoint) override {
+  void start(Attempt attempt, TimePoint deadline) override {
     attempt_ = std::move(attempt);
-    answers_ = {};
-    answers_.found.resize(settings_->tables.size());
-    reused_ = session_ != nullptr;
-    if (!reused_) return resolve();
+    answers_.emplace(*settings_);
+    reused_ = keeps_session();
+    if (!reused_) return session_ ? replace_session(deadline) : resolve();
     meter_of(*session_).allow(MysqlMeter::kLargestAnswer);
     questions_ = questions(false);
     proceed(ask());
   }
 
   const char* phase() const noexcept override {
+    if (farewell_) return "ending the old session";
     if (query_) return "resolving the name";
     return login_ ? "connecting and logging in" : "waiting for the answer to the query";
   }
 
+  bool keeps_session() const noexcept override {
+    return session_ && !outdated_ && !age_.over(context_.loop.now());
+  }
+
  private:
   enum class Step { query, row };
-  enum class Subject { session, tables, role, query };
+  enum class Subject { state, session, server, galera, tables, spelling, readable, query };
   struct Question {
     Subject subject;
     std::string sql;
+    std::size_t table = 0;  // spelling, readable
   };
   // What a step of the library says: what it waits for, 0 for done; nothing once the attempt is over.
   using Status = std::optional<int>;
+
+  // The old one goes first; see farewell.h.
+  void replace_session(TimePoint deadline) {
+    const int socket = static_cast<int>(mysql_get_socket(session_.get()));
+    farewell_.emplace(context_.loop, socket, (deadline - context_.loop.now()) / 4, [this] {
+      farewell_.reset();
+      resolve();
+    });
+    session_.reset();
+  }
 
   void resolve() {
     query_ = context_.resolver.resolve(settings_->endpoint, [this](loop::Resolver::Answer answer) {
@@ -94,6 +103,8 @@ class MysqlCheck final : public Check {
     session_ = std::move(outcome.session);
     if (session_) {
       meter_of(*session_).allow(MysqlMeter::kLargestAnswer);
+      age_.begin(context_.loop.now());
+      outdated_ = false;
       questions_ = questions(true);
       return proceed(ask());
     }
@@ -115,13 +126,10 @@ class MysqlCheck final : public Check {
 
   std::vector<Question> questions(bool new_session) {
     std::vector<Question> list;
+    if (new_session && settings_->writable) list.push_back({Subject::state, kMysqlSessionQuery});
     if (new_session) list.push_back({Subject::session, session_settings()});
-    if (!settings_->tables.empty()) list.push_back({Subject::tables, tables_query()});
-    if (settings_->writable) {
-      list.push_back({Subject::role,
-                      "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', "
-                      "'innodb_read_only') AND Value NOT IN ('OFF', '0')"});
-    }
+    list.push_back({Subject::server, kMysqlServerQuery});
+    if (!settings_->tables.empty()) list.push_back({Subject::tables, mysql_tables_query(settings_->tables)});
     if (settings_->query || (settings_->tables.empty() && !settings_->writable)) {
       list.push_back({Subject::query, settings_->query.value_or("SELECT 1")});
     }
@@ -138,25 +146,6 @@ class MysqlCheck final : public Check {
     return "SET SESSION tx_read_only = 1, max_statement_time = " + std::to_string(limit) + " / 1000";
   }
 
-  // One lookup for each, as only a comparison with constants spares the server a walk through all its tables.
-  std::string tables_query() {
-    std::string sql;
-    for (std::size_t i = 0; i < settings_->tables.size(); ++i) {
-      const auto& table = settings_->tables[i];
-      sql += (i == 0 ? "" : " UNION ALL ") + std::string("SELECT ") + std::to_string(i) +
-             ", TABLE_SCHEMA, TABLE_NAME, @@lower_case_table_names FROM information_schema.TABLES"
-             " WHERE TABLE_SCHEMA = " +
-             literal(table.schema) + " AND TABLE_NAME = " + literal(table.name);
-    }
-    return sql;
-  }
-
-  std::string literal(const std::string& text) {
-    std::string escaped(2 * text.size() + 1, '\0');
-    escaped.resize(mysql_real_escape_string(session_.get(), escaped.data(), text.data(), text.size()));
-    return "'" + escaped + "'";
-  }
-
   Status ask() {
     step_ = Step::query;
     const std::string& sql = questions_.front().sql;
@@ -164,8 +153,27 @@ class MysqlCheck final : public Check {
   }
 
   Status ask_next() {
+    const Subject asked = questions_.front().subject;
     questions_.erase(questions_.begin());
+    if (asked == Subject::server && is_galera_node(answers_->server)) {
+      questions_.insert(questions_.begin(), {Subject::galera, kMysqlGaleraQuery});
+    }
+    if (asked == Subject::tables) ask_about_tables();
     return questions_.empty() ? finish(judge()) : ask();
+  }
+
+  // A table that nobody shows us may be there all the same, and one that is shown need not be readable. The
+  // latter is asked once in a session, as it has to wait for whoever locks the table.
+  void ask_about_tables() {
+    std::vector<Question> more;
+    for (std::size_t i = 0; i < answers_->tables.size(); ++i) {
+      const auto& found = answers_->tables[i].found;
+      const auto& wanted = found ? *found : settings_->tables[i];
+      if (!found) more.push_back({Subject::spelling, mysql_spelling_query(wanted), i});
+      if (found && reused_) continue;
+      more.push_back({Subject::readable, mysql_readable_query(wanted.schema, wanted.name), i});
+    }
+    questions_.insert(questions_.begin(), more.begin(), more.end());
   }
 
   Status after_query() {
@@ -183,7 +191,7 @@ class MysqlCheck final : public Check {
   Status after_row() {
     if (row_ != nullptr) {
       take_row();
-      if (answers_.rows <= kMostRows) return fetch();
+      if (answers_->rows <= kMostRows) return fetch();
       return finish(judge(), true);  // the rest would have to be read to its end
     }
     if (mysql_errno(session_.get()) != 0) return after_error();
@@ -197,27 +205,49 @@ class MysqlCheck final : public Check {
     const auto field = [&](unsigned i) {
       return i < columns && row_[i] != nullptr ? std::string(row_[i], sizes[i]) : std::string();
     };
-    switch (questions_.front().subject) {
-      case Subject::session: return;
-      case Subject::tables: {
-        const auto i = parse_decimal<std::size_t>(field(0));
-        const auto& wanted = settings_->tables.at(i.value_or(settings_->tables.size()));
-        // information_schema compares without regard to case, where the server itself may not.
-        const bool exact = field(3) == "0";
-        const auto same = [&](const std::string& a, const std::string& b) {
-          return exact ? a == b : iequals(a, b);
-        };
-        if (same(field(1), wanted.schema) && same(field(2), wanted.name)) answers_.found[*i] = true;
+    const Question& question = questions_.front();
+    switch (question.subject) {
+      case Subject::state: return take_variable(answers_->session, field(0), field(1));
+      case Subject::server: return take_variable(answers_->server, field(0), field(1));
+      case Subject::galera: return take_variable(answers_->galera, field(0), field(1));
+      case Subject::session:
+      case Subject::readable: return;
+      case Subject::tables: return answers_->take_table(field(0), field(1), field(2), field(3) == "0");
+      case Subject::spelling: {
+        auto& instead = answers_->tables.at(question.table).instead;
+        if (instead.size() < kLongestList) instead += (instead.empty() ? "" : ", ") + field(0);
         return;
       }
-      case Subject::role:
-        if (answers_.read_only.size() > kLongestList) return;
-        answers_.read_only += (answers_.read_only.empty() ? "" : ", ") + field(0);
-        return;
       case Subject::query:
-        if (answers_.rows++ == 0 && columns > 0 && row_[0] != nullptr) answers_.value = field(0);
+        if (answers_->rows++ == 0 && columns > 0 && row_[0] != nullptr) answers_->value = field(0);
         return;
     }
+  }
+
+  static void take_variable(MysqlVariables& variables, const std::string& name, const std::string& value) {
+    if (variables.size() < kMostVariables) variables[to_lower(name)] = value.substr(0, kLongestList);
+  }
+
+  // What is no error of the check, but an answer.
+  bool took_error(unsigned code) {
+    const Question& question = questions_.front();
+    switch (question.subject) {
+      case Subject::session: return code == ER_UNKNOWN_SYSTEM_VARIABLE;
+      case Subject::state:
+      case Subject::server:
+      case Subject::galera: return !settings_->writable;  // a proxy that knows no such statement
+      case Subject::spelling: return true;
+      case Subject::readable: {
+        auto& table = answers_->tables.at(question.table);
+        const bool refused = code == ER_TABLEACCESS_DENIED_ERROR || code == ER_COLUMNACCESS_DENIED_ERROR ||
+                             code == ER_DBACCESS_DENIED_ERROR;
+        if (refused) table.readable = false;
+        return refused || (!table.found && (code == ER_NO_SUCH_TABLE || code == ER_BAD_DB_ERROR));
+      }
+      case Subject::tables:
+      case Subject::query: return false;
+    }
+    return false;
   }
 
   Status after_error() {
@@ -232,41 +262,24 @@ class MysqlCheck final : public Check {
         !is_library_error(code) && code != ER_SERVER_SHUTDOWN && code != ER_CONNECTION_KILLED;
     result_.reset();
     if (server_spoke) {
-      if (questions_.front().subject == Subject::session && code == ER_UNKNOWN_SYSTEM_VARIABLE)
-        return ask_next();
-      answers_.error = mysql_failure(code, text);
+      if (took_error(code)) return ask_next();
+      answers_->error = mysql_failure(code, text);
       return finish(judge());
     }
     session_.reset();
     // The server was restarted since the last attempt: that it is gone says nothing about the new one.
-    if (std::exchange(reused_, false) && answers_.rows == 0) {
-      resolve();
+    if (std::exchange(reused_, false) && answers_->rows == 0) {
+      answers_.emplace(*settings_);
+      if (!context_.begin_anew || !context_.begin_anew()) resolve();
       return std::nullopt;
     }
     return finish(mysql_failure(code, text));
   }
 
-  CheckResult judge() const {
-    // First, as a missing table is the likely reason of an error in the query.
-    health::CheckError missing{FailKind::missing_tables, "missing tables: "};
-    const bool looked = questions_.empty() || questions_.front().subject > Subject::tables;
-    for (std::size_t i = 0; looked && i < answers_.found.size(); ++i) {
-      if (answers_.found[i]) continue;
-      missing.message += (missing.missing.empty() ? "" : ", ") + settings_->tables[i].written;
-      missing.missing.push_back(settings_->tables[i].written);
-    }
-    if (!missing.missing.empty()) return CheckResult::fail(missing);
-    if (answers_.error) return *answers_.error;
-    if (!answers_.read_only.empty()) {
-      return CheckResult::fail(FailKind::answer, "the server is read-only (" + answers_.read_only + ")");
-    }
-    if (settings_->expect && answers_.value != settings_->expect) {
-      const std::string gave = answers_.rows == 0 ? "no row"
-                               : answers_.value   ? quoted(*answers_.value)
-                                                  : "NULL";
-      return CheckResult::fail(FailKind::answer,
-                               "the query gave " + gave + ", expected " + quoted(*settings_->expect));
-    }
+  CheckResult judge() {
+    const bool looked = questions_.empty() || questions_.front().subject == Subject::query;
+    outdated_ = answers_->role_problem().has_value();  // a new session may be another
+    if (auto problem = answers_->problem(looked)) return *std::move(problem);
     return pass_or_expiring(mysql_certificate_left(*session_, context_.loop.wall_now()),
                             settings_->min_days_left);
   }
@@ -288,7 +301,7 @@ class MysqlCheck final : public Check {
       under_way_ = true;
       drop();
     }
-    answers_ = {};
+    answers_.reset();
     std::exchange(attempt_, {}).finish(std::move(result));
     return std::nullopt;
   }
@@ -296,6 +309,7 @@ class MysqlCheck final : public Check {
   // At once: on a socket that is shut down every call of the library returns, also those that say goodbye.
   void drop() {
     watch_.reset();
+    farewell_.reset();
     query_.reset();
     login_.reset();
     if (session_ && std::exchange(under_way_, false)) {
@@ -312,16 +326,19 @@ class MysqlCheck final : public Check {
   Attempt attempt_;
   Step step_ = Step::query;
   bool reused_ = false;     // this attempt began on a kept session
+  bool outdated_ = false;   // the session is to be replaced
   bool under_way_ = false;  // the library is in the middle of a step
+  SessionAge age_;
+  std::optional<Farewell> farewell_;
   std::unique_ptr<loop::Resolver::Query> query_;
   std::vector<loop::Address> addresses_;
   std::size_t next_address_ = 0;
   std::optional<MysqlLogin> login_;  // under way
   MysqlSession session_;
   std::unique_ptr<MYSQL_RES, CloseMysql> result_;  // after its session, which must outlive it
-  std::optional<loop::FdWatch> watch_;  // after the session: it must be gone before the session's socket
-  std::vector<Question> questions_;     // the first is being asked
-  Answers answers_;
+  std::optional<loop::FdWatch> watch_;   // after the session: it must be gone before the session's socket
+  std::vector<Question> questions_;      // the first is being asked
+  std::optional<MysqlAnswers> answers_;  // of this attempt
   // Where the library's steps leave what they give.
   int query_failed_ = 0;
   MYSQL_ROW row_ = nullptr;

@@ -13,7 +13,8 @@ bool is_library_error(unsigned code) {
 }
 
 CheckResult mysql_failure(unsigned code, const std::string& text) {
-  const std::string told = text + " (" + std::to_string(code) + ")";
+  std::string told = text + " (" + std::to_string(code) + ")";
+  if (code == CR_PLUGIN_NOT_ALLOWED) told += ": it may send the password in plain text";
   switch (code) {
     case ER_ACCESS_DENIED_ERROR:
     case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:

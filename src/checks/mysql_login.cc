@@ -38,7 +38,16 @@ MysqlSession make_session(const MysqlSettings& settings) {
   mysql_options(session.get(), MYSQL_OPT_MAX_ALLOWED_PACKET, &kLargestPacket);
   mysql_options(session.get(), MYSQL_SET_CHARSET_NAME, "utf8mb4");
   mysql_optionsv(session.get(), MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "probegate");
-  if (!settings.tls) return session;
+  if (!settings.tls) {
+    // One that sends the password itself would send it in plain text. A unix socket stays on this machine.
+    if (!settings.endpoint.is_unix())
+      mysql_optionsv(session.get(), MARIADB_OPT_RESTRICTED_AUTH, kNeverThePassword);
+    return session;
+  }
+  if (settings.tls->cert_file) {
+    mysql_options(session.get(), MYSQL_OPT_SSL_CERT, settings.tls->cert_file->c_str());
+    mysql_options(session.get(), MYSQL_OPT_SSL_KEY, settings.tls->key_file->c_str());
+  }
   mysql_options(session.get(), MYSQL_OPT_SSL_ENFORCE, &yes);
   if (settings.tls->verify) {
     mysql_options(session.get(), MYSQL_OPT_SSL_CA, settings.authorities.c_str());

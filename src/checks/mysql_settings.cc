@@ -3,26 +3,44 @@
 #include "base/text.h"
 #include "checks/mysql_address.h"
 #include "checks/transport.h"
+#include "loop/tls_files.h"
 
 namespace probegate::checks {
 namespace {
 
 constexpr std::uint16_t kPort = 3306;
-constexpr const char* kAuthorities = "/etc/ssl/certs/ca-certificates.crt";
 
-void read_url(const config::Fields& fields, const std::string& text, MysqlSettings& settings) {
+// What the address says of TLS.
+MysqlAddress read_url(const config::Fields& fields, const std::string& text, MysqlSettings& settings) {
   auto address = read_mysql_address(text);
-  if (!address) return fields.problem("url", address.error().message);
-  settings.endpoint = std::move(address->endpoint);
-  settings.user = std::move(address->user);
-  settings.password = std::move(address->password);
-  settings.database = std::move(address->database);
-  settings.written = std::move(address->secrets);
-  if (address->cert_file || address->key_file)
-    fields.problem("url", "certificates of clients are written as keys of tls, not in the URL");
-  if (!address->tls && !address->ca_file) return;
-  settings.tls = loop::TlsSettings{"", address->ca_file, address->verify || address->ca_file};
-  settings.authorities = address->ca_file.value_or(kAuthorities);
+  if (!address) {
+    fields.problem("url", address.error().message);
+    return {};
+  }
+  settings.endpoint = address->endpoint;
+  settings.user = address->user;
+  settings.password = address->password;
+  settings.database = address->database;
+  settings.written = address->secrets;
+  return *std::move(address);
+}
+
+// TLS is on where the section is written, and where the address asks for it.
+void read_tls(const config::CheckSpec& spec, const MysqlAddress& address, MysqlSettings& settings) {
+  const bool section = spec.fields.has("tls");
+  if (!section && !address.tls && !address.ca_file && !address.cert_file && !address.key_file) return;
+  settings.tls = tls_settings(spec.tls);
+  auto& tls = *settings.tls;
+  if (!section) tls.verify = address.verify || address.ca_file.has_value();
+  add_url_files(spec, address.ca_file, address.cert_file, address.key_file, tls);
+  settings.authorities = tls.ca_file.value_or(loop::system_bundle());
+  settings.min_days_left = spec.tls.min_days_left;
+  if (tls.server_name.empty()) tls.server_name = settings.endpoint.host;
+  if (!tls.verify) return;
+  if (tls.server_name.empty())
+    spec.fields.section("tls").problem("server_name", "is missing: a unix socket has no name to verify");
+  if (settings.authorities.empty() && !spec.fields.problems().elsewhere())
+    spec.fields.section("tls").problem("ca_file", "this system has no file of authorities; name one");
 }
 
 void read_parts(const config::Fields& fields, bool has_url, MysqlSettings& settings) {
@@ -48,16 +66,21 @@ void read_parts(const config::Fields& fields, bool has_url, MysqlSettings& setti
 // "name" or "schema.name", each part plain or in backticks.
 std::optional<MysqlSettings::Table> parse_table(const std::string& written, const std::string& database) {
   constexpr std::size_t kLongest = 64;
-  MysqlSettings::Table table{written, database, ""};
+  MysqlSettings::Table table{written, database, "", ""};
   const auto parts = split(written, '.');
   if (parts.size() > 2) return std::nullopt;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     auto part = parts[i];
-    if (part.size() >= 2 && part.starts_with('`') && part.ends_with('`'))
-      part = part.substr(1, part.size() - 2);
+    const bool is_quoted = part.size() >= 2 && part.starts_with('`') && part.ends_with('`');
+    if (is_quoted) part = part.substr(1, part.size() - 2);
     if (part.empty() || part.size() > 4 * kLongest || part.find_first_of("`/\\ \t") != part.npos)
       return std::nullopt;
-    (parts.size() == 2 && i == 0 ? table.schema : table.name) = part;
+    if (parts.size() == 2 && i == 0) {
+      table.schema = part;
+    } else {
+      table.name = part;
+      table.folded = is_quoted ? table.name : to_lower(part);
+    }
   }
   return table;
 }
@@ -75,10 +98,9 @@ void read_questions(const config::Fields& fields, MysqlSettings& settings) {
     }
   }
   settings.query = fields.private_text("query");
-  settings.expect = fields.optional_text("expect");
+  settings.expect = read_expected_value(fields);
   settings.writable = fields.boolean("writable", false);
   if (settings.query && trim(*settings.query).empty()) fields.problem("query", "is empty");
-  if (settings.expect && !settings.query) fields.contradiction("expect", "needs a query");
 }
 
 }  // namespace
@@ -86,19 +108,11 @@ void read_questions(const config::Fields& fields, MysqlSettings& settings) {
 MysqlSettings read_mysql_settings(const config::CheckSpec& spec) {
   MysqlSettings settings;
   settings.timeout = spec.timeout;
+  settings.max_session = spec.max_session;
   const auto url = spec.fields.secret_url("url");
-  if (url) read_url(spec.fields, *url, settings);
+  const auto address = url ? read_url(spec.fields, *url, settings) : MysqlAddress{};
   read_parts(spec.fields, url.has_value() || spec.fields.has("url_file"), settings);
-  if (spec.fields.has("tls")) {
-    settings.tls = tls_settings(spec.tls);
-    settings.authorities = spec.tls.ca_file.value_or(kAuthorities);
-    settings.min_days_left = spec.tls.min_days_left;
-  }
-  if (settings.tls) {
-    if (settings.tls->server_name.empty()) settings.tls->server_name = settings.endpoint.host;
-    if (settings.tls->verify && settings.tls->server_name.empty())
-      spec.fields.section("tls").problem("server_name", "is missing: a unix socket has no name to verify");
-  }
+  read_tls(spec, address, settings);
   read_questions(spec.fields, settings);
   return settings;
 }

@@ -7,6 +7,7 @@
 
 #include "base/endpoint.h"
 #include "base/redaction.h"
+#include "checks/expected_value.h"
 #include "config/config.h"
 #include "loop/tls.h"
 
@@ -17,6 +18,7 @@ struct MysqlSettings {
     std::string written;  // as in the configuration
     std::string schema;
     std::string name;
+    std::string folded;  // the same in small letters, unless it is quoted
   };
 
   Endpoint endpoint;
@@ -29,9 +31,10 @@ struct MysqlSettings {
   int min_days_left = 0;
   std::vector<Table> tables;
   std::optional<std::string> query;
-  std::optional<std::string> expect;
+  std::optional<ExpectedValue> expect;
   bool writable = false;
   Duration timeout{};
+  Duration max_session{};
 
   Secrets secrets() const;
   std::string target() const;

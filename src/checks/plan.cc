@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "checks/registry.h"
+#include "checks/renewal.h"
 
 namespace probegate::checks {
 namespace {
@@ -42,8 +43,10 @@ std::vector<health::CheckPolicy> check_policies(const config::Config& config,
 
 std::vector<PlannedCheck> plan_checks(const config::Config& config) {
   std::vector<PlannedCheck> planned;
+  const auto shared = std::make_shared<const config::Config>(config);
   for (const auto& spec : config.checks) {
-    PlannedCheck check{Pace::of(spec), spec.timeout, find_check_type(spec.type)->read(spec, config)};
+    const ReadCheck read = find_check_type(spec.type)->read;
+    PlannedCheck check{Pace::of(spec), spec.timeout, renewing(read, spec, shared)};
     check.question = spec.question + check.plan.target;  // a path alone is asked of proxy.backend
     planned.push_back(std::move(check));
   }

@@ -10,11 +10,12 @@
 #include <utility>
 
 #include "base/text.h"
+#include "checks/farewell.h"
 #include "checks/postgres_errors.h"
 #include "checks/postgres_login.h"
 #include "checks/postgres_settings.h"
-#include "checks/presentable.h"
 #include "checks/registry.h"
+#include "checks/session_age.h"
 #include "loop/fd_watch.h"
 
 namespace probegate::checks {
@@ -35,11 +36,25 @@ struct Finish {
   void operator()(PGnotify* notification) const noexcept { PQfreemem(notification); }
 };
 
+// What the session may do, and what ALTER DATABASE and ALTER ROLE have set for new ones, which a session that
+// is there does not see.
+constexpr const char* kRoleQuery =
+    "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only'),"
+    " (SELECT pg_catalog.string_agg(setting, ' ' ORDER BY setrole, setdatabase)"
+    "  FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) AS setting"
+    "  WHERE setting LIKE 'default_transaction_read_only=%'"
+    "   AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database"
+    "    WHERE datname = pg_catalog.current_database()))"
+    "   AND setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)))";
+
 // What one round trip brought.
 struct Answers {
   std::size_t statement = 0;  // the one whose result comes next
   std::vector<std::string> missing;
+  std::string missing_told;  // with what is there instead
+  std::string unreadable;
   std::optional<std::string> role_problem;
+  std::string role_defaults;  // what the server would give a new session, where it is not the server's own
   std::optional<std::string> value;  // first field of the first row of the query
   bool query_gave_row = false;
   std::optional<CheckError> error;
@@ -49,18 +64,22 @@ struct Answers {
 class PostgresCheck final : public Check, private PostgresLogin::Observer {
  public:
   PostgresCheck(const CheckContext& context, std::shared_ptr<const Settings> settings)
-      : context_(context), settings_(std::move(settings)) {}
+      : context_(context), settings_(std::move(settings)), age_(settings_->max_session) {}
 
   void start(Attempt attempt, TimePoint deadline) override {
     attempt_ = std::move(attempt);
     deadline_ = deadline;
-    reused_ = session_ != nullptr;
-    reused_ ? ask() : log_in();
+    reused_ = keeps_session();
+    if (reused_) return ask();
+    session_ ? replace_session() : log_in();
   }
 
   const char* phase() const noexcept override {
+    if (farewell_) return "ending the old session";
     return session_ ? "waiting for the answer to the query" : login_ ? login_->phase() : nullptr;
   }
+
+  bool keeps_session() const noexcept override { return session_ && !age_.over(context_.loop.now()); }
 
  private:
   enum class Part { missing_tables, role, query };
@@ -75,12 +94,36 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
     login_->start();
   }
 
+  // The old one goes first; see farewell.h.
+  void replace_session() {
+    farewell_.emplace(context_.loop, PQsocket(session_.get()), (deadline_ - context_.loop.now()) / 4, [this] {
+      farewell_.reset();
+      log_in();
+    });
+    session_.reset();
+  }
+
   void on_login(PostgresSession session) override {
     session_ = std::move(session);
+    age_.begin(context_.loop.now());
     ask();
   }
 
-  void on_login_failed(CheckResult result) override { attempt_.finish(std::move(result)); }
+  void on_login_failed(CheckResult result) override {
+    const auto unnamed = settings_->unnamed_database();
+    if (result.error && result.error->kind == FailKind::config && !unnamed.empty() &&
+        result.error->message.find("database") != std::string::npos) {
+      result.error->message = unnamed;
+    }
+    attempt_.finish(std::move(result));
+  }
+
+  // In the middle of an attempt that began on a kept session.
+  void log_in_again() {
+    reused_ = false;
+    if (context_.begin_anew && context_.begin_anew()) return;
+    session_ ? replace_session() : log_in();
+  }
 
   void ask() {
     answers_ = {};
@@ -104,30 +147,17 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
     if (!settings_->search_path.empty()) sql += "; SET LOCAL search_path = " + settings_->search_path_sql();
     if (!settings_->tables.empty()) {
       parts_.push_back(Part::missing_tables);
-      sql += "; SELECT i FROM (VALUES " + numbered_tables() +
-             ") AS wanted (i, name) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = "
-             "to_regclass(name) AND relkind IN ('r', 'p', 'v', 'm', 'f')) ORDER BY i";
+      sql += "; " + postgres_tables_query(settings_->tables);
     }
-    if (settings_->writable) {
+    if (settings_->asks_for_role()) {
       parts_.push_back(Part::role);
-      sql += "; SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')";
+      sql += std::string("; ") + kRoleQuery;
     }
     if (settings_->query || parts_.empty()) {
       parts_.push_back(Part::query);
       sql += "; " + settings_->query.value_or("SELECT 1");
     }
     return sql;
-  }
-
-  std::string numbered_tables() const {
-    std::string list;
-    for (std::size_t i = 0; i < settings_->tables.size(); ++i) {
-      const auto& name = settings_->tables[i];
-      char* literal = PQescapeLiteral(session_.get(), name.data(), name.size());
-      list += (i > 0 ? ", (" : "(") + std::to_string(i) + ", " + (literal ? literal : "NULL") + ")";
-      PQfreemem(literal);
-    }
-    return list;
   }
 
   void on_answering() {
@@ -172,21 +202,28 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
       case Part::missing_tables:
         if (answers_.missing.size() == settings_->tables.size()) return;
         if (const auto i = parse_decimal<std::size_t>(field(0))) {
-          answers_.missing.push_back(settings_->tables.at(*i));
+          take_table(settings_->tables.at(*i).written, field(1) == "t", field(2));
         }
         return;
       case Part::role:
-        if (field(0) == "t") {
-          answers_.role_problem = "the server is a standby";
-        } else if (field(1) == "on") {
-          answers_.role_problem = "the server is read-only (default_transaction_read_only)";
-        }
+        answers_.role_problem = settings_->role_problem(field(0) == "t", field(1) == "on");
+        answers_.role_defaults = field(2);
         return;
       case Part::query:
         if (std::exchange(answers_.query_gave_row, true) || PQnfields(&row) == 0) return;
         if (PQgetisnull(&row, 0, 0) == 0) answers_.value = field(0);
         return;
     }
+  }
+
+  void take_table(const std::string& name, bool there, const std::string& instead) {
+    if (there) {
+      answers_.unreadable += (answers_.unreadable.empty() ? "" : ", ") + name;
+      return;
+    }
+    answers_.missing_told += (answers_.missing.empty() ? "" : ", ") + name;
+    if (!instead.empty()) answers_.missing_told += " (there is " + instead + ")";
+    answers_.missing.push_back(name);
   }
 
   void take_error(const PGresult& result) {
@@ -219,9 +256,12 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
       meter_.reset();
     }
     // The server was restarted since the last attempt: that it is gone says nothing about the new one.
-    if (answers_.session_ended && !too_large && answers_.statement == 0 && std::exchange(reused_, false)) {
-      return log_in();
-    }
+    if (answers_.session_ended && !too_large && answers_.statement == 0 && reused_) return log_in_again();
+    // What became of a kept session need not be what a new one is like, after a failover, say.
+    const bool outdated = answers_.role_problem || answers_.role_defaults != role_defaults_;
+    if (reused_ && clean && !answers_.error && outdated) return log_in_again();
+    role_defaults_ = answers_.role_defaults;
+    if (answers_.role_problem) session_.reset();
     auto result = judge();
     answers_ = {};
     attempt_.finish(std::move(result));
@@ -230,23 +270,24 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   CheckResult judge() const {
     // First, as a missing table is the likely reason of an error in the query.
     if (!answers_.missing.empty()) {
-      std::string names;
-      for (const auto& name : answers_.missing) names += (names.empty() ? "" : ", ") + name;
-      return CheckResult::fail({.kind = FailKind::missing_tables,
-                                .message = "missing tables: " + names,
-                                .missing = answers_.missing});
+      std::string told = "missing tables: " + answers_.missing_told;
+      if (!answers_.unreadable.empty()) told += "; not readable: " + answers_.unreadable;
+      return CheckResult::fail(
+          {.kind = FailKind::missing_tables, .message = told, .missing = answers_.missing});
+    }
+    if (!answers_.unreadable.empty()) {
+      return CheckResult::fail({.kind = FailKind::config,
+                                .message = "not readable by this user: " + answers_.unreadable,
+                                .sqlstate = "42501"});
     }
     if (answers_.error) return CheckResult::fail(*answers_.error);
     if (answers_.statement < count_settings() + parts_.size()) {
       return CheckResult::fail(FailKind::protocol, "the server left a statement unanswered");
     }
     if (answers_.role_problem) return CheckResult::fail(FailKind::answer, *answers_.role_problem);
-    if (settings_->expect && answers_.value != settings_->expect) {
-      const std::string gave = !answers_.query_gave_row ? "no row"
-                               : answers_.value         ? quoted(*answers_.value)
-                                                        : "NULL";
-      return CheckResult::fail(FailKind::answer,
-                               "the query gave " + gave + ", expected " + quoted(*settings_->expect));
+    if (settings_->expect) {
+      if (const auto complaint = settings_->expect->complaint(answers_.query_gave_row, answers_.value))
+        return CheckResult::fail(FailKind::answer, *complaint);
     }
     return CheckResult::pass();
   }
@@ -264,10 +305,13 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   Attempt attempt_;
   TimePoint deadline_{};
   bool reused_ = false;  // this attempt began on a kept session
+  SessionAge age_;
+  std::optional<Farewell> farewell_;
   std::optional<PostgresLogin> login_;
   std::unique_ptr<MeteredSocket> meter_;  // outlives the session
   PostgresSession session_;
   std::optional<loop::FdWatch> watch_;  // after the session: it must be gone before the session's socket
+  std::string role_defaults_;           // as of the login
   std::vector<Part> parts_;
   Answers answers_;
 };
@@ -275,7 +319,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
 }  // namespace
 
 CheckPlan read_postgres(const config::CheckSpec& spec, const config::Config&) {
-  auto settings = std::make_shared<const Settings>(read_postgres_settings(spec.fields));
+  auto settings = std::make_shared<const Settings>(read_postgres_settings(spec));
   return {
       .make = [settings](
                   const CheckContext& context) { return std::make_unique<PostgresCheck>(context, settings); },

@@ -20,6 +20,19 @@ struct ServerError {
   std::string_view message;
 };
 
+constexpr std::string_view kUnsupported = "unsupported startup parameter";  // pgbouncer's words
+
+// What the user can do about a refusal whose words do not tell.
+std::string advice(std::string_view message) {
+  if (message.starts_with(kUnsupported) && message.find("options") != std::string_view::npos) {
+    return " (a pooler does not pass it on; leave options out, and write tables as schema.name)";
+  }
+  if (message.find("requires a valid client certificate") != std::string_view::npos) {
+    return " (tls.cert_file and tls.key_file)";
+  }
+  return "";
+}
+
 bool is_code_char(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); }
 
 // The severity before it may be translated; two blanks, five characters and a colon are not.
@@ -63,25 +76,6 @@ FailKind kind_of_text(std::string_view text) {
   return FailKind::connect;
 }
 
-std::string_view skip_identifier(std::string_view name) {
-  if (name.starts_with('"')) {
-    std::size_t at = 1;
-    while (at < name.size() && (name[at] != '"' || name.substr(at).starts_with("\"\""))) {
-      at += name[at] == '"' ? 2 : 1;
-    }
-    if (at >= name.size() || at == 1) return name;  // unterminated or empty
-    return name.substr(at + 1);
-  }
-  const auto letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           static_cast<unsigned char>(c) >= 0x80;
-  };
-  if (name.empty() || !letter(name.front())) return name;
-  const auto end = std::find_if_not(name.begin(), name.end(),
-                                    [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '$'; });
-  return name.substr(static_cast<std::size_t>(end - name.begin()));
-}
-
 }  // namespace
 
 FailKind kind_of_refusal(std::string_view sqlstate, std::string_view message) {
@@ -89,7 +83,10 @@ FailKind kind_of_refusal(std::string_view sqlstate, std::string_view message) {
     if (message.find("authentication failed") != std::string_view::npos) return FailKind::auth;
     if (message.starts_with("no such user")) return FailKind::auth;
     if (message.starts_with("no such database")) return FailKind::config;
+    if (message.starts_with(kUnsupported)) return FailKind::config;
   }
+  if (sqlstate == "28000" && message.find("client certificate") != std::string_view::npos)
+    return FailKind::tls;
   return kind_of_sqlstate(sqlstate, true);
 }
 
@@ -106,7 +103,7 @@ CheckResult failed_connect(std::string_view libpq_text) {
   for (const auto line : split(libpq_text, '\n')) {
     if (const auto error = server_error(line)) {
       return CheckResult::fail({.kind = kind_of_refusal(error->sqlstate, error->message),
-                                .message = std::string(error->message),
+                                .message = std::string(error->message) + advice(error->message),
                                 .sqlstate = std::string(error->sqlstate)});
     }
     // The indented lines are advice ("Is the server running on that host ...?").
@@ -118,15 +115,6 @@ CheckResult failed_connect(std::string_view libpq_text) {
     if (told.find(std::strerror(lack)) != std::string::npos) return CheckResult::inconclusive(told);
   }
   return CheckResult::fail(kind_of_text(told), told.empty() ? "cannot connect" : told);
-}
-
-bool is_table_name(std::string_view name) {
-  auto rest = skip_identifier(name);
-  if (rest.size() == name.size()) return false;
-  if (rest.empty()) return true;
-  if (!rest.starts_with('.')) return false;
-  rest.remove_prefix(1);
-  return !rest.empty() && skip_identifier(rest).empty();
 }
 
 }  // namespace probegate::checks

@@ -20,7 +20,4 @@ health::FailKind kind_of_refusal(std::string_view sqlstate, std::string_view mes
 // failed for user "app"`.
 health::CheckResult failed_connect(std::string_view libpq_text);
 
-// "name" or "schema.name", each part plain or in double quotes: what to_regclass() reads without an error.
-bool is_table_name(std::string_view name);
-
 }  // namespace probegate::checks

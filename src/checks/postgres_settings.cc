@@ -3,15 +3,14 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "checks/postgres_errors.h"
+#include "checks/postgres_tls.h"
 
 namespace probegate::checks {
 namespace {
 
 constexpr std::uint16_t kPort = 5432;
 constexpr const char* kSocketDirectory = "/var/run/postgresql";  // where libpq looks when no host is named
-constexpr const char* kNowhere = "/dev/null/none";  // no such file; of a device libpq would complain
-constexpr const char* kAuthorities = "/etc/ssl/certs/ca-certificates.crt";
+constexpr const char* kNowhere = "/dev/null/none";               // no such file
 
 std::string take_out(PostgresParameters& parameters, const std::string& keyword) {
   const auto node = parameters.extract(keyword);
@@ -61,12 +60,14 @@ void read_address(const config::Fields& fields, PostgresSettings& settings) {
       fields.problem("url", address.error().message);
     }
   }
-  for (const char* keyword : {"host", "port", "user", "dbname", "sslmode", "sslrootcert", "options"}) {
+  for (const char* keyword :
+       {"host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "options"}) {
     const auto value = fields.optional_text(keyword);
     if (!value) continue;
     if (url) fields.contradiction(keyword, "url is set too; keep one of the two");
     settings.parameters[keyword] = *value;
   }
+  settings.user_by_key = fields.has("user");
   if (const auto password = fields.secret("password")) settings.parameters["password"] = *password;
   if (!url && !fields.has("url") && !fields.has("url_file") && !fields.has("host"))
     fields.problem("url", "is missing; set url, or host and its companions");
@@ -107,43 +108,65 @@ void check_parameters(const config::Fields& fields, PostgresSettings& settings) 
 
 // What is ours to decide, whatever the address says. Above all libpq finds nothing by itself: neither in
 // ~/.pgpass nor in ~/.postgresql, where a certificate would change what sslmode means.
-void complete(const std::optional<std::string>& ca_file, PostgresSettings& settings) {
+void complete(PostgresSettings& settings) {
   auto& parameters = settings.parameters;
   parameters.try_emplace("application_name", "probegate");
   parameters["client_encoding"] = "UTF8";
   parameters["gssencmode"] = "disable";  // libpq would ask for tickets first
   parameters["passfile"] = kNowhere;
-  if (ca_file) parameters["sslrootcert"] = *ca_file;
-  const auto mode = parameters.find("sslmode");
-  if (mode != parameters.end() && mode->second.starts_with("verify-")) {
-    parameters.try_emplace("sslrootcert", kAuthorities);
-  }
-  for (const char* file : {"sslrootcert", "sslcert", "sslcrl"}) parameters.try_emplace(file, kNowhere);
 }
 
 void read_questions(const config::Fields& fields, PostgresSettings& settings) {
-  settings.tables = fields.text_list("tables", {});
-  for (std::size_t i = 0; i < settings.tables.size(); ++i) {
-    if (is_table_name(settings.tables[i])) continue;
-    fields.item_problem("tables", i,
-                        "is not a table's name, expected name or schema.name, quoted where needed");
+  const auto names = fields.text_list("tables", {});
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (auto table = parse_postgres_table(names[i])) {
+      settings.tables.push_back(*std::move(table));
+    } else {
+      fields.item_problem("tables", i,
+                          "is not a table's name, expected name or schema.name, quoted where needed");
+    }
   }
   settings.query = fields.private_text("query");
-  settings.expect = fields.optional_text("expect");
+  settings.expect = read_expected_value(fields);
   settings.writable = fields.boolean("writable", false);
   if (settings.query && trim(*settings.query).empty()) fields.problem("query", "is empty");
-  if (settings.expect && !settings.query) fields.contradiction("expect", "needs a query");
 }
 
 }  // namespace
 
-PostgresSettings read_postgres_settings(const config::Fields& fields) {
+PostgresSettings read_postgres_settings(const config::CheckSpec& spec) {
+  const auto& fields = spec.fields;
   PostgresSettings settings;
+  settings.max_session = spec.max_session;
   read_address(fields, settings);
   check_parameters(fields, settings);
-  complete(fields.section("tls").optional_text("ca_file"), settings);
+  complete(settings);
+  complete_postgres_tls(spec, settings);
   read_questions(fields, settings);
   return settings;
+}
+
+bool PostgresSettings::asks_for_role() const {
+  return writable || (session_attrs != "any" && session_attrs != "prefer-standby");
+}
+
+std::optional<std::string> PostgresSettings::role_problem(bool standby, bool read_only) const {
+  const std::string wanted = ", expected " + session_attrs + " (target_session_attrs)";
+  if (session_attrs == "standby" && !standby) return "the server is not a standby" + wanted;
+  if (session_attrs == "primary" && standby) return "the server is a standby" + wanted;
+  if (session_attrs == "read-only" && !standby && !read_only) return "the session may write" + wanted;
+  if (session_attrs == "read-write" && (standby || read_only)) return "the session is read-only" + wanted;
+  if (!writable) return std::nullopt;
+  if (standby) return "the server is a standby";
+  if (read_only) return "the server is read-only (default_transaction_read_only)";
+  return std::nullopt;
+}
+
+std::string PostgresSettings::unnamed_database() const {
+  const auto user = parameters.find("user");
+  if (parameters.contains("dbname") || user == parameters.end()) return "";
+  return user_by_key ? "there is no database '" + user->second + "', named like the user; set dbname"
+                     : "there is no database named like the user; name one in the URL, /dbname";
 }
 
 Secrets PostgresSettings::secrets() const {

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "base/redaction.h"
+#include "checks/expected_value.h"
 #include "checks/postgres_address.h"
-#include "config/fields.h"
+#include "checks/postgres_tables.h"
+#include "config/config.h"
 
 namespace probegate::checks {
 
@@ -25,16 +27,23 @@ struct PostgresSettings {
   std::string session_attrs = "any";     // target_session_attrs
   std::vector<std::string> search_path;  // of the address; empty: the role's own
   Secrets written;                       // of the address, as it was written
-  std::vector<std::string> tables;
+  std::vector<PostgresTable> tables;
   std::optional<std::string> query;
-  std::optional<std::string> expect;
+  std::optional<ExpectedValue> expect;
   bool writable = false;
+  bool user_by_key = false;  // and not in the URL, of which nothing about the user is shown
+  Duration max_session{};
 
+  // Whether a session must be of some kind, and what is wrong with one.
+  bool asks_for_role() const;
+  std::optional<std::string> role_problem(bool standby, bool read_only) const;
+  // Which database it is, where none is named and the server does not know it. Empty: one is named.
+  std::string unnamed_database() const;
   Secrets secrets() const;
   std::string target() const;
   std::string search_path_sql() const;  // "app", "public"
 };
 
-PostgresSettings read_postgres_settings(const config::Fields& fields);
+PostgresSettings read_postgres_settings(const config::CheckSpec& spec);
 
 }  // namespace probegate::checks

@@ -13,6 +13,7 @@
 #include "checks/random_bytes.h"
 #include "checks/redis_address.h"
 #include "checks/registry.h"
+#include "checks/session_age.h"
 #include "checks/transport.h"
 #include "loop/connection.h"
 
@@ -38,6 +39,7 @@ struct Settings {
   bool write = true;
   Role role = Role::any;
   std::string key;  // of this instance: others may check the same server
+  Duration max_session{};
 };
 
 struct Reply {
@@ -142,17 +144,21 @@ std::optional<CheckResult> judge_role(Role wanted, std::string_view info) {
 class RedisCheck final : public Check, private loop::ConnectionObserver {
  public:
   RedisCheck(const CheckContext& context, std::shared_ptr<const Settings> settings)
-      : context_(context), settings_(std::move(settings)) {}
+      : context_(context), settings_(std::move(settings)), age_(settings_->max_session) {}
 
   void start(Attempt attempt, TimePoint) override {
     attempt_ = std::move(attempt);
-    reused_ = connection_.has_value();
+    reused_ = keeps_session();
     reused_ ? ask(false) : connect();
   }
 
   const char* phase() const noexcept override {
     if (!asked_.empty()) return "waiting for the answer";
     return connection_ ? connection_->phase() : nullptr;
+  }
+
+  bool keeps_session() const noexcept override {
+    return connection_.has_value() && !age_.over(context_.loop.now());
   }
 
  private:
@@ -163,6 +169,8 @@ class RedisCheck final : public Check, private loop::ConnectionObserver {
 
   void connect() {
     asked_.clear();
+    connection_.reset();  // the old session first: the server may allow one
+    age_.begin(context_.loop.now());
     connection_.emplace(context_.loop, context_.resolver, settings_->endpoint, settings_->tls,
                         static_cast<loop::ConnectionObserver&>(*this));
   }
@@ -243,7 +251,11 @@ class RedisCheck final : public Check, private loop::ConnectionObserver {
 
   void lost(CheckResult result) {
     // The server was restarted since the last attempt: that it is gone says nothing about the new one.
-    if (!asked_.empty() && received_ == 0 && std::exchange(reused_, false)) return connect();
+    if (!asked_.empty() && received_ == 0 && std::exchange(reused_, false)) {
+      asked_.clear();
+      if (!context_.begin_anew || !context_.begin_anew()) connect();
+      return;
+    }
     finish(std::move(result));
   }
 
@@ -259,6 +271,7 @@ class RedisCheck final : public Check, private loop::ConnectionObserver {
   const CheckContext context_;
   const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
   Attempt attempt_;
+  SessionAge age_;
   std::optional<loop::Connection> connection_;
   bool reused_ = false;  // this attempt began on a kept connection
   std::unique_ptr<redisReader, Free> reader_;
@@ -285,15 +298,15 @@ void read_address(const config::CheckSpec& spec, Settings& settings, CheckPlan& 
   }
   const auto address = read_redis_address(*text);
   if (!address) return fields.problem("url", address.error().message);
-  if (address->cert_file || address->key_file)
-    return fields.problem("url", "certificates of clients are written as keys of tls, not in the URL");
   add_secrets(address->url, plan.secrets);
   settings.endpoint =
       address->socket.empty() ? address->url.endpoint(kPort) : Endpoint::unix_socket(address->socket);
+  settings.tls = tls_of_url(spec, address->tls, "rediss://");
   if (address->tls) {
-    settings.tls = tls_settings(spec.tls);
-    if (address->ca_file) settings.tls->ca_file = address->ca_file;
     if (address->verify && !address->ca_file) settings.tls->verify = settings.tls->verify && *address->verify;
+    add_url_files(spec, address->ca_file, address->cert_file, address->key_file, *settings.tls);
+  } else if (address->ca_file || address->cert_file) {
+    fields.problem("url", "names files for TLS and has no TLS; write rediss://");
   }
   settings.user = address->user;
   settings.password = address->password.value_or("");
@@ -316,6 +329,7 @@ CheckPlan read_redis(const config::CheckSpec& spec, const config::Config&) {
   if (settings.role == Role::replica && settings.write)
     spec.fields.contradiction("role", "a replica takes no writes; set write: false");
   settings.min_days_left = spec.tls.min_days_left;
+  settings.max_session = spec.max_session;
   settings.key = "probegate:" + random_hex();
 
   plan.secrets.push_back(settings.password);

@@ -189,6 +189,13 @@ void Runner::on_due(Job& job) {
   begin(job);
 }
 
+void Runner::on_retry(Job& job) {
+  job.schedule.forget_refusals();
+  if (!running_ || job.in_flight || !job.due.active()) return;
+  const TimePoint soon = job.schedule.after_refusal(loop_.now());
+  if (soon < job.next) wait_until(job, soon);
+}
+
 void Runner::begin(Job& job) {
   if (!running_ || job.in_flight) return;
   job.due.stop();
@@ -254,6 +261,7 @@ void Runner::take_report(ThreadReport& report) {
   if (report.kind == ThreadReport::Kind::ended) return on_thread_ended(report);
   Job* const job = job_of(report.thread);
   if (job == nullptr) return;
+  if (report.kind == ThreadReport::Kind::retry) return on_retry(*job);
   job->busy = false;
   if (running_) take_result(*job, report);
 }
@@ -282,6 +290,7 @@ void Runner::take_result(Job& job, ThreadReport& report) {
       if (!report.what.empty()) message += "; then it could not be ended: " + report.what;
       return conclude(job, CheckResult::fail(FailKind::timeout, std::move(message)), !report.what.empty());
     }
+    case ThreadReport::Kind::retry:
     case ThreadReport::Kind::ended: return;
   }
 }

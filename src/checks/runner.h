@@ -102,6 +102,7 @@ class Runner {
   void take_over(Job& job, std::size_t index, PlannedCheck planned);
   void begin_first(Job& job);
   void on_due(Job& job);
+  void on_retry(Job& job);
   void begin(Job& job);
   std::optional<health::CheckResult> attempt(Job& job);
   void cancel(Job& job);

@@ -49,8 +49,9 @@ TimePoint Schedule::next(const Finished& finished, const health::CheckState& sta
   // A wrong password tried four times a second would lock the account.
   const bool login_refused = finished.result.verdict == health::Verdict::fail && finished.result.error &&
                              finished.result.error->kind == health::FailKind::auth;
-  refused_logins_ = login_refused ? refused_logins_ + 1 : 0;
-  if (login_refused) wait = std::max(wait, doubled(pace_.startup_interval, refused_logins_, kSlowestLogin));
+  refused_logins_ = login_refused && !state.passing() ? refused_logins_ + 1 : 0;
+  if (refused_logins_ > 0)
+    wait = std::max(wait, doubled(pace_.startup_interval, refused_logins_, kSlowestLogin));
 
   // What did not even end by itself is begun again ever more slowly, though within what opens the gate in
   // time.

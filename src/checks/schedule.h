@@ -3,7 +3,9 @@
 // Before its first judged pass a check is polled at `startup_interval`, so that the gate opens soon after the
 // dependency is ready; later at `interval`, also while it fails: faster polling finds nothing that `fall`
 // would not. The exception is a failing `traffic` check, which keeps clients out and is polled at
-// `startup_interval`. Intervals run from start to start; jitter only shortens them, so they stay a bound.
+// `startup_interval`. Refused logins are tried ever more slowly, but only once the check is judged failing: a
+// single one of a passing check may be a secret that is being rotated. Intervals run from start to start;
+// jitter only shortens them, so they stay a bound.
 #pragma once
 
 #include "base/clock.h"
@@ -39,6 +41,7 @@ class Schedule {
   TimePoint first(TimePoint runner_started, double chance) const;
   // The pace has changed; what was learnt about refused logins and crashes stays.
   void set_pace(Pace pace, bool traffic);
+  void forget_refusals() { refused_logins_ = 0; }
   bool backing_off() const { return refused_logins_ > 0 || crashes_ > 0; }
   // When an attempt begun at `start` would be followed by the next, all being well.
   TimePoint following(TimePoint start, const health::CheckState& state, double chance) const;

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "loop/resolver.h"
+#include "loop/tls_files.h"
 
 namespace probegate::checks {
 
@@ -46,7 +47,18 @@ loop::HttpRequest with_deadline(loop::HttpRequest request, Duration left) {
 }
 
 loop::TlsSettings tls_settings(const config::TlsOptions& options) {
-  return {options.server_name.value_or(""), options.ca_file, options.verify};
+  return {options.server_name.value_or(""), options.ca_file, options.verify, options.cert_file,
+          options.key_file};
+}
+
+std::optional<loop::TlsSettings> tls_of_url(const config::CheckSpec& spec, bool has_tls,
+                                            std::string_view with_tls) {
+  if (has_tls) return tls_settings(spec.tls);
+  if (spec.fields.has("tls")) {
+    spec.fields.contradiction("tls", "the URL has no TLS, so this would do nothing; write " +
+                                         std::string(with_tls) + ", or leave tls out");
+  }
+  return std::nullopt;
 }
 
 void add_secrets(const std::vector<std::pair<std::string, std::string>>& headers, Secrets& secrets) {
@@ -56,6 +68,29 @@ void add_secrets(const std::vector<std::pair<std::string, std::string>>& headers
     // "Bearer TOKEN": a peer may repeat the token alone.
     if (const auto blank = value.find(' '); blank != std::string::npos)
       secrets.push_back(value.substr(blank + 1));
+  }
+}
+
+void add_url_files(const config::CheckSpec& spec, const std::optional<std::string>& ca_file,
+                   const std::optional<std::string>& cert_file, const std::optional<std::string>& key_file,
+                   loop::TlsSettings& tls) {
+  const bool here = !spec.fields.problems().elsewhere();
+  const auto look = [&](const char* what, const std::optional<std::string>& problem) {
+    if (problem) spec.fields.problem("url", std::string("the ") + what + " that it names: " + *problem);
+    return !problem;
+  };
+  if (ca_file && !tls.ca_file && tls.verify) {
+    tls.ca_file = ca_file;
+    if (here) look("file of authorities", loop::authorities_problem(*ca_file));
+  }
+  if ((!cert_file && !key_file) || tls.cert_file) return;
+  if (!cert_file || !key_file)
+    return spec.fields.problem("url", "a client's certificate and its key come together");
+  tls.cert_file = cert_file;
+  tls.key_file = key_file;
+  if (here && look("certificate", loop::certificate_problem(*cert_file)) &&
+      look("key", loop::key_problem(*key_file))) {
+    look("key", loop::pair_problem(*cert_file, *key_file));
   }
 }
 

@@ -334,7 +334,7 @@ CheckPlan read_websocket(const config::CheckSpec& spec, const config::Config& co
   const auto headers = read_headers(fields);
   Settings settings;
   settings.endpoint = address.endpoint;
-  if (address.tls) settings.tls = tls_settings(spec.tls);
+  if (!address.authority.empty()) settings.tls = tls_of_url(spec, address.tls, "wss://");
   settings.min_days_left = spec.tls.min_days_left;
   settings.subprotocols = read_subprotocols(fields);
   settings.ping = fields.boolean("ping", true);

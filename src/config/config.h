@@ -26,6 +26,8 @@ struct TlsOptions {
   bool verify = true;
   std::optional<std::string> server_name;  // null: the host of the URL
   int min_days_left = 0;                   // a certificate that ends sooner is "warn"; 0 = off
+  std::optional<std::string> cert_file;    // who we are, for a server that asks; with key_file
+  std::optional<std::string> key_file;
 };
 
 struct Backend {
@@ -115,7 +117,8 @@ struct CheckSpec {
   Duration timeout = 2s;
   Duration initial_delay{0};
   Duration slow{0};
-  Duration stable_for{0};  // read for redis only
+  Duration stable_for{0};      // read for redis only
+  Duration max_session = 60s;  // age of a kept session; read for mysql, postgres and redis
   int rise = 1;
   int fall = 3;
   TlsOptions tls;

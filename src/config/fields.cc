@@ -24,6 +24,22 @@ Result<std::string> read_secret_file(const std::string& path) {
   return content;
 }
 
+std::shared_ptr<Node> unread_copy(const Node& node) {
+  auto copy = std::make_shared<Node>(node);
+  copy->shown.clear();
+  copy->secret_files.clear();
+  for (auto& item : copy->items) item = unread_copy(*item);
+  for (auto& entry : copy->entries) entry.value = unread_copy(*entry.value);
+  return copy;
+}
+
+void collect_secret_files(const Node& node, std::vector<std::string>& paths) {
+  for (const auto& path : node.secret_files) {
+    if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
+  }
+  for (const auto& entry : node.entries) collect_secret_files(*entry.value, paths);
+}
+
 }  // namespace
 
 Fields::Fields() : Fields(std::make_shared<Node>(), std::make_shared<Problems>("")) {}
@@ -222,6 +238,7 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
   if (node) {
     value = node->text.substr(0, node->text.find_last_not_of("\r\n") + 1);  // as `echo` leaves one
   } else if (file) {
+    node_->secret_files.push_back(file->text);
     auto content = read_secret_file(file->text);
     if (content) {
       value = std::move(*content);
@@ -332,6 +349,14 @@ void Fields::know(const std::vector<std::string_view>& keys) const {
       node_->shown.push_back({std::string(key), "unread", std::nullopt, {}, {}});
   }
 }
+
+std::vector<std::string> Fields::secret_files() const {
+  std::vector<std::string> paths;
+  collect_secret_files(*node_, paths);
+  return paths;
+}
+
+Fields Fields::unread() const { return {unread_copy(*node_), std::make_shared<Problems>("")}; }
 
 std::string Fields::question() const { return question_of(*node_); }
 

@@ -127,6 +127,12 @@ class Fields {
   // Keys that nobody reads are known all the same: of a check whose type nobody can tell.
   void know(const std::vector<std::string_view>& keys) const;
 
+  // The files that values of this mapping, and of those in it, were read from.
+  std::vector<std::string> secret_files() const;
+  // The same mapping, read by nobody, with problems of its own: for reading its secrets again. Shares nothing
+  // with us, so it may be read by another thread.
+  Fields unread() const;
+
   // Everything read of this mapping that is not about pace and judgement; see compare.h.
   std::string question() const;
 

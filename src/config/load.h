@@ -24,6 +24,8 @@ namespace probegate::config {
 struct CheckTypes {
   std::vector<std::string> names;
   std::function<void(CheckSpec& spec, const Config& config)> read;
+  // What is wrong with the files of a `tls` section: keys and sentences. May be empty.
+  std::function<std::vector<std::pair<std::string, std::string>>(const TlsOptions& tls)> tls_problems = {};
 };
 
 struct Loaded {

@@ -55,6 +55,7 @@ class Node {
 
   std::string path;  // "checks.database"; set when a reader gets here
   std::vector<Shown> shown;
+  std::vector<std::string> secret_files;  // paths
 
   Node* find(std::string_view key) const {
     for (const auto& entry : entries) {

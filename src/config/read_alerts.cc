@@ -4,6 +4,7 @@
 #include "base/url.h"
 #include "config/describe.h"
 #include "config/read_config.h"
+#include "config/read_tls.h"
 #include "config/secrets.h"
 
 namespace probegate::config {
@@ -55,7 +56,7 @@ void read_thresholds(const Fields& fields, Alert& alert) {
   alert.window = fields.duration("window", alert.window, 1s);
 }
 
-Alert read_alert(const Fields& fields) {
+Alert read_alert(const Fields& fields, const CheckTypes& types) {
   const std::initializer_list<std::string_view> events = {
       "ready", "startup_timeout", "check_down", "check_up", "restart", "flapping", "threshold"};
   Alert alert;
@@ -76,17 +77,17 @@ Alert read_alert(const Fields& fields) {
   alert.timeout = fields.duration("timeout", alert.timeout, 1ms);
   read_thresholds(fields, alert);
   read_mail(fields, alert);
-  const Fields tls = fields.section("tls");
-  alert.tls.ca_file = tls.optional_text("ca_file");
-  alert.tls.verify = tls.boolean("verify", alert.tls.verify);
+  alert.tls = read_tls(fields, TlsKeys::receiver, types);
+  if (alert.to.starts_with("http://") && fields.has("tls"))
+    fields.contradiction("tls", "`to` has no TLS; write https://, or leave tls out");
   return alert;
 }
 
 }  // namespace
 
-std::vector<Alert> read_alerts(const Fields& root) {
+std::vector<Alert> read_alerts(const Fields& root, const CheckTypes& types) {
   std::vector<Alert> alerts;
-  for (const auto& fields : root.section_list("alerts")) alerts.push_back(read_alert(fields));
+  for (const auto& fields : root.section_list("alerts")) alerts.push_back(read_alert(fields, types));
   return alerts;
 }
 

@@ -5,6 +5,7 @@
 #include "config/describe.h"
 #include "config/guess_type.h"
 #include "config/read_config.h"
+#include "config/read_tls.h"
 #include "config/wrong_names.h"
 
 namespace probegate::config {
@@ -51,18 +52,15 @@ std::string read_type(const std::string& name, const Fields& fields, const std::
   return vocabulary == nullptr ? "" : guess_type(name, fields, *vocabulary);
 }
 
-bool has_tls(std::string_view type) {
-  return type == "grpc" || type == "http" || type == "mysql" || type == "websocket" || type == "redis" ||
-         type == "tcp";
+bool keeps_sessions(std::string_view type) {
+  return type == "mysql" || type == "postgres" || type == "redis";
 }
 
-TlsOptions read_tls(const Fields& tls) {
-  TlsOptions value;
-  value.ca_file = tls.optional_text("ca_file");
-  value.verify = tls.boolean("verify", value.verify);
-  value.server_name = tls.optional_text("server_name");
-  value.min_days_left = static_cast<int>(tls.integer("min_days_left", 0, 0, 3650));
-  return value;
+std::optional<TlsKeys> tls_keys(std::string_view type) {
+  if (type == "postgres") return TlsKeys::files;
+  const bool speaks_tls = type == "grpc" || type == "http" || type == "mysql" || type == "websocket" ||
+                          type == "redis" || type == "tcp";
+  return speaks_tls ? std::optional(TlsKeys::all) : std::nullopt;
 }
 
 void read_affects(const Fields& fields, CheckSpec& check) {
@@ -100,7 +98,8 @@ CheckSpec read_check(const std::string& name, const Fields& fields, const CheckT
                                "), or no check could ever be both slow and in time");
   }
   if (check.type == "redis") check.stable_for = fields.duration("stable_for", check.stable_for);
-  if (has_tls(check.type)) check.tls = read_tls(fields.section("tls"));
+  if (keeps_sessions(check.type)) check.max_session = fields.duration("max_session", check.max_session);
+  if (const auto keys = tls_keys(check.type)) check.tls = read_tls(fields, *keys, types);
   return check;
 }
 

@@ -201,7 +201,7 @@ Config read_config(const Fields& root, const Environment& environment, const Che
   config.reload.watch = root.section("reload").boolean("watch", false);
   config.state_file = root.optional_text("state_file");
   config.log = read_log(root.section("log"), preset, environment);
-  config.alerts = read_alerts(root);
+  config.alerts = read_alerts(root, types);
 
   refuse_shared_addresses(root, config);
   refuse_own_backend(root, config, root.problems().elsewhere() ? Place::elsewhere : Place::here);

@@ -20,6 +20,6 @@ Proxy read_proxy(const Fields& proxy, Platform platform);
 // Common keys of all checks; their own keys are read by `types` once everything else is known.
 std::vector<CheckSpec> read_checks(const Fields& root, const CheckTypes& types, const Vocabulary* vocabulary);
 Auth read_auth(const Fields& auth);
-std::vector<Alert> read_alerts(const Fields& root);
+std::vector<Alert> read_alerts(const Fields& root, const CheckTypes& types);
 
 }  // namespace probegate::config

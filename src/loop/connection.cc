@@ -189,7 +189,7 @@ class Connection::Impl final : private StreamObserver {
       observer_.on_data({plaintext.data(), size});
       if (guard.destroyed()) return;
     }
-    if (tls_->state() == TlsClient::State::failed) return fail(phase_, tls_->why());
+    if (tls_->state() == TlsClient::State::failed) return fail(Phase::tls, tls_->why());
     if (tls_->state() == TlsClient::State::ended) return end();
     if (!sent || !flush_tls()) fail(phase_, "the connection broke");
   }

@@ -55,6 +55,11 @@ void CurlOptions::set_tls(const TlsSettings& tls, TlsContexts& contexts) {
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   set(CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
   set(CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);
+  if (tls.cert_file && tls.key_file) {
+    set(CURLOPT_SSLCERT, tls.cert_file->c_str());
+    set(CURLOPT_SSLKEY, tls.key_file->c_str());
+    set(CURLOPT_KEYPASSWD, "");  // or OpenSSL would ask for a passphrase on the terminal
+  }
   if (tls.verify && tls.ca_file) {
     // By name, because curl must not reuse a connection that was verified against other authorities.
     set(CURLOPT_CAINFO, tls.ca_file->c_str());

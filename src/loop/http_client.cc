@@ -54,6 +54,17 @@ HttpFailure::Kind kind_of(CURLcode code, long os_error) {
   }
 }
 
+// What OpenSSL says of an alert that comes after the handshake, as TLS 1.3 refuses a client: curl takes it
+// for a broken connection. "... SSL routines::tlsv13 alert certificate required, errno 0"
+std::optional<std::string> tls_alert(std::string_view curl_text) {
+  constexpr std::string_view kBefore = "SSL routines::";
+  const auto begin = curl_text.find(kBefore);
+  if (begin == std::string_view::npos) return std::nullopt;
+  auto reason = curl_text.substr(begin + kBefore.size());
+  reason = reason.substr(0, reason.find(", errno"));
+  return reason.find(" alert ") == std::string_view::npos ? std::nullopt : std::optional(std::string(reason));
+}
+
 }  // namespace
 
 class HttpClient::Impl {
@@ -120,6 +131,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     }
     long os_error = 0;
     curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_error);
+    if (const auto alert = tls_alert(error_)) return finish(failed(HttpFailure::Kind::tls, describe(*alert)));
     finish(failed(kind_of(code, os_error), describe(code, os_error)));
   }
 
@@ -271,6 +283,14 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     response_.body.append(bytes.substr(0, room));
     response_.truncated = bytes.size() > room;
     return !response_.truncated;
+  }
+
+  std::string describe(const std::string& alert) const {
+    const bool anonymous = !request_.tls || !request_.tls->cert_file;
+    const bool about_us = alert.find("certificate required") != std::string::npos ||
+                          alert.find("handshake failure") != std::string::npos;
+    return "the peer refused TLS: " + alert +
+           (anonymous && about_us ? " (it may ask for a client certificate; see tls.cert_file)" : "");
   }
 
   std::string describe(CURLcode code, long os_error) const {

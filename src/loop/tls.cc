@@ -30,6 +30,16 @@ bool readable(const char* path) {
   return ::stat(path, &info) == 0;
 }
 
+// Which file this is: another one, or one written anew, has another text.
+Result<std::string> identity(const std::optional<std::string>& file, const std::string& what) {
+  if (!file) return std::string();
+  struct stat info {};
+  if (::stat(file->c_str(), &info) != 0)
+    return failure("cannot read " + what + " in " + *file + ": the file does not exist");
+  return std::to_string(info.st_ino) + " " + std::to_string(info.st_mtim.tv_sec) + "." +
+         std::to_string(info.st_mtim.tv_nsec) + " ";
+}
+
 // From a hashed directory OpenSSL reads an authority only when a peer names it. A bundle is parsed whole:
 // some 50 ms of the loop, once, and 2 MB. So the directory goes first where the environment does not choose.
 std::unique_ptr<X509_STORE, FreeOpenSsl> load_system_store() {
@@ -65,6 +75,23 @@ std::string openssl_reason() {
   return reason != nullptr ? reason : "unknown reason";
 }
 
+int no_passphrase(char*, int, int, void*) noexcept { return 0; }
+
+Result<void> load_own_certificate(SSL_CTX* context, const TlsSettings& settings) {
+  SSL_CTX_set_default_passwd_cb(context, &no_passphrase);
+  const auto problem = [](const std::string& what, const std::string& file) {
+    const auto reason = openssl_reason();
+    ERR_clear_error();
+    return failure("cannot read the " + what + " in " + file + ": " + reason);
+  };
+  ERR_clear_error();
+  if (SSL_CTX_use_certificate_chain_file(context, settings.cert_file->c_str()) != 1)
+    return problem("certificate", *settings.cert_file);
+  if (SSL_CTX_use_PrivateKey_file(context, settings.key_file->c_str(), SSL_FILETYPE_PEM) != 1)
+    return problem("key", *settings.key_file);
+  return {};
+}
+
 bool is_ip(const std::string& name) {
   ASN1_OCTET_STRING* ip = a2i_IPADDRESS(name.c_str());
   ASN1_OCTET_STRING_free(ip);
@@ -91,32 +118,34 @@ X509_STORE* TlsContexts::system_store() {
 }
 
 Result<SSL_CTX*> TlsContexts::client(const TlsSettings& settings) {
-  if (!settings.verify) {
-    if (!unverified_) unverified_ = make_context(false);
-    return unverified_.get();
+  const auto ca_file = settings.verify ? settings.ca_file : std::nullopt;
+  const bool own = settings.cert_file && settings.key_file;
+  std::string files;
+  for (const auto& [file, what] : {std::pair(ca_file, "the authorities"),
+                                   std::pair(own ? settings.cert_file : std::nullopt, "the certificate"),
+                                   std::pair(own ? settings.key_file : std::nullopt, "the key")}) {
+    auto which = identity(file, what);
+    if (!which) return failure(which.error().message);
+    files += *which;
   }
-  if (!settings.ca_file) {
-    if (!system_) {
-      system_ = make_context(true);
-      SSL_CTX_set1_cert_store(system_.get(), system_store());
-    }
-    return system_.get();
+  const char nul = '\0';  // in no path
+  Entry& entry = contexts_[(settings.verify ? "verified" : "any") + (nul + ca_file.value_or("")) + nul +
+                           (own ? *settings.cert_file + nul + *settings.key_file : "")];
+  if (entry.context && entry.files == files) return entry.context.get();
+
+  auto context = make_context(settings.verify);
+  ERR_clear_error();
+  if (ca_file && SSL_CTX_load_verify_file(context.get(), ca_file->c_str()) != 1) {
+    const auto reason = openssl_reason();
+    ERR_clear_error();
+    return failure("cannot read the authorities in " + *ca_file + ": " + reason);
   }
-  struct stat info {};
-  if (::stat(settings.ca_file->c_str(), &info) != 0) {
-    return failure("cannot read the authorities in " + *settings.ca_file + ": the file does not exist");
+  if (settings.verify && !ca_file) SSL_CTX_set1_cert_store(context.get(), system_store());
+  if (own) {
+    if (auto loaded = load_own_certificate(context.get(), settings); !loaded)
+      return failure(loaded.error().message);
   }
-  const std::int64_t modified_ns = info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec;
-  Entry& entry = by_file_[*settings.ca_file];
-  if (!entry.context || entry.modified_ns != modified_ns || entry.inode != info.st_ino) {
-    auto context = make_context(true);
-    if (SSL_CTX_load_verify_file(context.get(), settings.ca_file->c_str()) != 1) {
-      const auto reason = openssl_reason();
-      ERR_clear_error();
-      return failure("cannot read the authorities in " + *settings.ca_file + ": " + reason);
-    }
-    entry = {std::move(context), modified_ns, info.st_ino};
-  }
+  entry = {std::move(context), std::move(files)};
   return entry.context.get();
 }
 
@@ -137,6 +166,10 @@ TlsClient::TlsClient(TlsContexts& contexts, const TlsSettings& settings) : name_
   BIO* out = BIO_new(BIO_s_mem());
   if (!ssl_ || in == nullptr || out == nullptr) throw std::bad_alloc();
   SSL_set_bio(ssl_.get(), in, out);
+  if (!settings.cert_file) {
+    SSL_set_app_data(ssl_.get(), this);
+    SSL_CTX_set_client_cert_cb(*context, &TlsClient::on_certificate_asked);
+  }
   if (is_ip(name_)) {  // an address is never sent as SNI (RFC 6066 section 3)
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), name_.c_str());
   } else if (!name_.empty()) {
@@ -149,6 +182,11 @@ TlsClient::TlsClient(TlsContexts& contexts, const TlsSettings& settings) : name_
 }
 
 TlsClient::~TlsClient() = default;
+
+int TlsClient::on_certificate_asked(SSL* ssl, X509**, EVP_PKEY**) noexcept {
+  static_cast<TlsClient*>(SSL_get_app_data(ssl))->anonymous_ = true;
+  return 0;  // none
+}
 
 void TlsClient::feed(std::span<const char> ciphertext) {
   // What follows close_notify is nobody's; kept, it would grow without bound.
@@ -182,22 +220,24 @@ void TlsClient::fail(int result) {
     state_ = State::ended;
     return;
   }
-  why_ = state_ == State::handshake ? handshake_error() : "TLS error: " + openssl_reason();
+  why_ = told(state_ == State::handshake ? "TLS handshake failed: " : "TLS error: ");
   state_ = State::failed;
   ERR_clear_error();
 }
 
-std::string TlsClient::handshake_error() const {
+std::string TlsClient::told(std::string_view what) const {
   const long verdict = SSL_get_verify_result(ssl_.get());
   const bool verifying = (SSL_get_verify_mode(ssl_.get()) & SSL_VERIFY_PEER) != 0;
-  if (verifying && verdict != X509_V_OK) {
+  if (state_ == State::handshake && verifying && verdict != X509_V_OK) {
     std::string text = X509_verify_cert_error_string(verdict);
     if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH) {
       text += ": the peer's certificate is not for " + name_;
     }
     return text;
   }
-  return "TLS handshake failed: " + openssl_reason();
+  std::string text = std::string(what) + openssl_reason();
+  if (anonymous_) text += " (the peer asked for a client certificate, and none is set; see tls.cert_file)";
+  return text;
 }
 
 std::size_t TlsClient::read(std::span<char> plaintext) {

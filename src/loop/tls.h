@@ -25,6 +25,8 @@ struct TlsSettings {
   std::string server_name;             // for SNI and verification; an IP literal is verified as an IP
   std::optional<std::string> ca_file;  // empty: the system's authorities
   bool verify = true;
+  std::optional<std::string> cert_file = {};  // who we are, with key_file; for a server that asks
+  std::optional<std::string> key_file = {};
 };
 
 struct FreeOpenSsl {
@@ -34,8 +36,8 @@ struct FreeOpenSsl {
 };
 
 // What every TLS connection of one loop shares. Reading authorities takes milliseconds, so each set is read
-// once, at its first use, the system's once for all loops; a private file is read again only when it was
-// replaced.
+// once, at its first use, the system's once for all loops; files that settings name are read again only when
+// one of them was replaced.
 class TlsContexts {
  public:
   TlsContexts();
@@ -43,19 +45,16 @@ class TlsContexts {
   TlsContexts(const TlsContexts&) = delete;
   TlsContexts& operator=(const TlsContexts&) = delete;
 
-  // Ours for as long as the contexts live, or until the next call with the same file.
+  // Ours for as long as the contexts live, or until the next call with the same files.
   Result<SSL_CTX*> client(const TlsSettings& settings);
   static X509_STORE* system_store();  // for libraries that bring their own SSL_CTX; any thread's
 
  private:
   struct Entry {
     std::unique_ptr<SSL_CTX, FreeOpenSsl> context;
-    std::int64_t modified_ns = 0;  // with the inode: which file this was
-    std::uint64_t inode = 0;
+    std::string files;  // which they were
   };
-  std::unique_ptr<SSL_CTX, FreeOpenSsl> system_;
-  std::unique_ptr<SSL_CTX, FreeOpenSsl> unverified_;
-  std::map<std::string, Entry> by_file_;
+  std::map<std::string, Entry> contexts_;  // by what they were made from
 };
 
 class TlsClient {
@@ -89,13 +88,15 @@ class TlsClient {
  private:
   void advance();
   void fail(int result);
-  std::string handshake_error() const;
+  std::string told(std::string_view what) const;
+  static int on_certificate_asked(SSL* ssl, X509** certificate, EVP_PKEY** key) noexcept;
 
   std::unique_ptr<SSL, FreeOpenSsl> ssl_;
   std::string name_;
   State state_ = State::handshake;
   std::string why_;
-  bool heard_ = false;  // the peer has sent something
+  bool heard_ = false;      // the peer has sent something
+  bool anonymous_ = false;  // it asked who we are, and got no certificate
 };
 
 // For libraries that do TLS by themselves and give us the session, null before there is one: whether the

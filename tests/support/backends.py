@@ -17,11 +17,19 @@ from support.waiting import PATIENCE
 class Scripted:
     """A TCP (or unix) server that runs `script(connection)` on a thread for every connection.
 
-    What a script raises is kept and re-raised by close(), except that its peer went away.
+    What a script raises is kept and re-raised by close(), except that its peer went away. `certificate` is (file, key) of one
+    that speaks TLS, `client_authority` a file: clients without a certificate of that authority are refused.
     """
 
-    def __init__(self, script, path=None, port=None):
+    def __init__(self, script, path=None, port=None, certificate=None, client_authority=None):
         self._script = script
+        self._tls = None
+        if certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(*certificate)
+        if client_authority:
+            self._tls.load_verify_locations(client_authority)
+            self._tls.verify_mode = ssl.CERT_REQUIRED
         self.path = path
         self.connections = 0
         self._errors = []
@@ -60,6 +68,8 @@ class Scripted:
 
     def _run(self, accepted):
         try:
+            if self._tls:
+                accepted = self._tls.wrap_socket(accepted, server_side=True)
             with Raw(accepted) as connection:
                 self._script(connection)
         except (EOFError, OSError):

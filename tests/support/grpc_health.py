@@ -23,9 +23,11 @@ def _messages():
 
 
 class HealthServer:
-    """`services` maps names to statuses; `refuse` is a grpc.StatusCode that every call is answered with."""
+    """`services` maps names to statuses; `refuse` is a grpc.StatusCode that every call is answered with.
 
-    def __init__(self, credentials=None, path=None, offers_health=True):
+    `client_authority`: a file; clients without a certificate of that authority are refused."""
+
+    def __init__(self, credentials=None, path=None, offers_health=True, client_authority=None):
         request, response = _messages()
         self.services = {"": SERVING}
         self.refuse = None
@@ -52,7 +54,11 @@ class HealthServer:
             self._server.add_insecure_port(f"unix:{path}")
         elif credentials:
             cert, key = (open(file, "rb").read() for file in credentials)
-            self.port = self._server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, cert)]))
+            demanded = {}
+            if client_authority:
+                with open(client_authority, "rb") as file:
+                    demanded = {"root_certificates": file.read(), "require_client_auth": True}
+            self.port = self._server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, cert)], **demanded))
         else:
             self.port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()

@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import functools
+import glob
 import os
 import shutil
 import subprocess
@@ -40,10 +41,21 @@ def _template():
     return data
 
 
-class MariaDb:
-    """A server that runs between start() and stop(), with a database `shop` and a user who may read it."""
+def _galera_settings():
+    (library,) = glob.glob("/usr/lib/galera/libgalera_smm.so") or glob.glob("/usr/lib*/galera*/libgalera_smm.so")
+    port = free_port()
+    return ["wsrep-on=ON", f"wsrep-provider={library}", "wsrep-cluster-address=gcomm://", "wsrep-cluster-name=tests",
+            f"wsrep-node-address=127.0.0.1:{port}", "wsrep-sst-method=rsync", "binlog-format=ROW", "innodb-autoinc-lock-mode=2",
+            f"wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{port};ist.recv_addr=127.0.0.1:{free_port()};gcache.size=1M"]
 
-    def __init__(self, settings=(), certificate=None):
+
+class MariaDb:
+    """A server that runs between start() and stop(), with a database `shop` and a user who may read it.
+
+    `galera`: the only node of a cluster.
+    """
+
+    def __init__(self, settings=(), certificate=None, galera=False):
         self.port = free_port()
         self.home = _private_directory()
         self._data = os.path.join(self.home, "data")
@@ -51,6 +63,8 @@ class MariaDb:
         self._settings = list(settings)
         if certificate:
             self._settings += [f"ssl-cert={certificate[0]}", f"ssl-key={certificate[1]}"]
+        if galera:
+            self._settings += _galera_settings()
         self._init = os.path.join(self.home, "init.sql")
         with open(self._init, "w") as file:
             file.write("CREATE DATABASE IF NOT EXISTS shop;\n"

@@ -78,17 +78,20 @@ TEST_CASE("Our own lack of descriptors is not the server's failure") {
   CHECK(failed_connect("could not create socket: Too many open files\n").verdict == Verdict::inconclusive);
 }
 
-TEST_CASE("Table names are what to_regclass reads without an error") {
-  for (const char* name :
-       {"users", "_u1$", "public.users", "\"Odd name\"", "\"a\"\"b\".c", "sch\xc3\xbcler"}) {
-    INFO(name);
-    CHECK(is_table_name(name));
-  }
-  for (const char* name :
-       {"", ".", "a.", ".a", "a..b", "a.b.c", "1a", "a b", "a;drop", "\"a", "\"\"", "a\"b\"", "a-b"}) {
-    INFO(name);
-    CHECK_FALSE(is_table_name(name));
-  }
+TEST_CASE("A pooler that refuses options is a matter of configuration, with the remedy") {
+  const auto result =
+      failed_connect("connection to server failed: FATAL:  08P01: unsupported startup parameter: options\n");
+  CHECK(result.error->kind == FailKind::config);
+  CHECK(result.error->message ==
+        "unsupported startup parameter: options (a pooler does not pass it on; leave options out, and write "
+        "tables as schema.name)");
+}
+
+TEST_CASE("A server that demands a client certificate is a matter of TLS") {
+  const auto result =
+      failed_connect("connection failed: FATAL:  28000: connection requires a valid client certificate\n");
+  CHECK(result.error->kind == FailKind::tls);
+  CHECK(result.error->sqlstate == "28000");
 }
 
 }  // namespace probegate::checks

@@ -92,6 +92,7 @@ TEST_CASE("Schedule asks ever more slowly with a refused login, up to 30 s, howe
   }
   Schedule was_passing(kPace, false);  // with its interval of 10 s
   for (int i = 0; i < 5; ++i) CHECK(wait(was_passing, wrong_password(), kPassing) == 10s);
+  for (int i = 0; i < 5; ++i) CHECK(wait(was_passing, wrong_password(), kFailing) == 10s);
   CHECK(wait(was_passing, wrong_password(), kFailing) == 12800ms);
 }
 

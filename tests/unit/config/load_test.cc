@@ -149,9 +149,10 @@ TEST_CASE("A websocket check affects traffic unless it says otherwise; affects [
 
 TEST_CASE("Common keys of a check are read") {
   const auto check =
-      load_yaml(with_check("interval: 1s, startup_interval: 20ms, timeout: 3s, rise: 2, fall: 4, "
-                           "initial_delay: 5s, slow: 6ms, stable_for: 7s, "
-                           "tls: {ca_file: /ca, verify: false, server_name: n, min_days_left: 9}"))
+      load_yaml(with_check(
+                    "interval: 1s, startup_interval: 20ms, timeout: 3s, rise: 2, fall: 4, "
+                    "initial_delay: 5s, slow: 6ms, stable_for: 7s, max_session: 8s, "
+                    "tls: {ca_file: /ca, server_name: n, min_days_left: 9, cert_file: /crt, key_file: /key}"))
           .config.checks.at(0);
   CHECK(check.interval == 1s);
   CHECK(check.startup_interval == 20ms);
@@ -161,8 +162,10 @@ TEST_CASE("Common keys of a check are read") {
   CHECK(check.initial_delay == 5s);
   CHECK(check.slow == 6ms);
   CHECK(check.stable_for == 7s);
+  CHECK(check.max_session == 8s);
   CHECK(check.tls.ca_file == "/ca");
-  CHECK_FALSE(check.tls.verify);
+  CHECK(check.tls.cert_file == "/crt");
+  CHECK(check.tls.key_file == "/key");
   CHECK(check.tls.server_name == "n");
   CHECK(check.tls.min_days_left == 9);
 }

@@ -23,15 +23,15 @@ VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 EVERYTHING = """
 platform: none
 checks:
-  a: {type: postgres, url: "postgres://h/d"}
-  b: {type: redis, url: "redis://h"}
-  c: {type: websocket, url: /ws}
-  d: {type: http, url: "http://h"}
-  e: {type: tcp, address: "h:1"}
-  f: {type: grpc, url: "grpc://h:1"}
-  g: {type: mysql, url: "mysql://h/d"}
+  a: {type: postgres, url: "postgres://h/d", tls: {}}
+  b: {type: redis, url: "rediss://h", tls: {}}
+  c: {type: websocket, url: "wss://h/ws", tls: {}}
+  d: {type: http, url: "https://h", tls: {}}
+  e: {type: tcp, address: "h:1", tls: {}}
+  f: {type: grpc, url: "grpcs://h:1", tls: {}}
+  g: {type: mysql, url: "mysql://h/d", tls: {}}
 auth: {url: "http://h", bypass: {header: x-b, secret: s}}
-alerts: [{to: "https://h"}]
+alerts: [{to: "https://h", tls: {}}]
 """
 GIVEN = {"platform", "checks", "auth", "auth.url", "auth.bypass", "auth.bypass.header", "auth.bypass.secret", "alerts",
          "alerts[].to", "checks.postgres.type", "checks.postgres.url", "checks.redis.type", "checks.redis.url",
@@ -44,7 +44,8 @@ EXAMPLES = {"checks.postgres.tables", "checks.redis.needs", "checks.websocket.ne
 
 # Parts of the program's words where one value does not fit another, or means what no pattern can tell.
 BEYOND_A_SCHEMA = [
-    "must be less than timeout", "is set too; keep one", "there is no check named", "a check cannot need itself",
+    "must be less than timeout", "needs key_file", "needs cert_file", "needs sslkey", "needs sslcert", "ca_file is set, and false",
+    "the URL has no TLS", "has no TLS; write https://", "is set too; keep one", "there is no check named", "a check cannot need itself",
     "not allowed with profile production", "needs a query", "a user needs a password", "a replica takes no writes",
     "is for smtp:// and smtps:// only", "is no mail address", "an empty list; at least one address is needed",
     "cannot read: No such file", "is missing; the request header",

@@ -16,8 +16,9 @@ inline void read_stub(const CheckSpec& spec, const Config&) {
     fields.optional_text("dbname");
     fields.optional_text("sslmode");
     fields.optional_text("sslrootcert");
+    fields.optional_text("sslcert");
+    fields.optional_text("sslkey");
     fields.optional_text("options");
-    fields.section("tls").optional_text("ca_file");
     fields.text_list("tables", {});
     fields.private_text("query");
     fields.optional_text("expect");

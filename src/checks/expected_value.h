@@ -1,0 +1,32 @@
+// `expect` of a query: what the first field of its first row must be. Pure.
+//
+// A text, or a condition as in expect_json: "42", ">= 42", "!= pending", "contains ready", "exists".
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "checks/expectations.h"
+#include "config/fields.h"
+
+namespace probegate::checks {
+
+class ExpectedValue {
+ public:
+  static Result<ExpectedValue> parse(std::string_view text);
+
+  // Nothing when it holds, else what is wrong: `the query gave "41", expected >= 42`. NULL and a missing row
+  // fail every condition.
+  std::optional<std::string> complaint(bool has_row, const std::optional<std::string>& value) const;
+
+ private:
+  std::string text_;
+  std::optional<Condition> condition_;
+};
+
+// Of the keys `query` and `expect`, which needs it.
+std::optional<ExpectedValue> read_expected_value(const config::Fields& fields);
+
+}  // namespace probegate::checks
