@@ -24,9 +24,10 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string snake_case(std::string_view text) {
   std::string out;
-  for (const char c : text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     const bool capital = c >= 'A' && c <= 'Z';
-    const bool inside_a_word = capital && !out.empty() && out.back() >= 'a' && out.back() <= 'z';
+    const bool inside_a_word = capital && i > 0 && text[i - 1] >= 'a' && text[i - 1] <= 'z';
     if (inside_a_word) out += '_';
     out += capital ? static_cast<char>(c - 'A' + 'a') : c == '-' ? '_' : c;
   }

@@ -54,10 +54,9 @@ std::vector<std::string> Fields::choices(std::string_view key, std::vector<std::
     for (std::size_t i = 0; i < words->size(); ++i) {
       const auto& word = (*words)[i];
       if (std::find(allowed.begin(), allowed.end(), word) == allowed.end()) {
-        item_problem(key, i,
-                     quote(word) + " is unknown" +
-                         value_hint(word, std::span(allowed.begin(), allowed.size())) + ", allowed are " +
-                         joined(allowed));
+        item_problem(
+            key, i,
+            quote(word) + " is unknown" + allowed_hint(word, std::span(allowed.begin(), allowed.size())));
       } else if (std::find(value.begin(), value.end(), word) != value.end()) {
         item_problem(key, i, quote(word) + " stands here twice");
       } else {

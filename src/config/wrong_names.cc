@@ -346,6 +346,7 @@ std::string duration_hint(std::string_view written) {
   const auto digits = std::min(written.find_first_not_of("0123456789"), written.size());
   if (digits == 0 || digits > 9) return {};
   const std::string number(written.substr(0, digits));
+  if (number.find_first_not_of('0') == std::string::npos) return {};
   const auto unit = trim(written.substr(digits));
   constexpr Name kUnits[] = {
       {"", "s"},        {"s", "s"},    {"sec", "s"},    {"secs", "s"},          {"second", "s"},

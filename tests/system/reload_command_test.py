@@ -229,6 +229,20 @@ def test_a_secret_file_that_changes_is_read_again(rig):
     assert "two" not in running.sidecar.output()
 
 
+def test_a_secret_that_is_missing_is_read_when_it_comes_even_where_nothing_can_be_watched_yet(rig):
+    """Its folder is not there, so there is nothing for inotify: the file is polled."""
+    secret = os.path.join(rig.directory, "later", "password")
+    running = watched(rig)
+    running.settings["checks"] = {"cache": {"type": "redis", "url": f"redis://127.0.0.1:{free_port()}", "password_file": secret,
+                                            "affects": []}}
+    running.write()
+    wait_until(lambda: [line for line in running.sidecar.logs() if line["message"].startswith("configuration refused")], "the refusal")
+    os.mkdir(os.path.dirname(secret))
+    with open(secret, "w") as file:
+        file.write("one\n")
+    wait_until(lambda: len(running.reloads()) == 1, "the secret to be read")
+
+
 def test_a_broken_file_is_refused_and_its_repair_is_seen(rig):
     running = watched(rig, proxy={"hold": {"max": 1}})
     running.settings["proxy"]["hold"]["max"] = "many"

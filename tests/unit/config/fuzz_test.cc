@@ -16,12 +16,13 @@ std::string reference() {
 }
 
 // Loads, and loads what came out again: no crash, and nothing that was accepted is refused when it is
-// printed.
+// printed, but for secrets, which are asked for again.
 void survive(const std::string& text) {
   const auto loaded = load_yaml(text);
   if (!loaded.problems.empty()) return;
   const auto again = load_yaml(loaded.effective);
   CAPTURE(text, loaded.effective);
+  if (loaded.effective.find("***") != std::string::npos) return;
   CHECK(again.problems == Lines{});
   CHECK(again.effective == loaded.effective);
 }

@@ -271,5 +271,18 @@ TEST_CASE("Carriage returns before line feeds are fine, alone they are not") {
   CHECK(problems_of("log:\r  level: warn\r").size() == 1);
 }
 
+TEST_CASE("A key that stands in the wrong section is told where it belongs") {
+  const auto told = [](const std::string& yaml) {
+    const auto problems = problems_of(yaml);
+    return problems.size() == 1 ? problems.front() : std::to_string(problems.size()) + " problems";
+  };
+  CHECK(told("delay: 1s").find("it is a key of drain;") != std::string::npos);
+  CHECK(told("gate: {per_second: 1}").find("it is a key of proxy.hold;") != std::string::npos);
+  CHECK(told("max_lifetime: 1s").find("it is a key of proxy.websocket;") != std::string::npos);
+  CHECK(told("proxy: {}\nchecks: {a: {type: tcp, address: 'h:1', tables: []}}")
+            .find("it is a key of a check of type postgres or mysql;") != std::string::npos);
+  CHECK(told("stable_for: 1s").find("it is a key of a check of type redis;") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace probegate::config
