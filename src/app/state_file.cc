@@ -1,92 +1,17 @@
 #include "app/state_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <condition_variable>
-#include <cstring>
-#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <utility>
 
+#include "app/record_file.h"
+#include "app/state_lock.h"
 #include "base/result.h"
 #include "base/text.h"
-#include "config/secrets.h"
 #include "loop/thread.h"
 
 namespace probegate::app {
-namespace {
-
-constexpr std::size_t kMostBytes = 64 * 1024;  // twenty starts take three
-
-std::string why() { return std::strerror(errno); }
-
-// fsync of the directory too: without it a rename may be undone by a loss of power.
-Result<void> sync_directory_of(const std::string& path) {
-  auto directory = std::filesystem::path(path).parent_path().string();
-  if (directory.empty()) directory = ".";
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return failure("cannot open its directory: " + why());
-  const bool synced = ::fsync(fd) == 0 || errno == EINVAL;  // some network file systems know no such thing
-  const auto problem = why();
-  ::close(fd);
-  if (!synced) return failure("cannot sync its directory: " + problem);
-  return {};
-}
-
-Result<void> write_and_sync(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const auto written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failure("cannot write it: " + why());
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  if (::fsync(fd) != 0 && errno != EINVAL) return failure("cannot sync it: " + why());
-  return {};
-}
-
-Result<void> replace(const std::string& path, std::string_view text) {
-  const std::string next = path + ".tmp";
-  const int fd = ::open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-  if (fd < 0) return failure("cannot write " + next + ": " + why());
-  const auto written = write_and_sync(fd, text);
-  ::close(fd);
-  if (!written) return written;
-  if (::rename(next.c_str(), path.c_str()) != 0) return failure("cannot replace it: " + why());
-  return sync_directory_of(path);
-}
-
-// Where not even a record of the same size finds space, the old one is marked in its place, so that the next
-// start takes it for nobody's end.
-void mark_unwritten(const std::string& path) {
-  const auto text = config::read_file(path, kMostBytes);
-  if (!text) return;
-  const auto mark = health::unwritten_mark(*text);
-  if (!mark) return;
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return;
-  const auto size = static_cast<ssize_t>(mark->bytes.size());
-  if (::pwrite(fd, mark->bytes.data(), mark->bytes.size(), static_cast<off_t>(mark->at)) == size) ::fsync(fd);
-  ::close(fd);
-}
-
-Result<void> write_record(const std::string& path, const health::StartRecord& record) {
-  auto written = replace(path, to_json(record));
-  if (!written) mark_unwritten(path);
-  return written;
-}
-
-// A file that is not there is an empty record.
-Result<health::StartRecord> read_record(const std::string& path) {
-  if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) return health::StartRecord{};
-  const auto text = config::read_file(path, kMostBytes);
-  if (!text) return failure(text.error().message);
-  return health::parse_start_record(*text);
-}
-
-}  // namespace
 
 struct StateFile::Desk {
   std::mutex mutex;
@@ -99,38 +24,46 @@ struct StateFile::Desk {
   bool last = false;    // nothing comes after `cause`
   bool ended = false;
 
-  void open(const std::string& path, WallTime started) {
+  explicit Desk(std::string p) : path(std::move(p)), file(path) {}
+
+  // Where the file is somebody else's, nothing is made beside it either.
+  void take_lock() {
+    if (file.usable()) lock.emplace(path);
+  }
+
+  void open(WallTime started) {
     Opening begun;
-    auto read = read_record(path);
-    if (read) {
-      begun.record = std::move(*read);
-    } else {
-      // Kept aside: it may be evidence, or somebody else's file.
-      const std::string aside = path + ".unreadable";
-      const bool kept = ::rename(path.c_str(), aside.c_str()) == 0;
-      begun.problem = read.error().message + "; counting begins anew" + (kept ? ", it is now " + aside : "");
-    }
-    begun.unclean = begun.record.begin(started);
-    if (const auto written = write_record(path, begun.record); !written) {
-      begun.problem += (begun.problem.empty() ? "" : "; ") + written.error().message;
+    take_lock();
+    {
+      const StateLock::Turn turn(lock);
+      auto read = file.read();
+      begun.record = std::move(read.record);
+      begun.problem = std::move(read.problem);
+      begun.unclean =
+          begun.record.begin(started, [this](std::uint64_t start) { return lock && lock->alive(start); });
+      number = begun.record.starts;
+      if (lock) lock->hold(number);
+      if (const auto written = file.write(begun.record); !written) {
+        begun.problem += (begun.problem.empty() ? "" : "; ") + written.error().message;
+      }
     }
     record = begun.record;
-    const std::lock_guard lock(mutex);
+    const std::lock_guard hold(mutex);
     opening = std::move(begun);
     if (wakeup != nullptr) wakeup->notify();
   }
 
-  void follow(const std::string& path) {
-    std::unique_lock lock(mutex);
+  void follow() {
+    std::unique_lock hold(mutex);
     while (!ended) {
-      changed.wait(lock, [this] { return last || !cause.empty(); });
+      changed.wait(hold, [this] { return last || !cause.empty(); });
       const auto next = std::exchange(cause, {});
       const bool ends = last;
       if (!next.empty()) {
-        record.set_end(next, ends ? std::optional(cause_at) : std::nullopt);
-        lock.unlock();
-        const auto written = write_record(path, record);
-        lock.lock();
+        const auto at = ends ? std::optional(cause_at) : std::nullopt;
+        hold.unlock();
+        const auto written = write_end(next, at);
+        hold.lock();
         problem = written ? "" : written.error().message;
         if (!written && wakeup != nullptr) wakeup->notify();
       }
@@ -139,7 +72,22 @@ struct StateFile::Desk {
     }
   }
 
-  health::StartRecord record;  // the thread's own
+  // Into what is on the disk by now: another process may have counted itself meanwhile.
+  Result<void> write_end(std::string_view end, std::optional<WallTime> at) {
+    const StateLock::Turn turn(lock);
+    if (auto read = file.read(); read.problem.empty() && read.record.starts >= number) {
+      record = std::move(read.record);
+    }
+    record.set_end(number, end, at);
+    return file.write(record);
+  }
+
+  // The thread's own from here on.
+  const std::string path;
+  RecordFile file;
+  std::optional<StateLock> lock;
+  std::uint64_t number = 0;  // of this start
+  health::StartRecord record;
 };
 
 StateFile::StateFile(loop::Loop& loop, const std::string& path, std::function<void(const Opening&)> opened,
@@ -148,11 +96,11 @@ StateFile::StateFile(loop::Loop& loop, const std::string& path, std::function<vo
       opened_(std::move(opened)),
       failed_(std::move(failed)),
       wakeup_(loop, [this] { take(); }),
-      desk_(std::make_shared<Desk>()) {
+      desk_(std::make_shared<Desk>(path)) {
   desk_->wakeup = &wakeup_;
-  loop::start_thread("state file", [path, desk = desk_, started = loop.wall_now()] {
-    desk->open(path, started);
-    desk->follow(path);
+  loop::start_thread("state file", [desk = desk_, started = loop.wall_now()] {
+    desk->open(started);
+    desk->follow();
   }).detach();
 }
 
@@ -181,11 +129,15 @@ std::string StateFile::end(std::string_view cause, Duration limit) {
 }
 
 void StateFile::record_stillborn(const std::string& path, WallTime now, Duration limit) {
-  const auto desk = std::make_shared<Desk>();
-  loop::start_thread("state file", [path, desk, now] {
-    if (auto record = read_record(path)) {
-      record->begin_stillborn(now);
-      (void)replace(path, to_json(*record));  // the failure to listen is what is told
+  const auto desk = std::make_shared<Desk>(path);
+  loop::start_thread("state file", [desk, now] {
+    desk->take_lock();
+    {
+      const StateLock::Turn turn(desk->lock);
+      if (auto read = desk->file.read(); read.problem.empty()) {
+        read.record.begin_stillborn(now);
+        (void)desk->file.write(read.record);  // the failure to listen is what is told
+      }
     }
     const std::lock_guard lock(desk->mutex);
     desk->ended = true;

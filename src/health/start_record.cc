@@ -49,10 +49,14 @@ Start start_of(const nlohmann::json& json) {
 
 }  // namespace
 
-bool StartRecord::begin(WallTime now) {
+bool StartRecord::begin(WallTime now, const Alive& alive) {
   bool unclean = false;
   before_is_unknown_ = std::exchange(unwritten, false);
+  auto number = first_number();
   for (auto& start : recent) {
+    const bool lives = alive && start.end != end_cause::kCannotListen && alive(number);
+    ++number;
+    if (lives) continue;
     unclean = start.end == end_cause::kRunning || start.end == end_cause::kDraining;
     if (!unclean) continue;
     if (before_is_unknown_ && &start == &recent.back()) {
@@ -72,9 +76,11 @@ void StartRecord::begin_stillborn(WallTime now) {
   recent.back().ended = now;
 }
 
-void StartRecord::set_end(std::string_view cause, std::optional<WallTime> now) {
-  recent.back().end = cause;
-  recent.back().ended = now;
+void StartRecord::set_end(std::uint64_t number, std::string_view cause, std::optional<WallTime> now) {
+  if (number < first_number() || number > starts) return;
+  Start& start = recent[number - first_number()];
+  start.end = cause;
+  start.ended = now;
 }
 
 std::string StartRecord::last_end() const {
@@ -141,6 +147,7 @@ Result<StartRecord> parse_start_record(std::string_view text) {
     record.unclean_ends = count_of(json, "unclean_ends");
     record.unwritten = json.value("state", "") == end_cause::kUnknown;
     for (const auto& start : json.at("recent")) record.recent.push_back(start_of(start));
+    if (record.recent.size() > record.starts) throw std::runtime_error("more starts than were counted");
     return record;
   } catch (const std::exception&) {
     return failure("it is not a state file");

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,18 +44,24 @@ struct StartRecord {
   std::vector<Start> recent;  // the newest last
   bool unwritten = false;     // the file carries the mark of a process that could not write its record
 
-  // One more start. What it finds alive is dead: true when the newest of those had no time to say so. With
-  // the mark of a record that could not be written nothing is known of the one before, and nobody accused.
-  bool begin(WallTime now);
+  // Whether the process of the start with this number, counted from 1, still runs.
+  using Alive = std::function<bool(std::uint64_t number)>;
+
+  // One more start. What says `running` and is not alive is dead: true when the newest of those had no time
+  // to say so. With the mark of a record that could not be written nothing is known of the one before, and
+  // nobody accused.
+  bool begin(WallTime now, const Alive& alive = {});
   // A start that never came to listen. Says nothing about others, one of which may hold the port.
   void begin_stillborn(WallTime now);
-  void set_end(std::string_view cause, std::optional<WallTime> now);  // of the newest start
+  // Of one start; does nothing where so many came after it that it is forgotten.
+  void set_end(std::uint64_t number, std::string_view cause, std::optional<WallTime> now);
 
   std::string last_end() const;  // how the one before the newest ended; empty when there was none
   std::vector<Start> within(Duration window, WallTime now) const;  // started so recently
 
  private:
   void add(WallTime now, std::string_view end);
+  std::uint64_t first_number() const { return starts + 1 - recent.size(); }  // of recent.front()
 
   bool before_is_unknown_ = false;
 };

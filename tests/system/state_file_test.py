@@ -1,5 +1,6 @@
 """The state file: what is known of a process after it is gone (CONTRACT section 3, `state_file`)."""
 
+import fcntl
 import json
 import os
 import signal
@@ -189,12 +190,59 @@ def test_a_file_that_cannot_be_used_costs_a_warning_and_no_start(rig, place):
 
 
 def test_a_file_that_hangs_delays_neither_the_start_nor_the_end(rig, path):
-    """A pipe that somebody keeps open and writes nothing into reads like a volume that hangs."""
-    os.mkfifo(path)
-    with open(os.open(path, os.O_RDWR), "wb"):
+    """Somebody holds the lock of the file for good, as on a volume that hangs."""
+    with open(path + ".lock", "w+") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX, 1, 0)
         sidecar = rig.probegate(f"state_file: {path}").start()
         assert sidecar.probe("/health/ready").status == 200
         assert sidecar.stop() == 0
+
+
+SOMEBODY_ELSES = {"config.json": '{"name": "not ours"}\n', "notes.txt": "starts: 41\n", "later.json": '{"version": 2, "starts": 41}\n'}
+
+
+@pytest.mark.parametrize("name", SOMEBODY_ELSES)
+def test_a_file_that_is_somebody_elses_stays_as_it_is(rig, name):
+    path = os.path.join(rig.directory, name)
+    with open(path, "w") as file:
+        file.write(SOMEBODY_ELSES[name])
+    sidecar = started(rig, path)
+    assert "nothing is recorded" in line(sidecar, "state file")["why"]
+    assert sidecar.stop() == 0
+    with open(path) as file:
+        assert file.read() == SOMEBODY_ELSES[name]
+    assert sorted(entry for entry in os.listdir(rig.directory) if entry.startswith(name)) == [name, name + ".lock"]
+
+
+@pytest.mark.parametrize("kind", ["device", "directory", "pipe"])
+def test_what_is_no_regular_file_stays_where_it_is(rig, kind):
+    path = os.path.join(rig.directory, kind)
+    if kind == "device":
+        path = "/dev/null"  # written to in place it would only swallow; renamed away it would be gone for all
+    elif kind == "directory":
+        os.mkdir(path)
+    else:
+        os.mkfifo(path)
+    before = os.stat(path)
+    sidecar = started(rig, path)
+    assert "it is not a regular file; nothing is recorded" in line(sidecar, "state file")["why"]
+    assert sidecar.stop() == 0
+    assert (os.stat(path).st_ino, os.stat(path).st_mode) == (before.st_ino, before.st_mode)
+
+
+def test_two_processes_on_one_file_are_both_counted_and_none_is_called_unclean(rig, path):
+    """A rollout: the new process starts while the old one drains."""
+    old = started(rig, path, "drain: {delay: 60s}")
+    old.send(signal.SIGTERM)
+    wait_for(lambda: state(path)["recent"][0]["end"], lambda word: word == "draining", "the old one to drain")
+    new = started(rig, path)
+    assert not [entry for entry in new.logs() if "was killed" in entry["message"]]
+    old.send(signal.SIGTERM)
+    assert old.wait() == 1
+    assert new.stop() == 0
+    seen = state(path)
+    assert [start["end"] for start in seen["recent"]] == ["second_signal", "drained"]
+    assert (seen["starts"], seen["unclean_ends"]) == (2, 0)
 
 
 def test_the_file_stays_small_however_often_the_process_starts(rig, path):

@@ -16,7 +16,7 @@ TEST_CASE("A start that ended in order is no unclean one") {
   StartRecord record;
   CHECK_FALSE(record.begin(kNow));
   CHECK(record.last_end().empty());
-  record.set_end(end_cause::kDrained, kNow + 1min);
+  record.set_end(record.starts, end_cause::kDrained, kNow + 1min);
   CHECK_FALSE(record.begin(kNow + 2min));
   CHECK(record.starts == 2);
   CHECK(record.unclean_ends == 0);
@@ -29,7 +29,7 @@ TEST_CASE("A start that finds the one before alive knows that it was killed, and
   CHECK(record.begin(kNow + 1min));
   CHECK(record.last_end() == "unclean");
   CHECK_FALSE(record.recent.front().ended);
-  record.set_end(end_cause::kDraining, std::nullopt);
+  record.set_end(record.starts, end_cause::kDraining, std::nullopt);
   CHECK(record.begin(kNow + 2min));
   CHECK(record.last_end() == "killed_in_drain");
   CHECK(record.unclean_ends == 2);
@@ -62,7 +62,7 @@ TEST_CASE("A record that could not be written accuses nobody, and the mark of it
     CAPTURE(state);
     StartRecord record;
     record.begin(kNow);
-    record.set_end(state, std::nullopt);
+    record.set_end(record.starts, state, std::nullopt);
     auto next = parse_start_record(marked(to_json(record)));
     REQUIRE(next);
     CHECK_FALSE(next->begin(kNow + 1min));
@@ -70,7 +70,7 @@ TEST_CASE("A record that could not be written accuses nobody, and the mark of it
     CHECK(next->starts == 2);
     CHECK(end_text(next->last_end()) == "unknown (the record could not be written)");
     // And the one after that knows again.
-    next->set_end(end_cause::kDrained, kNow + 2min);
+    next->set_end(next->starts, end_cause::kDrained, kNow + 2min);
     auto after = parse_start_record(to_json(*next));
     REQUIRE(after);
     after->begin(kNow + 3min);
@@ -106,7 +106,7 @@ TEST_CASE("A window holds what started in it, and nothing from a clock that was 
 TEST_CASE("What is written is read again") {
   StartRecord record;
   record.begin(kNow);
-  record.set_end(end_cause::kSecondSignal, kNow + 1234ms);
+  record.set_end(record.starts, end_cause::kSecondSignal, kNow + 1234ms);
   record.begin(kNow + 5s);
   const auto read = parse_start_record(to_json(record));
   REQUIRE(read);
@@ -143,3 +143,23 @@ TEST_CASE("A record of a later version is refused by its number") {
 
 }  // namespace
 }  // namespace probegate::health
+
+TEST_CASE("A start whose process still lives is no unclean end, and ends as it says itself") {
+  StartRecord record;
+  record.begin(kNow);
+  record.begin(kNow + 1s, [](std::uint64_t number) { return number == 1; });
+  CHECK(record.recent.front().end == end_cause::kRunning);
+  CHECK(record.unclean_ends == 0);
+  record.set_end(1, end_cause::kDrained, kNow + 2s);
+  record.set_end(2, end_cause::kSecondSignal, kNow + 3s);
+  CHECK(record.recent.front().end == end_cause::kDrained);
+  CHECK(record.recent.back().end == end_cause::kSecondSignal);
+}
+
+TEST_CASE("The end of a start that is forgotten changes no other") {
+  StartRecord record;
+  for (int i = 0; i < 30; ++i) record.begin(kNow + i * 1s, [](std::uint64_t) { return true; });
+  record.set_end(10, end_cause::kDrained, kNow + 1min);
+  record.set_end(31, end_cause::kDrained, kNow + 1min);
+  for (const auto& start : record.recent) CHECK(start.end == end_cause::kRunning);
+}
