@@ -46,7 +46,7 @@ struct ThreadReports {
 class Ticket {
  public:
   bool take_to_report() { return take(State::reported); }
-  bool give_up() { return take(State::given_up); }
+  void give_up() { take(State::given_up); }
   bool reported() const { return state_.load(std::memory_order_acquire) == State::reported; }
 
  private:

@@ -17,6 +17,7 @@ namespace probegate::checks {
 namespace {
 
 constexpr std::uint32_t kLongestPacket = 0xffffff;
+constexpr std::uint32_t kMostColumns = 4096;  // of any server; each costs the library several times its size
 constexpr std::size_t kWorthTrimming = 1024 * 1024;
 
 extern "C" void on_pvio(int mode, MYSQL* session, const unsigned char* bytes, std::size_t size) {
@@ -65,7 +66,7 @@ bool MysqlMeter::pass(std::uint8_t* bytes, std::size_t size) {
     left_ -= step;
     if (left_ == 0) end_packet();
   }
-  return !exceeded_;
+  return !exceeded_ && !lied_;
 }
 
 // Where the library decides what a packet is, it looks at the first byte and at the length.
@@ -82,10 +83,18 @@ void MysqlMeter::begin_packet(std::uint8_t& first) {
         lied_ = true;
         first = kError;
       }
+      columns_ = 0;
       if (first != 0 && first != kError && first != 0xfb) next_ = Next::column;
       return;
     case Next::column:
-      if (first == kEnd && length_ < 8) next_ = Next::row;
+      if (first == kEnd && length_ < 8) {
+        next_ = Next::row;
+        return;
+      }
+      if (++columns_ > kMostColumns) {
+        lied_ = true;
+        first = kError;
+      }
       if (first == kError) next_ = Next::header;
       return;
     case Next::row:

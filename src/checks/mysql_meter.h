@@ -3,8 +3,9 @@
 // The library believes a server that announces 2^24 columns and makes room for them before one has come: some
 // gigabytes, and minutes of its time. And it collects column definitions for as long as they keep coming. So
 // every byte it has read, decrypted, passes here first, through a hook of the library's own for its trace
-// plugins: an announcement of more than 65,535 columns is turned into an error packet (servers have at most
-// 4,096), and too many bytes end the connection. Thread: whichever calls the library for this session.
+// plugins: an announcement of more than 65,535 columns, and the description of the 4,097th, is turned into an
+// error packet; that and too many bytes end the connection. Thread: whichever calls the library for this
+// session.
 #pragma once
 
 #include <mysql.h>
@@ -28,7 +29,7 @@ class MysqlMeter {
   std::optional<std::string> problem() const;
   std::size_t total() const { return total_; }
 
-  // Bytes as they were read, in order; they may be changed. False: more than was allowed.
+  // Bytes as they were read, in order; they may be changed. False: the connection must end.
   [[nodiscard]] bool pass(std::uint8_t* bytes, std::size_t size);
 
  private:
@@ -45,10 +46,11 @@ class MysqlMeter {
   Next next_ = Next::login;
   std::uint32_t length_ = 0;  // of the packet
   std::uint32_t number_ = 0;
-  unsigned head_ = 0;       // bytes of its four that have come
-  std::uint32_t left_ = 0;  // of its payload
-  bool first_ = false;      // the next byte is the first of the payload
-  bool goes_on_ = false;    // the packet before was as long as packets get, and this is more of it
+  std::uint32_t columns_ = 0;  // that have been described
+  unsigned head_ = 0;          // bytes of its four that have come
+  std::uint32_t left_ = 0;     // of its payload
+  bool first_ = false;         // the next byte is the first of the payload
+  bool goes_on_ = false;       // the packet before was as long as packets get, and this is more of it
 };
 
 // A session with its meter: what every MYSQL of this program is the first part of.

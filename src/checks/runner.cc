@@ -336,7 +336,8 @@ void Runner::on_deadline(Job& job) {
 }
 
 void Runner::give_up(Job& job) {
-  const bool stuck = job.ticket->give_up();  // or it has reported by now
+  job.ticket->give_up();
+  const bool stuck = !job.ticket->reported();  // or the report is on its way
   const bool left = stuck && lost_threads() < kMostLost;
   if (left) {
     leave(job, true);

@@ -123,7 +123,9 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
       return finish(
           failed(HttpFailure::Kind::protocol, "the peer does not speak HTTP/2: it answered in HTTP/1"));
     }
-    if (head_too_large_) {
+    // curl has a limit for one line, and says that it has no memory.
+    const bool endless_line = code == CURLE_OUT_OF_MEMORY && head_size_ > 0 && !head_complete_;
+    if (head_too_large_ || endless_line) {
       return finish(failed(HttpFailure::Kind::protocol, "the head of the answer is larger than 64 KiB"));
     }
     if (code == CURLE_COULDNT_CONNECT && no_socket_ != 0) {

@@ -84,11 +84,13 @@ class Postgres:
         forever(connection, cls.message(b"A", struct.pack("!i", 1) + b"c\0\0"))
 
     @classmethod
-    def huge_error(cls, connection):
-        cls.welcome(connection)
-        cls.question(connection)
-        connection.send(b"E" + struct.pack("!i", 0x7fffffff) + b"SERROR\0VERROR\0C42P01\0M")
-        forever(connection, b"x" * PIECE)
+    def error(cls, size):
+        def script(connection):
+            cls.welcome(connection)
+            cls.question(connection)
+            connection.send(b"E" + struct.pack("!i", size) + b"SERROR\0VERROR\0C42P01\0M")
+            forever(connection, b"x" * PIECE)
+        return script
 
     @classmethod
     def parameters(cls, connection, before=b""):
@@ -170,7 +172,7 @@ class MariaDb:
         cls.up_to_the_answer(connection)
         end = b"\xfe\0\0\2\0"
         connection.send(cls.packet(1, b"\1") + cls.column(2) + cls.packet(3, end))
-        forever(connection, b"".join(cls.packet(number, b"\xfc\0\x10" + bytes(4096)) for number in range(4, 12)))
+        forever(connection, b"".join(cls.packet(number, b"\xfc\xff\xff" + bytes(65535)) for number in range(4, 12)))
 
 
 class Http:
