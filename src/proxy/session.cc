@@ -35,6 +35,7 @@ void Session::start() {
   const loop::Loop::Scope scope(environment_.loop, this);
   client_.set_observer(*this);
   client_.read_start();
+  began_ms_ = environment_.loop.turn_ms();
   const bool last_chance = environment_.gate->drain >= DrainPhase::ending;
   deadline_.arm(last_chance ? kLastChance : environment_.timeouts().header);
 }

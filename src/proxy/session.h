@@ -80,7 +80,8 @@ class Session final : private loop::StreamObserver,
     lingering,  // the last answer is written; reads until the client has seen it
     closed,
   };
-  // For the first request of a connection that a drain meets: its answer is 503, and no reset.
+  // For the first request of a connection that a drain meets, or that others wait for to end: its answer is
+  // 503, and no reset.
   static constexpr Duration kLastChance = std::chrono::seconds(1);
 
   void to(State next);
@@ -165,8 +166,8 @@ class Session final : private loop::StreamObserver,
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<Tunnel> tunnel_;
   std::optional<HoldQueue::Place> hold_place_;
-  std::uint64_t began_ms_ = 0;        // the request under way: its head was whole; then the linger
-  std::uint32_t dropped_ = 0;         // bytes behind the last answer, since the clock of the linger was set
+  std::uint64_t began_ms_ = 0;  // accepted; then the head of the request under way was whole; then the linger
+  std::uint32_t dropped_ = 0;   // bytes behind the last answer, since the clock of the linger was set
   std::uint32_t dropped_before_ = 0;  // and in the time before
 };
 

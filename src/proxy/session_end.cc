@@ -106,7 +106,9 @@ void Session::on_hang_up(loop::HangUp what) {
 bool Session::give_way() {
   bool gives = false;
   environment_.loop.enter(this, [&] {
-    if (client_.busy() || client_.readable()) return;
+    const bool has_asked = served_ || state_ == State::lingering;
+    const bool young = Millis(environment_.loop.turn_ms() - began_ms_) < kLastChance;
+    if (client_.busy() || client_.readable() || (young && !has_asked)) return;
     if (state_ == State::lingering && owes_body()) return;
     if (state_ == State::head) refuse(Refusal::of(Reason::connection_limit, kTooMany));
     gives = !client_.busy();

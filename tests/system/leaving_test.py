@@ -272,7 +272,7 @@ def test_every_request_over_the_limit_is_answered_and_a_silent_connection_gives_
         client.send(GET)
         backend.await_request()
     silent_ones = [Raw.connect(sidecar.proxy_port) for _ in range(300)]
-    crowd = [Raw.connect(sidecar.proxy_port) for _ in range(500)]
+    crowd = [Raw.connect(sidecar.proxy_port) for _ in range(500)]  # all of them, before the first one asks
     for client in crowd:
         client.send(GET)
     for client in crowd:

@@ -38,6 +38,7 @@ struct BareEnvironment final : proxy::SessionHost {
     return config;
   }
   void session_ended(proxy::Session&) override {}
+  void session_moved(proxy::Session&) override {}
   void refresh_gate() override {
     if (published) environment.gate = std::exchange(published, nullptr);
   }

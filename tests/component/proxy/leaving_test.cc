@@ -120,7 +120,7 @@ TEST_CASE("half_close: serve lets a body that waits in the socket arrive before 
   TestLoop loop;
   LiveBackend backend(loop);
   Door door(loop, backend.endpoint(), serve_half_closed);
-  const std::string body = pattern(24 << 20);
+  const std::string body = pattern(10 << 20);
   FakeClient client(loop, door.endpoint(),
                     request("POST", "Content-Length: " + std::to_string(body.size()) + "\r\n"));
   Wire& server = backend.await();
@@ -168,7 +168,7 @@ namespace {
 // The reader takes nothing more; the writer has sent so much that the door has stopped reading from it, and
 // all of it has reached the door's socket.
 void fill(OpenTunnel& tunnel, From writer) {
-  tunnel.end(OpenTunnel::other(writer)).stop_reading(4096);
+  tunnel.end(OpenTunnel::other(writer)).stop_reading();
   const auto& passed =
       tunnel.door.metrics().tunnel_bytes[writer == From::client ? metrics::Direction::client_to_backend
                                                                 : metrics::Direction::backend_to_client];
