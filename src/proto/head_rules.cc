@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 31> kMethods{
 
 // Of a request's trailers, beyond those that the proxy knows by name: who asks, on which condition, and what
 // the content is. A backend that merges trailers into its fields would believe them.
-constexpr std::array<std::string_view, 17> kNoTrailers{"authorization",
+constexpr std::array<std::string_view, 18> kNoTrailers{"authorization",
                                                        "cookie",
                                                        "content-encoding",
                                                        "content-range",
@@ -39,7 +39,8 @@ constexpr std::array<std::string_view, 17> kNoTrailers{"authorization",
                                                        "origin",
                                                        "set-cookie",
                                                        "forwarded",
-                                                       "x-real-ip"};
+                                                       "x-real-ip",
+                                                       "true-client-ip"};
 
 // Everything that decides on framing and connection, gathered in one pass over the fields.
 struct Control {

@@ -93,6 +93,8 @@ TEST_CASE("A request's trailers say nothing that only its head may say") {
       {"Origin: null", 400},
       {"Forwarded: for=6.6.6.6", 400},
       {"X-Forwarded-For: 6.6.6.6", 400},
+      {"X.Real.IP: 6.6.6.6", 400},
+      {"True-Client-IP: 6.6.6.6", 400},
       {"Content-Length: 3", 400},
       {"Host: evil", 400},
       {"X-User-Ids: 1", 200},
