@@ -49,8 +49,10 @@ std::vector<std::string> broken(std::string_view line, std::size_t columns) {
       std::string rest = blank == std::string::npos ? "" : pieces.back().substr(blank + 1);
       if (blank != std::string::npos) pieces.back().resize(blank);
       taken = width(rest);  // a piece of plain text: colours end before the cells that are broken
+      const bool at_blank = blank == std::string::npos && c == ' ';
       pieces.push_back(std::move(rest));
       blank = std::string::npos;
+      if (at_blank) continue;  // the end of the line stands for it
     }
     if (visible && c == ' ' && taken > 0) blank = pieces.back().size();
     if (visible) ++taken;

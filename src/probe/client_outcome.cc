@@ -36,7 +36,8 @@ Json causes(const LastMinute& minute, bool failed) {
 
 std::string causes_text(const LastMinute& minute, bool failed) {
   std::string text;
-  for (const auto& [word, count] : causes(minute, failed).items()) {
+  const Json all = causes(minute, failed);
+  for (const auto& [word, count] : all.items()) {
     text += (text.empty() ? " (" : ", ") + count.dump() + " " + word;
   }
   return text.empty() ? text : text + ")";

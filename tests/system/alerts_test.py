@@ -366,7 +366,7 @@ class StoppingBackend:
 
     def stop(self, client):
         self.closes.set()
-        assert client.read_frame()[0] == CLOSE
+        assert client.read_frame()[1] == CLOSE
         self.server.close()
 
 
@@ -419,7 +419,7 @@ def test_tunnels_that_end_in_a_drain_are_counted_as_drain_whoever_ends_them(rig,
     def serve(connection):
         head = connection.read_head()
         connection.send(upgrade_response(head.get("Sec-WebSocket-Key")))
-        opcode, _ = connection.read_frame()[:2]
+        opcode = connection.read_frame()[1]
         if by == "backend":
             connection.send_frame(CLOSE, close_payload(1012))
         elif by == "backend lost":

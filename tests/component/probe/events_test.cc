@@ -5,7 +5,7 @@
 namespace probegate::probe {
 namespace {
 
-constexpr std::string_view kFollow = "GET /events HTTP/1.1\r\nHost: x\r\n\r\n";
+constexpr std::string_view kFollow = "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 std::size_t count(const std::string& text, std::string_view part) {
   std::size_t found = 0;
@@ -101,7 +101,7 @@ TEST_CASE("A viewer who does not read is cut, and its place is free again") {
 TEST_CASE("What a viewer sends is ignored, and its end is noticed") {
   ProbeFixture f(quick());
   RawClient viewer = f.client();
-  viewer.send(std::string(kFollow) + "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+  viewer.send(std::string(kFollow) + "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
   REQUIRE(f.wait([&] { return events(viewer) >= 1; }));
   viewer.send("noise");
   const auto seen = events(viewer);
@@ -114,7 +114,7 @@ TEST_CASE("What a viewer sends is ignored, and its end is noticed") {
 TEST_CASE("HEAD of the events has a head and ends") {
   ProbeFixture f(quick());
   RawClient client = f.client();
-  client.send("HEAD /events HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.send("HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
   REQUIRE(f.wait([&] { return client.closed(); }));
   CHECK(client.received().starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"));
   CHECK(client.received().ends_with("\r\n\r\n"));

@@ -110,19 +110,29 @@ TEST_CASE("A table lines its columns up by characters and ends no line with a bl
   CHECK(table.text(Paint(false)) == "näme    N  WHY\na     100\n");
 }
 
+TEST_CASE("The last cell of a row goes on below itself where the screen is too narrow") {
+  Table table;
+  table.add({{"CHECK"}, {"WHY"}});
+  table.add({{"redis"}, {"answer: SET: OOM command not allowed"}});
+  CHECK(table.text(Paint(false), 36) == "CHECK  WHY\nredis  answer: SET: OOM command not\n       allowed\n");
+  CHECK(table.text(Paint(false), 24) == "CHECK  WHY\nredis\n    answer: SET: OOM\n    command not allowed\n");
+  CHECK(table.text(Paint(false)) == "CHECK  WHY\nredis  answer: SET: OOM command not allowed\n");
+}
+
 TEST_CASE("What a peer wrote cannot steer the terminal, and keeps its letters") {
   CHECK(printable("a\x1b[2J\n\x7f") == "a?[2J??");
   CHECK(printable("caf\xc3\xa9 \xc2\xa0\xc2\x9b"
                   "2J\xc2") == "caf\xc3\xa9 \xc2\xa0?2J\xc2");
 }
 
-TEST_CASE("A frame cuts lines to the screen, not counting colours, and clears what was there before") {
+TEST_CASE("A frame breaks lines before the last column, at blanks, and clears what was there before") {
   const std::string text = Paint(true)(Color::good, "ready") + ", g\xc3\xa4te open\nsecond\n";
   CHECK(frame(text, {.columns = 80, .rows = 24}) ==
         "\x1b[H\x1b[32mready\x1b[0m, g\xc3\xa4te open\x1b[K\nsecond\x1b[K\n\x1b[J");
-  CHECK(frame(text, {.columns = 3, .rows = 24}) == "\x1b[H\x1b[32mrea\x1b[0m\x1b[K\nsec\x1b[K\n\x1b[J");
-  CHECK(frame(text, {.columns = 9, .rows = 24}) ==
-        "\x1b[H\x1b[32mready\x1b[0m, g\xc3\xa4\x1b[K\nsecond\x1b[K\n\x1b[J");
+  CHECK(frame(text, {.columns = 10, .rows = 24}) ==
+        "\x1b[H\x1b[32mready\x1b[0m,\x1b[K\ng\xc3\xa4te open\x1b[K\nsecond\x1b[K\n\x1b[J");
+  CHECK(frame("abcdefgh", {.columns = 4, .rows = 24}) == "\x1b[Habc\x1b[K\ndef\x1b[K\ngh\x1b[K\n\x1b[J");
+  CHECK(frame("abc def", {.columns = 4, .rows = 24}) == "\x1b[Habc\x1b[K\ndef\x1b[K\n\x1b[J");
 }
 
 TEST_CASE("A frame that is higher than the screen says how much is missing, above the line of the cursor") {
