@@ -11,8 +11,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t kMostAhead =
-    4;                                  // connections; less costs wake-ups and evens out nothing that matters
-constexpr std::uint64_t kReserve = 64;  // descriptors: probes, checks, log, the loops' own
+    4;  // connections; less costs wake-ups and evens out nothing that matters
+// Descriptors for probes, checks, log and the loops' own: where there are many, enough for all connections
+// that the probe port ever has.
+constexpr std::uint64_t kReserve = 64;
+constexpr std::uint64_t kMostReserve = 640;
 constexpr std::uint64_t kMostPipes = 8;  // of each loop, and of all less than every sixty-fourth descriptor
 constexpr std::uint64_t kMostSurplus = 256;
 constexpr std::uint64_t kFewest = 4;  // connections, however few descriptors there are
@@ -26,6 +29,10 @@ std::string make_instance() {
   return std::string("probegate-") + digits;
 }
 
+std::uint64_t reserve(std::uint64_t descriptors) {
+  return std::min(std::clamp(descriptors / 32, kReserve, kMostReserve), descriptors / 2);
+}
+
 std::int64_t nanoseconds(TimePoint t) { return t.time_since_epoch().count(); }
 
 }  // namespace
@@ -34,7 +41,7 @@ ProcessLimits::ProcessLimits(std::size_t loops, std::uint64_t descriptors)
     : instance_(make_instance()),
       loops_(loops),
       pipes_(static_cast<std::size_t>(std::min(kMostPipes, descriptors / 128 / loops))),
-      ceiling_(descriptors - std::min(kReserve, descriptors / 2) - 2 * pipes_ * loops),
+      ceiling_(descriptors - reserve(descriptors) - 2 * pipes_ * loops),
       surplus_(std::min(kMostSurplus, descriptors / 8)),
       per_loop_(std::make_unique<PerLoop[]>(loops)) {}
 
