@@ -80,6 +80,7 @@ Control::Control(loop::Loop& loop, const Settings& settings, Log& log, Observer&
 }
 
 void Control::start() {
+  watch_clock();  // from here on
   beat_due_ = loop_.now() + kBeat;
   beat_timer_.start(kBeat);
   runner_.start();
