@@ -46,7 +46,8 @@ def test_status(waiting):
     assert said["status"] == "not_ready"
     ran = command("status", "--url", f"http://127.0.0.1:{waiting.probe_port}")
     assert ran.returncode == 1
-    assert shape(ran.stdout) == shape(shown("status"))
+    # Where descriptors are few the limit in force is one "of 10000".
+    assert shape(re.sub(r"(in force \d+) of \d+", r"\1", ran.stdout)) == shape(shown("status"))
 
 
 def test_smoke(door):
