@@ -254,7 +254,8 @@ std::string redact_url(std::string_view text) {
     return is_scheme(scheme) ? std::string(scheme) + "://" + std::string(kHidden) : std::string(kHidden);
   }
   const auto at = text.rfind('@');
-  const bool may_hold_password = text.starts_with("unix:") || (at != text.npos && text.find(':') < at);
+  const bool may_hold_password = (text.starts_with("unix:") && text.find_first_of("@?") != text.npos) ||
+                                 (at != text.npos && text.find(':') < at);
   return may_hold_password ? std::string(kHidden) : std::string(text);
 }
 

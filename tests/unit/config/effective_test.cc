@@ -18,7 +18,7 @@ proxy:
   limits: {header_bytes: 1536, body_bytes: 1GiB}
   websocket: {origins: [https://a.example], ping_interval: 30s}
 checks:
-  yes: {type: postgres, host: "no", port: 1, user: "123", dbname: "null", query: "select '$${x}' -- \"\\ \u00fc\t\n\x01", tables: ["a:", "#b", "- c", "", "~", "{d}", " e "]}
+  yes: {type: postgres, host: "no", port: 1, user: "select '$${x}' -- \"\\ \u00fc\t\n\x01", dbname: "null", tables: ["a:", "#b", "- c", "", "~", "{d}", " e "]}
   h:
     type: http
     url: http://h/$$me
@@ -37,7 +37,7 @@ state_file: "a # b"
   CHECK(second.problems == Lines{});
   CHECK(second.effective == first.effective);
   const Fields& postgres = second.config.checks.at(0).fields;
-  CHECK(postgres.optional_text("query") == "select '${x}' -- \"\\ ü\t\n\x01");
+  CHECK(postgres.optional_text("user") == "select '${x}' -- \"\\ ü\t\n\x01");
   CHECK(postgres.optional_text("dbname") == "null");
   CHECK(postgres.text_list("tables", {}) == Lines{"a:", "#b", "- c", "", "~", "{d}", " e "});
   CHECK(second.config.checks.at(1).fields.secret_url("url") == "http://h/$me");

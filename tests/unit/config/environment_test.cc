@@ -171,7 +171,7 @@ TEST_CASE("A file with the address that cannot be read names the variable, not t
       Lines{"environment: DATABASE_URL_FILE: is the path of a file: cannot read: No such file or directory"});
   const auto file = problems_of("checks: {a: {type: redis, url: \"redis://h\", password_file: geheim}}");
   CHECK(file ==
-        Lines{"f.yaml:1:64: checks.a.password_file: is the path of a file: cannot read: No such file or "
+        Lines{"f.yaml:1:60: checks.a.password_file: is the path of a file: cannot read: No such file or "
               "directory"});
 }
 

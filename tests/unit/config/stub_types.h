@@ -31,6 +31,8 @@ inline void read_stub(const CheckSpec& spec, const Config&) {
     fields.text("role", "any");
   } else if (spec.type == "mysql") {
     fields.secret_url("url");
+    for (const char* key : {"host", "port", "user", "dbname"}) fields.optional_text(key);
+    fields.secret("password");
     fields.text_list("tables", {});
     fields.private_text("query");
     fields.optional_text("expect");
