@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/redaction.h"
 #include "base/url.h"
@@ -39,6 +40,19 @@ Arguments::Arguments(int argc, char** argv) {
     shown.resize(text.size(), '\0');  // the memory is as long as it was
     std::memcpy(argv[i], shown.data(), shown.size());
   }
+}
+
+std::string without_secrets(std::string text, const std::vector<std::string>& arguments) {
+  std::string before;
+  for (const auto& argument : arguments) {
+    const auto shown = shown_argument(std::exchange(before, argument), argument);
+    if (shown == argument) continue;
+    for (auto at = text.find(argument); at != std::string::npos;
+         at = text.find(argument, at + shown.size())) {
+      text.replace(at, argument.size(), shown);
+    }
+  }
+  return text;
 }
 
 }  // namespace probegate::app

@@ -25,4 +25,7 @@ class Arguments {
 // secret, of "--header NAME:VALUE" the name.
 std::string shown_argument(const std::string& before, const std::string& argument);
 
+// An error about these arguments, with each as it may be shown.
+std::string without_secrets(std::string text, const std::vector<std::string>& arguments);
+
 }  // namespace probegate::app

@@ -128,7 +128,8 @@ int refuse_command(const CLI::App& app, const std::string& word) {
   std::string list;
   for (const auto& name : names) list += (list.empty() ? "" : ", ") + name;
   const auto hint = did_you_mean(meant(word, words, kCommands));
-  return refuse("there is no command '" + shown_argument("", word) + "'" + (hint.empty() ? ", there are " + list : hint),
+  return refuse("there is no command '" + shown_argument("", word) + "'" +
+                    (hint.empty() ? ", there are " + list : hint),
                 "probegate");
 }
 
@@ -203,11 +204,11 @@ std::optional<int> answer_first_word(CLI::App& app, const std::vector<std::strin
 int report_usage_error(const CLI::App& app, const CLI::ParseError& error,
                        const std::vector<std::string>& words) {
   const auto chosen = app.get_subcommands();
-  if (chosen.empty()) return refuse(error.what(), "probegate");
+  if (chosen.empty()) return refuse(without_secrets(error.what(), words), "probegate");
   const auto& command = *chosen.front();
   const int code = command.get_name() == "healthcheck" ? exit_code::kFailed : exit_code::kUsage;
   const auto extra = first_extra(command, {words.begin() + 1, words.end()});
-  return refuse(extra.empty() ? error.what() : explain_extra(command, extra),
+  return refuse(extra.empty() ? without_secrets(error.what(), words) : explain_extra(command, extra),
                 "probegate " + command.get_name(), code);
 }
 

@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t kPart = sizeof(std::uint32_t);  // shorter pieces of a secret tell nothing
 constexpr std::size_t kLongestEncoded = 4096;         // of a secret that is looked for in base64, too
 constexpr std::size_t kLongestHarmless = 100;
+constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64Url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 // What we, the libraries and the servers say ourselves. A password made of such words must not blank out the
 // sentence that says what is wrong.
@@ -168,11 +170,15 @@ void Secrets::push_back(const std::string& secret) {
   add_parts(secret);
   if (secret.size() > kLongestEncoded) return;
   add_parts(percent_encoded(secret));
-  for (const std::string_view last : {"+/", "-_"}) {
-    const std::string alphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + std::string(last);
+  for (const auto alphabet : {kBase64, kBase64Url}) {
     for (const std::size_t offset : {0u, 1u, 2u}) add_parts(base64_behind(secret, offset, alphabet));
   }
+}
+
+void Secrets::add_credentials(const std::string& user, const std::string& password) {
+  const auto credentials = user + ":" + password;
+  if (credentials.size() > kLongestEncoded) return;
+  for (const auto alphabet : {kBase64, kBase64Url}) add_parts(base64_behind(credentials, 0, alphabet));
 }
 
 void Secrets::add_phrase(const std::string& phrase) {

@@ -25,6 +25,8 @@ class Secrets {
   Secrets(std::initializer_list<std::string> secrets);
 
   void push_back(const std::string& secret);  // empty: nothing to hide
+  // Masked in base64 only: the user and password of "Basic".
+  void add_credentials(const std::string& user, const std::string& password);
   // Masked as a whole only: what is made of ordinary words, such as a user's name in quotes.
   void add_phrase(const std::string& phrase);
   // The texts in quotes of a statement of SQL, which a server repeats when it does not like them: between '

@@ -232,6 +232,7 @@ Result<Url> parse_url(std::string_view text, UrlRules rules) {
 void add_secrets(const Url& url, Secrets& secrets) {
   secrets.push_back(url.password.value_or(""));
   secrets.push_back(url.raw_password);
+  if (url.user && url.password) secrets.add_credentials(*url.user, *url.password);
   if (url.user && !url.password) secrets.push_back(*url.user);  // a token stands there alone
   if (url.user) secrets.add_phrase('"' + *url.user + '"');
   for (const auto& [name, value, raw] : url.parameters) {

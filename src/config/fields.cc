@@ -198,10 +198,14 @@ std::optional<std::string> Fields::secret(std::string_view key) const {
 }
 
 std::optional<std::string> Fields::private_text(std::string_view key) const {
+  if (const Node* written = scalar(key, "a text"); written && written->text == kHidden) {
+    problem(key, kFillIn);
+    node_->find(key)->broken = true;
+  }
   const Node* node = scalar(key, "a text");
+  const auto hide = [](std::string_view text) { return std::string(text.empty() ? text : kHidden); };
   const std::string value = node ? node->text : "";
-  record(
-      {std::string(key), "text", !node ? "null" : yaml_value(value.empty() ? "" : kHidden), {}, {}, value});
+  record({std::string(key), "text", node ? reloadable(*node, hide) : "null", {}, {}, value});
   if (!node) return std::nullopt;
   return value;
 }

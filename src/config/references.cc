@@ -95,7 +95,7 @@ std::string reloadable(const Node& node, const Hide& hide) {
 bool has_placeholder(std::string_view text) {
   if (text == kHidden) return true;
   const std::string mark(kHidden);
-  for (const auto& sign : {"://" + mark + "@", "=" + mark, ":" + mark + "@"}) {
+  for (const auto& sign : {"://" + mark, "=" + mark, ":" + mark + "@", "?" + mark, "&" + mark, "#" + mark}) {
     if (text.find(sign) != std::string_view::npos) return true;
   }
   return text.find("://") != std::string_view::npos && text.ends_with("/" + mark);

@@ -80,9 +80,8 @@ TEST_CASE("HTTP check makes Basic authentication of the URL's user, and keeps it
   const auto plan =
       http_plan("url: 'https://probe:s3cr%65t@auth.internal/health?key=v', headers: {X-Api-Key: abcdef}");
   CHECK(plan.target == "auth.internal:443/health");
-  CHECK_THAT(plan.secrets, Catch::VectorContains(std::string("s3cret")) &&
-                               Catch::VectorContains(std::string("s3cr%65t")) &&
-                               Catch::VectorContains(std::string("abcdef")));
+  CHECK(plan.secrets.masked("s3cret s3cr%65t abcdef cHJvYmU6czNjcmV0 at auth.internal") ==
+        "*** *** *** *** at auth.internal");
 }
 
 TEST_CASE("HTTP check asks the proxy's backend where the URL is a path") {

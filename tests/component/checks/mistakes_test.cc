@@ -44,7 +44,7 @@ TEST_CASE("MySQL check tells what is wrong with its configuration and never the 
                   {"url: 'postgres://u:t0p@h/d'", "starts with mysql:// or mariadb://"},
                   {"url: 'mysql://u:t0p@h:99999/d'", "port is a number"},
                   {"url: 'mysql://u:t0p@h/a/b'", "the path is the name of a database"},
-                  {"url: 'mysql://u:t0p@h/d?ssl-mode=REQUIRED'", "TLS is asked for with the key tls"},
+                  {"url: 'mysql://u:t0p@h/d?ssl-mode=VERIFY_CA'", "ca_file"},
                   {"url: 'mysql://u:t0p@h/d', user: x", "url is set too"},
                   {"url: 'mysql://u:t0p@h/', tables: [users]", "has no schema, and no database is named"},
                   {"url: 'mysql://u:t0p@h/d', tables: [a.b.c]", "is not a table's name"},

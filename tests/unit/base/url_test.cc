@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "base/redaction.h"
+
 namespace probegate {
 namespace {
 
@@ -137,6 +139,14 @@ TEST_CASE("A URL is shown without user-info and without values that may be secre
                           "unix:/run/x@y.sock", "plain text", "me@example.com", ""}) {
     CHECK(redact_url(url) == url);
   }
+}
+
+TEST_CASE("What a peer repeats of a URL is masked, its host is not") {
+  Secrets secrets;
+  add_secrets(*parse_url("http://probe:s3cr%65t@auth.internal/x?token=t0ken42&sslmode=require"), secrets);
+  CHECK(secrets.masked("Basic cHJvYmU6czNjcmV0") == "Basic ***");
+  CHECK(secrets.masked("s3cret s3cr%65t t0ken42") == "*** *** ***");
+  CHECK(secrets.masked("auth.internal with require") == "auth.internal with require");
 }
 
 TEST_CASE("No part of a random password is shown, wherever it stands and however it is written") {
