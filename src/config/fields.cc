@@ -1,5 +1,7 @@
 #include "config/fields.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -38,6 +40,14 @@ void collect_secret_files(const Node& node, std::vector<std::string>& paths) {
     if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
   }
   for (const auto& entry : node.entries) collect_secret_files(*entry.value, paths);
+}
+
+// The secret itself may stand where its file is expected: named is only what leads to a directory that is
+// there.
+std::string shown_path(const std::string& path) {
+  const auto slash = path.rfind('/');
+  const bool is_path = path.starts_with('/') && slash > 0 && access(path.substr(0, slash).c_str(), F_OK) == 0;
+  return is_path ? quote(path) : "is the path of a file, and what stands here is none";
 }
 
 }  // namespace
@@ -247,8 +257,7 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
     if (content) {
       value = std::move(*content);
     } else if (!problems_->elsewhere()) {
-      // Not the path: the password itself may stand there.
-      problem(twin, "is the path of a file: " + content.error().message);
+      problem(twin, shown_path(file->text) + ": " + content.error().message);
       break_off(twin);
     }
   }

@@ -166,13 +166,12 @@ TEST_CASE("A line end behind a password is no part of it") {
 
 TEST_CASE("A file with the address that cannot be read names the variable, not the text") {
   const auto loaded = from({{"DATABASE_URL_FILE", "postgres://u:geheim@h/d"}});
-  CHECK(
-      loaded.problems ==
-      Lines{"environment: DATABASE_URL_FILE: is the path of a file: cannot read: No such file or directory"});
+  CHECK(loaded.problems == Lines{"environment: DATABASE_URL_FILE: is the path of a file, and what stands "
+                                 "here is none: cannot read: No such file or directory"});
   const auto file = problems_of("checks: {a: {type: redis, url: \"redis://h\", password_file: geheim}}");
-  CHECK(file ==
-        Lines{"f.yaml:1:60: checks.a.password_file: is the path of a file: cannot read: No such file or "
-              "directory"});
+  CHECK(file == Lines{"f.yaml:1:60: checks.a.password_file: is the path of a file, and what stands here is "
+                      "none: cannot read: No such file or "
+                      "directory"});
 }
 
 TEST_CASE("LOG_LEVEL is read in any case and with the words of other loggers") {
