@@ -92,7 +92,9 @@ void PostgresLogin::try_next() {
   const Try& now = tries_[next_++];
   const PostgresHost& host = settings_.hosts[now.host];
   share_ = (deadline_ - context_.loop.now()) / left;
-  if (left > 1) patience_.start(share_);  // the last one's is the deadline itself
+  const bool limited = settings_.connect_limit < share_;
+  if (limited) share_ = settings_.connect_limit;
+  if (left > 1 || limited) patience_.start(share_);  // otherwise the last one's is the deadline itself
 
   PostgresParameters parameters = settings_.parameters;
   parameters["host"] = host.name;

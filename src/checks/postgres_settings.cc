@@ -98,6 +98,13 @@ void check_parameters(const config::Fields& fields, PostgresSettings& settings) 
                {"any", "read-write", "read-only", "primary", "standby", "prefer-standby"});
     settings.session_attrs = std::move(wanted);
   }
+  // libpq's own waiting callers take 1 for 2, and 0 or less for no limit.
+  if (const auto text = take_out(settings.parameters, "connect_timeout"); !text.empty()) {
+    const auto seconds = parse_decimal<std::int32_t>(text.starts_with('-') ? text.substr(1) : text);
+    if (!seconds) fields.problem("url", "connect_timeout is a number of seconds");
+    const bool limits = seconds.value_or(0) > 0 && !text.starts_with('-');
+    if (limits) settings.connect_limit = std::chrono::seconds(std::max(*seconds, 2));
+  }
   if (!take_out(settings.parameters, "service").empty()) {
     fields.problem("url", "service files are not read; write host, port, user and dbname instead");
   }

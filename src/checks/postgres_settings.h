@@ -24,9 +24,10 @@ struct PostgresHost {
 struct PostgresSettings {
   PostgresParameters parameters;  // without host, hostaddr, port and target_session_attrs
   std::vector<PostgresHost> hosts;
-  std::string session_attrs = "any";     // target_session_attrs
-  std::vector<std::string> search_path;  // of the address; empty: the role's own
-  Secrets written;                       // of the address, as it was written
+  std::string session_attrs = "any";         // target_session_attrs
+  Duration connect_limit = Duration::max();  // connect_timeout, for each address
+  std::vector<std::string> search_path;      // of the address; empty: the role's own
+  Secrets written;                           // of the address, as it was written
   std::vector<PostgresTable> tables;
   std::optional<std::string> query;
   std::optional<ExpectedValue> expect;

@@ -7,6 +7,7 @@ import tempfile
 import pytest
 
 from support import chaos
+from support.backends import silent
 from support.certificates import Authority
 from support.postgres import PASSWORD
 from support.probegate import command, is_thread_sanitized
@@ -314,3 +315,28 @@ def test_what_would_be_ignored_is_refused(rig, parameter, says):
     ran = command("validate", "-c", path)
     assert ran.returncode == 2
     assert says in ran.stderr
+
+
+def test_the_connect_timeout_of_an_address_ends_an_attempt_before_the_checks_own(rig):
+    nobody = rig.scripted(silent)
+    ran = command("check", "-c", _file(rig, f"checks: {{a: {{type: postgres, timeout: 30s, url: 'postgres://u@127.0.0.1:{nobody.port}/d?connect_timeout=1'}}}}"))
+    assert ran.returncode == 1 and "no answer within 2s" in ran.stdout, ran.stdout
+
+
+def test_the_schema_of_an_address_is_where_tables_are_looked_for(rig):
+    postgres = rig.postgres().start()
+    postgres.execute("CREATE SCHEMA app", "CREATE TABLE app.orders (id int)")
+    config = "checks: {{a: {{type: postgres, url: '{}', tables: [orders]}}}}"
+    plain = command("check", "-c", _file(rig, config.format(postgres.url())))
+    assert plain.returncode == 1 and "missing tables: orders" in plain.stdout
+    for parameter in ("schema=app", "currentSchema=app", "search_path=public,app"):
+        separator = "&" if "?" in postgres.url() else "?"
+        ran = command("check", "-c", _file(rig, config.format(postgres.url() + separator + parameter)))
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def _file(rig, text):
+    path = os.path.join(rig.directory, "checks.yaml")
+    with open(path, "w") as file:
+        file.write(text)
+    return path
