@@ -208,10 +208,7 @@ std::optional<std::string> Fields::secret(std::string_view key) const {
 }
 
 std::optional<std::string> Fields::private_text(std::string_view key) const {
-  if (const Node* written = scalar(key, "a text"); written && written->text == kHidden) {
-    problem(key, kFillIn);
-    node_->find(key)->broken = true;
-  }
+  refuse_placeholder(key, [](std::string_view text) { return text == kHidden; });
   const Node* node = scalar(key, "a text");
   const auto hide = [](std::string_view text) { return std::string(text.empty() ? text : kHidden); };
   const std::string value = node ? node->text : "";
@@ -240,10 +237,7 @@ std::optional<std::string> Fields::plain(std::string_view key, const std::option
 std::optional<std::string> Fields::read_secret(std::string_view key, std::string_view kind,
                                                const Hide& hide) const {
   const std::string twin = std::string(key) + "_file";
-  if (const Node* written = scalar(key, "a text"); written && has_placeholder(written->text)) {
-    problem(key, kFillIn);
-    node_->find(key)->broken = true;
-  }
+  refuse_placeholder(key, has_placeholder);
   const Node* node = scalar(key, "a text");
   const Node* file = scalar(twin, "the path of a file");
   if (has(key) && has(twin)) contradiction(twin, std::string(key) + " is set too; keep one of the two");
@@ -266,6 +260,13 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
   record({std::string(key), std::string(kind), shown, {}, {}, value.value_or("")});
   record({twin, "file", file ? std::optional(yaml_value(file->text)) : std::nullopt, {}, {}});
   return value;
+}
+
+void Fields::refuse_placeholder(std::string_view key, bool (*has)(std::string_view)) const {
+  const Node* written = scalar(key, "a text");
+  if (written == nullptr || !has(written->text)) return;
+  problem(key, kFillIn);
+  break_off(key);
 }
 
 void Fields::report(const Node& node, std::string_view path, std::string_view message, bool at_key) const {

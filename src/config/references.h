@@ -20,8 +20,7 @@ std::string reloadable(const Node& node, const Hide& hide);
 bool has_placeholder(std::string_view text);
 
 inline constexpr std::string_view kFillIn =
-    "*** stands where a secret was not printed; write it here, or ${VARIABLE}, or the path of its file as "
-    "the "
-    "key's _file twin";
+    "*** stands where a secret was not printed; write the value here or ${VARIABLE}, or name its file with "
+    "the key's _file twin where it has one";
 
 }  // namespace probegate::config

@@ -42,7 +42,7 @@ CHECK_TYPES = {"grpc", "http", "postgres", "redis", "tcp", "websocket"}
     (["status", "-c", "/nonexistent/nope.yaml"], "/nonexistent/nope.yaml"),
     (["reload", "-c", "/nonexistent/nope.yaml"], "/nonexistent/nope.yaml"),
     (["report", "--fail-on", "nonsense"], "nonsense"),
-    (["smoke", "http://h/"], "ws"),
+    (["smoke", "ftp://h/"], "ws"),
     (["completion", "tcsh"], "bash"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_every_wrong_usage_exits_2_and_says_what_was_meant(arguments, said):

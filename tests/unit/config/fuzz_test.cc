@@ -22,7 +22,9 @@ void survive(const std::string& text) {
   if (!loaded.problems.empty()) return;
   const auto again = load_yaml(loaded.effective);
   CAPTURE(text, loaded.effective);
-  if (loaded.effective.find("***") != std::string::npos) return;
+  for (const auto* mark : {"***", "was not printed"}) {
+    if (loaded.effective.find(mark) != std::string::npos) return;
+  }
   CHECK(again.problems == Lines{});
   CHECK(again.effective == loaded.effective);
 }
