@@ -26,7 +26,6 @@ namespace probegate::app {
 namespace {
 
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
 using Fingerprint = std::optional<std::size_t>;  // of the content; empty: not there
 
 constexpr auto kQuiet = 200ms;   // after the last event of a change
@@ -164,8 +163,7 @@ void FileWatch::Shared::run() {
       wait(-1, kApart);
     }
     if (!wait(inotify.fd, blind_ ? kPoll : kSlowPoll)) continue;
-    const auto latest = Clock::now() + kLongest;
-    while (wait(inotify.fd, kQuiet) && Clock::now() < latest) {
+    for (auto waited = 0ms; waited < kLongest && wait(inotify.fd, kQuiet); waited += kQuiet) {
     }
   }
 }
