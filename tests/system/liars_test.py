@@ -151,7 +151,7 @@ def test_a_value_of_some_mebibytes_is_no_lie(rig):
 
 @pytest.mark.parametrize("lie", ["postgres: a row of 1 GiB", "postgres: notifications without end", "mysql: 2^24 columns",
                                  "http: a header without end", "redis: an answer of 1 GB"])
-def test_hundreds_of_lies_leave_memory_and_descriptors_where_they_were(rig, lie):
+def test_many_lies_leave_memory_and_descriptors_where_they_were(rig, lie):
     check, script, _ = LIES[lie]
     server = rig.scripted(script)
     sidecar = rig.probegate(f"""
@@ -160,10 +160,10 @@ checks:
 """).start()
 
     def after(runs):
-        sidecar.wait_for_readiness(lambda seen: seen["checks"]["liar"]["runs"] >= runs, f"{runs} runs", timeout=60)
+        sidecar.wait_for_readiness(lambda seen: seen["checks"]["liar"]["runs"] >= runs, f"{runs} runs", timeout=100)
         return sidecar.rss(), len(os.listdir(f"/proc/{sidecar.pid}/fd"))
 
-    (rss, descriptors), (rss_then, descriptors_then) = after(30), after(150)
+    (rss, descriptors), (rss_then, descriptors_then) = after(20), after(80)
     assert descriptors_then <= descriptors + 4  # an attempt may be under way
     if not sanitized(sidecar):
         assert rss_then <= rss + 24 * MIB

@@ -62,6 +62,7 @@ struct Script {
   std::atomic<int> alive{0};
   std::atomic<int> running{0};  // attempts begun and neither finished nor destroyed
   std::atomic<int> most_running{0};
+  Kept<TimePoint> make_times;
   Kept<TimePoint> start_times;
   std::vector<std::unique_ptr<loop::Timer>> timers;
 };
@@ -142,6 +143,7 @@ struct RunnerBench {
     policies.push_back({.name = name, .type = "scripted"});
     CheckPlan plan;
     plan.make = [&script](const CheckContext& context) {
+      script.make_times.push_back(context.loop.now());
       ++script.made;
       if (script.throw_on_make) throw std::runtime_error("cannot be made");
       return std::make_unique<ScriptedCheck>(context.loop, script);
