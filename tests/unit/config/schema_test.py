@@ -310,8 +310,8 @@ class SchemaTest(unittest.TestCase):
         reference = yaml.safe_load(reference_with_auth())
         by_type = {check["type"]: check for check in reference["checks"].values()}
         reference["checks"] = by_type
-        instead_of_url = {"host", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "options"}
-        common = set(SCHEMA["definitions"]["common"]) | {"affects", "tls"}  # shown once, at the first check that has it
+        instead_of_url = {"host", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "options"}
+        common = set(SCHEMA["definitions"]["common"]) | {"affects", "tls", "max_session"}  # shown once, at the first check that has it
         for path, key in self.known.items():
             step = path.split(".")[-1]
             optional = path.startswith(("alerts[]", "auth.bypass.")) or key["kind"] == "file"
