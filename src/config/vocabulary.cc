@@ -35,6 +35,7 @@ Vocabulary::Vocabulary(const CheckTypes& types) : root_(mapping()) {
   for (const auto& type : types.names) {
     auto check = mapping();
     check->entries.push_back({"type", text(type)});
+    check->entries.push_back({"tls", mapping()});  // a section that is read only where it is written
     checks->entries.push_back({type, std::move(check)});
   }
   auto auth = mapping();
@@ -42,6 +43,7 @@ Vocabulary::Vocabulary(const CheckTypes& types) : root_(mapping()) {
   auto alerts = mapping();
   alerts->kind = Node::Kind::list;
   alerts->items.push_back(mapping());
+  alerts->items.front()->entries.push_back({"tls", mapping()});
   root_->entries = {{"checks", std::move(checks)}, {"auth", std::move(auth)}, {"alerts", std::move(alerts)}};
   read_config(Fields(root_, std::make_shared<Problems>("")), {}, types, nullptr);
 }
