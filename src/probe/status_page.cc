@@ -174,8 +174,9 @@ std::string headline(const StatusView& view, const TrafficReport& traffic) {
   out += "<ul id=\"causes\">\n";
   for (const std::size_t check : view.snapshot.waiting_for) {
     const auto& error = view.snapshot.checks[check].error;
-    out += "<li><strong>" + escaped(name(view, check)) + "</strong>" + target_text(view, check) + ": " +
-           (error ? escaped(error_text(*error, view.details)) : std::string("no answer yet")) + "</li>\n";
+    out += "<li><strong>" + escaped(name(view, check)) + "</strong>: " +
+           (error ? escaped(error_text(*error, view.details)) : std::string("no answer yet")) +
+           target_text(view, check) + "</li>\n";
   }
   return out + "</ul>\n</section>\n";
 }
