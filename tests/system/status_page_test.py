@@ -181,7 +181,7 @@ def test_the_page_obeys_the_users_liking_of_dark_or_light(watched, browse):
 def test_a_viewer_does_not_delay_the_end(watched):
     """The last that viewers see is the drain; then they are cut with the process."""
     with Raw.connect(watched.probe_port) as viewer:
-        viewer.send(b"GET /events HTTP/1.1\r\nHost: p\r\n\r\n")
+        viewer.send(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert viewer.read_head().get("content-type") == "text/event-stream"
         assert b"<h1>" in viewer.read_some()
         assert watched.stop() == 0
