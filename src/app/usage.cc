@@ -193,7 +193,7 @@ std::optional<int> answer_first_word(CLI::App& app, const std::vector<std::strin
     }
     const auto* command = find_command(app, words[1]);
     if (command == nullptr) return refuse_command(app, words[1]);
-    std::cout << command->help();
+    std::cout << command->help(app.get_name());
     return exit_code::kOk;
   }
   if (first == "-h" || first == "--help" || first == "--version" || find_command(app, first) != nullptr)

@@ -27,7 +27,7 @@ void collect_texts(const Node& node, std::vector<std::string>& texts) {
 void collect_files(const Node& node, std::vector<std::string>& files) {
   for (const auto& entry : node.entries) {
     const bool names_file = entry.key.ends_with("_file") && entry.key != "state_file";
-    if (names_file && entry.value->kind == Node::Kind::scalar && !entry.value->broken)
+    if (names_file && entry.value->kind == Node::Kind::scalar)  // also one that is not there yet
       files.push_back(entry.value->text);
     collect_files(*entry.value, files);
   }

@@ -87,8 +87,11 @@ std::string reloadable(const Node& node, const Hide& hide) {
   if (hidden == node.text || node.raw.empty()) return yaml_value(hidden);
   const auto source = split_source(node.raw, hide);
   const bool is_one = source.plain == std::string(1, kReference);
-  const auto literal = without_referred(source.plain);
-  const bool is_open = hide(source.plain) == source.plain || hide(literal) == literal;
+  const auto is_harmless = [&](std::string text) {
+    std::replace(text.begin(), text.end(), kReference, '0');  // a host or a port like any other
+    return hide(text) == text;
+  };
+  const bool is_open = is_harmless(source.plain) || is_harmless(without_referred(source.plain));
   return is_one || is_open ? yaml_key(source.shown) : yaml_value(hidden);
 }
 
