@@ -109,3 +109,11 @@ def test_the_figures_explain_themselves():
         ran = subprocess.run([sys.executable, "-B", FIGURES, *arguments], capture_output=True, text=True, timeout=60, check=False)
         assert ran.returncode == code and "Traceback" not in ran.stderr
         assert "start" in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("count, words", [(0, "0 checks"), (1, "1 check"), (2, "2 checks")])
+def test_one_check_is_not_one_checks(tmp_path, count, words):
+    path = tmp_path / "probegate.yaml"
+    path.write_text("checks: {" + ", ".join(f"c{number}: {{type: tcp, address: 'h:1'}}" for number in range(count)) + "}\n")
+    ran = command("validate", "-c", path)
+    assert ran.returncode == 0 and ran.stdout.endswith(f": valid, {words}\n")
