@@ -158,6 +158,14 @@ Command declare_smoke(CLI::App& app) {
                    "the number of connections, made one after the other (default: 10)")
       ->check(CLI::Range(1, 100'000))
       ->type_name("COUNT");
+  command
+      ->add_option("--header", options->headers,
+                   "a header of the handshake, such as 'Origin: https://chat.example'; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("NAME:VALUE");
+  command->add_option("--subprotocol", options->subprotocols, "a subprotocol to offer; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("NAME");
   add_duration(command, "--timeout", options->timeout,
                "the time each connection may take in all (default: 5s)", check_positive_duration);
   command->add_flag("--json", options->json, "print one JSON document");

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/deployment.h"
 #include "base/clock.h"
@@ -54,7 +55,9 @@ struct StatusOptions {
 int status(const StatusOptions& options);
 
 struct SmokeOptions {
-  std::string url;  // ws:// or wss://
+  std::string url;                        // ws:// or wss://
+  std::vector<std::string> headers;       // NAME:VALUE
+  std::vector<std::string> subprotocols;  // in the order in which they are offered
   int connections = 10;
   Duration timeout = std::chrono::seconds(5);  // of each
   bool json = false;

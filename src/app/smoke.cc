@@ -49,7 +49,8 @@ class Smoke final : private loop::ErrorSink {
         shows_progress_(!options.json && is_terminal(STDERR_FILENO)) {}
 
   Result<bool> plan() {
-    auto plan = checks::plan_websocket_visit(options_.url, [this](VisitStep step) { on_step(step); });
+    auto plan = checks::plan_websocket_visit({options_.url, options_.headers, options_.subprotocols},
+                                             [this](VisitStep step) { on_step(step); });
     if (!plan) return failure(plan.error().message);
     plan_ = std::move(*plan);
     return true;

@@ -39,6 +39,20 @@ Result<std::pair<int, int>> StatusSet::parse_range(std::string_view text) {
   return std::pair(*first, *last);
 }
 
+StatusSet StatusSet::read(const config::Fields& fields, const char* key, std::vector<std::string> fallback) {
+  StatusSet set;
+  const auto ranges = fields.text_list(key, std::move(fallback));
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    if (const auto range = parse_range(ranges[i])) {
+      set.add(*range);
+    } else {
+      fields.item_problem(key, i, range.error().message);
+    }
+  }
+  if (ranges.empty()) fields.problem(key, "allows no status at all");
+  return set;
+}
+
 bool StatusSet::contains(int status) const {
   return std::any_of(ranges_.begin(), ranges_.end(),
                      [&](const auto& range) { return range.first <= status && status <= range.second; });

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "config/fields.h"
 
 namespace probegate::checks {
 
@@ -16,6 +17,8 @@ namespace probegate::checks {
 class StatusSet {
  public:
   static Result<std::pair<int, int>> parse_range(std::string_view text);
+  // A list of them; what is wrong with it is reported to `fields`.
+  static StatusSet read(const config::Fields& fields, const char* key, std::vector<std::string> fallback);
 
   void add(std::pair<int, int> range) { ranges_.push_back(range); }
   bool contains(int status) const;

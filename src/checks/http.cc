@@ -5,6 +5,7 @@
 #include "base/url.h"
 #include "checks/expectations.h"
 #include "checks/presentable.h"
+#include "checks/refused_answer.h"
 #include "checks/registry.h"
 #include "checks/transport.h"
 #include "loop/http_client.h"
@@ -20,6 +21,7 @@ using loop::HttpResponse;
 struct Settings {
   loop::HttpRequest request;
   StatusSet status;
+  RefusedQuestion question;  // for the words about another status
   std::optional<std::string> body;
   std::vector<HeaderCondition> headers;
   std::vector<JsonCondition> json;
@@ -42,12 +44,22 @@ CheckResult judge_json(const Settings& settings, const HttpResponse& response) {
   return pass_or_expiring(response.certificate_left, settings.min_days_left);
 }
 
+CheckResult refused(const RefusedQuestion& question, const HttpResponse& response) {
+  RefusedAnswer answer{.status = response.status,
+                       .body = response.body.substr(0, kRefusalBytes),
+                       .location = {},
+                       .probegate_reason = {}};
+  const bool redirects = response.status >= 300 && response.status < 400;
+  for (const auto& [name, value] : response.headers) {
+    if (redirects && iequals(name, "location")) answer.location = value;
+    if (iequals(name, "probegate-reason")) answer.probegate_reason = value;
+  }
+  return refused_answer(question, answer);
+}
+
 CheckResult judge(const Settings& settings, const HttpResponse& response) {
   if (!settings.status.contains(response.status)) {
-    const bool refused = response.status == 401 || response.status == 403;
-    return CheckResult::fail(
-        refused ? FailKind::auth : FailKind::answer,
-        "answered " + std::to_string(response.status) + ", expected " + settings.status.to_string());
+    return refused(settings.question, response);
   }
   for (const auto& condition : settings.headers) {
     if (auto complaint = condition.complaint(response.headers)) {
@@ -92,6 +104,7 @@ void read_backend_path(const config::Fields& fields, const config::Backend& back
     fields.problem("url", "the path must be without blanks and fragment");
   }
   settings.request.url = "http://" + backend.authority + path;
+  settings.question.url = "http://" + backend.authority + path.substr(0, path.find('?'));
   if (backend.endpoint.is_unix()) settings.request.unix_path = backend.endpoint.path;
   if (const auto url = parse_url(settings.request.url)) add_secrets(*url, plan.secrets);
   plan.target = backend.endpoint.to_string() + path.substr(0, path.find('?'));
@@ -117,6 +130,7 @@ void read_url(const config::CheckSpec& spec, const config::Config& config, Setti
   const bool https = url->scheme == "https";
   if (!https && url->scheme != "http") return fields.problem("url", "starts with http://, https:// or /");
   settings.request.url = url->encoded();
+  settings.question.url = url->scheme + "://" + url->authority + url->path;
   settings.request.tls = tls_of_url(spec, https, "https://");
   add_secrets(*url, plan.secrets);
   plan.target = url->endpoint(https ? 443 : 80).to_string() + url->path;
@@ -151,15 +165,8 @@ void read_conditions(const config::Fields& fields, const char* key, std::vector<
 }
 
 void read_expectations(const config::Fields& fields, Settings& settings) {
-  const auto ranges = fields.text_list("expect_status", {"200-299"});
-  for (std::size_t i = 0; i < ranges.size(); ++i) {
-    if (const auto range = StatusSet::parse_range(ranges[i])) {
-      settings.status.add(*range);
-    } else {
-      fields.item_problem("expect_status", i, range.error().message);
-    }
-  }
-  if (ranges.empty()) fields.problem("expect_status", "allows no status at all");
+  settings.status = StatusSet::read(fields, "expect_status", {"200-299"});
+  settings.question.expected = settings.status.to_string();
   settings.body = fields.optional_text("expect_body");
   read_conditions(fields, "expect_header", settings.headers);
   read_conditions(fields, "expect_json", settings.json);
@@ -177,6 +184,7 @@ CheckPlan read_http(const config::CheckSpec& spec, const config::Config& config)
   read_url(spec, config, settings, plan);
   read_request(spec.fields, settings.request);
   read_expectations(spec.fields, settings);
+  settings.question.remedies = "headers and expect_status";
   settings.min_days_left = spec.tls.min_days_left;
   add_secrets(settings.request.headers, plan.secrets);
   plan.secrets.push_back(settings.request.body);
@@ -186,6 +194,9 @@ CheckPlan read_http(const config::CheckSpec& spec, const config::Config& config)
       for (const auto part : split(place, '/')) plan.secrets.allow(std::string(part));
     }
   }
+
+  plan.secrets.allow(settings.question.url);
+  settings.question.secrets = plan.secrets;
 
   plan.make = [settings = std::make_shared<const Settings>(std::move(settings))](
                   const CheckContext& context) { return std::make_unique<HttpCheck>(context, settings); };

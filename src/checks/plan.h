@@ -16,6 +16,7 @@ struct PlannedCheck {
   Duration timeout;  // over all phases of one attempt
   CheckPlan plan;
   std::string question = {};  // equal to another's: the same is asked of the same dependency. Never shown.
+  bool logs_in = true;        // a refused attempt is a refused login
 };
 
 // For a configuration that loaded without problems.

@@ -17,11 +17,9 @@ std::string shortened(std::string_view text, std::size_t limit) {
   return std::string(text.substr(0, end)) + "...";
 }
 
-}  // namespace
-
-std::string presentable(std::string_view message, const Secrets& secrets) {
+std::string one_line(std::string_view text) {
   std::string line;
-  for (const char c : valid_utf8(secrets.masked(message.substr(0, kLongestRead)))) {
+  for (const char c : text) {
     const bool blank = static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
     if (!blank) {
       line += c;
@@ -30,7 +28,17 @@ std::string presentable(std::string_view message, const Secrets& secrets) {
     }
   }
   if (line.ends_with(' ')) line.pop_back();
-  return shortened(line, kLongestMessage);
+  return line;
+}
+
+}  // namespace
+
+std::string presentable(std::string_view message, const Secrets& secrets) {
+  return shortened(one_line(valid_utf8(secrets.masked(message.substr(0, kLongestRead)))), kLongestMessage);
+}
+
+std::string excerpt(std::string_view words, std::size_t most) {
+  return shortened(one_line(valid_utf8(words)), most);
 }
 
 std::string quoted(std::string_view words) { return '"' + shortened(words, kLongestQuote) + '"'; }

@@ -1,343 +1,339 @@
-// The redis check: one pipelined round trip an attempt on a kept connection.
+// The redis check: one pipelined round trip an attempt on a kept session.
 //
-// hiredis gives its reader and its formatter only; its own I/O resolves names in the loop's thread and loses
-// refused connects. Nothing we ask is answered by an array, so the reader is not allowed to make one: a peer
-// that announces a hundred million elements would otherwise be given the memory for them.
-#include <hiredis/hiredis.h>
-
-#include <deque>
+// A new session goes by what the server is: a single Redis, a node of a cluster, or the master that Sentinels
+// name. On a cluster the key lies in a slot of the node that is asked, so the node's own work is judged and
+// no other node's; only where the slots have moved, or the node has none, MOVED and ASK are followed.
+#include <algorithm>
+#include <random>
 #include <utility>
 
-#include "base/text.h"
-#include "checks/presentable.h"
 #include "checks/random_bytes.h"
-#include "checks/redis_address.h"
+#include "checks/redis_cluster.h"
+#include "checks/redis_conversation.h"
+#include "checks/redis_login.h"
+#include "checks/redis_sentinel.h"
+#include "checks/redis_settings.h"
 #include "checks/registry.h"
 #include "checks/session_age.h"
 #include "checks/transport.h"
-#include "loop/connection.h"
 
 namespace probegate::checks {
 namespace {
 
 using health::CheckResult;
 using health::FailKind;
+using Question = RedisConversation::Question;
+using Problem = std::optional<CheckResult>;
 
-constexpr std::uint16_t kPort = 6379;
-constexpr std::size_t kLongestAnswer = 64 * 1024;  // of one attempt
-constexpr int kMostDatabases = 1'000'000;
+constexpr std::size_t kLongestNodes = 384 * 1024;  // CLUSTER NODES: some 150 bytes for each node
+constexpr int kMostRedirections = 4;
+constexpr Duration kFarewell = std::chrono::milliseconds(200);
 
-enum class Role { any, master, replica };
-
-struct Settings {
-  Endpoint endpoint;
-  std::optional<loop::TlsSettings> tls;
-  int min_days_left = 0;
-  std::string user;
-  std::string password;
-  int database = 0;
-  bool write = true;
-  Role role = Role::any;
-  std::string key;  // of this instance: others may check the same server
-  Duration max_session{};
-};
-
-struct Reply {
-  int type = REDIS_REPLY_NIL;
-  std::string text;
-};
-
-struct Free {
-  void operator()(redisReader* reader) const noexcept { redisReaderFree(reader); }
-  void operator()(Reply* reply) const noexcept { delete reply; }
-};
-
-std::unique_ptr<redisReader, Free> make_reader() {
-  static constexpr redisReplyObjectFunctions kFunctions = {
-      .createString = [](const redisReadTask* task, char* text, std::size_t size) noexcept -> void* {
-        return new Reply{task->type, std::string(text, size)};
-      },
-      .createArray = [](const redisReadTask*, int) noexcept -> void* { return nullptr; },
-      .createInteger = [](const redisReadTask*, long long value) noexcept -> void* {
-        return new Reply{REDIS_REPLY_INTEGER, std::to_string(value)};
-      },
-      .createNil = [](const redisReadTask*) noexcept -> void* { return new Reply; },
-      .freeObject = [](void* reply) noexcept { delete static_cast<Reply*>(reply); },
-  };
-  // The parameter is not const, but nothing writes to it.
-  return std::unique_ptr<redisReader, Free>(
-      redisReaderCreateWithFunctions(const_cast<redisReplyObjectFunctions*>(&kFunctions)));
-}
-
-std::string command(const std::vector<std::string>& words) {
-  std::vector<const char*> arguments;
-  std::vector<std::size_t> sizes;
-  for (const auto& word : words) {
-    arguments.push_back(word.data());
-    sizes.push_back(word.size());
-  }
-  char* bytes = nullptr;
-  const int size =
-      redisFormatCommandArgv(&bytes, static_cast<int>(words.size()), arguments.data(), sizes.data());
-  if (size < 0) throw std::bad_alloc();
-  std::string text(bytes, static_cast<std::size_t>(size));
-  redisFreeCommand(bytes);
-  return text;
-}
-
-// What the user can do about an answer that Redis' own words do not tell.
-std::string advice(std::string_view question, std::string_view prefix) {
-  const bool about_key = question == "SET" || question == "GET";
-  if (prefix == "NOPERM" && about_key) return " (the user needs +set +get ~probegate:*, or write: false)";
-  if (prefix == "NOPERM") return " (the user needs +" + to_lower(question) + ")";
-  if (prefix == "READONLY") return " (write: false checks a replica without writing)";
-  if (prefix == "MOVED" || prefix == "ASK") {
-    return " (a cluster keeps the key on that node; write: false checks this one)";
-  }
-  return "";
-}
-
-CheckResult error_reply(const std::string& name, const std::string& text) {
-  const std::string_view prefix = std::string_view(text).substr(0, text.find(' '));
-  const std::string told = name + ": " + text + advice(name, prefix);
-  for (const std::string_view refusal : {"NOAUTH", "WRONGPASS", "NOPERM", "DENIED"}) {
-    if (prefix == refusal) return CheckResult::fail(FailKind::auth, told);
-  }
-  // The server speaks and says why it cannot serve: LOADING, MASTERDOWN, BUSY, READONLY, MISCONF, OOM,
-  // NOREPLICAS, CLUSTERDOWN, MOVED. Only "ERR" depends on what was asked.
-  if (prefix != "ERR") return CheckResult::fail(FailKind::answer, told);
-  if (text.find("max number of clients") != std::string::npos)
-    return CheckResult::fail(FailKind::connect, text);
-  if (name == "AUTH") return CheckResult::fail(FailKind::auth, told);
-  if (name == "SELECT") return CheckResult::fail(FailKind::config, told);
-  return CheckResult::fail(FailKind::answer, told);
-}
-
-// The value of one line of INFO, "name:value".
-std::string_view info_value(std::string_view info, std::string_view name) {
-  for (auto line : split(info, '\n')) {
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.starts_with(name) && line.substr(name.size()).starts_with(':'))
-      return line.substr(name.size() + 1);
-  }
-  return {};
-}
-
-// A replica whose link is down goes on answering, with what it last heard: only this tells.
-std::optional<CheckResult> judge_role(Role wanted, std::string_view info) {
-  const auto role = info_value(info, "role");
-  if (role != "master" && role != "slave") {
-    return CheckResult::fail(FailKind::protocol, "INFO replication names no role");
-  }
-  const bool is_replica = role == "slave";
-  if (is_replica != (wanted == Role::replica)) {
-    return CheckResult::fail(FailKind::answer, is_replica ? "the server is a replica, expected a master"
-                                                          : "the server is a master, expected a replica");
-  }
-  if (!is_replica || info_value(info, "master_link_status") == "up") return std::nullopt;
-  std::string message = "the replica's link to its master is down";
-  const auto down_for = parse_decimal<int>(info_value(info, "master_link_down_since_seconds"));
-  if (down_for) message += ", for " + std::to_string(*down_for) + " s";
-  return CheckResult::fail(FailKind::answer, message);
-}
-
-class RedisCheck final : public Check, private loop::ConnectionObserver {
+class RedisCheck final : public Check {
  public:
-  RedisCheck(const CheckContext& context, std::shared_ptr<const Settings> settings)
-      : context_(context), settings_(std::move(settings)), age_(settings_->max_session) {}
+  RedisCheck(const CheckContext& context, std::shared_ptr<const RedisSettings> settings)
+      : context_(context),
+        settings_(std::move(settings)),
+        age_(settings_->max_session),
+        farewell_(context.loop, [this] { open(); }),
+        patience_(context.loop, [this] {
+          on_failed(CheckResult::fail(FailKind::timeout, server_.to_string() + " does not answer"));
+        }) {}
 
-  void start(Attempt attempt, TimePoint) override {
+  void start(Attempt attempt, TimePoint deadline) override {
     attempt_ = std::move(attempt);
+    deadline_ = deadline;
     reused_ = keeps_session();
-    reused_ ? ask(false) : connect();
-  }
-
-  const char* phase() const noexcept override {
-    if (!asked_.empty()) return "waiting for the answer";
-    return connection_ ? connection_->phase() : nullptr;
+    if (reused_) return poll();
+    session_ ? replace_session() : open();
   }
 
   bool keeps_session() const noexcept override {
-    return connection_.has_value() && !age_.over(context_.loop.now());
+    return session_.has_value() && !age_.over(context_.loop.now());
+  }
+
+  const char* phase() const noexcept override {
+    if (guide_) return guide_->phase();
+    if (session_) return session_->phase();
+    return search_ ? "asking the Sentinels for the master" : nullptr;
   }
 
  private:
-  struct Question {
-    const char* name;
-    std::string expected;  // unless it is INFO
-  };
+  // A new session
 
-  void connect() {
-    asked_.clear();
-    connection_.reset();  // the old session first: the server may allow one
-    age_.begin(context_.loop.now());
-    connection_.emplace(context_.loop, context_.resolver, settings_->endpoint, settings_->tls,
-                        static_cast<loop::ConnectionObserver&>(*this));
+  // The old one goes first, and the server has let go of it: one that is full would refuse the new one
+  // because of us.
+  void replace_session() {
+    farewell_.start(std::min(kFarewell, (deadline_ - context_.loop.now()) / 4));
+    session_->part([this] { open(); });
   }
 
-  void on_open() override { ask(true); }
-
-  // Everything in one write: the server answers in order.
-  void ask(bool new_connection) {
-    reader_ = make_reader();
-    received_ = 0;
-    asked_.clear();
-    std::string bytes;
-    const auto add = [&](std::vector<std::string> words, const char* name, std::string expected) {
-      bytes += command(words);
-      asked_.push_back({name, std::move(expected)});
-    };
-    if (new_connection && !settings_->password.empty()) {
-      add(settings_->user.empty() ? std::vector<std::string>{"AUTH", settings_->password}
-                                  : std::vector<std::string>{"AUTH", settings_->user, settings_->password},
-          "AUTH", "OK");
+  void open() {
+    farewell_.stop();
+    reused_ = false;
+    session_.reset();
+    problem_.reset();
+    if (by_sentinel()) {
+      search_.emplace(context_, *settings_, deadline_,
+                      SentinelSearch::Events{[this](const Endpoint& master) { connect(master); },
+                                             [this](CheckResult result) { finish(std::move(result)); }});
+      return search_->next();
     }
-    if (new_connection && settings_->database != 0) {
-      add({"SELECT", std::to_string(settings_->database)}, "SELECT", "OK");
-    }
-    add({"PING"}, "PING", "PONG");
-    if (settings_->role != Role::any) add({"INFO", "replication"}, "INFO", "");
-    if (settings_->write) {
-      const std::string value = random_hex();
-      add({"SET", settings_->key, value, "EX", "5"}, "SET", "OK");
-      add({"GET", settings_->key}, "GET", value);
-    }
-    if (!connection_->write(bytes)) lost(CheckResult::fail(FailKind::connect, "the connection broke"));
+    node_ = 0;
+    connect(settings_->endpoints.front());
   }
 
-  void on_data(std::span<const char> bytes) override {
-    if (asked_.empty()) return connection_.reset();  // between attempts nobody has anything to say
-    received_ += bytes.size();
-    if (received_ > kLongestAnswer) return fail(FailKind::protocol, "the answer is longer than 64 KiB");
-    redisReaderFeed(reader_.get(), bytes.data(), bytes.size());
-    while (!asked_.empty()) {
-      void* object = nullptr;
-      if (redisReaderGetReply(reader_.get(), &object) != REDIS_OK) {
-        return fail(FailKind::protocol, "the answer to " + std::string(asked_.front().name) +
-                                            " is not what a Redis server sends");
+  void connect(const Endpoint& server) {
+    server_ = server;
+    identity_ = {};
+    key_.clear();
+    if (const auto others = later_nodes(); others > 0) {
+      patience_.start((deadline_ - context_.loop.now()) / static_cast<int>(others + 1));
+    }
+    session_.emplace(context_, server, settings_->tls,
+                     RedisConversation::Events{[this] { log_in(); },
+                                               [this](CheckResult result) { on_failed(std::move(result)); }});
+  }
+
+  bool by_sentinel() const { return settings_->mode == RedisMode::sentinel; }
+  std::size_t later_nodes() const { return by_sentinel() ? 0 : settings_->endpoints.size() - node_ - 1; }
+
+  // The nodes in the file are ways into the cluster: one that serves is enough.
+  void next_node() { connect(settings_->endpoints[++node_]); }
+
+  void log_in() {
+    patience_.stop();
+    const bool identify = settings_->mode != RedisMode::single;
+    redis_log_in(*session_, settings_->login, settings_->database, identify, [this](const auto& identity) {
+      identity_ = identity;
+      age_.begin(context_.loop.now());
+      if (settings_->mode == RedisMode::cluster && !in_cluster()) {
+        return finish(CheckResult::fail(
+            FailKind::config,
+            "the server is no node of a cluster; leave out mode: cluster, or write redis://"));
       }
-      if (object == nullptr) return;
-      const std::unique_ptr<Reply, Free> reply(static_cast<Reply*>(object));
-      if (auto problem = judge(asked_.front(), *reply)) return finish(*std::move(problem));
-      asked_.pop_front();
+      if (by_sentinel() && identity_.role == "replica") return on_failed(not_the_master());
+      poll();
+    });
+  }
+
+  bool in_cluster() const { return identity_.mode == "cluster"; }
+
+  static CheckResult not_the_master() {
+    return CheckResult::fail(FailKind::answer, "the server is a replica, expected a master");
+  }
+
+  // One round
+
+  void poll() {
+    redirection_.reset();
+    unknown_.reset();
+    if (!in_cluster() || !key_.empty()) return ask();
+    // The slots are asked for when they may have changed. Without the right to, the cluster tells by MOVED.
+    session_->ask(
+        {{{"CLUSTER", "NODES"},
+          [this](const RedisReply& reply) {
+            const auto slots = own_slots(reply.is_error() ? std::string() : reply.text);
+            if (!slots.empty())
+              key_ = key_in_slots(settings_->key, slots, std::random_device()() % 1'000'000);
+            return Problem();
+          }}},
+        [this] { ask(); }, kLongestNodes);
+  }
+
+  void ask() {
+    if (key_.empty()) key_ = settings_->key + (in_cluster() ? ":" + random_hex() : "");
+    std::vector<Question> questions;
+    questions.push_back({{"PING"}, expect_reply("PING", "PONG")});
+    if (by_sentinel() && !identity_.role.empty()) {
+      questions.push_back({{"HELLO"}, judge_still_master});
     }
-    std::exchange(attempt_, {})
-        .finish(pass_or_expiring(connection_->certificate_left(), settings_->min_days_left));
+    if (settings_->role != RedisRole::any || (by_sentinel() && identity_.role.empty())) {
+      const auto role = by_sentinel() ? RedisRole::master : settings_->role;
+      questions.push_back({{"INFO", "replication"}, [role](const RedisReply& reply) -> Problem {
+                             if (reply.is_error()) return redis_error("INFO", reply.text);
+                             return judge_redis_role(role, reply.text);
+                           }});
+    }
+    if (in_cluster()) questions.push_back({{"CLUSTER", "INFO"}, judge_state});
+    add_key_questions(questions, false);
+    session_->ask(std::move(questions), [this] { on_answers(); });
   }
 
-  std::optional<CheckResult> judge(const Question& question, const Reply& reply) const {
-    if (reply.type == REDIS_REPLY_ERROR) return error_reply(question.name, reply.text);
-    if (question.name == std::string_view("INFO")) return judge_role(settings_->role, reply.text);
-    if (reply.type != REDIS_REPLY_NIL && reply.text == question.expected) return std::nullopt;
-    const std::string gave = reply.type == REDIS_REPLY_NIL ? "nothing" : quoted(reply.text);
-    return CheckResult::fail(FailKind::answer, std::string(question.name) + " gave " + gave + ", expected " +
-                                                   quoted(question.expected));
+  static Problem judge_still_master(const RedisReply& reply) {
+    if (reply.is_error()) return redis_error("HELLO", reply.text);
+    return read_hello(reply).role == "master" ? Problem() : not_the_master();
   }
 
-  void on_end() override {
-    lost(CheckResult::fail(FailKind::connect,
-                           "the server closed the connection before it answered" + maybe_tls()));
+  // Without the right to ask, SET and GET tell of a cluster that is down.
+  static Problem judge_state(const RedisReply& reply) {
+    if (!reply.is_error()) return judge_cluster_state(reply.text);
+    const auto prefix = redis_error_prefix(reply.text);
+    return prefix == "NOPERM" || prefix == "ERR" ? Problem() : redis_error("CLUSTER INFO", reply.text);
   }
 
-  void on_failed(Phase phase, const std::string& why) override {
-    lost(failed_connection(phase, phase == Phase::established ? why + maybe_tls() : why));
+  // What an application asks. PING alone is answered by a cluster that is down, and by a Sentinel.
+  void add_key_questions(std::vector<Question>& questions, bool asking) {
+    const auto add = [&](std::vector<std::string> words, RedisConversation::Judge judge) {
+      if (asking) questions.push_back({{"ASKING"}, expect_reply("ASKING", "OK")});
+      questions.push_back({std::move(words), std::move(judge)});
+    };
+    if (!settings_->write)
+      return add({"GET", key_}, [this](const RedisReply& reply) { return judge_read(reply); });
+    const std::string value = random_hex();
+    add({"SET", key_, value, "EX", "5"}, unless_elsewhere(expect_reply("SET", "OK")));
+    add({"GET", key_}, unless_elsewhere(expect_reply("GET", value)));
   }
 
-  // Redis says nothing to a client that speaks plain text to a port for TLS.
-  std::string maybe_tls() const {
-    const bool plain = !settings_->tls && !settings_->endpoint.is_unix();
-    return plain && received_ == 0 ? "; a port that wants TLS does so, and is asked with rediss://" : "";
+  Problem judge_read(const RedisReply& reply) {
+    if (!reply.is_error() || redis_error_prefix(reply.text) == "NOPERM") return std::nullopt;
+    return unless_elsewhere(
+        [](const RedisReply& error) -> Problem { return redis_error("GET", error.text); })(reply);
   }
 
-  void lost(CheckResult result) {
-    // The server was restarted since the last attempt: that it is gone says nothing about the new one.
-    if (!asked_.empty() && received_ == 0 && std::exchange(reused_, false)) {
-      asked_.clear();
-      if (!context_.begin_anew || !context_.begin_anew()) connect();
-      return;
+  // Notes what the server says instead of serving the key, for on_answers().
+  RedisConversation::Judge unless_elsewhere(RedisConversation::Judge judge) {
+    return [this, judge = std::move(judge)](const RedisReply& reply) {
+      if (settings_->mode == RedisMode::single) {
+        auto problem = judge(reply);
+        if (problem && is_unknown_command(reply)) return unknown_ = std::move(problem), Problem();
+        return problem;
+      }
+      const auto found = reply.is_error() ? read_redirection(reply.text, asked()) : std::nullopt;
+      if (!found) return redirection_ ? Problem() : judge(reply);
+      redirection_ = found;
+      return Problem();
+    };
+  }
+
+  const Endpoint& asked() const { return guide_ ? guide_server_ : server_; }
+
+  void on_answers() {
+    if (unknown_) return ask_whether_sentinel();
+    if (!redirection_) return pass();
+    redirections_ = 0;
+    follow();
+  }
+
+  // mode: single leaves out the question what the server is; one that knows no GET is asked after all.
+  void ask_whether_sentinel() {
+    session_->ask({{{"INFO", "server"},
+                    [this](const RedisReply& reply) -> Problem {
+                      const bool sentinel = redis_info_value(reply.text, "redis_mode") == "sentinel";
+                      return sentinel ? sentinel_instead() : unknown_;
+                    }}},
+                  [] {});
+  }
+
+  // Somebody else's key
+
+  void follow() {
+    const auto to = *std::exchange(redirection_, std::nullopt);
+    if (++redirections_ > kMostRedirections) {
+      return finish(CheckResult::fail(
+          FailKind::answer, "the nodes send the key from one to another, last to " + to.to.to_string()));
+    }
+    guide_server_ = to.to;
+    guide_.emplace(
+        context_, to.to, settings_->tls,
+        RedisConversation::Events{[this, to] { ask_node(to.ask); },
+                                  [this](CheckResult result) { on_failed_elsewhere(std::move(result)); }});
+  }
+
+  void ask_node(bool asking) {
+    redis_log_in(*guide_, settings_->login, 0, false, [this, asking](const auto&) {
+      std::vector<Question> questions;
+      add_key_questions(questions, asking);
+      guide_->ask(std::move(questions), [this] {
+        if (redirection_) return follow();
+        key_.clear();  // another one, in a slot of our node, where it has any
+        guide_.reset();
+        pass();
+      });
+    });
+  }
+
+  void on_failed_elsewhere(CheckResult result) {
+    if (result.error) {
+      result.error->message =
+          "the key belongs to the node " + guide_server_.to_string() + ": " + result.error->message;
     }
     finish(std::move(result));
   }
 
-  void fail(FailKind kind, std::string message) { finish(CheckResult::fail(kind, std::move(message))); }
+  // The end of an attempt
 
-  // Not a pass: the next attempt begins with a new connection. Between attempts the report is nobody's.
+  void pass() {
+    if (!attempt_) return;
+    std::exchange(attempt_, {})
+        .finish(pass_or_expiring(session_->certificate_left(), settings_->min_days_left));
+  }
+
+  // Between attempts the report is nobody's.
+  void on_failed(CheckResult result) {
+    patience_.stop();
+    if (!attempt_) return session_.reset();
+    const bool refused =
+        result.error && (result.error->kind == FailKind::auth || result.error->kind == FailKind::config);
+    const bool demoted = by_sentinel() && result.error && result.error->kind == FailKind::answer;
+    // The server was restarted or demoted since the last attempt: that says nothing about the new one.
+    if (reused_ && (demoted || !session_->answered())) return log_in_anew();
+    if (reused_ || refused) return finish(std::move(result));
+    if (by_sentinel()) return ask_next_sentinel(std::move(result));
+    if (!problem_ || tells_more(result, *problem_)) problem_ = std::move(result);
+    later_nodes() > 0 ? next_node() : finish(*std::exchange(problem_, std::nullopt));
+  }
+
+  void log_in_anew() {
+    if (!context_.begin_anew || !context_.begin_anew()) open();
+  }
+
+  void ask_next_sentinel(CheckResult result) {
+    if (result.error) {
+      result.error->message +=
+          " (" + server_.to_string() + ", the master that Sentinel " + search_->named_by() + " names)";
+    }
+    search_->note(std::move(result));
+    session_.reset();
+    search_->next();
+  }
+
+  // Not a pass: the next attempt begins with a new session.
   void finish(CheckResult result) {
-    asked_.clear();
-    connection_.reset();
+    patience_.stop();
+    guide_.reset();
+    session_.reset();
+    search_.reset();
     std::exchange(attempt_, {}).finish(std::move(result));
   }
 
   const CheckContext context_;
-  const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
+  const std::shared_ptr<const RedisSettings> settings_;  // owners: the plan and every check made from it
   Attempt attempt_;
+  TimePoint deadline_{};
   SessionAge age_;
-  std::optional<loop::Connection> connection_;
-  bool reused_ = false;  // this attempt began on a kept connection
-  std::unique_ptr<redisReader, Free> reader_;
-  std::size_t received_ = 0;
-  std::deque<Question> asked_;  // not yet answered; empty between attempts and while connecting
+  loop::Timer farewell_;  // to the session before
+  bool reused_ = false;   // this attempt began on a kept session
+  std::size_t node_ = 0;
+  loop::Timer patience_;  // with a node, where there are others to ask
+  std::optional<SentinelSearch> search_;
+  Endpoint server_;
+  RedisIdentity identity_;
+  std::string key_;  // empty: to be chosen
+  std::optional<Redirection> redirection_;
+  int redirections_ = 0;
+  Problem unknown_;
+  Problem problem_;  // of the nodes so far
+  std::optional<RedisConversation> session_;
+  Endpoint guide_server_;
+  std::optional<RedisConversation> guide_;  // with the node that we were sent to
 };
-
-void read_database(const config::Fields& fields, const RedisAddress& address, Settings& settings) {
-  settings.database = address.database.value_or(0);
-  if (!address.socket.empty() || address.url.path.size() <= 1) return;
-  const auto database = parse_decimal<int>(std::string_view(address.url.path).substr(1));
-  if (!database || *database > kMostDatabases)
-    return fields.problem("url", "the path is the number of a database, /0");
-  if (!address.database) settings.database = *database;
-}
-
-void read_address(const config::CheckSpec& spec, Settings& settings, CheckPlan& plan) {
-  const auto& fields = spec.fields;
-  const auto text = fields.secret_url("url");
-  if (!text) {
-    if (!fields.has("url") && !fields.has("url_file"))
-      fields.problem("url", "is missing, expected redis://, rediss:// or unix:/path");
-    return;
-  }
-  const auto address = read_redis_address(*text);
-  if (!address) return fields.problem("url", address.error().message);
-  add_secrets(address->url, plan.secrets);
-  settings.endpoint =
-      address->socket.empty() ? address->url.endpoint(kPort) : Endpoint::unix_socket(address->socket);
-  settings.tls = tls_of_url(spec, address->tls, "rediss://");
-  if (address->tls) {
-    if (address->verify && !address->ca_file) settings.tls->verify = settings.tls->verify && *address->verify;
-    add_url_files(spec, address->ca_file, address->cert_file, address->key_file, *settings.tls);
-  } else if (address->ca_file || address->cert_file) {
-    fields.problem("url", "names files for TLS and has no TLS; write rediss://");
-  }
-  settings.user = address->user;
-  settings.password = address->password.value_or("");
-  read_database(fields, *address, settings);
-}
 
 }  // namespace
 
 CheckPlan read_redis(const config::CheckSpec& spec, const config::Config&) {
   CheckPlan plan;
-  Settings settings;
-  read_address(spec, settings, plan);
-  if (const auto user = spec.fields.optional_text("user")) settings.user = *user;
-  if (const auto password = spec.fields.secret("password")) settings.password = *password;
-  if (!settings.user.empty() && settings.password.empty())
-    spec.fields.problem("url", "a user needs a password");
-  settings.write = spec.fields.boolean("write", settings.write);
-  settings.role = spec.fields.choice(
-      "role", Role::any, {{"any", Role::any}, {"master", Role::master}, {"replica", Role::replica}});
-  if (settings.role == Role::replica && settings.write)
-    spec.fields.contradiction("role", "a replica takes no writes; set write: false");
-  settings.min_days_left = spec.tls.min_days_left;
-  settings.max_session = spec.max_session;
-  settings.key = "probegate:" + random_hex();
-
-  plan.secrets.push_back(settings.password);
-  if (!settings.user.empty()) plan.secrets.add_phrase("User " + settings.user + " ");  // NOPERM names it
-  plan.secrets.allow(settings.endpoint.host);
-  plan.target = settings.endpoint.to_string();
-  if (settings.database != 0) plan.target += "/" + std::to_string(settings.database);
-  plan.make = [settings = std::make_shared<const Settings>(std::move(settings))](
+  plan.make = [settings = std::make_shared<const RedisSettings>(read_redis_settings(spec, plan))](
                   const CheckContext& context) { return std::make_unique<RedisCheck>(context, settings); };
   return plan;
 }

@@ -8,12 +8,12 @@ namespace probegate::checks {
 namespace {
 
 constexpr CheckType kCheckTypes[] = {
-    {"grpc", read_grpc},          //
-    {"http", read_http},          //
-    {"mysql", read_mysql},        //
-    {"postgres", read_postgres},  //
-    {"redis", read_redis},        //
-    {"tcp", read_tcp},            //
+    {"grpc", read_grpc},                //
+    {"http", read_http},                //
+    {"mysql", read_mysql, true},        //
+    {"postgres", read_postgres, true},  //
+    {"redis", read_redis, true},        //
+    {"tcp", read_tcp},                  //
     {"websocket", read_websocket},
 };
 

@@ -22,6 +22,7 @@ CheckPlan read_websocket(const config::CheckSpec& spec, const config::Config& co
 struct CheckType {
   std::string_view name;
   ReadCheck read;
+  bool logs_in = false;  // with an account that too many refused logins could lock
 };
 
 std::span<const CheckType> check_types();

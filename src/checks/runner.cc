@@ -357,7 +357,7 @@ void Runner::conclude(Job& job, CheckResult result, bool crashed) {
     result.error->message = presentable(result.error->message, job.planned.plan.secrets);
   }
   const auto transitions = model_.record(job.index, result, latency, loop_.now(), loop_.wall_now());
-  const Finished finished{job.started, job.ended, result, crashed};
+  const Finished finished{job.started, job.ended, result, crashed, job.planned.logs_in};
   wait_until(job, job.schedule.next(finished, model_.states()[job.index], chance()));
 
   for (const auto& transition : transitions) observer_.on_transition(transition);

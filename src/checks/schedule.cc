@@ -47,8 +47,8 @@ TimePoint Schedule::next(const Finished& finished, const health::CheckState& sta
   Duration wait = following(finished.start, state, chance) - finished.start;
 
   // A wrong password tried four times a second would lock the account.
-  const bool login_refused = finished.result.verdict == health::Verdict::fail && finished.result.error &&
-                             finished.result.error->kind == health::FailKind::auth;
+  const bool login_refused = finished.logs_in && finished.result.verdict == health::Verdict::fail &&
+                             finished.result.error && finished.result.error->kind == health::FailKind::auth;
   refused_logins_ = login_refused && !state.passing() ? refused_logins_ + 1 : 0;
   if (refused_logins_ > 0)
     wait = std::max(wait, doubled(pace_.startup_interval, refused_logins_, kSlowestLogin));

@@ -29,7 +29,8 @@ struct Finished {
   TimePoint start;
   TimePoint end;
   const health::CheckResult& result;
-  bool crashed;  // the check threw
+  bool crashed;         // the check threw
+  bool logs_in = true;  // `auth` is then a refused login, which repeated too often would lock the account
 };
 
 class Schedule {

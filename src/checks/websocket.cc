@@ -3,14 +3,16 @@
 // A new connection for each attempt, as what it proves is that new sessions are served. The result is
 // reported with our Close; the connection then waits a moment for the peer's, so that the backend's log shows
 // an orderly end and not a lost client four times a second.
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
-#include "base/url.h"
 #include "checks/presentable.h"
 #include "checks/random_bytes.h"
+#include "checks/refused_answer.h"
 #include "checks/registry.h"
 #include "checks/transport.h"
+#include "checks/websocket_settings.h"
 #include "checks/websocket_visit.h"
 #include "loop/connection.h"
 #include "loop/timer.h"
@@ -27,36 +29,28 @@ using proto::Opcode;
 
 constexpr std::size_t kLongestMessage = 1024 * 1024;
 constexpr Duration kFarewell = std::chrono::seconds(1);
-
-struct Settings {
-  Endpoint endpoint;
-  std::optional<loop::TlsSettings> tls;
-  int min_days_left = 0;
-  std::string head;  // of the request, without the key and the empty line
-  std::vector<std::string> subprotocols;
-  bool ping = true;
-  std::optional<std::string> send;
-  std::optional<std::string> expect;
-  VisitSteps on_step = {};  // for a visit, which ends with the peer's Close and not with ours
-};
+constexpr Duration kRefusalPatience = std::chrono::milliseconds(250);
 
 std::string close_text(const std::string& payload) {
   if (payload.size() < 2) return "without a code";
   const auto code = static_cast<unsigned char>(payload[0]) << 8 | static_cast<unsigned char>(payload[1]);
   const std::string reason = payload.substr(2);
-  return "with code " + std::to_string(code) + (reason.empty() ? "" : " " + quoted(reason));
+  return "with code " + std::to_string(code) + (reason.empty() ? "" : " " + checks::quoted(reason));
 }
 
 class WebSocketCheck final : public Check, private loop::ConnectionObserver {
  public:
-  WebSocketCheck(const CheckContext& context, std::shared_ptr<const Settings> settings)
+  WebSocketCheck(const CheckContext& context, std::shared_ptr<const WebSocketSettings> settings)
       : context_(context),
         settings_(std::move(settings)),
-        farewell_(context.loop, [this] { connection_.reset(); }) {}
+        farewell_(context.loop, [this] { connection_.reset(); }),
+        refusal_patience_(context.loop, [this] { tell_refusal(); }) {}
 
-  void start(Attempt attempt, TimePoint) override {
+  void start(Attempt attempt, TimePoint deadline) override {
     attempt_ = std::move(attempt);
+    deadline_ = deadline;
     farewell_.stop();
+    refused_.reset();
     phase_ = nullptr;
     parser_.reset();
     frames_.emplace(kLongestMessage);
@@ -83,6 +77,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   }
 
   void on_data(std::span<const char> bytes) override {
+    if (refused_) return read_refusal(bytes);
     if (parser_ && !read_head(bytes)) return;
     while (connection_) {
       switch (frames_->next(bytes)) {
@@ -111,8 +106,18 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
       }
       const auto& head = parser_->response();
       if (head.status < 200 && head.status != 101) continue;
-      if (auto problem = judge(head)) {
-        finish(*std::move(problem));
+      const bool switched = head.status == 101;
+      if (!settings_->status.contains(head.status)) {
+        on_refusal(head);
+        if (connection_ && !switched) read_refusal(bytes);
+        return false;
+      }
+      if (!switched) {  // a login that is wanted proves that the endpoint is there
+        pass();
+        return false;
+      }
+      if (const auto problem = proto::check_upgrade_response(head, offered_)) {
+        finish(CheckResult::fail(FailKind::protocol, "the 101 is wrong: " + *problem));
         return false;
       }
       parser_.reset();
@@ -121,18 +126,33 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
     }
   }
 
-  std::optional<CheckResult> judge(const proto::ResponseHead& head) const {
-    if (head.status != 101) {
-      const bool refused = head.status == 401 || head.status == 403;
-      std::string text = "answered " + std::to_string(head.status) + " to the upgrade, expected 101";
-      const auto reason = head.fields.get("Probegate-Reason");  // a gate before it says why
-      if (!reason.empty()) text += " (Probegate-Reason: " + std::string(reason) + ")";
-      return CheckResult::fail(refused ? FailKind::auth : FailKind::answer, std::move(text));
-    }
-    const auto problem = proto::check_upgrade_response(head, offered_);
-    if (!problem) return std::nullopt;
-    return CheckResult::fail(FailKind::protocol, "the 101 is wrong: " + *problem);
+  // The status is the answer; the beginning of the body says why, where it comes at once.
+  void on_refusal(const proto::ResponseHead& head) {
+    const bool redirects = head.status >= 300 && head.status < 400;
+    refused_ = RefusedAnswer{.status = head.status,
+                             .body = {},
+                             .location = redirects ? std::string(head.fields.get("Location")) : "",
+                             .probegate_reason = std::string(head.fields.get("Probegate-Reason"))};
+    if (head.status == 101) return tell_refusal();
+    phase_ = "reading the refusal";
+    refusal_patience_.start(std::min(kRefusalPatience, (deadline_ - context_.loop.now()) / 2));
   }
+
+  void read_refusal(std::span<const char> bytes) {
+    for (;;) {
+      const auto event = parser_->feed(bytes);
+      if (event == proto::HttpParser::Event::more) return;
+      const bool last = event != proto::HttpParser::Event::body;
+      if (event != proto::HttpParser::Event::error) {
+        refused_->body += parser_->payload().substr(0, kRefusalBytes);
+      }
+      if (last || refused_->full()) return tell_refusal();
+    }
+  }
+
+  void tell_refusal() { finish(refused_answer(settings_->question, *refused_)); }
+
+  void pass() { finish(pass_or_expiring(connection_->certificate_left(), settings_->min_days_left)); }
 
   void converse() {
     step(VisitStep::upgraded);
@@ -199,11 +219,15 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   }
 
   void on_end() override {
+    if (refused_) return tell_refusal();
     finish(
         CheckResult::fail(FailKind::protocol, std::string("closed the connection while we were ") + phase_));
   }
 
-  void on_failed(Phase phase, const std::string& why) override { finish(failed_connection(phase, why)); }
+  void on_failed(Phase phase, const std::string& why) override {
+    if (refused_) return tell_refusal();
+    finish(failed_connection(phase, why));
+  }
 
   bool write(std::string_view bytes) {
     if (connection_->write(bytes)) return true;
@@ -214,16 +238,20 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   // Also the end of a farewell; the attempt has then been reported and this result is nobody's.
   void finish(CheckResult result) {
     farewell_.stop();
+    refusal_patience_.stop();
     connection_.reset();
     std::exchange(attempt_, {}).finish(std::move(result));
   }
 
   const CheckContext context_;
-  const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
+  const std::shared_ptr<const WebSocketSettings> settings_;  // owners: the plan and every check made from it
   Attempt attempt_;
+  TimePoint deadline_{};
   const char* phase_ = nullptr;  // null until the connection is open
   std::optional<loop::Connection> connection_;
   loop::Timer farewell_;
+  loop::Timer refusal_patience_;
+  std::optional<RefusedAnswer> refused_;  // its body is still coming
   proto::OfferedHandshake offered_;
   std::optional<proto::HttpParser> parser_;  // until the handshake is done
   std::optional<proto::FrameReader> frames_;
@@ -234,143 +262,25 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   bool awaiting_close_ = false;  // a visit's
 };
 
-constexpr std::string_view kOurHeaders[] = {"connection",
-                                            "upgrade",
-                                            "content-length",
-                                            "transfer-encoding",
-                                            "sec-websocket-key",
-                                            "sec-websocket-version",
-                                            "sec-websocket-accept",
-                                            "sec-websocket-protocol",
-                                            "sec-websocket-extensions"};
-
-using Headers = std::vector<std::pair<std::string, std::string>>;
-
-Headers read_headers(const config::Fields& fields) {
-  auto headers = fields.headers("headers");
-  for (const auto& [name, value] : headers) {
-    for (const auto ours : kOurHeaders) {
-      if (iequals(name, ours)) {
-        fields.problem("headers", name + " belongs to the handshake" +
-                                      (ours == "sec-websocket-protocol" ? "; use subprotocols" : ""));
-      }
-    }
-  }
-  return headers;
-}
-
-std::vector<std::string> read_subprotocols(const config::Fields& fields) {
-  constexpr std::string_view kSeparators = "()<>@,;:\\\"/[]?={} \t\r\n";
-  auto names = fields.text_list("subprotocols", {});
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (!names[i].empty() && names[i].find_first_of(kSeparators) == std::string::npos) continue;
-    fields.item_problem("subprotocols", i, "is not a subprotocol's name, a word such as graphql-ws");
-  }
-  return names;
-}
-
-bool has_header(const Headers& headers, std::string_view name) {
-  for (const auto& header : headers) {
-    if (iequals(header.first, name)) return true;
-  }
-  return false;
-}
-
-std::string request_head(const std::string& target, const std::string& authority, const Headers& headers,
-                         const std::vector<std::string>& subprotocols) {
-  std::string head = "GET " + target + " HTTP/1.1\r\n";
-  if (!has_header(headers, "host")) head += "Host: " + authority + "\r\n";
-  if (!has_header(headers, "user-agent")) head += "User-Agent: probegate\r\n";
-  head += "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
-  for (std::size_t i = 0; i < subprotocols.size(); ++i) {
-    head += (i == 0 ? "Sec-WebSocket-Protocol: " : ", ") + subprotocols[i];
-    if (i + 1 == subprotocols.size()) head += "\r\n";
-  }
-  for (const auto& [name, value] : headers) head += name + ": " + value + "\r\n";
-  return head;
-}
-
-struct Address {
-  Endpoint endpoint;
-  bool tls = false;
-  std::string authority;
-  std::string target;
-};
-
-Address read_address(const config::Fields& fields, const config::Config& config, Secrets& secrets) {
-  const auto text = fields.secret_url("url");
-  const auto& backend = config.proxy.backend;
-  if (!text) {
-    if (!fields.has("url_file")) {
-      fields.problem("url", "is missing, expected ws://host/path, wss://host/path, or a path on the backend");
-    }
-    return {};
-  }
-  if (text->starts_with('/')) {
-    const bool clean = text->find_first_of(" \t\r\n#") == std::string::npos;
-    if (!clean) fields.problem("url", "the path must be without blanks and fragment");
-    if (const auto url = parse_url("ws://" + backend.authority + *text)) add_secrets(*url, secrets);
-    return {backend.endpoint, false, backend.authority, *text};
-  }
-  const auto url = parse_url(*text);
-  if (!url) {
-    fields.problem(
-        "url", "is not ws://host/path, wss://host/path, or a path on the backend: " + url.error().message);
-    return {};
-  }
-  if (url->scheme != "ws" && url->scheme != "wss") fields.problem("url", "starts with ws://, wss:// or /");
-  if (url->user) fields.problem("url", "a WebSocket URL has no user and password; use headers");
-  add_secrets(*url, secrets);
-  const bool tls = url->scheme == "wss";
-  return {url->endpoint(tls ? 443 : 80), tls, url->authority, url->target};
+std::function<std::unique_ptr<Check>(const CheckContext&)> maker(WebSocketSettings settings) {
+  return [settings = std::make_shared<const WebSocketSettings>(std::move(settings))](
+             const CheckContext& context) { return std::make_unique<WebSocketCheck>(context, settings); };
 }
 
 }  // namespace
 
 CheckPlan read_websocket(const config::CheckSpec& spec, const config::Config& config) {
-  const auto& fields = spec.fields;
   CheckPlan plan;
-  const Address address = read_address(fields, config, plan.secrets);
-  const auto headers = read_headers(fields);
-  Settings settings;
-  settings.endpoint = address.endpoint;
-  if (!address.authority.empty()) settings.tls = tls_of_url(spec, address.tls, "wss://");
-  settings.min_days_left = spec.tls.min_days_left;
-  settings.subprotocols = read_subprotocols(fields);
-  settings.ping = fields.boolean("ping", true);
-  settings.send = fields.private_text("send");
-  settings.expect = fields.optional_text("expect");
-  settings.head = request_head(address.target, address.authority, headers, settings.subprotocols);
-
-  add_secrets(headers, plan.secrets);
-  if (settings.send) plan.secrets.push_back(*settings.send);
-  plan.target = address.endpoint.to_string() + address.target.substr(0, address.target.find('?'));
-  plan.make = [settings =
-                   std::make_shared<const Settings>(std::move(settings))](const CheckContext& context) {
-    return std::make_unique<WebSocketCheck>(context, settings);
-  };
+  plan.make = maker(read_websocket_settings(spec, config, plan));
   return plan;
 }
 
-Result<CheckPlan> plan_websocket_visit(const std::string& text, VisitSteps on_step) {
-  const auto url = parse_url(text);
-  if (!url) return failure("not ws://host:port/path: " + url.error().message);
-  const bool tls = url->scheme == "wss" || url->scheme == "https";
-  if (!tls && url->scheme != "ws" && url->scheme != "http")
-    return failure("the URL starts with ws:// or wss://");
-  if (url->user) return failure("a WebSocket URL has no user and password");
-  Settings settings;
-  settings.endpoint = url->endpoint(tls ? 443 : 80);
-  if (tls) settings.tls = tls_settings({});
-  settings.on_step = std::move(on_step);
-  settings.head = request_head(url->target, url->authority, {}, {});
+Result<CheckPlan> plan_websocket_visit(const WebSocketVisit& visit, VisitSteps on_step) {
   CheckPlan plan;
-  add_secrets(*url, plan.secrets);
-  plan.target = settings.endpoint.to_string();
-  plan.make = [settings =
-                   std::make_shared<const Settings>(std::move(settings))](const CheckContext& context) {
-    return std::make_unique<WebSocketCheck>(context, settings);
-  };
+  auto settings = websocket_visit_settings(visit, plan);
+  if (!settings) return failure(settings.error().message);
+  settings->on_step = std::move(on_step);
+  plan.make = maker(*std::move(settings));
   return plan;
 }
 

@@ -25,7 +25,7 @@ FENCES = [
     (r"llhttp\.h", ["proto/"]),
     (r"libpq-fe\.h", ["checks/postgres.cc", "checks/postgres_login."]),
     (r"(mysql|mysqld_error|errmsg|ma_pvio)\.h", ["checks/mysql"]),
-    (r"hiredis/.*", ["checks/redis.cc"]),
+    (r"hiredis/.*", ["checks/redis_protocol.cc"]),
     (r"yaml-cpp/.*", ["config/"]),
     (r"CLI/.*", ["app/"]),
     (r"nlohmann/.*", [""]),

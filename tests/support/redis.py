@@ -42,10 +42,10 @@ class Redis:
         # The password goes into a file and not onto a command line that every user can read.
         config = os.path.join(self.home, "redis.conf")
         with open(config, "w") as file:
-            file.write(f"bind 127.0.0.1\nport {self.port}\nunixsocket {self.socket_path}\ndir {self.home}\n"
-                       "save \"\"\nappendonly no\n" + (f"requirepass {self.password}\n" if self.password else "")
-                       + "".join(f"{line}\n" for line in self._settings))
-        self._server = Child("redis", ["redis-server", config], os.path.join(self.home, "log"),
+            file.write(self.configuration() + "".join(f"{line}\n" for line in self._settings))
+        if unprivileged_user():
+            shutil.chown(config, unprivileged_user())  # a Sentinel keeps its state there
+        self._server = Child("redis", ["redis-server", config, *self.arguments()], os.path.join(self.home, "log"),
                              user=unprivileged_user(), cwd=self.home)
 
         def answers():
@@ -62,6 +62,13 @@ class Redis:
 
         wait_until(answers, "Redis to answer")
         return self
+
+    def arguments(self):
+        return []
+
+    def configuration(self):
+        return (f"bind 127.0.0.1\nport {self.port}\nunixsocket {self.socket_path}\ndir {self.home}\nsave \"\"\nappendonly no\n"
+                + (f"requirepass {self.password}\n" if self.password else ""))
 
     def add_settings(self, *lines):
         """For the next start."""
@@ -92,3 +99,75 @@ class Redis:
     def close(self):
         self.kill()
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+class Sentinel(Redis):
+    """A Redis Sentinel that watches masters, by name; `quorum` of them must agree that one is down."""
+
+    def __init__(self, masters, quorum=1, password=None, settings=()):
+        super().__init__(password=password, settings=settings)
+        self._masters = masters
+        self._quorum = quorum
+
+    def arguments(self):
+        return ["--sentinel"]
+
+    def configuration(self):
+        lines = [f"bind 127.0.0.1\nport {self.port}\ndir {self.home}\nsentinel deny-scripts-reconfig yes\n"]
+        for name, master in self._masters.items():
+            lines.append(f"sentinel monitor {name} 127.0.0.1 {master.port} {self._quorum}\n"
+                         f"sentinel down-after-milliseconds {name} 300\nsentinel failover-timeout {name} 3000\n")
+            if master.password:
+                lines.append(f"sentinel auth-pass {name} {master.password}\n")
+        return "".join(lines) + (f"requirepass {self.password}\n" if self.password else "")
+
+    def master(self, name):
+        """The port of the master that this one names."""
+        return int(self.client().execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)[1])
+
+
+class RedisCluster:
+    """Masters that share the slots evenly, started and agreed on it."""
+
+    def __init__(self, nodes=3, password=None, settings=()):
+        self.nodes = [Redis(password=password, settings=[
+            "cluster-enabled yes", f"cluster-port {free_port()}", "cluster-node-timeout 1000", "cluster-replica-validity-factor 0",
+            *([f"masterauth {password}"] if password else []), *settings]) for _ in range(nodes)]
+
+    def start(self):
+        for node in self.nodes:
+            node.start()
+        share = 16384 // len(self.nodes)
+        for number, node in enumerate(self.nodes):
+            last = 16383 if node is self.nodes[-1] else (number + 1) * share - 1
+            node.client().execute_command("CLUSTER", "ADDSLOTSRANGE", number * share, last)
+            node.client().execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        for node in self.nodes[1:]:
+            self.meet(node)
+        for node in self.nodes:
+            wait_until(lambda node=node: self.state(node) == "ok" and len(self.known(node)) == len(self.nodes), "the cluster to agree")
+        return self
+
+    def meet(self, node):
+        """Makes a node known to the first, and so to all."""
+        bus = node.client().config_get("cluster-port")["cluster-port"]
+        self.nodes[0].client().execute_command("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+
+    @staticmethod
+    def state(node):
+        return node.client().cluster("INFO")["cluster_state"]
+
+    @staticmethod
+    def known(node):
+        return node.client().cluster("NODES")
+
+    @staticmethod
+    def identity(node):
+        return node.client().execute_command("CLUSTER", "MYID").decode()
+
+    def output(self):
+        return "\n".join(node.output() for node in self.nodes)
+
+    def close(self):
+        for node in self.nodes:
+            node.close()

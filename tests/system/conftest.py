@@ -24,7 +24,7 @@ from support.pgbouncer import Pgbouncer
 from support.postgres import Postgres
 from support.probegate import Probegate
 from support.prometheus import Prometheus
-from support.redis import Redis
+from support.redis import Redis, RedisCluster, Sentinel
 
 TEST_DEADLINE = 120
 
@@ -51,6 +51,12 @@ class Rig:
 
     def redis(self, **options):
         return self.keep(Redis(**options))
+
+    def redis_cluster(self, **options):
+        return self._keep(RedisCluster(**options))
+
+    def sentinel(self, masters, **options):
+        return self._keep(Sentinel(masters, **options))
 
     def mariadb(self, **options):
         return self.keep(MariaDb(**options))

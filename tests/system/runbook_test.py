@@ -85,6 +85,17 @@ checks: {{websocket: {{type: websocket, url: /ws}}}}
 """))
 
 
+def test_the_backend_refuses_the_check(rig):
+    def wants_an_origin(connection):
+        connection.read_head()
+        connection.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\nbad origin")
+        connection.read_to_end()
+    check_scene("The gate stays closed: the backend refuses the check", *closed_gate(rig, f"""
+proxy: {{backend: "{rig.scripted(wants_an_origin).url}"}}
+checks: {{websocket: {{type: websocket, url: /ws}}}}
+"""))
+
+
 def test_the_port_is_taken(rig):
     holder = rig.probegate("proxy: {}").start()
     path = os.path.join(rig.directory, "second.yaml")

@@ -42,6 +42,41 @@ def test_json_has_the_same_numbers(door):
     assert said["latency_ms"]["total"].keys() == {"min", "median", "p95", "max"}
 
 
+def wants_origin_and_subprotocol(connection):
+    head = connection.read_head()
+    if head.get("Origin") != "https://chat.example" or head.get("Cookie") != "session=c00kie" or "v2" not in head.get("Sec-WebSocket-Protocol", ""):
+        connection.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\nbad origin")
+        return connection.read_to_end()
+    connection.send(upgrade_response(head.get("Sec-WebSocket-Key"), extra="Sec-WebSocket-Protocol: v2\r\n"))
+    while True:
+        _, opcode, payload, _ = connection.read_frame()
+        if opcode == PING:
+            connection.send_frame(PONG, payload)
+        if opcode == CLOSE:
+            connection.send_frame(CLOSE, payload)
+            return connection.read_to_end()
+
+
+def test_headers_and_subprotocols_lead_through_a_backend_that_checks_them_and_values_are_never_shown(rig):
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(wants_origin_and_subprotocol).url}'}}").start()
+    given = ["--header", "Origin: https://chat.example", "--header", "Cookie:session=c00kie", "--subprotocol", "v1", "--subprotocol", "v2"]
+    ran = command("smoke", ws(sidecar), "-n", "3", *given)
+    assert ran.returncode == 0 and "3 of 3 passed" in ran.stdout, ran.stdout + ran.stderr
+    ran = command("smoke", ws(sidecar), "-n", "2", *given[2:])
+    assert ran.returncode == 1 and "2 x auth: answered 403" in ran.stdout
+    assert '"bad origin"' in ran.stdout and "--header and --subprotocol" in ran.stdout
+    assert "c00kie" not in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("wrong, told", [
+    (["--header", "s3cret-without-a-name"], "expected NAME:VALUE"), (["--header", "Connection: s3cret"], "belongs to the handshake"),
+    (["--header", "Cookie: a\r\nX-Evil: s3cret"], "not one line"), (["--header", "Sec-WebSocket-Protocol: s3cret"], "--subprotocol"),
+    (["--subprotocol", "two words"], "a subprotocol's name"), (["--header"], "--header")])
+def test_a_header_that_cannot_be_sent_is_2_and_its_value_is_not_shown(wrong, told):
+    ran = command("smoke", "ws://127.0.0.1:1/", *wrong)
+    assert ran.returncode == 2 and told in ran.stderr and "s3cret" not in ran.stderr
+
+
 def test_a_closed_gate_is_1_and_its_reason_is_told(rig, backend):
     door = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\n"
                          f"checks: {{broker: {{type: tcp, address: '127.0.0.1:{free_port()}'}}}}\n").start()

@@ -17,10 +17,10 @@ std::vector<std::string> redis_problems(const std::string& own_keys) {
   return read_check(checks::read_redis, "redis", own_keys).problems;
 }
 
-// One attempt, PING only, against a peer that plays a script.
+// One attempt against a peer that plays a script, and is asked PING and GET.
 CheckResult ask_peer(Script script) {
   const auto port = closed_port();
-  CheckUnderTest check(redis_plan("write: false, url: 'redis://127.0.0.1:" + std::to_string(port) + "'"));
+  CheckUnderTest check(redis_plan("mode: single, write: false, url: 'redis://127.0.0.1:" + std::to_string(port) + "'"));
   FakePeer peer(
       check.loop, [&](std::size_t) { return script; }, Endpoint::tcp("127.0.0.1", port));
   return check.attempt();
@@ -53,6 +53,72 @@ TEST_CASE("Redis check passes PING, SET and GET on a real server, over TCP, a na
   CHECK(text(name.attempt()) == "pass");
   CheckUnderTest unix_socket(redis_plan("url: 'unix:" + redis.socket() + "'"));
   CHECK(text(unix_socket.attempt()) == "pass");
+}
+
+TEST_CASE("Redis check uses the database that is named beside the path of a socket") {
+  PrivateRedis redis({"--databases", "4"});
+  CheckUnderTest in_url(redis_plan("url: 'unix://" + redis.socket() + "?db=3'"));
+  CHECK(text(first_answer(in_url)) == "pass");
+  CheckUnderTest as_key(redis_plan("url: 'unix:" + redis.socket() + "', database: 3"));
+  CHECK(text(as_key.attempt()) == "pass");
+  CheckUnderTest beyond(redis_plan("url: 'unix:" + redis.socket() + "', database: 9"));
+  CHECK(text(beyond.attempt()) == "config: SELECT: ERR DB index is out of range");
+}
+
+TEST_CASE("Redis check logs in as a user without a password") {
+  PrivateRedis redis;
+  CheckUnderTest check(redis_plan(url_of(redis, "default:@")));
+  CHECK(text(first_answer(check)) == "pass");
+}
+
+TEST_CASE("Redis check does without HELLO where the server does not know it") {
+  const auto port = closed_port();
+  const auto ask = [&](const std::string& mode, const std::string& more) {
+    CheckUnderTest check(
+        redis_plan("url: 'redis://:t0p@127.0.0.1:" + std::to_string(port) + "', write: false" + more));
+    FakePeer peer(
+        check.loop,
+        [&](std::size_t) {
+          return Script{expect("HELLO\r\n"), send("+OK\r\n-ERR unknown command 'HELLO'\r\n"), expect("server\r\n"),
+                        send(mode), expect("PING\r\n"), send("+PONG\r\n$-1\r\n")};
+        },
+        Endpoint::tcp("127.0.0.1", port));
+    return text(check.attempt());
+  };
+  CHECK(ask("$22\r\nredis_mode:standalone\n\r\n", "") == "pass");
+  CHECK(ask("-NOPERM this user has no permissions to run the 'info' command\r\n", "") == "pass");
+  CHECK(ask("$20\r\nredis_mode:sentinel\n\r\n", "").find("config: this is a Redis Sentinel") == 0);
+}
+
+TEST_CASE("Redis check says auth when a login is refused by a peer that then hangs up") {
+  const auto port = closed_port();
+  CheckUnderTest check(redis_plan("url: 'redis://:t0p@127.0.0.1:" + std::to_string(port) + "'"));
+  FakePeer peer(
+      check.loop,
+      [&](std::size_t) {
+        return Script{expect("HELLO\r\n"), send("-WRONGPASS invalid username-password pair\r\n"), close()};
+      },
+      Endpoint::tcp("127.0.0.1", port));
+  CHECK(text(check.attempt()) == "auth: AUTH: WRONGPASS invalid username-password pair");
+}
+
+TEST_CASE("Redis check follows nodes that send the key round and round for a while only") {
+  const auto port = closed_port();
+  CheckUnderTest check(redis_plan("url: 'redis://127.0.0.1:" + std::to_string(port) + "', write: false"));
+  const std::string moved = "-MOVED 7 127.0.0.1:" + std::to_string(port) + "\r\n";
+  FakePeer peer(
+      check.loop,
+      [&](std::size_t client) {
+        return client == 0 ? Script{expect("HELLO\r\n"), send("*2\r\n+mode\r\n+standalone\r\n"),
+                                    expect("PING\r\n"), send("+PONG\r\n" + moved)}
+                           : Script{expect("GET\r\n"), send(moved)};
+      },
+      Endpoint::tcp("127.0.0.1", port));
+  const auto result = check.attempt();
+  REQUIRE(result.error);
+  CHECK(result.error->kind == FailKind::answer);
+  CHECK(result.error->message.find("send the key from one to another") != std::string::npos);
+  CHECK(peer.connections() == 5);
 }
 
 TEST_CASE("Redis check outlives a restart of the server between two attempts") {
@@ -130,7 +196,7 @@ TEST_CASE("Redis check says protocol when the peer is no Redis") {
 }
 
 TEST_CASE("Redis check reads an answer that comes byte by byte") {
-  CHECK(text(ask_peer({expect("PING\r\n"), send_bytewise("+PONG\r\n")})) == "pass");
+  CHECK(text(ask_peer({expect("PING\r\n"), send_bytewise("+PONG\r\n$-1\r\n")})) == "pass");
 }
 
 TEST_CASE("Redis check does not take the wrong answer for a pass") {
@@ -154,10 +220,11 @@ TEST_CASE("Redis check says connect when the peer hangs up") {
 
 TEST_CASE("Redis check keeps its connection, and replaces a dead one once within the attempt") {
   const auto port = closed_port();
-  CheckUnderTest check(redis_plan("write: false, url: 'redis://127.0.0.1:" + std::to_string(port) + "'"));
-  const Script once = {expect("PING\r\n"), send("+PONG\r\n")};
-  const Script twice_then_gone = {expect("PING\r\n"), send("+PONG\r\n"),  expect("PING\r\n"),
-                                  send("+PONG\r\n"),  expect("PING\r\n"), close()};
+  CheckUnderTest check(redis_plan("mode: single, write: false, url: 'redis://127.0.0.1:" + std::to_string(port) + "'"));
+  const Script once = {expect("PING\r\n"), send("+PONG\r\n$-1\r\n")};
+  const Script twice_then_gone = {expect("PING\r\n"), send("+PONG\r\n$-1\r\n"),
+                                  expect("PING\r\n"), send("+PONG\r\n$-1\r\n"),
+                                  expect("PING\r\n"), close()};
   const Script gone = {expect("PING\r\n"), close()};
   FakePeer peer(
       check.loop,
@@ -182,8 +249,9 @@ TEST_CASE("Redis check speaks TLS for rediss, and warns of a certificate that en
   Authority ca("redis");
   const auto ask = [&](const std::string& tls) {
     CheckUnderTest check(
-        redis_plan("write: false, url: 'rediss://localhost:" + std::to_string(port) + "', tls: " + tls));
-    FakePeer peer(check.loop, {expect("PING\r\n"), send("+PONG\r\n"), expect("PING\r\n"), send("+PONG\r\n")});
+        redis_plan("mode: single, write: false, url: 'rediss://localhost:" + std::to_string(port) + "', tls: " + tls));
+    FakePeer peer(check.loop, {expect("PING\r\n"), send("+PONG\r\n$-1\r\n"), expect("PING\r\n"),
+                               send("+PONG\r\n$-1\r\n")});
     TlsFront front(*check.loop, ca.issue({{"localhost"}, -2, 5}), peer.endpoint(), TLS1_3_VERSION,
                    Endpoint::tcp("127.0.0.1", port));
     const auto first = check.attempt();
@@ -208,6 +276,17 @@ TEST_CASE("Redis check tells what is wrong with its configuration and never the 
       {"url: 'redis://u:t0p%zzsecret@host'", "written %25"},
       {"url: 'unix:relative'", "unix:/absolute/path"},
       {"url: 'redis://host', user: app", "needs a password"},
+      {"url: 'redis://t0p-secret@host'", "redis://:password@host"},
+      {"url: 'redis://h1,h2:6380'", "redis+sentinel://H1,H2/NAME"},
+      {"url: 'redis+sentinel://h1,h2'", "names no master"},
+      {"url: 'redis+sentinel://h1/m/first'", "number of a database"},
+      {"url: 'redis+sentinel://h1/m', role: replica, write: false", "asked for the master"},
+      {"url: 'redis+sentinel://h1/m', sentinel_user: u", "needs sentinel_password"},
+      {"url: 'redis+cluster://h1/2'", "no database but 0"},
+      {"url: 'redis+cluster://h1', mode: single", "says another mode"},
+      {"url: 'redis://h1', sentinel_password: t0p-secret", "is for redis+sentinel://"},
+      {"url: 'unix:/run/redis.sock', mode: sentinel", "named in url"},
+      {"url: 'unix:///run/redis.sock?db=first'", "number of a database"},
   };
   for (const auto& [keys, expected] : cases) {
     const auto problems = redis_problems(keys);

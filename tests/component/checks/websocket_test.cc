@@ -192,20 +192,39 @@ TEST_CASE("WebSocket check waits for both Pong and message") {
   CHECK(text(bench.check.attempt()) == "pass");
 }
 
-TEST_CASE("WebSocket check says what the backend answered instead of 101") {
+TEST_CASE("WebSocket check says what the backend answered instead of 101, who that is, and what helps") {
   const std::pair<std::string, std::string> cases[] = {
-      {"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
-       "auth: answered 403 to the upgrade, expected 101"},
-      {"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
-       "auth: answered 401 to the upgrade, expected 101"},
-      {"HTTP/1.1 200 OK\r\n\r\nhello", "answer: answered 200 to the upgrade, expected 101"},
-      {"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 Nope\r\nContent-Length: 0\r\n\r\n",
-       "answer: answered 503 to the upgrade, expected 101"},
+      {"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "auth: answered 403 to the upgrade, expected 101; URL"},
+      {"HTTP/1.1 401 Unauthorized\r\nContent-Length: 9\r\n\r\nno cookie",
+       "auth: answered 401 to the upgrade, expected 101; URL said \"no cookie\""},
+      {"HTTP/1.1 200 OK\r\n\r\nhello", "answer: answered 200 to the upgrade, expected 101; URL said \"hello\""},
+      {"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 Nope\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nwa\r\n2\r\nit\r\n0\r\n\r\n",
+       "answer: answered 503 to the upgrade, expected 101; URL said \"wait\""},
+      {"HTTP/1.1 503 Nope\r\nProbegate-Reason: gate_closed\r\nContent-Length: 0\r\n\r\n",
+       "answer: answered 503 to the upgrade, expected 101 (Probegate-Reason: gate_closed); URL"},
+      {"HTTP/1.1 301 There\r\nLocation: /ws/\r\nContent-Length: 0\r\n\r\n",
+       "answer: answered 301 to the upgrade, expected 101, and points to /ws/; URL"},
   };
   for (const auto& [answer, expected] : cases) {
     Bench bench;
     bench.peer.on_request = [&](const auto&) { return answer; };
-    CHECK(text(bench.check.attempt()) == expected);
+    bench.peer.hang_up_after_head = answer.find("200 OK") != std::string::npos;
+    auto said = text(bench.check.attempt());
+    const std::string url = "ws://127.0.0.1:" + std::to_string(bench.port) + "/ws";
+    REQUIRE(said.find(url) != std::string::npos);
+    said.replace(said.find(url), url.size(), "URL");
+    CHECK(said == expected + "; see headers, subprotocols and expect_status");
+  }
+}
+
+TEST_CASE("WebSocket check passes with another status that is expected") {
+  for (const int status : {401, 403, 101}) {
+    Bench bench(", expect_status: [101, 401-403]");
+    bench.peer.on_request = [&](const auto& r) {
+      return status == 101 ? switching(r)
+                           : "HTTP/1.1 " + std::to_string(status) + " No\r\nContent-Length: 0\r\n\r\n";
+    };
+    CHECK(text(bench.check.attempt()) == "pass");
   }
 }
 
@@ -277,6 +296,9 @@ TEST_CASE("WebSocket check tells what is wrong with its configuration") {
       {"url: 'ws://app:t0p-secret@host/ws'", "use headers"},
       {"url: 'ws://host/ws', headers: {Upgrade: h2c}", "belongs to the handshake"},
       {"url: 'ws://host/ws', subprotocols: ['two words']", "is not a subprotocol's name"},
+      {"url: 'ws://host/ws', expect_status: [99]", "neither a status"},
+      {"url: 'ws://host/ws', expect_status: []", "allows no status"},
+      {"url: 'ws://host/ws', expect_status: [401], expect: welcome", "need a WebSocket"},
   };
   for (const auto& [keys, expected] : cases) {
     const auto problems = read_check(checks::read_websocket, "websocket", keys).problems;

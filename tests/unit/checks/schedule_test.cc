@@ -65,6 +65,16 @@ TEST_CASE("Schedule rests after a slow attempt for a tenth of startup_interval, 
   CHECK(wait(hasty, refused(), kNeverPassed, 1s) == 1s + 10ms);
 }
 
+TEST_CASE("Schedule does not slow down for a refusal that locks no account") {
+  Schedule schedule(kPace, false);
+  const auto refusal = wrong_password();
+  for (int i = 0; i < 8; ++i) {
+    const Finished finished{kStart, kStart + 5ms, refusal, false, false};
+    CHECK(schedule.next(finished, kNeverPassed, 0.0) - kStart == 200ms);
+  }
+  CHECK_FALSE(schedule.backing_off());
+}
+
 TEST_CASE("Schedule's jitter shortens the interval only, and by a tenth at most") {
   Schedule schedule(kPace, false);
   CHECK(wait(schedule, CheckResult::pass(), kPassing, 5ms, 0.5) == 9500ms);

@@ -27,6 +27,11 @@ inline void read_stub(const CheckSpec& spec, const Config&) {
     fields.secret_url("url");
     fields.optional_text("user");
     fields.secret("password");
+    fields.text("mode", "auto");
+    fields.integer("database", 0, 0, 1'000'000);
+    fields.optional_text("sentinel_user");
+    fields.secret("sentinel_password");
+    fields.boolean("sentinel_tls", false);
     fields.boolean("write", true);
     fields.text("role", "any");
   } else if (spec.type == "mysql") {
@@ -45,6 +50,7 @@ inline void read_stub(const CheckSpec& spec, const Config&) {
     fields.secret_url("url");
     fields.headers("headers");
     fields.text_list("subprotocols", {});
+    fields.text_list("expect_status", {"101"});
     fields.boolean("ping", true);
     fields.private_text("send");
     fields.optional_text("expect");
