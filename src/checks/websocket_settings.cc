@@ -142,6 +142,7 @@ Result<Headers> visit_headers(const std::vector<std::string>& lines) {
     const auto colon = line.find(':');
     const auto name = std::string_view(line).substr(0, colon);
     if (colon == std::string::npos || !is_token(name)) return failure("--header: expected NAME:VALUE");
+    if (iequals(name, "sec-websocket-protocol")) return failure("--header: use --subprotocol");
     if (const auto problem = header_problem(name); !problem.empty()) return failure("--header: " + problem);
     const auto value = trim(std::string_view(line).substr(colon + 1));
     const bool one_line = std::none_of(

@@ -53,10 +53,10 @@ class Rig:
         return self.keep(Redis(**options))
 
     def redis_cluster(self, **options):
-        return self._keep(RedisCluster(**options))
+        return self.keep(RedisCluster(**options))
 
     def sentinel(self, masters, **options):
-        return self._keep(Sentinel(masters, **options))
+        return self.keep(Sentinel(masters, **options))
 
     def mariadb(self, **options):
         return self.keep(MariaDb(**options))

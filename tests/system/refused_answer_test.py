@@ -89,9 +89,9 @@ def test_a_refusal_over_http_is_no_login_and_is_asked_again_at_the_usual_pace(ri
 
     def script(connection):
         if refuses:
-            return answering(refusal)(connection)
+            return answering(refusal, extra="Connection: close\r\n")(connection)
         if kind == "http":
-            return answering(200)(connection)
+            return answering(200, extra="Connection: close\r\n")(connection)
         head = connection.read_head()
         connection.send(upgrade_response(head.get("Sec-WebSocket-Key")))
         return connection.read_to_end()
