@@ -262,9 +262,9 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
   return value;
 }
 
-void Fields::refuse_placeholder(std::string_view key, bool (*has)(std::string_view)) const {
+void Fields::refuse_placeholder(std::string_view key, bool (*stands_in)(std::string_view)) const {
   const Node* written = scalar(key, "a text");
-  if (written == nullptr || !has(written->text)) return;
+  if (written == nullptr || !stands_in(written->text)) return;
   problem(key, kFillIn);
   break_off(key);
 }

@@ -145,7 +145,7 @@ class Fields {
   std::string choose(std::string_view key, std::string_view fallback,
                      const std::vector<std::string_view>& allowed) const;
   std::optional<std::string> plain(std::string_view key, const std::optional<std::string>& text) const;
-  void refuse_placeholder(std::string_view key, bool (*has)(std::string_view)) const;
+  void refuse_placeholder(std::string_view key, bool (*stands_in)(std::string_view)) const;
   void break_off(std::string_view key) const;  // wrong and reported: nothing more is said of it
   std::optional<std::string> read_secret(std::string_view key, std::string_view kind, const Hide& hide) const;
   void record(Shown shown) const;
