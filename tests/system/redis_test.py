@@ -190,3 +190,41 @@ def test_nothing_is_written_but_one_key_under_our_prefix_and_it_expires(rig):
     assert 0 < redis.client(database=2).ttl(sets[0][1]) <= 5
     sidecar.stop()
     wait_for(lambda: redis.client().info("keyspace"), lambda databases: databases == {}, "the key to expire")
+
+
+# Sessions that are renewed
+
+RENEWED = "interval: 50ms, fall: 1, max_session: 200ms"
+
+
+def test_what_only_a_new_login_sees_is_seen_when_the_session_is_renewed(rig):
+    authority, other = rig.authority(), rig.authority("other")
+    servers = {name: rig.redis(settings=[f"user gate on >{PASSWORD} ~* +@all"]).start() for name in ("password", "disabled", "full")}
+    certified = rig.redis(certificate=authority.issue()).start()
+    url = lambda server: f'url: "redis://gate:{PASSWORD}@127.0.0.1:{server.port}", {RENEWED}'
+    sidecar = with_checks(rig, {**{name: url(server) for name, server in servers.items()}, "certificate":
+                                f'url: "rediss://localhost:{certified.tls_port}", tls: {{ca_file: {authority.file}}}, {RENEWED}'})
+    for name in (*servers, "certificate"):
+        sidecar.wait_for_check(name, "pass")
+    servers["password"].client().execute_command("ACL", "SETUSER", "gate", "resetpass", f">{SECRET}")
+    servers["disabled"].client().execute_command("ACL", "SETUSER", "gate", "off")
+    # One that nobody will take again: we have a place, and others take all the rest.
+    held = [servers["full"].client() for _ in range(2)]
+    for client in held:
+        client.ping()
+    held[0].config_set("maxclients", 2)
+    files = other.issue(name="untrusted")
+    certified.client().config_set("tls-cert-file", files[0], "tls-key-file", files[1])
+    assert "WRONGPASS" in message(sidecar, "password", "auth")
+    assert "WRONGPASS" in message(sidecar, "disabled", "auth")
+    assert "max number of clients" in message(sidecar, "full", "connect")
+    assert "unable to get local issuer" in message(sidecar, "certificate", "tls")
+
+
+def test_a_session_that_is_renewed_leaves_before_it_comes_again(rig):
+    redis = rig.redis(settings=["maxclients 1"]).start()
+    sidecar = with_checks(rig, {"it": f'url: "{redis.url()}", interval: 20ms, fall: 1, max_session: 1ms'})
+    sidecar.wait_for_check("it", "pass")
+    before = sidecar.check("it")
+    wait_until(lambda: sidecar.check("it")["runs"] > before["runs"] + 30, "thirty logins")
+    assert sidecar.check("it")["failures"] == before["failures"]
