@@ -58,7 +58,7 @@ class Connection::Impl final : private StreamObserver {
   bool write(std::string_view bytes) {
     if (phase_ != Phase::established || !stream_.is_open()) return false;
     if (!tls_) return stream_.write(bytes);
-    return tls_->write(bytes) && flush_tls();
+    return tls_->write(bytes) && (flush_tls() || tls_->asked_in_vain());  // then the next read says why
   }
 
   void shutdown() {
@@ -186,6 +186,7 @@ class Connection::Impl final : private StreamObserver {
     }
     std::array<char, kTlsRecord> plaintext;
     while (const std::size_t size = tls_->read(plaintext)) {
+      heard_ = true;
       observer_.on_data({plaintext.data(), size});
       if (guard.destroyed()) return;
     }
@@ -214,7 +215,11 @@ class Connection::Impl final : private StreamObserver {
   }
 
   void fail(Phase phase, const std::string& why) {
-    const std::string message = why;  // it may live in what is closed now
+    std::string message = why;  // it may live in what is closed now
+    if (phase == Phase::established && tls_ && tls_->asked_in_vain() && !heard_) {
+      phase = Phase::tls;
+      message += " (the peer asked for a client certificate, and none is set; see tls.cert_file)";
+    }
     next_start_.stop();
     stream_.close();
     observer_.on_failed(phase, message);
@@ -235,6 +240,7 @@ class Connection::Impl final : private StreamObserver {
   Stream stream_;
   std::optional<TlsClient> tls_;
   bool ended_ = false;
+  bool heard_ = false;  // plaintext
   bool* destroyed_ = nullptr;
 };
 

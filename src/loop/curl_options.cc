@@ -5,14 +5,26 @@
 
 #include <new>
 #include <tuple>
+#include <utility>
 
 namespace probegate::loop {
 namespace {
 
+thread_local bool certificate_asked = false;
+
+int on_certificate_asked(SSL*, X509**, EVP_PKEY**) noexcept {
+  certificate_asked = true;
+  return 0;  // none
+}
+
+// `contexts`: whose store is to be used; null: curl's own.
+template <bool kAnonymous>
 CURLcode on_ssl_context(CURL*, void* context, void* contexts) noexcept {
   try {
-    SSL_CTX_set1_cert_store(static_cast<SSL_CTX*>(context),
-                            static_cast<TlsContexts*>(contexts)->system_store());
+    auto* const ours = static_cast<SSL_CTX*>(context);
+    if (kAnonymous) SSL_CTX_set_client_cert_cb(ours, &on_certificate_asked);
+    if (contexts != nullptr)
+      SSL_CTX_set1_cert_store(ours, static_cast<TlsContexts*>(contexts)->system_store());
     return CURLE_OK;
   } catch (...) {
     return CURLE_OUT_OF_MEMORY;
@@ -20,6 +32,8 @@ CURLcode on_ssl_context(CURL*, void* context, void* contexts) noexcept {
 }
 
 }  // namespace
+
+bool take_certificate_asked() { return std::exchange(certificate_asked, false); }
 
 void append(Curl<curl_slist>& list, const std::string& line) {
   curl_slist* longer = curl_slist_append(list.get(), line.c_str());
@@ -60,16 +74,18 @@ void CurlOptions::set_tls(const TlsSettings& tls, TlsContexts& contexts) {
     set(CURLOPT_SSLKEY, tls.key_file->c_str());
     set(CURLOPT_KEYPASSWD, "");  // or OpenSSL would ask for a passphrase on the terminal
   }
+  const bool anonymous = !tls.cert_file || !tls.key_file;
+  const bool system = tls.verify && !tls.ca_file;
+  set(CURLOPT_SSL_CTX_FUNCTION, anonymous ? &on_ssl_context<true> : &on_ssl_context<false>);
+  // The loop's store instead of curl's own copy of the whole bundle for each connection.
+  set(CURLOPT_SSL_CTX_DATA, system ? static_cast<void*>(&contexts) : nullptr);
   if (tls.verify && tls.ca_file) {
     // By name, because curl must not reuse a connection that was verified against other authorities.
     set(CURLOPT_CAINFO, tls.ca_file->c_str());
     set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
   } else if (tls.verify) {
-    // The loop's store instead of curl's own copy of the whole bundle for each connection.
     set(CURLOPT_CAINFO, static_cast<char*>(nullptr));
     set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
-    set(CURLOPT_SSL_CTX_FUNCTION, &on_ssl_context);
-    set(CURLOPT_SSL_CTX_DATA, static_cast<void*>(&contexts));
   }
 }
 

@@ -10,6 +10,10 @@
 
 namespace probegate::loop {
 
+// Whether a peer has asked this thread for a client certificate that there is none of, since the last call.
+// What curl then reports may be any kind of broken connection.
+bool take_certificate_asked();
+
 void append(Curl<curl_slist>& list, const std::string& line);
 
 // "name:port:address,address" for CURLOPT_RESOLVE: curl then asks no resolver, and races the addresses

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <tuple>
 
 #include "base/text.h"
 #include "loop/curl_multi.h"
@@ -134,6 +135,13 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     long os_error = 0;
     curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_error);
     if (const auto alert = tls_alert(error_)) return finish(failed(HttpFailure::Kind::tls, describe(*alert)));
+    const bool asked = take_certificate_asked() && head_size_ == 0;
+    if (asked && code != CURLE_OPERATION_TIMEDOUT) {
+      return finish(
+          failed(HttpFailure::Kind::tls,
+                 describe(code, os_error) +
+                     " (the peer asked for a client certificate, and none is set; see tls.cert_file)"));
+    }
     finish(failed(kind_of(code, os_error), describe(code, os_error)));
   }
 
@@ -160,6 +168,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   }
 
   void begin() {
+    std::ignore = take_certificate_asked();
     easy_ = impl_.curl.make_easy();
     CurlOptions options(easy_.get());
     set_up(options);

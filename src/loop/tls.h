@@ -84,6 +84,9 @@ class TlsClient {
   std::string take();  // ciphertext for the peer
 
   std::optional<Duration> certificate_left(WallTime now) const;
+  // The peer wanted to know who we are, and was told nothing. With TLS 1.3 it refuses that only when our
+  // handshake is over.
+  bool asked_in_vain() const { return anonymous_; }
 
  private:
   void advance();

@@ -240,5 +240,5 @@ def test_a_receiver_of_alerts_is_shown_a_client_certificate(rig):
         connection.send(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
     receiver = rig.scripted(take, certificate=ours.issue(), client_authority=clients.file)
     tls = f"{{ca_file: {ours.file}, cert_file: {cert}, key_file: {key}}}"
-    rig.probegate(f"alerts:\n  - {{to: 'https://localhost:{receiver.port}/hook', on: [ready], tls: {tls}}}\n").start()
+    rig.probegate(f"alerts:\n  - {{to: 'https://localhost:{receiver.port}/hook', 'on': [ready], tls: {tls}}}\n").start()
     wait_until(lambda: heads, "the alert")
