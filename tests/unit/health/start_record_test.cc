@@ -141,9 +141,6 @@ TEST_CASE("A record of a later version is refused by its number") {
   CHECK(read.error().message == "it is of version 2, not 1");
 }
 
-}  // namespace
-}  // namespace probegate::health
-
 TEST_CASE("A start whose process still lives is no unclean end, and ends as it says itself") {
   StartRecord record;
   record.begin(kNow);
@@ -163,3 +160,6 @@ TEST_CASE("The end of a start that is forgotten changes no other") {
   record.set_end(31, end_cause::kDrained, kNow + 1min);
   for (const auto& start : record.recent) CHECK(start.end == end_cause::kRunning);
 }
+
+}  // namespace
+}  // namespace probegate::health
