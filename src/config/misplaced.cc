@@ -148,8 +148,10 @@ class Mover {
     for (const auto& entry : std::vector<Node::Entry>(checks.entries)) inside_check(checks, entry);
   }
 
+  // Not "database: postgres", which is a check's name and its type.
   bool is_key_of_a_check(const Node::Entry& entry) const {
     if (!contains(check_keys_, entry.key)) return false;
+    if (vocabulary_.check(entry.value->text) != nullptr) return false;
     return entry.value->kind == Node::Kind::map ? entry.value->find("type") == nullptr
                                                 : entry.value->kind != Node::Kind::null;
   }

@@ -47,6 +47,7 @@ TEST_CASE("A key that is named like a secret is read as one") {
       const bool sounds_secret = key.find("pass") != key.npos || key.find("token") != key.npos ||
                                  key.find("secret") != key.npos || key.ends_with("key");
       CAPTURE(type, key);
+      if (key == "sslkey") continue;  // libpq's word for the path of a key
       if (sounds_secret && !key.ends_with("_file")) CHECK(definition["properties"].contains(key + "_file"));
     }
   }

@@ -47,6 +47,7 @@ BEYOND_A_SCHEMA = [
     "must be less than timeout", "needs key_file", "needs cert_file", "needs sslkey", "needs sslcert", "ca_file is set, and false",
     "the URL has no TLS", "has no TLS; write https://", "is set too; keep one", "there is no check named", "a check cannot need itself",
     "not allowed with profile production", "needs a query", "a user needs a password", "a replica takes no writes",
+    "names no master", "is for redis+sentinel:// or mode: sentinel",
     "is for smtp:// and smtps:// only", "is no mail address", "an empty list; at least one address is needed",
     "cannot read: No such file", "is missing; the request header",
     # the least duration of a key
