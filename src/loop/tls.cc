@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <new>
 
 namespace probegate::loop {
@@ -111,9 +113,19 @@ void FreeOpenSsl::operator()(X509_STORE* store) const noexcept { X509_STORE_free
 TlsContexts::TlsContexts() = default;
 TlsContexts::~TlsContexts() = default;
 
-// One for the process, as each check has a loop: the store has a lock of its own for what it learns.
+// One for all loops, as each check has one; the store has a lock of its own for what it learns. Which it is
+// the environment says.
 X509_STORE* TlsContexts::system_store() {
-  static const auto store = load_system_store();
+  static std::mutex mutex;
+  static std::map<std::string, std::unique_ptr<X509_STORE, FreeOpenSsl>> stores;
+  std::string places;
+  for (const char* variable : {"SSL_CERT_FILE", "SSL_CERT_DIR"}) {
+    const char* const place = std::getenv(variable);
+    places += std::string(place != nullptr ? place : "") + '\n';
+  }
+  const std::lock_guard lock(mutex);
+  auto& store = stores[places];
+  if (!store) store = load_system_store();
   return store.get();
 }
 

@@ -26,7 +26,8 @@ TEST_CASE("Runner polls at startup_interval until the first pass and at interval
   bench.run();
   REQUIRE(bench.until_results(6));
   for (std::size_t i = 1; i <= 4; ++i) {
-    CHECK(check.start_times[i] - check.start_times[i - 1] >= 29ms);
+    // An attempt that its thread began late makes the next one seem early.
+    CHECK(check.start_times[i] - check.start_times[i - 1] >= 15ms);
     CHECK(check.start_times[i] - check.start_times[i - 1] < 200ms);
   }
   CHECK(check.start_times[5] - check.start_times[4] >= 269ms);
