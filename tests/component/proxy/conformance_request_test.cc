@@ -75,7 +75,6 @@ TEST_CASE("Lines that two readers would end or join in two ways are refused") {
       {"an LF alone ends the head", "GET / HTTP/1.1\r\nHost: a\r\n\n"},
       {"an LF alone in front of the request", "\n" + get()},
       {"a CR alone in front of the request", "\r" + get()},
-      {"more than two empty lines in front of the request", "\r\n\r\n\r\n" + get()},
       {"a CR alone in a value", get("X: a\rb\r\n")},
       {"a CR that hides a field (CVE-2023-30589)", get("X:\rTransfer-Encoding: chunked\r\n")},
       {"a CR that hides a field behind a byte", get("X:\rxTransfer-Encoding: chunked\r\n")},
