@@ -30,7 +30,7 @@ inline std::string with_plain_id(std::string bytes) {
       bytes.replace(begin, 32, "ID");
     }
   }
-  const std::string instance = "1 probegate-";
+  const std::string instance = " probegate-";
   for (auto at = bytes.find(instance); at != std::string::npos; at = bytes.find(instance, at + 1)) {
     bytes.erase(at + instance.size() - 1, 9);
   }
