@@ -2,12 +2,16 @@
 
 import os
 
+import pytest
+
+from support import probegate
 from support.ports import free_port
 from support.waiting import wait_for, wait_until
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
 
+@pytest.mark.skipif(probegate.is_thread_sanitized(), reason="ThreadSanitizer and a preloaded libfaketime intercept the same calls")
 def test_a_jump_of_the_wall_clock_is_told_and_ages_stay_right(rig):
     """Two hours ahead: a warning and an event, and no age on the page or in the document jumps with it."""
     stamp = os.path.join(rig.directory, "faketime")
