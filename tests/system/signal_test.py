@@ -17,7 +17,7 @@ def test_a_sigterm_that_comes_while_the_configuration_is_read_is_a_drain(rig):
         sidecar = rig.probegate(pathlib.Path(path)).launch()
         wait_until(lambda: reads(sidecar.pid, path), "the configuration to be read")
         sidecar.send(signal.SIGTERM)
-        os.write(writer, b"drain: {delay: 0s}\n")
+        os.write(writer, f"probes: {{listen: '127.0.0.1:{sidecar.probe_port}'}}\ndrain: {{delay: 0s}}\n".encode())
     finally:
         os.close(writer)
     assert sidecar.wait() == 0
