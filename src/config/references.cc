@@ -22,7 +22,7 @@ std::string shown_reference(std::string_view reference, const Hide& hide) {
   const auto rest = reference.find(":-");
   if (rest == std::string_view::npos) return std::string(reference);
   const auto fallback = reference.substr(rest + 2, reference.size() - rest - 3);
-  if (hide(fallback) == fallback) return std::string(reference);
+  if (fallback.empty() || hide(fallback) == fallback) return std::string(reference);
   return std::string(reference.substr(0, rest)) + ":?set it; its default holds a secret and was not printed}";
 }
 
@@ -86,7 +86,11 @@ std::string reloadable(const Node& node, const Hide& hide) {
   const auto hidden = hide(node.text);
   if (hidden == node.text || node.raw.empty()) return yaml_value(hidden);
   const auto source = split_source(node.raw, hide);
-  const bool is_one = source.plain == std::string(1, kReference);
+  std::string_view plain = source.plain;
+  for (const std::string_view scheme : {"Bearer ", "Basic ", "Token "}) {  // of an Authorization header
+    if (plain.starts_with(scheme)) plain.remove_prefix(scheme.size());
+  }
+  const bool is_one = plain == std::string(1, kReference);
   const auto is_harmless = [&](std::string text) {
     std::replace(text.begin(), text.end(), kReference, '0');  // a host or a port like any other
     return hide(text) == text;
