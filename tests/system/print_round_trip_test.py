@@ -28,7 +28,7 @@ SHIPPED = shipped()
 
 def variables_of(text):
     """Something fit for every variable that a file wants to be set."""
-    values = {"DATASOURCE": "postgresql://app:s3cret@db/app", "REDIS_URL": "redis://:s3cret@cache", "ORIGIN": "https://chat.example",
+    values = {"USER": "app", "DATASOURCE": "postgresql://app:s3cret@db/app", "REDIS_URL": "redis://:s3cret@cache", "ORIGIN": "https://chat.example",
               "SITEURL": "https://chat.example", "FRONTEND_URL": "https://chat.example", "HOST": "h.example"}
     names = re.findall(r"\$\{(\w+)(?=[}:])(?!:-)", text)
     return {name: next((value for part, value in values.items() if part in name), "s3cret") for name in names}
