@@ -249,9 +249,10 @@ std::vector<std::string> variables_meant(const Environment& environment) {
   for (const auto& [name, value] : environment) {
     if (std::find(std::begin(kCommon), std::end(kCommon), name) != std::end(kCommon)) continue;
     const bool ours = std::find(known.begin(), known.end(), name) != known.end();
-    const bool misspelt = !ours && std::any_of(known.begin(), known.end(), [&, &name = name](std::string_view one) {
-      return one.size() >= kShortest && name.size() >= kShortest && distance(name, one) <= 2;
-    });
+    const bool misspelt =
+        !ours && std::any_of(known.begin(), known.end(), [&, &name = name](std::string_view one) {
+          return one.size() >= kShortest && name.size() >= kShortest && distance(name, one) <= 2;
+        });
     if (ours || misspelt || looks_like_an_address(name)) names.push_back(name);
   }
   return names;

@@ -12,8 +12,9 @@ namespace {
 using health::Json;
 
 // A check of one of these names has no boolean of its own at the top; it is under `checks` like the others.
-constexpr std::string_view kOurKeys[] = {"schema",      "version", "about",   "starts",            "timeline",
-                                         "recent_runs", "events",  "traffic", "check_threads_lost"};
+constexpr std::string_view kOurKeys[] = {"schema", "version",  "about",
+                                         "starts", "timeline", "recent_runs",
+                                         "events", "traffic",  "check_threads_lost"};
 
 Json starts_json(const std::optional<health::Starts>& starts) {
   if (!starts) return nullptr;
