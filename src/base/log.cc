@@ -177,7 +177,7 @@ struct Log::Queue {
   std::deque<std::string> lines;
   std::size_t bytes = 0;
   std::uint64_t dropped = 0;  // since the newest of `lines`, which is the last one before the gap
-  WallTime newest{};  // the time of the latest line
+  WallTime newest{};          // the time of the latest line
   bool writing = false;
   bool closed = false;
 

@@ -178,8 +178,8 @@ void Exchange::retry_or_fail(const std::string& what) {
 }
 
 // What a backend says on a kept connection before it is asked (the rest of an answer that was longer than it
-// said, a time-out message) must not become the answer to a stranger's request. The system's clock may be set back
-// meanwhile, and then by more than a turn takes.
+// said, a time-out message) must not become the answer to a stranger's request. The system's clock may be set
+// back meanwhile, and then by more than a turn takes.
 bool Exchange::answered_unasked() const {
   constexpr Duration kLongestTurn = 100ms;
   const auto arrived = reused_ && !heard_ ? backend_.arrived() : std::nullopt;

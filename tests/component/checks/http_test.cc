@@ -51,18 +51,25 @@ std::string ask_for(const std::string& own_keys, const std::string& answer) {
 TEST_CASE("HTTP check passes on the status it expects and names the one it got") {
   CHECK(ask_for("", answer_of("200 OK")) == "pass");
   CHECK(ask_for("", answer_of("204 No Content")) == "pass");
-  CHECK(ask_for("", answer_of("503 Busy", "no")).find("answer: answered 503, expected 200-299; http://127.0.0.1:") == 0);
-  CHECK(ask_for("", answer_of("302 Found")).find("answer: answered 302, expected 200-299; http://127.0.0.1:") == 0);
-  CHECK(ask_for("", answer_of("401 Who")).find("auth: answered 401, expected 200-299; http://127.0.0.1:") == 0);
-  CHECK(ask_for("", answer_of("403 No")).find("auth: answered 403, expected 200-299; http://127.0.0.1:") == 0);
+  CHECK(ask_for("", answer_of("503 Busy", "no"))
+            .find("answer: answered 503, expected 200-299; http://127.0.0.1:") == 0);
+  CHECK(
+      ask_for("", answer_of("302 Found")).find("answer: answered 302, expected 200-299; http://127.0.0.1:") ==
+      0);
+  CHECK(ask_for("", answer_of("401 Who")).find("auth: answered 401, expected 200-299; http://127.0.0.1:") ==
+        0);
+  CHECK(ask_for("", answer_of("403 No")).find("auth: answered 403, expected 200-299; http://127.0.0.1:") ==
+        0);
   CHECK(ask_for(", expect_status: [200-299, 404]", answer_of("404 Gone")) == "pass");
   CHECK(ask_for(", expect_status: [401]", answer_of("401 Who")) == "pass");
-  CHECK(ask_for(", expect_status: [200, 500-503]", answer_of("404 Gone")).find(
-            "answer: answered 404, expected 200 or 500-503; http://127.0.0.1:") == 0);
-  CHECK(ask_for("", answer_of("400 Bad", "Invalid HTTP_HOST")).find(
-            "/health said \"Invalid HTTP_HOST\"; see headers and expect_status") != std::string::npos);
-  CHECK(ask_for("", "HTTP/1.1 301 There\r\nLocation: http://u:pw@h/health/?key=secret\r\nContent-Length: 0\r\n\r\n")
-            .find(", and points to http://***@h/health/?***; ") != std::string::npos);
+  CHECK(ask_for(", expect_status: [200, 500-503]", answer_of("404 Gone"))
+            .find("answer: answered 404, expected 200 or 500-503; http://127.0.0.1:") == 0);
+  CHECK(ask_for("", answer_of("400 Bad", "Invalid HTTP_HOST"))
+            .find("/health said \"Invalid HTTP_HOST\"; see headers and expect_status") != std::string::npos);
+  CHECK(
+      ask_for("",
+              "HTTP/1.1 301 There\r\nLocation: http://u:pw@h/health/?key=secret\r\nContent-Length: 0\r\n\r\n")
+          .find(", and points to http://***@h/health/?***; ") != std::string::npos);
 }
 
 TEST_CASE("HTTP check sends method, path, headers and body as configured") {

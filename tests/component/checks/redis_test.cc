@@ -20,7 +20,8 @@ std::vector<std::string> redis_problems(const std::string& own_keys) {
 // One attempt against a peer that plays a script, and is asked PING and GET.
 CheckResult ask_peer(Script script) {
   const auto port = closed_port();
-  CheckUnderTest check(redis_plan("mode: single, write: false, url: 'redis://127.0.0.1:" + std::to_string(port) + "'"));
+  CheckUnderTest check(
+      redis_plan("mode: single, write: false, url: 'redis://127.0.0.1:" + std::to_string(port) + "'"));
   FakePeer peer(
       check.loop, [&](std::size_t) { return script; }, Endpoint::tcp("127.0.0.1", port));
   return check.attempt();
@@ -79,8 +80,9 @@ TEST_CASE("Redis check does without HELLO where the server does not know it") {
     FakePeer peer(
         check.loop,
         [&](std::size_t) {
-          return Script{expect("HELLO\r\n"), send("+OK\r\n-ERR unknown command 'HELLO'\r\n"), expect("server\r\n"),
-                        send(mode), expect("PING\r\n"), send("+PONG\r\n$-1\r\n")};
+          return Script{expect("HELLO\r\n"),  send("+OK\r\n-ERR unknown command 'HELLO'\r\n"),
+                        expect("server\r\n"), send(mode),
+                        expect("PING\r\n"),   send("+PONG\r\n$-1\r\n")};
         },
         Endpoint::tcp("127.0.0.1", port));
     return text(check.attempt());
@@ -220,11 +222,11 @@ TEST_CASE("Redis check says connect when the peer hangs up") {
 
 TEST_CASE("Redis check keeps its connection, and replaces a dead one once within the attempt") {
   const auto port = closed_port();
-  CheckUnderTest check(redis_plan("mode: single, write: false, url: 'redis://127.0.0.1:" + std::to_string(port) + "'"));
+  CheckUnderTest check(
+      redis_plan("mode: single, write: false, url: 'redis://127.0.0.1:" + std::to_string(port) + "'"));
   const Script once = {expect("PING\r\n"), send("+PONG\r\n$-1\r\n")};
-  const Script twice_then_gone = {expect("PING\r\n"), send("+PONG\r\n$-1\r\n"),
-                                  expect("PING\r\n"), send("+PONG\r\n$-1\r\n"),
-                                  expect("PING\r\n"), close()};
+  const Script twice_then_gone = {expect("PING\r\n"),       send("+PONG\r\n$-1\r\n"), expect("PING\r\n"),
+                                  send("+PONG\r\n$-1\r\n"), expect("PING\r\n"),       close()};
   const Script gone = {expect("PING\r\n"), close()};
   FakePeer peer(
       check.loop,
@@ -248,8 +250,8 @@ TEST_CASE("Redis check speaks TLS for rediss, and warns of a certificate that en
   const auto port = closed_port();
   Authority ca("redis");
   const auto ask = [&](const std::string& tls) {
-    CheckUnderTest check(
-        redis_plan("mode: single, write: false, url: 'rediss://localhost:" + std::to_string(port) + "', tls: " + tls));
+    CheckUnderTest check(redis_plan(
+        "mode: single, write: false, url: 'rediss://localhost:" + std::to_string(port) + "', tls: " + tls));
     FakePeer peer(check.loop, {expect("PING\r\n"), send("+PONG\r\n$-1\r\n"), expect("PING\r\n"),
                                send("+PONG\r\n$-1\r\n")});
     TlsFront front(*check.loop, ca.issue({{"localhost"}, -2, 5}), peer.endpoint(), TLS1_3_VERSION,

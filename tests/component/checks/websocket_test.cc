@@ -194,11 +194,14 @@ TEST_CASE("WebSocket check waits for both Pong and message") {
 
 TEST_CASE("WebSocket check says what the backend answered instead of 101, who that is, and what helps") {
   const std::pair<std::string, std::string> cases[] = {
-      {"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "auth: answered 403 to the upgrade, expected 101; URL"},
+      {"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+       "auth: answered 403 to the upgrade, expected 101; URL"},
       {"HTTP/1.1 401 Unauthorized\r\nContent-Length: 9\r\n\r\nno cookie",
        "auth: answered 401 to the upgrade, expected 101; URL said \"no cookie\""},
-      {"HTTP/1.1 200 OK\r\n\r\nhello", "answer: answered 200 to the upgrade, expected 101; URL said \"hello\""},
-      {"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 Nope\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nwa\r\n2\r\nit\r\n0\r\n\r\n",
+      {"HTTP/1.1 200 OK\r\n\r\nhello",
+       "answer: answered 200 to the upgrade, expected 101; URL said \"hello\""},
+      {"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 Nope\r\nTransfer-Encoding: "
+       "chunked\r\n\r\n2\r\nwa\r\n2\r\nit\r\n0\r\n\r\n",
        "answer: answered 503 to the upgrade, expected 101; URL said \"wait\""},
       {"HTTP/1.1 503 Nope\r\nProbegate-Reason: gate_closed\r\nContent-Length: 0\r\n\r\n",
        "answer: answered 503 to the upgrade, expected 101 (Probegate-Reason: gate_closed); URL"},

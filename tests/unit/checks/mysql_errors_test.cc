@@ -11,14 +11,14 @@ TEST_CASE("MySQL errors have the kind of what they mean, the server's and the li
   const std::pair<unsigned, FailKind> cases[] = {
       {1045, FailKind::auth},     {1698, FailKind::auth},     {1130, FailKind::auth},
       {3118, FailKind::auth},     {4151, FailKind::auth},     {2059, FailKind::auth},
-      {1044, FailKind::config},   {1049, FailKind::config},
-      {1142, FailKind::config},   {1040, FailKind::connect},  {1053, FailKind::connect},
-      {1129, FailKind::connect},  {1203, FailKind::connect},  {1226, FailKind::connect},
-      {2002, FailKind::connect},  {2003, FailKind::connect},  {2006, FailKind::connect},
-      {2013, FailKind::connect},  {1043, FailKind::protocol}, {2007, FailKind::protocol},
-      {2020, FailKind::protocol}, {2027, FailKind::protocol}, {2026, FailKind::tls},
-      {1969, FailKind::timeout},  {3024, FailKind::timeout},  {1290, FailKind::answer},
-      {1792, FailKind::answer},   {1064, FailKind::answer},   {1146, FailKind::answer},
+      {1044, FailKind::config},   {1049, FailKind::config},   {1142, FailKind::config},
+      {1040, FailKind::connect},  {1053, FailKind::connect},  {1129, FailKind::connect},
+      {1203, FailKind::connect},  {1226, FailKind::connect},  {2002, FailKind::connect},
+      {2003, FailKind::connect},  {2006, FailKind::connect},  {2013, FailKind::connect},
+      {1043, FailKind::protocol}, {2007, FailKind::protocol}, {2020, FailKind::protocol},
+      {2027, FailKind::protocol}, {2026, FailKind::tls},      {1969, FailKind::timeout},
+      {3024, FailKind::timeout},  {1290, FailKind::answer},   {1792, FailKind::answer},
+      {1064, FailKind::answer},   {1146, FailKind::answer},
   };
   for (const auto& [code, kind] : cases) {
     CAPTURE(code);

@@ -26,7 +26,8 @@ TEST_CASE("The slots of the node that answers are read, and neither others' nor 
   const std::string nodes =
       "07c3 127.0.0.1:30004@31004 slave e7d1 0 1426238317239 4 connected\n"
       "67ed 127.0.0.1:30002@31002,cache-2 master - 0 1426238316232 2 connected 5461-10922\n"
-      "e7d1 127.0.0.1:30001@31001,cache-1 myself,master - 0 0 1 connected 0-5460 16000 [93->-292f] [77-<-e7d1]\n";
+      "e7d1 127.0.0.1:30001@31001,cache-1 myself,master - 0 0 1 connected 0-5460 16000 [93->-292f] "
+      "[77-<-e7d1]\n";
   CHECK(own_slots(nodes) == std::vector<SlotRange>{{0, 5460}, {16000, 16000}});
   CHECK(own_slots("e7d1 127.0.0.1:1@2 myself,slave 67ed 0 0 1 connected\n").empty());
   CHECK(own_slots("nonsense\n\n0-5 myself").empty());
@@ -46,7 +47,8 @@ TEST_CASE("MOVED and ASK name a node, whose host may be left out or be an IPv6 a
   CHECK(text(read_redirection("MOVED 866 :6380", kAsked)) == "moved 10.0.0.1:6380");
   CHECK(text(read_redirection("MOVED 866 2001:db8::1:6380", kAsked)) == "moved [2001:db8::1]:6380");
   CHECK(text(read_redirection("MOVED 866 :6380", Endpoint::unix_socket("/run/redis.sock"))) == "nothing");
-  for (const char* other : {"MOVED 866", "MOVED 866 host", "MOVED 866 host:0", "MOVED 866 host:99999", "ERR x y:1", ""})
+  for (const char* other :
+       {"MOVED 866", "MOVED 866 host", "MOVED 866 host:0", "MOVED 866 host:99999", "ERR x y:1", ""})
     CHECK(text(read_redirection(other, kAsked)) == "nothing");
 }
 

@@ -12,7 +12,9 @@ std::string read(const std::string& bytes) {
   const auto reply = reader.next();
   if (!reply) return "error";
   if (!*reply) return "more";
-  std::string text = (*reply)->is_nil() ? "nil" : (*reply)->is_error() ? "-" + (*reply)->text : (*reply)->text;
+  std::string text = (*reply)->is_nil()     ? "nil"
+                     : (*reply)->is_error() ? "-" + (*reply)->text
+                                            : (*reply)->text;
   for (const auto& item : (*reply)->items) text += "[" + item.text + "]";
   return text;
 }

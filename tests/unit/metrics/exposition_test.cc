@@ -199,7 +199,8 @@ TEST_CASE("Numbers are written exactly, the special ones by their names") {
   CHECK(has_line(text, "x{n=\"nan\"} NaN"));
 }
 
-TEST_CASE("Small and large numbers are plain decimals where these are short, and read back to the same number") {
+TEST_CASE(
+    "Small and large numbers are plain decimals where these are short, and read back to the same number") {
   const auto written = [](double number) {
     Exposition out(Format::prometheus_text);
     out.gauge("x", "x");
