@@ -161,6 +161,7 @@ void FileWatch::Shared::run() {
     if (differs(current)) {
       tell();
       wait(-1, kApart);
+      continue;  // what is read now may name other files
     }
     if (!wait(inotify.fd, blind_ ? kPoll : kSlowPoll)) continue;
     for (auto waited = 0ms; waited < kLongest && wait(inotify.fd, kQuiet); waited += kQuiet) {

@@ -1,6 +1,8 @@
-"""Free loopback ports that stay free until their server starts."""
+"""Loopback ports: free ones that stay free until their server starts, and what the kernel tells of those in use."""
 
+import re
 import socket
+import subprocess
 
 
 def free_port(host="127.0.0.1"):
@@ -20,3 +22,10 @@ def free_port(host="127.0.0.1"):
             accepted.close()
             client.recv(1)
         return port
+
+
+def keep_alive_timers(port):
+    """Seconds until the next keep-alive probe, of the connections of that port."""
+    listing = subprocess.run(["ss", "-Htno", "state", "established", f"( sport = :{port} or dport = :{port} )"],
+                             capture_output=True, text=True, check=True)
+    return [float(seconds) for seconds in re.findall(r"timer:\(keepalive,([\d.]+)sec,", listing.stdout)]

@@ -3,7 +3,6 @@
 import asyncio
 import http.client
 import queue
-import re
 import signal
 import socket
 import struct
@@ -17,7 +16,7 @@ import pytest
 from support import metrics
 from support.backends import pattern
 from support.expect import problem_on
-from support.ports import free_port
+from support.ports import free_port, keep_alive_timers
 from support.raw import BINARY, Raw, upgrade_request, upgrade_response
 from support.waiting import PATIENCE, wait_until
 
@@ -222,13 +221,6 @@ def test_a_body_that_stops_coming_is_not_waited_for(rig):
         client.send(b"POST / HTTP/1.1\r\nHost: door.test\r\nContent-Length: 100000\r\n\r\nbegun")
         problem_on(client, "body_too_large")
         wait_until(lambda: open_connections(sidecar) == 0, "the connection to end")
-
-
-def keep_alive_timers(port):
-    """Seconds until the next keep-alive probe, of the connections of that port."""
-    listing = subprocess.run(["ss", "-Htno", "state", "established", f"( sport = :{port} or dport = :{port} )"],
-                             capture_output=True, text=True, check=True)
-    return [float(seconds) for seconds in re.findall(r"timer:\(keepalive,([\d.]+)sec,", listing.stdout)]
 
 
 @pytest.mark.parametrize("what", ["tunnel", "exchange"])

@@ -69,7 +69,7 @@ checks: {{broker: {{type: tcp, address: "127.0.0.1:{port}"}}}}
     assert line["severity"] == "WARNING"
     assert line["waiting_for"] == "broker"
     assert line["waited_seconds"] >= 10
-    assert re.fullmatch(rf"broker: connect: .*127\.0\.0\.1:{port}.* \(\d+ in a row\)", line["why"]), line
+    assert re.fullmatch(rf"broker \(127\.0\.0\.1:{port}\): connect: .* \(\d+ in a row\)", line["why"]), line
 
 
 def test_the_first_failure_of_a_start_is_no_warning_and_a_later_one_is(rig):

@@ -41,12 +41,14 @@ def test_tables_are_found_in_any_schema_and_what_is_missing_is_named(rig):
     url = f'url: "{server.url()}"'
     sidecar = with_checks(rig, {
         "there": f"{url}, tables: [orders, stock.items, '`shop`.`orders`']",
-        "missing": f"{url}, tables: [orders, refunds, stock.orders], {OFTEN}", "case": f"{url}, tables: [ORDERS]",
+        "missing": f"{url}, tables: [orders, refunds, stock.orders], {OFTEN}",
+        "capitals": f"{url}, tables: [ORDERS]", "quoted": f"{url}, tables: ['`ORDERS`']",
         "bare": url, "no_database": f'url: "{server.url(database="")}", tables: [shop.orders]'})
-    for name in ("there", "bare", "no_database"):
+    for name in ("there", "capitals", "bare", "no_database"):
         sidecar.wait_for_check(name, "pass")
     assert sidecar.wait_for_error("missing", "missing_tables")["missing"] == ["refunds", "stock.orders"]
-    assert sidecar.wait_for_error("case", "missing_tables")["missing"] == ["ORDERS"]
+    quoted = sidecar.wait_for_error("quoted", "missing_tables")
+    assert quoted["missing"] == ["`ORDERS`"] and "there is orders" in quoted["message"]
     server.execute("CREATE TABLE shop.refunds (id int)", "CREATE TABLE stock.orders (id int)")
     sidecar.wait_for_check("missing", "pass")
 

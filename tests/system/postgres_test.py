@@ -87,7 +87,7 @@ def test_required_tables_are_found_in_every_schema_and_kind(rig):
         "CREATE TABLE app.events (at date) PARTITION BY RANGE (at)", "CREATE SEQUENCE app.numbers",
         "CREATE TYPE app.pair AS (a int, b int)",
         f"CREATE ROLE app_user LOGIN PASSWORD '{PASSWORD}'", "GRANT USAGE ON SCHEMA app TO app_user",
-        "ALTER ROLE app_user SET search_path = app", "CREATE SCHEMA closed", "CREATE TABLE closed.things (id int)")
+        "GRANT SELECT ON ALL TABLES IN SCHEMA app TO app_user", "ALTER ROLE app_user SET search_path = app", "CREATE SCHEMA closed", "CREATE TABLE closed.things (id int)")
     user = postgres.url(user="app_user")
     sidecar = checking(
         rig,
