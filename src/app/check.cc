@@ -47,7 +47,7 @@ class CheckRun final : public checks::RunnerObserver {
 
   [[nodiscard]] bool threads_ended() { return runner_.threads_ended(); }
 
-  // The document of CONTRACT 5, without what only a running sidecar has.
+  // The document of docs/contract.md, section 5, without what only a running sidecar has.
   void print_json(bool all_passed) const {
     health::Snapshot snapshot;
     snapshot.policies = std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies());

@@ -189,7 +189,7 @@ std::string report_end(const Report& report, const Paint& paint) {
   }
   const bool bad = report.failed();
   const std::string why = bad || report.asked ? "" : " (nothing asked with --fail-on)";
-  return text + "Verdict: " + paint(bad ? Color::bad : Color::good, bad ? "FAIL" : "pass") + why + "\n";
+  return text + "Verdict: " + paint(bad ? Color::bad : Color::good, bad ? "fail" : "pass") + why + "\n";
 }
 
 Json report_json(const Report& report) {

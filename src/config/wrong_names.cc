@@ -195,6 +195,7 @@ constexpr Name kKeys[] = {
     {"access_log", "access"},
     {"webhook", "to"},
     {"events", "on"},
+    {"true", "on"},  // what a YAML 1.1 writer makes of a bare `on`
     {"receivers", "recipients"},
     {"sender", "from"},
 };

@@ -1,4 +1,4 @@
-"""A line for each request, and what a reader of the log can tell from it (CONTRACT section 9)."""
+"""A line for each request, and what a reader of the log can tell from it (docs/contract.md, section 9)."""
 
 import asyncio
 import json
@@ -69,7 +69,7 @@ def test_the_request_id_of_the_line_is_the_one_the_backend_got(door):
     ("log: {project: chat}", {"GOOGLE_CLOUD_PROJECT": "another"}),
 ], ids=["environment", "config"])
 def test_the_trace_is_named_in_its_project_so_that_the_platform_finds_it(rig, backend, config, env):
-    """PLATFORMS: correlated only if the trace field is set, as projects/P/traces/ID."""
+    """Cloud Logging: correlated only if the trace field is set, as projects/P/traces/ID."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\n{config}", env=env).start()
     sidecar.request("/mirror", headers={"X-Cloud-Trace-Context": f"{TRACE}/4660;o=1"})
     line = sidecar.wait_for_line("GET /mirror 200")
@@ -223,7 +223,7 @@ def test_text_lines_are_for_people_and_nothing_in_them_moves_a_terminal(rig, bac
 
 
 def test_probes_leave_no_lines(door):
-    """PLATFORMS: they come every second for ever."""
+    """Health checks: they come every second for ever."""
     door.wait_for_line("listening")
     before = len(door.logs())
     for path in ("/health", "/health/ready", "/health/live", "/metrics", "/status", "/nothing"):

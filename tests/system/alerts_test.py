@@ -441,6 +441,8 @@ def test_tunnels_that_end_in_a_drain_are_counted_as_drain_whoever_ends_them(rig,
             client.reset()
         else:
             client.send_frame(TEXT, b"end", mask=True)
+            _, opcode, payload, _ = client.read_frame()
+            client.send_frame(opcode, payload, mask=True)  # a Close, and its answer
             client.read_to_end()
     ends = wait_for(lambda: metrics.parse(sidecar.metrics())["probegate_tunnel_ends_total"], lambda found: found.total() == 1,
                     "the end of the tunnel")

@@ -1,4 +1,4 @@
-"""Auth before the upgrade: CONTRACT sections 3 (`auth`), 6 (Auth) and 9 (`probegate_auth_*`).
+"""Auth before the upgrade: docs/contract.md, sections 3 (`auth`), 6 (Auth) and 9 (`probegate_auth_*`).
 
 The auth service is a real one, in a process of its own; a scripted one only where nobody may be asked.
 """

@@ -1,4 +1,4 @@
-"""A backend that went away and came back is counted, by what its connections show (CONTRACT section 9)."""
+"""A backend that went away and came back is counted, by what its connections show (docs/contract.md, section 9)."""
 
 import pytest
 

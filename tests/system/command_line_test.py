@@ -1,4 +1,4 @@
-"""The commands, their exit codes and what they print (CONTRACT sections 3 and 10)."""
+"""The commands, their exit codes and what they print (docs/contract.md, sections 3 and 10)."""
 
 import concurrent.futures
 import json

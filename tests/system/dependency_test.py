@@ -1,4 +1,4 @@
-"""After the gate is open: what the loss of each dependency does, and what it must not do (CONTRACT section 4).
+"""After the gate is open: what the loss of each dependency does, and what it must not do (docs/contract.md, section 4).
 
 The startup latch, readiness, `traffic` checks that close and reopen the gate, and tunnels that stay.
 """

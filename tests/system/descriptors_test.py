@@ -1,4 +1,4 @@
-"""Few descriptors, or none: the probe port, open tunnels and the drain go on, and nothing spins (CONTRACT sections 2 and 6)."""
+"""Few descriptors, or none: the probe port, open tunnels and the drain go on, and nothing spins (docs/contract.md, sections 2 and 6)."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""SIGTERM with everything under way (CONTRACT section 8), and a process that is frozen (section 2)."""
+"""SIGTERM with everything under way (docs/contract.md, section 8), and a process that is frozen (section 2)."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Every way a dependency can be wrong has its `error.kind` (CONTRACT section 5), on real servers where one exists."""
+"""Every way a dependency can be wrong has its `error.kind` (docs/contract.md, section 5), on real servers where one exists."""
 
 import ssl
 import statistics

@@ -1,4 +1,4 @@
-"""A process that is not allowed to run is not a failed dependency (CONTRACT section 2): real SIGSTOP, real servers.
+"""A process that is not allowed to run is not a failed dependency (docs/contract.md, section 2): real SIGSTOP, real servers.
 
 Cloud Run takes the CPU away between requests: clocks go on, deadlines pass, and nobody was there to look.
 """

@@ -1,4 +1,4 @@
-"""The hold (CONTRACT section 6): requests that meet a closed gate wait for it, across starts and restarts of the backend."""
+"""The hold (docs/contract.md, section 6): requests that meet a closed gate wait for it, across starts and restarts of the backend."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""HTTP through the door, between real clients and real backends (CONTRACT section 6)."""
+"""HTTP through the door, between real clients and real backends (docs/contract.md, section 6)."""
 
 import hashlib
 import http.client
@@ -177,7 +177,7 @@ def test_expect_100_continue_is_answered_before_the_body(door):
 
 
 def test_a_backend_silent_on_expect_gets_its_body_all_the_same(rig):
-    """FEATURES 4.7: "backend is silent 1 s, send 100 ourselves and start the body"."""
+    """6: where the backend is silent for a second, the proxy says 100 itself and the body starts."""
     def script(connection):
         head = connection.read_head()
         body = connection.read_body(head)  # without a 100 first
@@ -193,7 +193,7 @@ def test_a_backend_silent_on_expect_gets_its_body_all_the_same(rig):
 
 
 def test_early_hints_reach_a_client_of_1_1_and_never_one_of_1_0(rig):
-    """6: "1xx ... right"; FEATURES 4.7: "Never 1xx to HTTP/1.0 clients"."""
+    """6: interim answers pass, but never to HTTP/1.0 clients (RFC 9110 15.2)."""
     def script(connection):
         while connection.read_head():
             connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
@@ -209,7 +209,7 @@ def test_early_hints_reach_a_client_of_1_1_and_never_one_of_1_0(rig):
 
 
 def test_trailers_pass_to_who_asked_for_them(rig):
-    """6: "trailers right"; FEATURES 4.7: "passed if client sent `TE: trailers`"."""
+    """6: trailers pass to a client that sent `TE: trailers`."""
     def script(connection):
         connection.read_head()
         connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
@@ -321,7 +321,7 @@ def values(headers, name):
 
 
 def test_hop_by_hop_fields_stay_on_their_hop(door):
-    """6 and FEATURES 4.6: every field named in Connection, and the known ones."""
+    """6: every field named in Connection, and the known ones."""
     _, seen = headers_at_backend(door, [
         ("Connection", "keep-alive, X-Private, x-other"), ("X-Private", "1"), ("X-Other", "2"), ("Keep-Alive", "timeout=5"),
         ("Proxy-Connection", "keep-alive"), ("X-Kept", "3"), ("Cookie", "a=b"), ("Authorization", "Bearer t"),

@@ -1,4 +1,4 @@
-"""What the log says, and how little (CONTRACT section 9)."""
+"""What the log says, and how little (docs/contract.md, section 9)."""
 
 import asyncio
 import json

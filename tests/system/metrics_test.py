@@ -1,4 +1,4 @@
-"""The metrics as Prometheus sees them, and what ships to be built on them: the dashboard and the alert rules (CONTRACT section 9)."""
+"""The metrics as Prometheus sees them, and what ships to be built on them: the dashboard and the alert rules (docs/contract.md, section 9)."""
 
 import json
 import pathlib
@@ -18,7 +18,7 @@ import metrics_page  # pylint: disable=wrong-import-position
 RULES = ROOT / "configs" / "prometheus-alerts.yaml"
 DASHBOARD = json.loads((ROOT / "configs" / "grafana-dashboard.json").read_text())
 
-CONTRACT = """
+PROMISED = """
 probegate_gate_open probegate_gate_state probegate_startup_seconds probegate_check_status probegate_check_duration_seconds
 probegate_check_runs_total probegate_check_failures_total probegate_requests_total probegate_request_duration_seconds
 probegate_refused_total probegate_upgrades_total probegate_upgrade_duration_seconds probegate_tunnels
@@ -88,7 +88,7 @@ def test_prometheus_scrapes_every_family_of_the_contract(scraped):
     target = scraped.prometheus.target()
     assert (target["health"], target["lastError"]) == ("up", "")
     described = scraped.prometheus.metadata()
-    for family in CONTRACT:
+    for family in PROMISED:
         known = described.get(family) or described.get(re.sub(r"_(total|info)$", "", family))
         assert known and known[0]["help"], family
     for name in ("probegate_request_duration_seconds_bucket", "probegate_check_duration_seconds_sum", "probegate_starts_total"):

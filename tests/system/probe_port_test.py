@@ -1,4 +1,4 @@
-"""The probe port as an orchestrator, a person and Prometheus meet it (CONTRACT sections 5 and 9)."""
+"""The probe port as an orchestrator, a person and Prometheus meet it (docs/contract.md, sections 5 and 9)."""
 
 import collections
 import re

@@ -1,4 +1,4 @@
-"""SIGHUP: a new configuration in force, whole or not at all, and tunnels that never notice (CONTRACT 3 and 4)."""
+"""SIGHUP: a new configuration in force, whole or not at all, and tunnels that never notice (docs/contract.md, sections 3 and 4)."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""`probegate render`: manifests whose times fit the configuration, and that hold no secret (CONTRACT 10)."""
+"""`probegate render`: manifests whose times fit the configuration, and that hold no secret (docs/contract.md, section 10)."""
 
 import json
 import math

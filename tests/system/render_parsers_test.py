@@ -1,4 +1,4 @@
-"""What `probegate render` prints and configs/ ship is read by the platforms' own parsers, which drop and mistake nothing (CONTRACT 10)."""
+"""What `probegate render` prints and configs/ ship is read by the platforms' own parsers, which drop and mistake nothing (docs/contract.md, section 10)."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""`probegate report`: what happened while it watched, minute by minute, and a verdict (CONTRACT 10)."""
+"""`probegate report`: what happened while it watched, minute by minute, and a verdict (docs/contract.md, section 10)."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def test_refusals_and_failed_checks_are_told_by_reason_and_fail_the_report(rig, 
     assert "- check failures: broker " in text
     assert "- refused_ratio>0.01 held in minute 1, at worst 1" in text
     assert "- check_failures>0 held in minute 1" in text and "rss_bytes>100GiB held" not in text
-    assert text.splitlines()[-1] == "Verdict: FAIL"
+    assert text.splitlines()[-1] == "Verdict: fail"
 
 
 @pytest.mark.parametrize("condition, code", [("messages_per_minute<1000", 1), ("rss_bytes>1MiB", 1), ("restarts>0", 0)])
@@ -93,7 +93,7 @@ def test_a_restart_and_a_time_without_anybody_are_told_and_watched_on(rig, backe
     assert child.stop(signal.SIGINT) == 1
     text = child.output()
     assert "restarted: another process answers" in text and "- interrupted after " in text
-    assert "- restarts>0 held in minute 1" in text and text.splitlines()[-1] == "Verdict: FAIL"
+    assert "- restarts>0 held in minute 1" in text and text.splitlines()[-1] == "Verdict: fail"
 
 
 def test_somebody_who_is_gone_for_good_is_told(rig, door):

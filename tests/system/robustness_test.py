@@ -1,4 +1,4 @@
-"""Garbage, abuse and bad files: a clear answer, and a process that lives (CONTRACT sections 2, 3 and 6)."""
+"""Garbage, abuse and bad files: a clear answer, and a process that lives (docs/contract.md, sections 2, 3 and 6)."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""`probegate smoke`: real WebSocket connections through the door, with their latencies (CONTRACT 10)."""
+"""`probegate smoke`: real WebSocket connections through the door, with their latencies (docs/contract.md, section 10)."""
 
 import json
 import os

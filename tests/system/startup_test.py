@@ -1,4 +1,4 @@
-"""From exec to an open gate: CONTRACT sections 2 (listening comes first), 3 (environment alone) and 4 (the gate).
+"""From exec to an open gate: docs/contract.md, sections 2 (listening comes first), 3 (environment alone) and 4 (the gate).
 
 The servers are real ones, and late.
 """

@@ -1,4 +1,4 @@
-"""The state file: what is known of a process after it is gone (CONTRACT section 3, `state_file`)."""
+"""The state file: what is known of a process after it is gone (docs/contract.md, section 3, `state_file`)."""
 
 import fcntl
 import json

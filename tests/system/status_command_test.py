@@ -1,4 +1,4 @@
-"""`probegate status`: the running one's state, for a terminal, a pipe or a program (CONTRACT 10)."""
+"""`probegate status`: the running one's state, for a terminal, a pipe or a program (docs/contract.md, section 10)."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A log that nobody takes costs lines, never the process (CONTRACT sections 2 and 9)."""
+"""A log that nobody takes costs lines, never the process (docs/contract.md, sections 2 and 9)."""
 
 import fcntl
 import json

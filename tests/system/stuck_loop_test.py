@@ -1,4 +1,4 @@
-"""Liveness is about this process alone: a data loop that stands still is noticed (CONTRACT 2 and 5)."""
+"""Liveness is about this process alone: a data loop that stands still is noticed (docs/contract.md, sections 2 and 5)."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""WebSockets between two ends of an independent library (CONTRACT section 7): python-websockets on both sides of the
+"""WebSockets between two ends of an independent library (docs/contract.md, section 7): python-websockets on both sides of the
 door checks masks, reserved bits, fragments, compression and UTF-8 for itself, and ends the connection at a mistake.
 """
 

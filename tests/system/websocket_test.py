@@ -1,4 +1,4 @@
-"""WebSockets through the door with real clients, and handshakes with bad manners (CONTRACT sections 6 and 7)."""
+"""WebSockets through the door with real clients, and handshakes with bad manners (docs/contract.md, sections 6 and 7)."""
 
 import asyncio
 import os
@@ -197,7 +197,7 @@ def test_a_unix_socket_backend_carries_websockets(rig):
 # The handshake, checked on both sides
 
 def test_the_handshake_that_reaches_the_backend(rig):
-    """6 and FEATURES 4.6: exactly one `Connection: Upgrade` and one `Upgrade: websocket`; Firefox's token list is
+    """6: exactly one `Connection: Upgrade` and one `Upgrade: websocket`; Firefox's token list is
     understood; the key, cookies and origin are the client's."""
     heads = []
 
@@ -476,7 +476,7 @@ def test_a_tunnel_whose_reader_stalls_costs_bounded_memory(rig):
 
 
 def test_http_timeouts_end_at_101(rig):
-    """FEATURES 2.5: "HTTP timers end at 101": a quiet tunnel outlives the header and response timeouts."""
+    """7: HTTP timers end at 101: a quiet tunnel outlives the header and response timeouts."""
     def then(connection):
         payload = connection.read_frame()[2]
         connection.send_frame(TEXT, payload)
