@@ -105,6 +105,7 @@ class MysqlCheck final : public Check {
       meter_of(*session_).allow(MysqlMeter::kLargestAnswer);
       age_.begin(context_.loop.now());
       outdated_ = false;
+      tables_read_ = false;
       questions_ = questions(true);
       return proceed(ask());
     }
@@ -163,14 +164,14 @@ class MysqlCheck final : public Check {
   }
 
   // A table that nobody shows us may be there all the same, and one that is shown need not be readable. The
-  // latter is asked once in a session, as it has to wait for whoever locks the table.
+  // latter is asked until it has been so once in a session, as it has to wait for whoever locks the table.
   void ask_about_tables() {
     std::vector<Question> more;
     for (std::size_t i = 0; i < answers_->tables.size(); ++i) {
       const auto& found = answers_->tables[i].found;
       const auto& wanted = found ? *found : settings_->tables[i];
       if (!found) more.push_back({Subject::spelling, mysql_spelling_query(wanted), i});
-      if (found && reused_) continue;
+      if (found && tables_read_) continue;
       more.push_back({Subject::readable, mysql_readable_query(wanted.schema, wanted.name), i});
     }
     questions_.insert(questions_.begin(), more.begin(), more.end());
@@ -279,6 +280,7 @@ class MysqlCheck final : public Check {
   CheckResult judge() {
     const bool looked = questions_.empty() || questions_.front().subject == Subject::query;
     outdated_ = answers_->role_problem().has_value();  // a new session may be another
+    tables_read_ = looked && !answers_->tables_problem();
     if (auto problem = answers_->problem(looked)) return *std::move(problem);
     return pass_or_expiring(mysql_certificate_left(*session_, context_.loop.wall_now()),
                             settings_->min_days_left);
@@ -325,9 +327,10 @@ class MysqlCheck final : public Check {
   const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
   Attempt attempt_;
   Step step_ = Step::query;
-  bool reused_ = false;     // this attempt began on a kept session
-  bool outdated_ = false;   // the session is to be replaced
-  bool under_way_ = false;  // the library is in the middle of a step
+  bool reused_ = false;       // this attempt began on a kept session
+  bool outdated_ = false;     // the session is to be replaced
+  bool tables_read_ = false;  // in this session
+  bool under_way_ = false;    // the library is in the middle of a step
   SessionAge age_;
   std::optional<Farewell> farewell_;
   std::unique_ptr<loop::Resolver::Query> query_;

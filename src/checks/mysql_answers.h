@@ -24,6 +24,8 @@ struct MysqlAnswers {
 
   // Nothing when all is well. `looked`: the questions about tables have been answered.
   std::optional<health::CheckResult> problem(bool looked) const;
+  // Nothing when every table is there and readable.
+  std::optional<health::CheckResult> tables_problem() const;
   // Whether the server, or the session as it was at its login, takes no writes, and should.
   std::optional<std::string> role_problem() const;
 
@@ -35,9 +37,6 @@ struct MysqlAnswers {
   std::optional<std::string> value;  // first field of the first row of the query
   std::size_t rows = 0;              // of the query
   std::optional<health::CheckResult> error;
-
- private:
-  std::optional<health::CheckResult> tables_problem() const;
 };
 
 }  // namespace probegate::checks

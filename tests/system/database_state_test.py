@@ -188,6 +188,9 @@ def test_a_mariadb_table_that_may_not_be_read_is_config(rig):
         sidecar.wait_for_check(name, "pass")
     for name in ("hidden", "written", "nowhere"):
         assert message(sidecar, name, "config") == f"missing or not readable by this user: {name}"
+    asked = sidecar.check("written")["runs"]
+    sidecar.wait_for_readiness(lambda seen: seen["checks"]["written"]["runs"] > asked + 2, "the kept session to be asked again")
+    assert sidecar.check("written")["consecutive_failures"] == sidecar.check("written")["runs"]
     server.execute("REVOKE SELECT ON shop.open FROM narrow", "GRANT INSERT ON shop.open TO narrow")
     sidecar.wait_for_error("revoked", "config")
 
