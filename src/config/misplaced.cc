@@ -151,7 +151,7 @@ class Mover {
   // Not "database: postgres", which is a check's name and its type.
   bool is_key_of_a_check(const Node::Entry& entry) const {
     if (!contains(check_keys_, entry.key)) return false;
-    if (vocabulary_.check(entry.value->text) != nullptr) return false;
+    if (entry.key != "type" && vocabulary_.check(entry.value->text) != nullptr) return false;
     return entry.value->kind == Node::Kind::map ? entry.value->find("type") == nullptr
                                                 : entry.value->kind != Node::Kind::null;
   }
