@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import queue
 import subprocess
 import threading
 
@@ -15,30 +16,35 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def in_own_network(body, addresses=()):
     """Runs `body()` on a thread whose network has a loopback interface with these addresses besides its own, and nothing
-    else; so have the threads and processes that it starts. Skips the test where that is not allowed."""
-    outcome = []
+    else; so have the threads and processes that it starts. Skips the test where that is not allowed.
+
+    The thread stays until this process ends: children die with the thread that started them (PR_SET_PDEATHSIG), and a test
+    ends its servers itself.
+    """
+    outcome = queue.SimpleQueue()
 
     def run():
+        outcome.put(attempt())
+        threading.Event().wait()
+
+    def attempt():
         if _libc.unshare(CLONE_NEWNET) != 0:
-            outcome.append(f"no network of one's own: {os.strerror(ctypes.get_errno())}")
-            return
+            return f"no network of one's own: {os.strerror(ctypes.get_errno())}"
         try:
             _ip("link", "set", "lo", "up")
             for address in addresses:
                 _ip("address", "add", f"{address}/32", "dev", "lo")
             body()
-            outcome.append(None)
+            return None
         except BaseException as error:  # pylint: disable=broad-except
-            outcome.append(error)
+            return error
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(5 * PATIENCE)
-    assert outcome, "the test in its own network did not end"
-    if isinstance(outcome[0], str):
-        pytest.skip(outcome[0])
-    if outcome[0] is not None:
-        raise outcome[0]
+    threading.Thread(target=run, daemon=True).start()
+    result = outcome.get(timeout=5 * PATIENCE)
+    if isinstance(result, str):
+        pytest.skip(result)
+    if result is not None:
+        raise result
 
 
 def _ip(*arguments):

@@ -36,6 +36,7 @@ class Rig:
         self.directory = tempfile.mkdtemp(prefix="probegate-test-")
         os.chmod(self.directory, 0o711)  # servers run as somebody else and read their certificates here
         self.made = []
+        self.outputs_at_end = []  # of a test whose end failed: its files are gone by then
 
     def keep(self, server):
         self.made.append(server)
@@ -102,9 +103,16 @@ class Rig:
                 errors.append(error)
                 if hasattr(server, "kill"):
                     server.kill()
+        if errors:
+            self.outputs_at_end = self.outputs()
         shutil.rmtree(self.directory, ignore_errors=True)
         if errors:
             raise errors[0]
+
+    def outputs(self):
+        """What each server has said so far, as sections of a report."""
+        return [(f"output of {type(server).__name__}", server.output()[-6000:])
+                for server in self.made if hasattr(server, "output")]
 
 
 def pytest_configure():
@@ -150,6 +158,4 @@ def pytest_runtest_makereport(item):
     """A failed test shows what its servers said."""
     report = (yield).get_result()
     if report.failed and hasattr(item, "rig"):
-        for server in item.rig.made:
-            if hasattr(server, "output"):
-                report.sections.append((f"output of {type(server).__name__}", server.output()[-6000:]))
+        report.sections += item.rig.outputs_at_end or item.rig.outputs()
