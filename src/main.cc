@@ -6,9 +6,9 @@
 #include <new>
 #include <string_view>
 
-#include "app/arguments.h"
-#include "app/command_line.h"
-#include "app/exit_code.h"
+#include "base/exit_code.h"
+#include "cli/arguments.h"
+#include "cli/command_line.h"
 #include "loop/signal_mask.h"
 
 namespace {
@@ -29,7 +29,7 @@ namespace {
   } catch (...) {
     std::abort();
   }
-  ::_exit(probegate::app::exit_code::kFailed);
+  ::_exit(probegate::exit_code::kFailed);
 }
 
 }  // namespace
@@ -38,6 +38,6 @@ int main(int argc, char** argv) {
   // The sidecar's own end is a drain, from its first instruction on; other commands end as any program does.
   if (argc > 1 && std::string_view(argv[1]) == "run") probegate::loop::hold_signals();
   std::set_terminate(report_uncaught);
-  probegate::app::Arguments arguments(argc, argv);
-  return probegate::app::run_command_line(arguments.count(), arguments.values());
+  probegate::cli::Arguments arguments(argc, argv);
+  return probegate::cli::run_command_line(arguments.count(), arguments.values());
 }

@@ -84,7 +84,7 @@ def _goals(figures):
 
 
 def compact(figures):
-    """What the README holds."""
+    """The compact table, as in docs/performance.md."""
     kinds = ["calls", "instructions", "bytes", "returned", "crowded", "start", "busy"]
     tunnels = figures.get(("tunnels", "tunnels", "all"))
     note = f"; {tunnels:,} tunnels" if tunnels else ""

@@ -1,12 +1,12 @@
-"""docs/metrics.md, made from what the program itself exposes: name, type, labels and HELP of every family."""
+"""docs/metrics.md, generated from what the program exposes: name, type, labels and HELP of every family."""
 
 import re
 
 HEAD = """# Metrics
 
-Every family that `/metrics` of the probe port exposes, as Prometheus text or OpenMetrics by `Accept`. Made by `scripts/metrics-doc` from the
-program's own answer; do not edit. A family without samples keeps its HELP and TYPE. Labels are closed sets, except for the names of checks
-and loops, HTTP statuses and the version.
+`/metrics` on the probe port exposes these families, as Prometheus text or OpenMetrics, selected by `Accept`. A family
+without samples keeps its HELP and TYPE. The values of labels are closed sets, except for names of checks and loops,
+HTTP status codes and the version. `scripts/metrics-doc` generates this page from a running program; do not edit it.
 
 | family | type | labels | meaning |
 |---|---|---|---|

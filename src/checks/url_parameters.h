@@ -10,7 +10,7 @@
 
 namespace probegate::checks {
 
-// Lower case, sorted: README.md lists them.
+// Lower case, sorted: docs/addresses.md lists them.
 std::span<const std::string_view> ignored_parameters();
 bool is_ignored_parameter(std::string_view name);  // letters' case, "_" and "-" are ignored
 

@@ -132,7 +132,7 @@ def test_a_socket_was_closed(rig):
         client.send_frame(TEXT, b"hello", mask=True)
         client.read_to_end()
     wait_for(sidecar.output, lambda text: "tunnel ended" in text, "the tunnel's line")
-    check_scene("A socket was closed, and nobody knows why", untimed(sidecar))
+    check_scene("A WebSocket closed unexpectedly", untimed(sidecar))
 
 
 def status_of(sidecar, until):

@@ -23,10 +23,10 @@ std::string content_of(const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("Every check type is in the schema, in the reference file and in the README") {
+TEST_CASE("Every check type is in the schema, in the reference file and in docs/checks.md") {
   const auto schema = nlohmann::json::parse(content_of("configs/probegate.schema.json"));
   const auto reference = content_of("configs/probegate.yaml");
-  const auto readme = content_of("README.md");
+  const auto page = content_of("docs/checks.md");
   std::set<std::string> described;
   for (const auto& [name, definition] : schema["definitions"]["types"].items()) described.insert(name);
   std::set<std::string> registered;
@@ -35,7 +35,7 @@ TEST_CASE("Every check type is in the schema, in the reference file and in the R
     CAPTURE(name);
     registered.insert(name);
     CHECK_THAT(reference, Catch::Contains("type: " + name));
-    CHECK_THAT(readme, Catch::Contains("`" + name + "`"));
+    CHECK_THAT(page, Catch::Contains("`" + name + "`"));
   }
   CHECK(described == registered);
 }

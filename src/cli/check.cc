@@ -1,0 +1,144 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "base/exit_code.h"
+#include "checks/plan.h"
+#include "checks/runner.h"
+#include "checks/settings.h"
+#include "cli/commands.h"
+#include "client/terminal.h"
+#include "health/readiness_json.h"
+#include "loop/timer.h"
+
+namespace probegate::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Ignore final : public loop::ErrorSink {
+ public:
+  void on_exception(const std::string& what) noexcept override { std::cerr << "probegate: " << what << "\n"; }
+};
+
+// One line for each change, and the verdict at the end.
+class CheckRun final : public checks::RunnerObserver {
+ public:
+  CheckRun(loop::Loop& loop, const config::Config& config, const CheckOptions& options)
+      : loop_(loop),
+        options_(options),
+        started_(loop.now()),
+        model_(checks::check_policies(config), started_, loop.wall_now()),
+        runner_(loop, model_, checks::plan_checks(config), *this, std::random_device{}()),
+        limit_(loop, [&loop] { loop.stop(); }) {}
+
+  bool passed() {
+    if (finished()) return checks::all_passing(model_);
+    if (options_.wait > Duration::zero()) limit_.start(options_.wait);
+    runner_.start();
+    loop_.run();
+    runner_.stop();
+    return checks::all_passing(model_);
+  }
+
+  [[nodiscard]] bool threads_ended() { return runner_.threads_ended(); }
+
+  // The document of docs/contract.md, section 5, without what only a running sidecar has.
+  void print_json(bool all_passed) const {
+    health::Snapshot snapshot;
+    snapshot.policies = std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies());
+    snapshot.checks = model_.states();
+    const auto body = health::readiness_json(snapshot, health::Document::readiness, health::Details::full);
+    const auto full = nlohmann::ordered_json::parse(body.text("", "0"));
+    const nlohmann::ordered_json document{{"status", all_passed ? "ready" : "not_ready"},
+                                          {"checks", full.at("checks")}};
+    std::cout << document.dump(2) << "\n";
+  }
+
+  void print_table() const {
+    client::Table table;
+    for (std::size_t i = 0; i < model_.states().size(); ++i) table.add(row(i));
+    std::cout << table.text(client::Paint::for_descriptor(STDOUT_FILENO));
+  }
+
+ private:
+  bool finished() const {
+    return checks::all_passing(model_) || (options_.wait == Duration::zero() && checks::all_judged(model_));
+  }
+
+  void on_result(std::size_t, const health::CheckResult&, Duration) override {
+    if (finished()) loop_.stop();
+  }
+
+  // Progress, where somebody is looking at it.
+  void on_transition(const health::Transition& transition) override {
+    if (!options_.json && client::is_terminal(STDERR_FILENO)) print_progress(transition.check);
+  }
+
+  std::vector<client::Cell> row(std::size_t check) const {
+    const auto& state = model_.states()[check];
+    const std::string status(health::to_string(state.status));
+    const bool measured = state.latency && state.passing();
+    return {{model_.policies()[check].name},
+            {status, client::color_of_word(status)},
+            {measured ? client::millis_text(to_millis(*state.latency)) : "", client::Color::none, true},
+            {why(state)}};
+  }
+
+  std::string why(const health::CheckState& state) const {
+    if (state.error) return std::string(health::to_string(state.error->kind)) + ": " + state.error->message;
+    std::string needs;
+    for (const auto need : state.waiting_for)
+      needs += (needs.empty() ? "" : ", ") + model_.policies()[need].name;
+    return needs.empty() ? "" : "waits for " + needs;
+  }
+
+  // One line of progress, with the time that has passed.
+  void print_progress(std::size_t check) const {
+    const client::Paint paint = client::Paint::for_descriptor(STDERR_FILENO);
+    const auto& state = model_.states()[check];
+    const std::string status(health::to_string(state.status));
+    char passed[32];
+    std::snprintf(passed, sizeof passed, "%6.1f s  ", to_seconds(loop_.now() - started_));
+    std::cerr << paint(client::Color::dim, passed) << model_.policies()[check].name << " "
+              << paint(client::color_of_word(status), status) << (why(state).empty() ? "" : "  ")
+              << why(state) << "\n";
+  }
+
+  loop::Loop& loop_;
+  const CheckOptions& options_;
+  const TimePoint started_;
+  health::HealthModel model_;
+  checks::Runner runner_;
+  loop::Timer limit_;
+};
+
+}  // namespace
+
+int check(const CheckOptions& options) {
+  const checks::Settings settings = checks::load_settings(options.config);
+  if (!checks::print_problems(settings)) return exit_code::kUsage;
+  checks::print_warnings(settings);
+  if (settings.config.checks.empty()) return exit_code::kUsage;
+  Ignore sink;
+  loop::Loop loop(sink);
+  CheckRun checks(loop, settings.config, options);
+  const bool passed = checks.passed();
+  if (options.json) {
+    checks.print_json(passed);
+  } else {
+    checks.print_table();
+  }
+  const int code = passed ? exit_code::kOk : exit_code::kFailed;
+  if (!checks.threads_ended()) {  // the code of a check has not returned, and may use what an exit destroys
+    std::cout.flush();
+    std::_Exit(code);
+  }
+  return code;
+}
+
+}  // namespace probegate::cli

@@ -1,0 +1,20 @@
+// Latencies in four numbers. Pure.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+namespace probegate::client {
+
+struct Latencies {
+  double min = 0;
+  double median = 0;
+  double p95 = 0;
+  double max = 0;
+};
+
+// Each number is one that was measured (nearest rank); the median of an even count is the mean of the middle
+// two. Empty for no samples.
+std::optional<Latencies> summarize(std::vector<double> samples);
+
+}  // namespace probegate::client

@@ -1,0 +1,29 @@
+// Where the running probegate's probe port is, and what its answers mean to a person.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "loop/http_client.h"
+
+namespace probegate::client {
+
+struct ProbeAddress {
+  std::string url;                       // "http://127.0.0.1:9090"
+  std::optional<std::string> unix_path;  // the probe port is a unix socket
+  std::string to_string() const;         // without user-info
+};
+
+// By --url, or by the first probes.listen of the configuration (-c, the default file, or the environment's
+// PROBE_PORT). A wildcard address becomes the loopback one.
+Result<ProbeAddress> find_probe_address(const std::optional<std::string>& url,
+                                        const std::optional<std::string>& config);
+
+loop::HttpRequest probe_request(const ProbeAddress& address, const std::string& path, Duration timeout);
+
+// "503 not_ready, waiting for database, redis"
+std::string describe_probe_answer(const loop::HttpResponse& response);
+
+}  // namespace probegate::client

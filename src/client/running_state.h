@@ -1,0 +1,48 @@
+// What /status of a running probegate says, read tolerantly: a version that is older or newer may lack keys
+// or have more.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "loop/http_client.h"
+
+namespace probegate::client {
+
+struct CheckLine {
+  std::string name;
+  std::string status;
+  std::optional<double> latency_ms;
+  std::optional<double> since_seconds;  // ago
+  std::string target;                   // what it asks; empty where that is not said
+  std::string why;                      // the error, or what it waits for
+  std::string reason;                   // the error without its numbers, which change with every run
+};
+
+struct RunningState {
+  nlohmann::ordered_json document;
+  std::string status;
+  std::string gate;
+  std::vector<std::string> waiting_for;
+  std::optional<double> uptime_seconds;
+  std::optional<double> startup_seconds;
+  std::vector<CheckLine> checks;
+  std::string restarts;  // "restart loop: 3 starts within 10m, ..."; empty where there is none
+  std::string traffic;   // "3 tunnels, 120 messages a minute, ..."; empty where nothing is said of it
+  std::vector<std::string> clients;   // what they get: upgrades, requests, auth breaker, connections
+  std::vector<std::string> concerns;  // why the state is not good though the gate is open
+  std::string error;                  // why the process itself is not sound
+
+  bool ready() const { return status == "ready"; }
+};
+
+// The error is a sentence: something else answers there.
+Result<RunningState> read_running_state(const loop::HttpResponse& response);
+
+// "not_ready, gate starting, waiting for database, redis"
+std::string headline(const RunningState& state);
+
+}  // namespace probegate::client

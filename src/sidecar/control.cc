@@ -1,0 +1,369 @@
+#include "sidecar/control.h"
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+
+#include "base/text.h"
+#include "base/version.h"
+#include "checks/plan.h"
+#include "loop/descriptors.h"
+#include "loop/listener.h"
+#include "metrics/families.h"
+#include "probe/client_outcome.h"
+#include "probe/health_metrics.h"
+#include "sidecar/descriptor_plan.h"
+#include "sidecar/event_log.h"
+#include "sidecar/identity.h"
+
+namespace probegate::sidecar {
+namespace {
+
+using namespace std::chrono_literals;
+using health::GateState;
+
+constexpr Duration kBeat = 1s;
+
+health::GatePolicy make_gate_policy(const config::GateOptions& options) {
+  using OnTimeout = config::GateOptions::OnTimeout;
+  health::GatePolicy policy;
+  policy.startup_timeout = options.startup_timeout;
+  switch (options.on_startup_timeout) {
+    case OnTimeout::fail: policy.on_startup_timeout = health::StartupTimeoutPolicy::fail; break;
+    case OnTimeout::exit: policy.on_startup_timeout = health::StartupTimeoutPolicy::exit; break;
+    case OnTimeout::wait: policy.on_startup_timeout = health::StartupTimeoutPolicy::wait; break;
+  }
+  return policy;
+}
+
+health::Details details_of(const config::Probes& probes) {
+  return probes.summary ? health::Details::summary : health::Details::full;
+}
+
+probe::About about_of(const checks::Settings& settings) {
+  const Identity identity = this_instance();
+  return {.service = identity.service,
+          .instance = identity.instance,
+          .backend = settings.config.proxy.backend.endpoint.to_string(),
+          .config = settings.source};
+}
+
+}  // namespace
+
+Control::Control(loop::Loop& loop, const checks::Settings& settings, Log& log, Observer& observer,
+                 Traffic traffic, TimePoint started)
+    : loop_(loop),
+      log_(log),
+      observer_(observer),
+      started_(started),
+      gate_policy_(make_gate_policy(settings.config.gate)),
+      model_(checks::check_policies(settings.config, settings.planned), started, loop.wall_now()),
+      gate_(gate_policy_, started),
+      policies_(std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies())),
+      traffic_(std::move(traffic)),
+      traffic_window_(started),
+      stop_time_(settings.config.drain.timeout),
+      about_(about_of(settings)),
+      auth_(settings.config.auth.has_value()),
+      auth_precheck_(settings.config.auth ? settings.config.auth->precheck : std::nullopt),
+      view_(std::make_shared<const proxy::GateView>(make_view())),
+      probes_(loop, {details_of(settings.config.probes), kVersion, settings.config.probes.hosts}, snapshot(),
+              *this, probe_limits(settings.config, loop::descriptor_limit())),
+      runner_(loop, model_, settings.planned, *this, std::random_device{}()),
+      gate_timer_(loop, [this] { settle(); }),
+      beat_timer_(loop, [this] { beat(); }) {
+  rename_metrics();
+  history_.set_checks(model_, Duration(0));
+  metrics_.loops.emplace_back("control");
+  for (int i = 0; i < settings.config.proxy.workers; ++i)
+    metrics_.loops.emplace_back("data-" + std::to_string(i));
+}
+
+void Control::start() {
+  watch_clock();  // from here on
+  beat_due_ = loop_.now() + kBeat;
+  beat_timer_.start(kBeat);
+  runner_.start();
+  settle();
+}
+
+// Checks and policies are swapped whole; the startup latch and the drain are not the configuration's.
+void Control::reload(const checks::Settings& settings) {
+  gate_policy_ = make_gate_policy(settings.config.gate);
+  stop_time_ = settings.config.drain.timeout;
+  gate_.set_policy(gate_policy_);
+  probes_.set_details(details_of(settings.config.probes));
+  probes_.set_hosts(settings.config.probes.hosts);
+  about_ = about_of(settings);
+  auth_ = settings.config.auth.has_value();
+  auth_precheck_ = settings.config.auth ? settings.config.auth->precheck : std::nullopt;
+  runner_.reload(checks::check_policies(settings.config, settings.planned), settings.planned);
+  policies_ = std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies());
+  rename_metrics();
+  history_.set_checks(model_, loop_.now() - started_);
+  on_event({.kind = health::EventKind::reload, .to = "applied"});
+  settle();
+}
+
+// One entry per check, in the order of the configuration; a name that stays goes on counting.
+void Control::rename_metrics() {
+  auto old = std::exchange(metrics_.checks, {});
+  for (const auto& policy : model_.policies()) {
+    const auto known = std::find_if(old.begin(), old.end(), [&](const metrics::CheckMetrics& check) {
+      return check.name == policy.name;
+    });
+    if (known == old.end()) {
+      metrics_.checks.emplace_back(policy.name);
+    } else {
+      metrics_.checks.splice(metrics_.checks.end(), old, known);
+    }
+  }
+}
+
+void Control::stop() {
+  runner_.stop();
+  gate_timer_.stop();
+  beat_timer_.stop();
+}
+
+void Control::on_result(std::size_t check, const health::CheckResult& result, Duration latency) {
+  probe::count_run(*std::next(metrics_.checks.begin(), static_cast<std::ptrdiff_t>(check)),
+                   model_.policies()[check], result, latency);
+  history_.ran(check, loop_.now() - started_);
+  if (result.verdict != health::Verdict::inconclusive) {
+    history_.add_run(check, latency, result.verdict == health::Verdict::fail);
+  }
+  tell_backend_seen(check, result);
+  settle();
+}
+
+void Control::tell_backend_seen(std::size_t check, const health::CheckResult& result) {
+  const auto& policy = model_.policies()[check];
+  if (!policy.affects.traffic || policy.type != "websocket") return;
+  const bool reached = result.verdict == health::Verdict::pass || result.verdict == health::Verdict::warn;
+  const bool refused = result.error && result.error->kind == health::FailKind::connect;
+  if (reached || refused) observer_.backend_seen(reached);
+}
+
+void Control::on_transition(const health::Transition& transition) {
+  const auto& state = model_.states()[transition.check];
+  health::Event event;
+  event.kind = health::EventKind::check;
+  event.wall = state.since;
+  event.check = model_.policies()[transition.check].name;
+  const auto& policy = model_.policies()[transition.check];
+  event.target = policy.target;
+  event.of_backend = policy.affects.traffic && policy.type == "websocket";
+  event.from = health::to_string(transition.from);
+  event.to = health::to_string(transition.to);
+  event.error = state.error;
+  event.took = state.latency;
+  event.failures = state.failures;
+  on_event(std::move(event));
+}
+
+void Control::on_frozen(Duration gap) {
+  on_event({.kind = health::EventKind::frozen, .took = gap});
+  gate_.excuse(gap);
+}
+
+void Control::on_thread_lost(std::size_t check) {
+  log_.warn("the code of a check has not returned; its thread is left behind and replaced",
+            {{"check", model_.policies()[check].name}, {"check_threads_lost", runner_.lost_threads()}});
+}
+
+void Control::backend_refused(const std::string& why) {
+  on_event({.kind = health::EventKind::backend_refused, .message = why});
+  runner_.backend_refused(why);
+  settle();
+  observer_.gate_view_changed(view_);  // the loop that told us has closed its own view ahead of ours
+}
+
+// The first of them counts: what is still down when its time is over is an outage.
+void Control::backend_stopping(std::uint16_t close_code) {
+  const TimePoint now = loop_.now();
+  if (gate_.state() == GateState::draining || (stopping_until_ && now < *stopping_until_)) return;
+  stopping_until_ = now + stop_time_;
+  metrics_.backend_stopping.set(1);
+  on_event({.kind = health::EventKind::backend_stopping,
+            .message = "the backend closes its tunnels with " + std::to_string(close_code),
+            .took = stop_time_});
+}
+
+void Control::auth_breaker_changed(bool open, const std::string& why) {
+  on_event({.kind = health::EventKind::auth_breaker, .to = open ? "open" : "closed", .message = why});
+}
+
+void Control::data_loops_stuck(std::string names) {
+  stuck_loops_ = std::move(names);
+  on_event({.kind = health::EventKind::stuck, .message = stuck_loops_});
+  publish();
+}
+
+void Control::set_drain(proxy::DrainPhase phase) {
+  drain_ = phase;
+  // A drain does not change what the backend can do: in its lame-duck phase an open door stays open.
+  if (gate_.state() != GateState::draining) opened_before_drain_ = gate_.state() == GateState::open;
+  gate_.drain();
+  settle();
+}
+
+// After anything that may have moved the gate.
+void Control::settle() {
+  const GateState before = gate_.state();
+  const bool timed_out_before = gate_.startup_timed_out();
+  gate_.update(model_, loop_.now());
+  if (gate_.state() != before) tell_gate(before);
+  if (const auto deadline = gate_.next_deadline()) {
+    gate_timer_.start(std::max(*deadline - loop_.now(), Duration(1ms)));
+  } else {
+    gate_timer_.stop();
+  }
+  publish();
+  const bool timed_out = gate_.startup_timed_out() && !timed_out_before;
+  if (timed_out) tell_startup_timeout();
+  if (timed_out && gate_policy_.on_startup_timeout == health::StartupTimeoutPolicy::exit) {
+    observer_.startup_timed_out_for_exit();
+  }
+}
+
+void Control::publish() {
+  probes_.publish(snapshot());
+  proxy::GateView view = make_view();
+  if (view == *view_) return;
+  view_ = std::make_shared<const proxy::GateView>(std::move(view));
+  observer_.gate_view_changed(view_);
+}
+
+std::shared_ptr<const health::Snapshot> Control::snapshot() const {
+  health::Snapshot snapshot;
+  snapshot.policies = policies_;
+  snapshot.checks = model_.states();
+  snapshot.waiting_for = health::Gate::waiting_for(model_, gate_.ever_opened());
+  snapshot.gate = gate_.state();
+  snapshot.on_startup_timeout = gate_policy_.on_startup_timeout;
+  snapshot.startup_timed_out = gate_.startup_timed_out();
+  snapshot.ever_opened = gate_.ever_opened();
+  snapshot.stuck_loops = stuck_loops_;
+  snapshot.started = started_;
+  snapshot.startup = gate_.opened_after();
+  return std::make_shared<const health::Snapshot>(std::move(snapshot));
+}
+
+proxy::GateView Control::make_view() const {
+  proxy::GateView view;
+  view.state = gate_.state();
+  view.drain = drain_;
+  view.opened_before_drain = opened_before_drain_;
+  if (view.state != GateState::open) view.waiting_for = waiting_names();
+  for (const auto& policy : model_.policies()) {
+    if (policy.affects.traffic && policy.type == "websocket") view.traffic_check = policy.name;
+  }
+  for (std::size_t i = 0; i < model_.policies().size(); ++i) {
+    if (model_.policies()[i].name == auth_precheck_)
+      view.auth_precheck_fails = model_.states()[i].status == health::CheckStatus::fail;
+  }
+  return view;
+}
+
+std::vector<std::string> Control::waiting_names() const {
+  std::vector<std::string> names;
+  for (const auto index : health::Gate::waiting_for(model_, gate_.ever_opened())) {
+    names.push_back(model_.policies()[index].name);
+  }
+  return names;
+}
+
+void Control::tell_gate(GateState before) {
+  health::Event event;
+  event.kind = health::EventKind::gate;
+  event.from = health::to_string(before);
+  event.to = health::to_string(gate_.state());
+  if (gate_.state() == GateState::open) {
+    event.took = gate_.opened_after();
+  } else {
+    event.waiting_for = waiting_names();
+  }
+  on_event(std::move(event));
+}
+
+void Control::tell_startup_timeout() {
+  health::Event event;
+  event.kind = health::EventKind::startup_timeout;
+  event.waiting_for = waiting_names();
+  on_event(std::move(event));
+}
+
+void Control::on_event(health::Event event) {
+  if (event.wall == WallTime{}) event.wall = loop_.wall_now();
+  event.since_start = loop_.now() - started_;
+  log_event(log_, event);
+  history_.add(event);
+  observer_.on_event(event);
+}
+
+void Control::starts_known(const health::Starts& starts) {
+  metrics_.starts = starts.total;
+  metrics_.unclean_ends = starts.unclean_ends;
+  history_.set_starts(starts);
+}
+
+void Control::write_metrics(metrics::Exposition& out) const {
+  metrics::write_control(out, metrics_, runner_.lost_threads());
+  traffic_.write(out);
+}
+
+probe::TrafficReport Control::traffic() const {
+  const metrics::Traffic total = traffic_.sum_up();
+  return {total, traffic_window_.last_minute(loop_.now(), total), traffic_window_.refusals(),
+          traffic_.connections(), auth_ ? std::optional(traffic_.auth_breaker_open()) : std::nullopt};
+}
+
+// Reached when connections were refused for it; left when there is room again and nobody is refused any more.
+void Control::watch_connections() {
+  const auto limit = traffic_.connections();
+  const auto refused = traffic_.sum_up().refused[metrics::Reason::connection_limit];
+  const auto failures = loop::accept_failures();
+  const bool failing = failures.count > std::exchange(accept_failures_, failures.count);
+  const bool refusing = refused > std::exchange(limit_refusals_, refused) || failing;
+  if (limit_reached_ ? refusing || limit.reached() : !refusing) return;
+  limit_reached_ = refusing;
+  on_event({.kind = health::EventKind::connection_limit,
+            .to = refusing ? "reached" : "left",
+            .message = (failing ? "connections cannot be accepted: " +
+                                      std::string(std::strerror(failures.error)) + "; "
+                                : "") +
+                       probe::connections_text(limit)});
+}
+
+void Control::watch_clock() {
+  const auto jump = clock_watch_.look(loop_.now(), loop_.wall_now());
+  if (!jump) return;
+  const bool ahead = *jump > Duration::zero();
+  const auto size = std::chrono::round<std::chrono::seconds>(ahead ? *jump : -*jump);
+  on_event({.kind = health::EventKind::clock,
+            .message = "the wall clock went " + format_duration(size) +
+                       (ahead ? " ahead of" : " back against") + " the monotonic clock",
+            .took = *jump});
+}
+
+void Control::beat() {
+  const TimePoint now = loop_.now();
+  watch_clock();
+  watch_connections();
+  if (stopping_until_ && now >= *stopping_until_) {
+    stopping_until_.reset();
+    metrics_.backend_stopping.set(0);
+  }
+  metrics_.loops.front().set_lag(std::max(now - beat_due_, Duration(0)));
+  if (now >= look_due_) {
+    traffic_window_.look(now, loop_.wall_now(), traffic_.sum_up());
+    look_due_ = now + metrics::TrafficWindow::kStep;
+  }
+  const bool waiting = gate_.state() != GateState::open && gate_.state() != GateState::draining;
+  if (const auto waited = waiting_reminder_.due(waiting, now)) log_waiting(log_, *snapshot(), *waited);
+  beat_due_ = now + kBeat;
+  beat_timer_.start(kBeat);
+}
+
+}  // namespace probegate::sidecar

@@ -1,0 +1,142 @@
+// Control: the control loop's mind. Runs the checks, judges the gate, answers probes, and publishes what it
+// concluded.
+//
+// Owns: the health model, the gate, the check runner and the probe server. Everything it concludes leaves as
+// an immutable snapshot (for probes) or gate view (for the data plane). What happens passes through
+// on_event(), where the log, the history and the observer hang. Called from: the control loop only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "checks/runner.h"
+#include "checks/settings.h"
+#include "health/clock_watch.h"
+#include "health/gate.h"
+#include "health/health_model.h"
+#include "health/history.h"
+#include "health/snapshot.h"
+#include "health/waiting_reminder.h"
+#include "loop/listen_socket.h"
+#include "loop/timer.h"
+#include "metrics/control_metrics.h"
+#include "probe/probe_server.h"
+#include "proxy/gate_view.h"
+
+namespace probegate::sidecar {
+
+class Control final : private checks::RunnerObserver, private probe::Source {
+ public:
+  class Observer {
+   public:
+    virtual void gate_view_changed(std::shared_ptr<const proxy::GateView> view) = 0;
+    virtual void startup_timed_out_for_exit() = 0;  // on_startup_timeout: exit
+    // After the log and the history. The model may be ahead of it; the event says what it was about.
+    virtual void on_event(const health::Event& event) { (void)event; }
+    virtual void backend_seen(bool reached) = 0;  // by a check with `traffic`; false: it refuses connections
+
+   protected:
+    ~Observer() = default;
+  };
+
+  // What is not ours to know.
+  struct Traffic {
+    std::function<void(metrics::Exposition&)> write;  // the metric families
+    std::function<metrics::Traffic()> sum_up;
+    std::function<metrics::ConnectionLimit()> connections;
+    std::function<bool()> auth_breaker_open;
+  };
+
+  Control(loop::Loop& loop, const checks::Settings& settings, Log& log, Observer& observer, Traffic traffic,
+          TimePoint started);
+
+  void set_actions(probe::Actions& actions) { probes_.set_actions(actions); }
+  Result<void> listen(const loop::ListenSocket& socket) { return probes_.listen(socket); }
+  void start();  // the checks
+  void reload(const checks::Settings& settings);
+  void stop();
+  // After stop(): false when the code of a check does not return; see Runner.
+  [[nodiscard]] bool check_threads_ended() { return runner_.threads_ended(); }
+
+  // The view at this moment; also what the data plane starts with.
+  std::shared_ptr<const proxy::GateView> gate_view() const { return view_; }
+
+  void backend_refused(const std::string& why);
+  void backend_stopping(std::uint16_t close_code);
+  void auth_breaker_changed(bool open, const std::string& why);
+  void data_loops_stuck(std::string names);
+  void set_drain(proxy::DrainPhase phase);
+
+  // Something happened: here, or in a part that says so. Its time is filled in.
+  void on_event(health::Event event);
+  void starts_known(const health::Starts& starts);
+
+  metrics::ControlMetrics& metrics() { return metrics_; }
+  const health::HealthModel& model() const { return model_; }
+  bool ever_opened() const { return gate_.ever_opened(); }
+
+ private:
+  void on_result(std::size_t check, const health::CheckResult& result, Duration latency) override;
+  void on_transition(const health::Transition& transition) override;
+  void on_frozen(Duration gap) override;
+  void on_thread_lost(std::size_t check) override;
+
+  void write_metrics(metrics::Exposition& out) const override;
+  const health::History& history() const override { return history_; }
+  probe::TrafficReport traffic() const override;
+  const probe::About& about() const override { return about_; }
+  std::optional<TimePoint> next_run(std::size_t check) const override { return runner_.next_run(check); }
+  std::size_t lost_check_threads() const override { return runner_.lost_threads(); }
+
+  void tell_backend_seen(std::size_t check, const health::CheckResult& result);
+  void settle();
+  void rename_metrics();
+  void publish();
+  std::shared_ptr<const health::Snapshot> snapshot() const;
+  proxy::GateView make_view() const;
+  std::vector<std::string> waiting_names() const;
+  void tell_gate(health::GateState before);
+  void tell_startup_timeout();
+  void beat();
+  void watch_connections();
+  void watch_clock();
+
+  loop::Loop& loop_;
+  Log& log_;
+  Observer& observer_;
+  const TimePoint started_;
+  health::GatePolicy gate_policy_;
+  health::HealthModel model_;
+  health::Gate gate_;
+  health::History history_;
+  health::WaitingReminder waiting_reminder_;
+  std::shared_ptr<const std::vector<health::CheckPolicy>> policies_;  // shared with every snapshot
+  metrics::ControlMetrics metrics_;
+  const Traffic traffic_;
+  metrics::TrafficWindow traffic_window_;
+  proxy::DrainPhase drain_ = proxy::DrainPhase::none;
+  bool opened_before_drain_ = false;
+  std::string stuck_loops_;
+  Duration stop_time_;  // drain.timeout: for so long a backend that stops as planned is nobody's alarm
+  std::optional<TimePoint> stopping_until_;
+  bool limit_reached_ = false;
+  std::uint64_t limit_refusals_ = 0;   // as of the last beat
+  std::uint64_t accept_failures_ = 0;  // likewise
+  health::ClockWatch clock_watch_;
+  probe::About about_;
+  bool auth_;  // is configured
+  std::optional<std::string> auth_precheck_;
+  std::shared_ptr<const proxy::GateView> view_;  // shared with the data loops
+  probe::ProbeServer probes_;
+  checks::Runner runner_;
+  loop::Timer gate_timer_;
+  loop::Timer beat_timer_;
+  TimePoint beat_due_{};
+  TimePoint look_due_{};
+};
+
+}  // namespace probegate::sidecar

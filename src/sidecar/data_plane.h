@@ -1,0 +1,101 @@
+// DataPlane: all data loops, as the control loop sees them: publish to them, hear from them, notice when one
+// is stuck.
+//
+// Owns: the data loops, the loop that asks the auth service for them, and the listening sockets. Thread:
+// built and used by the main thread, which runs the control loop; the data loops' own calls arrive through a
+// Wakeup.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/inbox.h"
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "config/config.h"
+#include "loop/listen_socket.h"
+#include "loop/timer.h"
+#include "loop/wakeup.h"
+#include "metrics/control_metrics.h"
+#include "metrics/traffic.h"
+#include "proxy/auth_loop.h"
+#include "proxy/data_loop.h"
+#include "proxy/process_limits.h"
+
+namespace probegate::sidecar {
+
+class DataPlane final : private proxy::DataLoop::Events {
+ public:
+  class Observer {
+   public:
+    virtual void backend_refused(const std::string& why) = 0;
+    virtual void backend_stopping(std::uint16_t close_code) = 0;
+    virtual void auth_breaker_changed(bool open, const std::string& why) = 0;
+    virtual void data_loops_stuck(std::string names) = 0;        // changed; empty: all turn again
+    virtual void backend_restarted(std::uint64_t restarts) = 0;  // so often by now
+    virtual void data_loops_ended() = 0;  // all have, and the auth loop; join() will not wait
+
+   protected:
+    ~Observer() = default;
+  };
+
+  DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> sockets,
+            std::shared_ptr<const config::Config> config, std::shared_ptr<const proxy::GateView> gate,
+            Log& log, Observer& observer);
+  ~DataPlane();
+
+  void start();
+  void publish(std::shared_ptr<const proxy::GateView> gate);
+  void publish(const std::shared_ptr<const config::Config>& config);
+  void
+  stop_listening();  // the loops have closed, or close, their duplicates when they see the drain's `ending`
+  void join();
+
+  std::vector<Endpoint> endpoints() const;
+  std::vector<const metrics::DataLoopMetrics*> metrics() const;
+  metrics::ConnectionLimit connections() const;
+  bool auth_breaker_open() { return auth_.breaker().open(); }
+  metrics::BackendWatch& backend() { return limits_.backend(); }
+  void write_lag(metrics::ControlMetrics& control) const;
+
+ private:
+  // Once a second each loop is asked for a sign of life. Counting our own beats instead of reading a clock
+  // makes this proof against a freeze of the whole process: then we did not beat either.
+  void beat();
+  void take_mail();
+  void end_auth();
+
+  void backend_refused(const std::string& why) override;
+  void backend_stopping(std::uint16_t close_code) override;
+  void auth_breaker_changed(bool open, const std::string& why) override;
+  void data_loop_ended() override;
+
+  loop::Loop& control_;
+  Observer& observer_;
+  std::vector<loop::ListenSocket> sockets_;
+  proxy::ProcessLimits limits_;
+  proxy::AuthLoop auth_;  // outlives the data loops; its thread does not
+  std::vector<std::unique_ptr<proxy::DataLoop>> loops_;
+  std::uint64_t connections_configured_;  // proxy.limits.connections
+  struct BreakerChange {
+    bool open;
+    std::string why;
+  };
+  Mailbox<std::string> refusal_;
+  std::atomic<std::uint16_t> stopping_{0};  // the close code; 0 = nothing to tell
+  Inbox<BreakerChange> breaker_changes_;    // each costs a failed or a passed trial, so they are few
+  std::atomic<std::size_t> ended_{0};       // data loops
+  std::atomic<bool> auth_ended_{false};
+  bool ending_auth_ = false;
+  bool ended_told_ = false;
+  std::string stuck_;
+  std::uint64_t beats_ = 0;
+  std::uint64_t restarts_told_ = 0;
+  loop::Wakeup mail_;
+  loop::Timer beat_timer_;
+};
+
+}  // namespace probegate::sidecar

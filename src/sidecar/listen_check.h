@@ -1,0 +1,35 @@
+// ListenCheck: asks our own probe port over a real connection, so that "listening" in the log is a fact.
+//
+// The incident: a server ran for hours and called itself healthy without listening. Called from: the control
+// loop, once.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "loop/address.h"
+#include "loop/stream.h"
+#include "loop/timer.h"
+
+namespace probegate::sidecar {
+
+class ListenCheck final : private loop::StreamObserver {
+ public:
+  // Calls back once, in a later turn: an empty text when the port has answered HTTP, otherwise what went
+  // wrong.
+  ListenCheck(loop::Loop& loop, const Endpoint& probe_port, std::function<void(std::string)> done);
+
+ private:
+  void on_connected(int status) override;
+  void on_data(std::span<const char> bytes) override;
+  void on_end() override { finish("it closed the connection without an answer"); }
+  void on_lost(int status) override { finish(loop::error_text(status)); }
+  void finish(std::string problem);
+
+  std::function<void(std::string)> done_;
+  loop::Timer deadline_;
+  loop::Stream stream_;
+  std::string answer_;
+};
+
+}  // namespace probegate::sidecar

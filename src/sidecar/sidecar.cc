@@ -1,0 +1,358 @@
+#include "sidecar/sidecar.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/exit_code.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "metrics/families.h"
+#include "metrics/traffic.h"
+#include "probe/process_metrics.h"
+#include "sidecar/identity.h"
+
+namespace probegate::sidecar {
+namespace {
+
+using namespace std::chrono_literals;
+using proxy::DrainPhase;
+
+constexpr Duration kLastWords = 500ms;  // for log and state file when all else has ended
+constexpr Duration kLastRecord = 2s;    // at an immediate end a busy disk may still sync the record before
+constexpr Duration kCutGrace = 1s;      // for the data loops to obey `cut`
+constexpr std::size_t kLoopStarts = 3;  // so many within kLoopWindow are announced
+constexpr Duration kLoopWindow = 10min;
+
+constexpr Duration kLastAlerts = 2s;  // for alerts under way when all else has ended; within the drain
+
+alerts::Sender sender() {
+  const Identity identity = this_instance();
+  return {identity.service, identity.instance};
+}
+
+std::string join(const std::vector<Endpoint>& endpoints) {
+  std::string text;
+  for (const auto& endpoint : endpoints) text += (text.empty() ? "" : " ") + endpoint.to_string();
+  return text;
+}
+
+}  // namespace
+
+Sidecar::Sidecar(loop::Loop& loop, const checks::Settings& settings,
+                 std::vector<loop::ListenSocket> proxy_sockets, std::vector<loop::ListenSocket> probe_sockets,
+                 Log& log, TimePoint started)
+    : loop_(loop),
+      log_(log),
+      config_(std::make_shared<const config::Config>(settings.config)),
+      probe_sockets_(std::move(probe_sockets)),
+      control_(
+          loop, settings, log, *this,
+          {[this](metrics::Exposition& out) {
+             data_plane_.write_lag(control_.metrics());
+             metrics::write_traffic(out, data_plane_.metrics(),
+                                    {data_plane_.auth_breaker_open(), data_plane_.backend().restarts()});
+           },
+           [this] { return metrics::sum_up(data_plane_.metrics()); },
+           [this] { return data_plane_.connections(); }, [this] { return data_plane_.auth_breaker_open(); }},
+          started),
+      data_plane_(loop, std::move(proxy_sockets), config_, control_.gate_view(), log, *this),
+      alerts_ended_(loop, [this] { loop_.stop(); }),
+      alerts_(loop, settings.config.alerts, sender(), log, control_.metrics(), [this] { return counted(); }),
+      reload_(
+          loop, settings, log, control_.metrics(), [this](const checks::Settings& next) { apply(next); },
+          [this](std::string why) {
+            control_.on_event(
+                {.kind = health::EventKind::reload, .to = "refused", .message = std::move(why)});
+          }),
+      drain_timer_(loop, [this] { advance_drain(); }) {
+  log_settings(settings);
+  control_.set_actions(*this);
+  if (const auto& path = settings.config.state_file) {
+    state_file_.emplace(
+        loop, *path, [this](const StateFile::Opening& opening) { starts_known(opening); },
+        [this](const std::string& why) { record_not_written(why); });
+  }
+}
+
+int Sidecar::run() {
+  watch_signals();
+  for (const auto& socket : probe_sockets_) {
+    if (const auto listening = control_.listen(socket); !listening) {
+      log_.error(listening.error().message);
+      record_end(health::end_cause::kCannotListen, kLastRecord);
+      return exit_code::kCannotListen;
+    }
+  }
+  data_plane_.start();
+  prove_listening();
+  control_.start();
+  loop_.run();
+  control_.stop();
+  data_plane_.join();
+  alerts_.join();
+  const bool all_ended = control_.check_threads_ended();
+  record_end(end_cause_, kLastWords);
+  log_.info("ended", {{"exit_code", exit_code_}});
+  if (!all_ended) {  // destructors and exit handlers of libraries would pull them away from under that code
+    probe_sockets_.clear();
+    log_.flush(kLastWords);
+    std::_Exit(exit_code_);
+  }
+  return exit_code_;
+}
+
+void Sidecar::watch_signals() {
+  const auto watch = [this](int number, std::function<void()> act) {
+    signals_.push_back(std::make_unique<loop::Signal>(loop_, number, std::move(act)));
+  };
+  watch(SIGTERM, [this] { on_signal("SIGTERM"); });
+  watch(SIGINT, [this] { on_signal("SIGINT"); });
+  watch(SIGHUP, [this] { reload_.request(); });
+  stray_signals_.emplace(loop_, [this](const loop::StraySignals::Stray& stray) { on_stray_signal(stray); });
+  loop::release_watched_signals();
+}
+
+void Sidecar::log_settings(const checks::Settings& settings) const {
+  const auto& config = settings.config;
+  std::string names;
+  for (const auto& check : config.checks) names += (names.empty() ? "" : " ") + check.name;
+  log_.info("starting", {{"version", kVersion},
+                         {"pid", ::getpid()},
+                         {"config", settings.source},
+                         {"backend", config.proxy.backend.endpoint.to_string()},
+                         {"checks", names},
+                         {"startup_timeout", format_duration(config.gate.startup_timeout)}});
+  for (const auto& [check, variables] : settings.origins) {
+    std::string from;
+    for (const auto& variable : variables) from += (from.empty() ? "" : " ") + variable;
+    log_.info("check " + check + " is made by variables", {{"check", check}, {"variables", from}});
+  }
+  for (const auto& warning : settings.warnings) log_.warn(warning);
+  warn_of_unverified_tls();
+}
+
+void Sidecar::warn_of_unverified_tls() const {
+  constexpr const char* kWarning = "tls.verify is false: anybody may answer in the place of this server";
+  for (const auto& check : config_->checks) {
+    if (!check.tls.verify) log_.warn(kWarning, {{"check", check.name}});
+  }
+  for (const auto& alert : config_->alerts) {
+    if (!alert.tls.verify) log_.warn(kWarning, {{"alert", alert.shown}});
+  }
+}
+
+// A new configuration, on the control loop, between two events. Tunnels and the startup latch stay as they
+// are.
+void Sidecar::apply(const checks::Settings& settings) {
+  config_ = std::make_shared<const config::Config>(settings.config);
+  log_.set(config_->log.level, checks::log_format(config_->log));
+  warn_of_unverified_tls();
+  data_plane_.publish(config_);
+  control_.reload(settings);
+  alerts::Alerts::Known known{.opened = control_.ever_opened(), .checks = {}, .failing = {}};
+  const auto& model = control_.model();
+  for (std::size_t i = 0; i < model.policies().size(); ++i) {
+    known.checks.push_back(model.policies()[i].name);
+    if (model.states()[i].status == health::CheckStatus::fail) known.failing.push_back(known.checks.back());
+  }
+  alerts_.reload(config_->alerts, known);
+  for (const auto& warning : settings.warnings) log_.warn(warning);
+}
+
+void Sidecar::act(probe::Action action, std::function<void(probe::ActionOutcome)> done) {
+  switch (action) {
+    case probe::Action::reload:
+      return reload_.ask([done = std::move(done)](const ReloadOutcome& outcome) {
+        using Kind = ReloadOutcome::Kind;
+        const int status = outcome.kind == Kind::applied ? 200 : outcome.kind == Kind::refused ? 422 : 409;
+        done({status, reload_outcome_json(outcome)});
+      });
+  }
+}
+
+config::Span Sidecar::counted() {
+  const auto loops = data_plane_.metrics();
+  const auto traffic = metrics::sum_up(loops);
+  const auto upgrades = [&](metrics::UpgradeResult result) {
+    return static_cast<double>(traffic.upgrades[result]);
+  };
+  config::Span span;
+  span.messages = static_cast<double>(traffic.all_messages());
+  span.requests = static_cast<double>(traffic.requests);
+  span.refused = static_cast<double>(traffic.all_refused());
+  span.upgrades_accepted = upgrades(metrics::UpgradeResult::accepted);
+  span.upgrades_refused = upgrades(metrics::UpgradeResult::refused);
+  span.upgrades_failed = upgrades(metrics::UpgradeResult::failed);
+  span.tunnel_lost = static_cast<double>(traffic.tunnels_lost);
+  span.check_failures = static_cast<double>(control_.metrics().check_failures());
+  span.backend_restarts = static_cast<double>(data_plane_.backend().restarts());
+  span.tunnels = static_cast<double>(traffic.tunnels);
+  if (const auto resident = probe::resident_bytes()) span.rss_bytes = static_cast<double>(*resident);
+  return span;
+}
+
+void Sidecar::record_end(std::string_view cause, Duration limit) {
+  if (!state_file_) return;
+  if (const auto why = state_file_->end(cause, limit); !why.empty()) record_not_written(why);
+}
+
+void Sidecar::record_not_written(const std::string& why) {
+  log_.warn("state file: the record could not be written", {{"file", *config_->state_file}, {"why", why}});
+}
+
+// What the state file tells of the processes before this one.
+void Sidecar::starts_known(const StateFile::Opening& opening) {
+  const auto& record = opening.record;
+  if (!opening.problem.empty()) {
+    log_.warn("state file", {{"file", *config_->state_file}, {"why", opening.problem}});
+  }
+  const std::string last_end = health::end_text(record.last_end());
+  const char* const ended = record.last_end() == health::end_cause::kKilledInDrain
+                                ? "the process before this one was killed before its drain had ended"
+                                : "the process before this one was killed, crashed or ran out of memory";
+  const auto recent = record.within(kLoopWindow, loop_.wall_now());
+  const bool restart_loop = recent.size() >= kLoopStarts;
+  control_.starts_known({.total = record.starts,
+                         .unclean_ends = record.unclean_ends,
+                         .last_end = last_end,
+                         .recent = recent.size(),
+                         .window = kLoopWindow,
+                         .restart_loop = restart_loop});
+  health::Event event{.kind = health::EventKind::start, .from = last_end};
+  if (opening.unclean) event.message = ended;
+  if (restart_loop) {
+    event.message = "restart loop: " + std::to_string(recent.size()) + " starts within " +
+                    format_duration(kLoopWindow) + (event.message.empty() ? "" : "; " + event.message);
+  }
+  control_.on_event(std::move(event));
+  if (opening.unclean) {
+    log_.warn(ended, {{"end", last_end}, {"unclean_ends", record.unclean_ends}});
+  }
+  if (restart_loop) {
+    std::string ends;
+    for (std::size_t i = 0; i + 1 < recent.size(); ++i) ends += (i == 0 ? "" : " ") + recent[i].end;
+    log_.warn("restart loop",
+              {{"starts", recent.size()}, {"within", format_duration(kLoopWindow)}, {"ends", ends}});
+  }
+  log_.info("start counted", {{"starts", record.starts}, {"last_end", last_end}});
+}
+
+void Sidecar::prove_listening() {
+  listen_check_ =
+      std::make_unique<ListenCheck>(loop_, probe_sockets_.front().endpoint(), [this](std::string problem) {
+        if (!problem.empty()) {
+          log_.error("the probe port does not answer, so this process is of no use", {{"why", problem}});
+          end_now(exit_code::kCannotListen, health::end_cause::kCannotListen);
+        }
+        std::vector<Endpoint> probes;
+        for (const auto& socket : probe_sockets_) probes.push_back(socket.endpoint());
+        log_.info("listening", {{"proxy", join(data_plane_.endpoints())}, {"probes", join(probes)}});
+      });
+}
+
+void Sidecar::gate_view_changed(std::shared_ptr<const proxy::GateView> view) {
+  data_plane_.publish(std::move(view));
+}
+
+void Sidecar::backend_refused(const std::string& why) { control_.backend_refused(why); }
+
+void Sidecar::backend_seen(bool reached) {
+  if (reached) {
+    data_plane_.backend().reached();
+  } else {
+    data_plane_.backend().refused();
+  }
+}
+
+void Sidecar::backend_restarted(std::uint64_t restarts) {
+  log_.warn("the backend went away and came back", {{"backend_restarts", restarts}});
+  const auto lost = metrics::sum_up(data_plane_.metrics()).tunnels_lost;
+  control_.on_event({.kind = health::EventKind::backend_restart,
+                     .message = std::to_string(restarts) + (restarts == 1 ? " restart" : " restarts") +
+                                " since the start of probegate; " + std::to_string(lost) +
+                                " tunnels lost in all"});
+}
+
+void Sidecar::data_loops_stuck(std::string names) { control_.data_loops_stuck(std::move(names)); }
+
+void Sidecar::startup_timed_out_for_exit() {
+  log_.error("gate.startup_timeout has passed, ending as gate.on_startup_timeout says");
+  exit_code_ = exit_code::kFailed;
+  end_cause_ = health::end_cause::kStartupTimeout;
+  drain_ = DrainPhase::ending;
+  drain_ends_ = loop_.now() + kLastAlerts;
+  alerts_.end();
+  reload_.end();
+  advance_drain();
+}
+
+void Sidecar::on_signal(const char* name) {
+  if (drain_ != DrainPhase::none) {
+    log_.warn("second signal, ending at once", {{"signal", name}});
+    end_now(exit_code::kFailed, health::end_cause::kSecondSignal);
+  }
+  log_.info("draining", {{"signal", name},
+                         {"delay", format_duration(config_->drain.delay)},
+                         {"timeout", format_duration(config_->drain.timeout)}});
+  begin_drain();
+}
+
+void Sidecar::on_stray_signal(const loop::StraySignals::Stray& stray) {
+  if (!strays_.insert(stray.number).second) return;
+  log_.warn("signal ignored", {{"signal", stray.name}, {"sender", stray.sender}});
+}
+
+// Readiness fails in this very turn; traffic is served on for drain.delay.
+void Sidecar::begin_drain() {
+  drain_ = DrainPhase::lame_duck;
+  drain_ends_ = loop_.now() + config_->drain.delay + config_->drain.timeout;
+  alerts_.end();
+  reload_.end();
+  if (state_file_) state_file_->draining();
+  control_.set_drain(drain_);
+  if (config_->drain.delay > Duration::zero()) {
+    drain_timer_.start(config_->drain.delay);
+  } else {
+    advance_drain();
+  }
+}
+
+void Sidecar::advance_drain() {
+  switch (drain_) {
+    case DrainPhase::none: return;
+    case DrainPhase::lame_duck:
+      drain_ = DrainPhase::ending;
+      data_plane_.stop_listening();  // first: the data loops close last, when they have emptied the queue
+      control_.set_drain(drain_);
+      drain_timer_.start(config_->drain.timeout);
+      return;
+    case DrainPhase::ending:
+      drain_ = DrainPhase::cut;
+      data_plane_.stop_listening();
+      control_.set_drain(drain_);
+      drain_timer_.start(kCutGrace);
+      return;
+    case DrainPhase::cut:
+      log_.error("a data loop did not end, leaving it behind");
+      end_now(exit_code_, health::end_cause::kStuckLoop);
+  }
+}
+
+void Sidecar::data_loops_ended() {
+  log_.info("every session has ended");
+  drain_timer_.stop();
+  if (!alerts_.running()) return loop_.stop();
+  alerts_.finish(std::min(kLastAlerts, drain_ends_ - loop_.now()), [this] { alerts_ended_.notify(); });
+}
+
+// Without destructors: a stuck thread must not be waited for.
+void Sidecar::end_now(int code, std::string_view cause) {
+  record_end(cause, kLastRecord);
+  log_.flush(kLastWords);
+  std::_Exit(code);
+}
+
+}  // namespace probegate::sidecar
