@@ -33,7 +33,7 @@ def test_no_file_is_too_long():
 @pytest.fixture
 def tree(tmp_path):
     """A small sound tree, and a way to put a line into one of its files."""
-    for folder in ("base", "loop", "proto", "health", "config", "checks", "probe", "app"):
+    for folder in ("base", "loop", "proto", "health", "config", "checks", "probe", "cli"):
         (tmp_path / "src" / folder).mkdir(parents=True)
         (tmp_path / "src" / folder / "a.h").write_text("#pragma once\n")
     (tmp_path / "tests").mkdir()
