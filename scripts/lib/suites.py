@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TREES = {
     "build-test": ["-Db_sanitize=address,undefined", "-Dbuildtype=debug"],
     "build-tsan": ["-Db_sanitize=thread", "-Dbuildtype=debug"],
+    "build-release": ["-Dbuildtype=release", "-Dtests=disabled"],
     "build-fuzz": ["-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized", "-Dfuzz=true", "-Db_lundef=false"],
 }
 COMPILERS = {"build-fuzz": {"CC": "clang", "CXX": "clang++"}}  # GCC has no libFuzzer
@@ -28,13 +29,16 @@ SANITIZERS = {
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0:suppressions={ROOT}/tests/support/tsan.supp",
 }
-SUITES = ["lint", "unit", "component", "system", "threads", "fuzz", "container"]
+SUITES = ["lint", "unit", "component", "system", "threads", "release", "fuzz", "container"]
 TREE_OF = {
-    "unit": "build-test", "component": "build-test", "system": "build-test", "threads": "build-tsan", "fuzz": "build-fuzz",
+    "unit": "build-test", "component": "build-test", "system": "build-test", "threads": "build-tsan", "release": "build-release",
+    "fuzz": "build-fuzz",
 }  # fmt: skip
 MESON_SUITES = {"unit", "component", "threads", "fuzz"}
-PROGRAM_SUITES = {"system", "threads"}  # these run tests/system: it is in the whole program that all threads meet
-SECONDS_FOR = {"lint": 120, "system": 1800, "container": 1800}
+PROGRAM_SUITES = {"system", "threads", "release"}  # these run tests/system, each with the program of its own tree
+# What of tests/system a sanitizer would spoil: bounds of memory, and how the program that ships was linked.
+UNSANITIZED = ["-m", "unsanitized"]
+SECONDS_FOR = {"lint": 120, "system": 1800, "release": 600, "container": 1800}
 ALL_SKIPPED = 77  # the exit code of a pytest folder that could not run here at all
 WORKERS = min(4, os.cpu_count() or 1)
 FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
@@ -108,7 +112,7 @@ def steps(suites: list[str]):
     yield from run_at_once(len(fuzzers), run_fuzzer, fuzzers)  # each for its time, whatever share of a core it gets
     for suite in suites:
         if suite in PROGRAM_SUITES and trees[TREE_OF[suite]].built:
-            yield run_pytest("system", trees[TREE_OF[suite]])
+            yield run_pytest("release" if suite == "release" else "system", trees[TREE_OF[suite]])
     if "container" in suites:
         yield run_pytest("container", Tree("build-test"))
 
@@ -268,10 +272,12 @@ def run_pytest(suite: str, tree: Tree) -> Outcome:
     # The program under test is a child of a child: what its sanitizer finds goes to files, so that no test can miss it.
     log_path = f":log_path={directory / suite}-sanitizer"
     environment = {name: options + log_path for name, options in tree.environment.items()}
-    parallel = ["-n", "4"] if suite == "system" else []  # they mostly wait for servers
+    folder = "system" if suite == "release" else suite
+    options = ["-n", "4"] if folder == "system" else []  # they mostly wait for servers
+    options += UNSANITIZED if suite == "release" else []
     begin = time.monotonic()
-    command = [*tree.launcher, "/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *parallel]
-    command += [f"--junit-xml={report}", f"tests/{suite}"]
+    command = [*tree.launcher, "/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *options]
+    command += [f"--junit-xml={report}", f"tests/{folder}"]
     code, printed = run(command, ROOT, {**environment, "PROBEGATE_BIN": tree.program}, SECONDS_FOR[suite])
     outcome = Outcome("threads system" if tree.name == "build-tsan" else suite, seconds=time.monotonic() - begin)
     try:

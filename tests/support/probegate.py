@@ -19,6 +19,11 @@ _SANITIZERS = {"ASAN_OPTIONS": "exitcode=99:quarantine_size_mb=8", "LSAN_OPTIONS
                "UBSAN_OPTIONS": "exitcode=99:halt_on_error=1:print_stacktrace=1", "TSAN_OPTIONS": "exitcode=99"}
 
 
+def is_sanitized():
+    program = pathlib.Path(BINARY).read_bytes()
+    return any(sign in program for sign in (b"__asan_init", b"__tsan_init"))
+
+
 def is_thread_sanitized():
     """Under ThreadSanitizer what libraries compute takes many times as long."""
     return b"__tsan_init" in pathlib.Path(BINARY).read_bytes()

@@ -115,7 +115,8 @@ class Rig:
                 for server in self.made if hasattr(server, "output")]
 
 
-def pytest_configure():
+def pytest_configure(config):
+    config.addinivalue_line("markers", "unsanitized: says more of a program that was built without sanitizers")
     if not os.access(probegate.BINARY, os.X_OK):
         pytest.exit(f"no program at {probegate.BINARY}; build it, or set PROBEGATE_BIN", returncode=4)
 

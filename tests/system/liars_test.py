@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from support import metrics
+from support import metrics, probegate
 from support.liars import Http, MariaDb, Postgres, redis_answer
 from support.waiting import wait_for, wait_until
 
@@ -18,12 +18,7 @@ HTTP = 'type: http, url: "http://127.0.0.1:{port}/", expect_body: nothing'
 REDIS = 'type: redis, url: "redis://127.0.0.1:{port}"'
 OFTEN = "interval: 100ms, startup_interval: 100ms"
 
-
-def sanitized(sidecar):
-    """Sanitizers keep what is freed, and much besides."""
-    with open(f"/proc/{sidecar.pid}/maps") as maps:
-        mapped = maps.read()
-    return any(name in mapped for name in ("libasan", "libtsan"))
+pytestmark = pytest.mark.unsanitized
 
 
 def lost_threads(sidecar):
@@ -141,7 +136,7 @@ def test_what_a_server_sends_without_end_is_bounded_and_given_back(rig, lie):
     assert message in error["message"]
     assert answered >= 3
     database_goes_on(sidecar)
-    if not sanitized(sidecar):
+    if not probegate.is_sanitized():  # sanitizers keep what is freed, and much besides
         assert most - before < ROOM
 
 
@@ -165,10 +160,10 @@ checks:
         sidecar.wait_for_readiness(lambda seen: seen["checks"]["liar"]["runs"] >= runs, f"{runs} runs", timeout=100)
         return sidecar.rss(), len(os.listdir(f"/proc/{sidecar.pid}/fd"))
 
-    few, many = (5, 15) if sanitized(sidecar) else (20, 80)
+    few, many = (5, 15) if probegate.is_sanitized() else (20, 80)
     (rss, descriptors), (rss_then, descriptors_then) = after(few), after(many)
     assert descriptors_then <= descriptors + 4  # an attempt may be under way
-    if not sanitized(sidecar):
+    if not probegate.is_sanitized():  # sanitizers keep what is freed, and much besides
         assert rss_then <= rss + 24 * MIB
 
 
