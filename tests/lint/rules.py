@@ -8,7 +8,8 @@ from pathlib import Path
 FLOORS = [
     ["base"],
     ["loop", "proto"],
-    ["config", "health", "metrics"],
+    ["metrics"],
+    ["config", "health"],
     ["alerts", "checks", "probe", "proxy"],
     ["client", "deploy", "sidecar"],
     ["cli"],
