@@ -65,7 +65,6 @@ Alerts::Alerts(loop::Loop& loop, const std::vector<config::Alert>& receivers, Se
 }
 
 void Alerts::on_event(const health::Event& event) {
-  if (ended_) return;
   for (auto& receiver : receivers_) post(receiver, receiver.policy.on_event(event, loop_.now()));
   schedule();
 }
@@ -90,13 +89,9 @@ void Alerts::reload(const std::vector<config::Alert>& receivers, const Known& kn
   schedule();
 }
 
-void Alerts::end() {
-  ended_ = true;
-  timer_.stop();
-}
+void Alerts::end() { timer_.stop(); }
 
 void Alerts::finish(Duration limit, std::function<void()> ended) {
-  end();
   delivery_.finish(limit, std::move(ended));
 }
 
@@ -151,7 +146,7 @@ void Alerts::schedule() {
       consider(receiver.window_began + receiver.alert.window);
     }
   }
-  if (!next || ended_) return timer_.stop();
+  if (!next) return timer_.stop();
   timer_.start(std::max(*next - loop_.now(), Duration(1ms)));
 }
 

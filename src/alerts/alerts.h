@@ -35,7 +35,7 @@ class Alerts {
   };
   void reload(const std::vector<config::Alert>& receivers, const Known& known);
 
-  void end();  // a drain has begun: nothing more is told; what is under way goes on
+  void end();  // no event may follow, and nothing more falls due; what is under way goes on
   // `ended` is called on another thread once everything is delivered, at the latest after `limit`.
   void finish(Duration limit, std::function<void()> ended);
   bool running() const { return delivery_.running(); }
@@ -62,7 +62,6 @@ class Alerts {
   const Totals totals_;
   std::vector<Receiver> receivers_;
   std::uint64_t mails_ = 0;
-  bool ended_ = false;
   Delivery delivery_;
   loop::Timer timer_;
 };

@@ -85,10 +85,10 @@ void DataLoop::refresh_gate() {
 }
 
 void DataLoop::act_on_gate() {
-  const DrainPhase before = std::exchange(drain_, environment_.gate->drain);
+  const health::Phase phase = environment_.gate->phase;
   held_.gate_changed();
-  if (before < DrainPhase::ending && drain_ >= DrainPhase::ending) begin_ending();
-  if (before < DrainPhase::cut && drain_ == DrainPhase::cut) {
+  if (phase >= health::Phase::closing && !listeners_.empty()) begin_ending();
+  if (phase >= health::Phase::cutting) {
     for (auto& sessions : rows_) {
       while (!sessions.empty()) sessions.front()->cut();
     }
@@ -180,7 +180,7 @@ void DataLoop::begin_ending() {
 }
 
 void DataLoop::end_if_empty() {
-  if (drain_ >= DrainPhase::ending && sessions() == 0) loop_.stop();
+  if (listeners_.empty() && sessions() == 0) loop_.stop();
 }
 
 // The allocator keeps what is freed in the middle of its heap, and a flood of tunnels would stay on the bill
@@ -205,7 +205,7 @@ void DataLoop::session_ended(Session& session) {
 
 bool DataLoop::backend_refused(const std::string& why) {
   const auto& gate = *environment_.gate;
-  if (gate.traffic_check.empty() || gate.drain != DrainPhase::none) return false;
+  if (gate.traffic_check.empty() || gate.phase != health::Phase::running) return false;
   if (gate.state == health::GateState::open) {
     // At once here; the control loop hears of it, judges the check failed and publishes the same to
     // everybody.

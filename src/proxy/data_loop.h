@@ -106,10 +106,10 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   AuthDesk auth_desk_;
   AccessLog access_;
   std::uint64_t stopping_told_ms_ = 0;
-  DrainPhase drain_ = DrainPhase::none;  // as far as it was acted upon; a request may know of more
-  std::array<Sessions, 5> rows_;         // by standing; who has had it longest is first
-  std::size_t most_sessions_ = 0;        // since memory was given back
-  Sessions ended_;                       // destroyed after the turn, when nothing of them is on the stack
+  std::array<Sessions, 5> rows_;   // by standing; who has had it longest is first
+  std::size_t most_sessions_ = 0;  // since memory was given back
+  Sessions ended_;                 // destroyed after the turn, when nothing of them is on the stack
+  // None once the ending has begun: a request may know of it before.
   std::vector<std::unique_ptr<loop::Listener>> listeners_;
 
   Mailbox<std::shared_ptr<const GateView>> gate_mail_;

@@ -56,10 +56,11 @@ struct Reload::Reading {
 };
 
 Reload::Reload(loop::Loop& loop, const checks::Settings& running, Log& log, metrics::ControlMetrics& metrics,
-               Apply apply, Refused refused)
+               const Shutdown& shutdown, Apply apply, Refused refused)
     : loop_(loop),
       log_(log),
       metrics_(metrics),
+      shutdown_(shutdown),
       apply_(std::move(apply)),
       refused_(std::move(refused)),
       running_(running),
@@ -80,7 +81,7 @@ Reload::~Reload() {
 }
 
 void Reload::request() {
-  if (ended_) return log_.warn("SIGHUP is ignored: this process is about to end");
+  if (shutdown_.ending()) return log_.warn("SIGHUP is ignored: this process is about to end");
   if (!running_.file) {
     return log_.warn("SIGHUP: there is no configuration file to read again, only the environment");
   }
@@ -91,14 +92,14 @@ void Reload::ask(Done done) {
   const auto impossible = [&](const char* why) {
     done({.kind = ReloadOutcome::Kind::impossible, .config = running_.source, .problems = {why}});
   };
-  if (ended_) return impossible("this process is about to end");
+  if (shutdown_.ending()) return impossible("this process is about to end");
   if (!running_.file) return impossible("there is no configuration file, only the environment of its start");
   for_next_.push_back(std::move(done));
   read_again();
 }
 
 void Reload::read_again() {
-  if (ended_) return;
+  if (shutdown_.ending()) return;
   if (reading_) {
     again_ = true;
   } else {
@@ -107,7 +108,6 @@ void Reload::read_again() {
 }
 
 void Reload::end() {
-  ended_ = true;
   file_watch_.watch({});
   for (auto* waiting : {&waiting_, &for_next_}) {
     for (const auto& done : std::exchange(*waiting, {})) {
@@ -120,7 +120,7 @@ void Reload::end() {
 
 std::vector<std::string> Reload::watched(const std::vector<std::string>& more) const {
   std::vector<std::string> files;
-  if (!running_.config.reload.watch || !running_.file || ended_) return files;
+  if (!running_.config.reload.watch || !running_.file || shutdown_.ending()) return files;
   files = running_.files;
   files.push_back(*running_.file);
   files.insert(files.end(), more.begin(), more.end());
@@ -170,10 +170,10 @@ void Reload::take() {
   }
   if (!read) return;
   reading_.reset();
-  if (ended_) return;
+  if (shutdown_.ending()) return;
   const auto outcome = finish(std::move(*read));
   for (const auto& done : std::exchange(waiting_, {})) done(outcome);
-  if (std::exchange(again_, false) && !ended_) begin();
+  if (std::exchange(again_, false) && !shutdown_.ending()) begin();
 }
 
 ReloadOutcome Reload::finish(checks::Settings next) {

@@ -17,6 +17,7 @@
 #include "loop/wakeup.h"
 #include "metrics/control_metrics.h"
 #include "sidecar/file_watch.h"
+#include "sidecar/shutdown.h"
 
 namespace probegate::sidecar {
 
@@ -44,14 +45,14 @@ class Reload {
 
   // `apply` puts settings without problems into force; `refused` hears of those that never are.
   Reload(loop::Loop& loop, const checks::Settings& running, Log& log, metrics::ControlMetrics& metrics,
-         Apply apply, Refused refused);
+         const Shutdown& shutdown, Apply apply, Refused refused);
   ~Reload();
   Reload(const Reload&) = delete;
   Reload& operator=(const Reload&) = delete;
 
   void request();       // SIGHUP
   void ask(Done done);  // the same; `done` hears of a reading that began after this
-  void end();           // a drain has begun: nothing is put into force any more
+  void end();           // the process is ending: nothing is put into force any more
 
  private:
   struct Reading;
@@ -68,6 +69,7 @@ class Reload {
   loop::Loop& loop_;
   Log& log_;
   metrics::ControlMetrics& metrics_;
+  const Shutdown& shutdown_;
   const Apply apply_;
   const Refused refused_;
   checks::Settings running_;
@@ -77,7 +79,6 @@ class Reload {
   std::vector<Done> for_next_;        // for the one after it
   FileWatch file_watch_;
   bool again_ = false;
-  bool ended_ = false;
 };
 
 std::string reload_outcome_json(const ReloadOutcome& outcome);

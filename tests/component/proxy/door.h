@@ -27,11 +27,11 @@ inline proxy::GateView closed_gate(std::vector<std::string> waiting_for = {"data
   gate.waiting_for = std::move(waiting_for);
   return gate;
 }
-inline proxy::GateView draining(proxy::DrainPhase phase) {
+inline proxy::GateView draining(health::Phase phase) {
   proxy::GateView gate;
   gate.state = health::GateState::draining;
   gate.opened_before_drain = true;
-  gate.drain = phase;
+  gate.phase = phase;
   return gate;
 }
 
@@ -62,7 +62,7 @@ class Door final : private proxy::DataLoop::Events {
     for (const auto& l : loops_) l->start();
   }
   ~Door() {
-    publish(draining(proxy::DrainPhase::cut));
+    publish(draining(health::Phase::cutting));
     for (const auto& l : loops_) l->join();
     if (auth_->running()) auth_->stop([] {});
     auth_->join();
@@ -74,7 +74,7 @@ class Door final : private proxy::DataLoop::Events {
 
   const Endpoint& endpoint() const { return sockets_.front().endpoint(); }
   void publish(const proxy::GateView& gate) {
-    if (gate.drain >= proxy::DrainPhase::ending && !sockets_.empty()) sockets_.front().close();
+    if (gate.phase >= health::Phase::closing && !sockets_.empty()) sockets_.front().close();
     for (const auto& l : loops_) l->publish(std::make_shared<proxy::GateView>(gate));
   }
   void publish(const Tune& tune) {
