@@ -50,11 +50,12 @@ loop::HttpRequest webhook(const config::Alert& alert, std::string body) {
 }  // namespace
 
 Alerts::Alerts(loop::Loop& loop, const std::vector<config::Alert>& receivers, Sender sender, Log& log,
-               metrics::ControlMetrics& metrics, Totals totals)
+               metrics::ControlMetrics& metrics, Totals totals, std::function<void()> finished)
     : loop_(loop),
       sender_(std::move(sender)),
       totals_(std::move(totals)),
-      delivery_(log, metrics),
+      finished_(loop, std::move(finished)),
+      delivery_(log, metrics, [this] { finished_.notify(); }),
       timer_(loop, [this] { on_timer(); }) {
   for (const auto& alert : receivers) {
     receivers_.push_back({alert, Policy(policy_options(alert))});
@@ -90,10 +91,6 @@ void Alerts::reload(const std::vector<config::Alert>& receivers, const Known& kn
 }
 
 void Alerts::end() { timer_.stop(); }
-
-void Alerts::finish(Duration limit, std::function<void()> ended) {
-  delivery_.finish(limit, std::move(ended));
-}
 
 void Alerts::post(const Receiver& receiver, const std::vector<Message>& messages) {
   const auto& alert = receiver.alert;

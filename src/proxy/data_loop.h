@@ -11,7 +11,6 @@
 #include <list>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/log.h"
@@ -22,6 +21,7 @@
 #include "loop/listener.h"
 #include "loop/loop.h"
 #include "loop/wakeup.h"
+#include "loop/worker.h"
 #include "metrics/data_loop_metrics.h"
 #include "proxy/access_log.h"
 #include "proxy/auth_desk.h"
@@ -35,7 +35,7 @@
 
 namespace probegate::proxy {
 
-class DataLoop final : private SessionHost, private loop::ErrorSink {
+class DataLoop final : private SessionHost {
  public:
   // Called on the data loop's thread.
   class Events {
@@ -53,7 +53,7 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   DataLoop(const std::vector<loop::ListenSocket>& sockets, std::shared_ptr<const config::Config> config,
            std::shared_ptr<const GateView> gate, AuthLoop& auth, Log& log, Events& events, LoopShare share,
            unsigned seed);
-  ~DataLoop() override;  // after join()
+  ~DataLoop();  // after join()
 
   void start(std::string name = "data-0");  // the name shows in top -H and in metrics
   void join();
@@ -93,12 +93,12 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   void auth_breaker_changed(bool open, const std::string& why) override {
     events_.auth_breaker_changed(open, why);
   }
-  void on_exception(const std::string& what) noexcept override;
 
   Log& log_;
   Events& events_;
   metrics::DataLoopMetrics metrics_;
-  loop::Loop loop_;
+  loop::Worker worker_;
+  loop::Loop& loop_;  // of the worker
   loop::DeadlineWheel wheel_;
   Environment environment_;
   BackendPool backends_;
@@ -119,7 +119,6 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   std::atomic<std::uint64_t> answered_{0};
   std::atomic<std::int64_t> lag_ns_{0};
   loop::Wakeup mail_;
-  std::thread thread_;
 };
 
 }  // namespace probegate::proxy

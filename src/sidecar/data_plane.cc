@@ -54,7 +54,7 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
 }
 
 DataPlane::~DataPlane() {
-  if (auth_running_) auth_.stop([] {});  // nobody waited for its end
+  auth_.stop();  // nobody waited for its end
   join();
 }
 
@@ -132,16 +132,17 @@ void DataPlane::take_mail() {
 }
 
 void DataPlane::start_auth() {
-  auth_.start();
+  if (auth_.running()) return;
+  auth_.start([this] {
+    auth_running_.store(false, std::memory_order_release);
+    mail_.notify();
+  });
   auth_running_ = true;
 }
 
 void DataPlane::stop_auth() {
   if (!auth_running_) return shutdown_.auth_ended();
-  auth_.stop([this] {
-    auth_running_.store(false, std::memory_order_release);
-    mail_.notify();
-  });
+  auth_.stop();
 }
 
 // On a data loop's thread. The newest refusal is enough.

@@ -1,14 +1,9 @@
 #include "sidecar/reload.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
-#include <condition_variable>
 #include <iterator>
-#include <mutex>
 #include <nlohmann/json.hpp>
-#include <thread>
+#include <tuple>
 #include <utility>
 
 namespace probegate::sidecar {
@@ -39,21 +34,17 @@ const checks::PlannedCheck* find(const checks::Settings& settings, const std::st
   return nullptr;
 }
 
-}  // namespace
-
-struct Reload::Reading {
-  std::mutex mutex;
-  std::condition_variable finished;
-  loop::Wakeup* wakeup = nullptr;  // null once nobody waits for it
-  std::unique_ptr<checks::Settings> settings;
-
-  void put(std::unique_ptr<checks::Settings> read) {
-    const std::lock_guard lock(mutex);
-    settings = std::move(read);
-    if (wakeup != nullptr) wakeup->notify();
-    finished.notify_all();
+checks::Settings read(const std::optional<std::string>& file) {
+  try {
+    return checks::load_settings(file);
+  } catch (const std::exception& e) {
+    checks::Settings settings;
+    settings.problems = {*file + ": " + e.what()};
+    return settings;
   }
-};
+}
+
+}  // namespace
 
 Reload::Reload(loop::Loop& loop, const checks::Settings& running, Log& log, metrics::ControlMetrics& metrics,
                const Shutdown& shutdown, Apply apply, Refused refused)
@@ -64,7 +55,6 @@ Reload::Reload(loop::Loop& loop, const checks::Settings& running, Log& log, metr
       apply_(std::move(apply)),
       refused_(std::move(refused)),
       running_(running),
-      wakeup_(loop, [this] { take(); }),
       file_watch_(loop, [this] {
         log_.info("a file of the configuration has changed", {{"config", *running_.file}});
         read_again();
@@ -74,10 +64,7 @@ Reload::Reload(loop::Loop& loop, const checks::Settings& running, Log& log, metr
 }
 
 Reload::~Reload() {
-  if (!reading_) return;
-  std::unique_lock lock(reading_->mutex);
-  reading_->wakeup = nullptr;
-  reading_->finished.wait_for(lock, kLastRead, [this] { return reading_->settings != nullptr; });
+  if (reading_) std::ignore = reading_->wait(kLastRead);
 }
 
 void Reload::request() {
@@ -132,25 +119,10 @@ void Reload::watch(const std::vector<std::string>& more) { file_watch_.watch(wat
 void Reload::begin() {
   std::move(for_next_.begin(), for_next_.end(), std::back_inserter(waiting_));
   for_next_.clear();
-  auto reading = std::make_shared<Reading>();
-  reading->wakeup = &wakeup_;
-  // Signals belong to the control loop.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
-    std::thread([reading, file = running_.file] {
-      ::pthread_setname_np(::pthread_self(), "reload");
-      auto settings = std::make_unique<checks::Settings>();
-      try {
-        *settings = checks::load_settings(file);
-      } catch (const std::exception& e) {
-        settings->problems = {*file + ": " + e.what()};
-      }
-      reading->put(std::move(settings));
-    }).detach();
-    reading_ = std::move(reading);
+    reading_ = std::make_unique<loop::BackgroundJob<checks::Settings>>(
+        loop_, "reload", [file = running_.file] { return read(file); },
+        [this](checks::Settings settings) { take(std::move(settings)); });
   } catch (const std::exception& e) {
     log_.error("the configuration cannot be read now, the old one stays", {{"why", e.what()}});
     metrics_.reloads[metrics::ReloadResult::failure].add();
@@ -158,20 +130,12 @@ void Reload::begin() {
     for (const auto& done : std::exchange(waiting_, {}))
       done({.kind = ReloadOutcome::Kind::refused, .config = *running_.file, .problems = {e.what()}});
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-void Reload::take() {
-  if (!reading_) return;
-  std::unique_ptr<checks::Settings> read;
-  {
-    const std::lock_guard lock(reading_->mutex);
-    read = std::move(reading_->settings);
-  }
-  if (!read) return;
+void Reload::take(checks::Settings read) {
   reading_.reset();
   if (shutdown_.ending()) return;
-  const auto outcome = finish(std::move(*read));
+  const auto outcome = finish(std::move(read));
   for (const auto& done : std::exchange(waiting_, {})) done(outcome);
   if (std::exchange(again_, false) && !shutdown_.ending()) begin();
 }

@@ -14,7 +14,7 @@
 
 #include "base/log.h"
 #include "checks/settings.h"
-#include "loop/wakeup.h"
+#include "loop/background_job.h"
 #include "metrics/control_metrics.h"
 #include "sidecar/file_watch.h"
 #include "sidecar/shutdown.h"
@@ -55,11 +55,9 @@ class Reload {
   void end();           // the process is ending: nothing is put into force any more
 
  private:
-  struct Reading;
-
   void begin();
   void read_again();
-  void take();
+  void take(checks::Settings read);
   void watch(const std::vector<std::string>& more);
   std::vector<std::string> watched(const std::vector<std::string>& more) const;
   ReloadOutcome finish(checks::Settings next);
@@ -73,10 +71,9 @@ class Reload {
   const Apply apply_;
   const Refused refused_;
   checks::Settings running_;
-  loop::Wakeup wakeup_;
-  std::shared_ptr<Reading> reading_;  // shared with its thread, which outlives us when its file hangs
-  std::vector<Done> waiting_;         // for the reading under way
-  std::vector<Done> for_next_;        // for the one after it
+  std::unique_ptr<loop::BackgroundJob<checks::Settings>> reading_;
+  std::vector<Done> waiting_;   // for the reading under way
+  std::vector<Done> for_next_;  // for the one after it
   FileWatch file_watch_;
   bool again_ = false;
 };

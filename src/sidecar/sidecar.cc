@@ -48,8 +48,9 @@ Sidecar::Sidecar(loop::Loop& loop, const checks::Settings& settings,
       end_timer_(loop, [this] { shutdown_.on_time(); }),
       data_plane_(loop, std::move(proxy_sockets), config_, log, shutdown_),
       control_(loop, settings, log, data_plane_, shutdown_, *this, started),
-      alerts_ended_(loop, [this] { shutdown_.alerts_flushed(); }),
-      alerts_(loop, settings.config.alerts, sender(), log, control_.metrics(), [this] { return counted(); }),
+      alerts_(
+          loop, settings.config.alerts, sender(), log, control_.metrics(), [this] { return counted(); },
+          [this] { shutdown_.alerts_flushed(); }),
       reload_(
           loop, settings, log, control_.metrics(), shutdown_,
           [this](const checks::Settings& next) { apply(next); },
@@ -306,7 +307,7 @@ std::vector<Shutdown::Participant> Sidecar::end_in_order() {
 void Sidecar::flush_alerts(Duration limit) {
   log_.info("every session has ended");
   if (!alerts_.running()) return shutdown_.alerts_flushed();
-  alerts_.finish(limit, [this] { alerts_ended_.notify(); });
+  alerts_.finish(limit);
 }
 
 void Sidecar::wake_after(std::optional<Duration> time) {

@@ -20,7 +20,6 @@
 #include "loop/signal.h"
 #include "loop/signal_mask.h"
 #include "loop/timer.h"
-#include "loop/wakeup.h"
 #include "probe/action.h"
 #include "sidecar/control.h"
 #include "sidecar/data_plane.h"
@@ -67,7 +66,6 @@ class Sidecar final : private Control::Observer, private Shutdown::Host, private
   loop::Timer end_timer_;
   DataPlane data_plane_;
   Control control_;
-  loop::Wakeup alerts_ended_;
   alerts::Alerts alerts_;
   Reload reload_;
   std::vector<std::unique_ptr<loop::Signal>> signals_;

@@ -101,6 +101,7 @@ def test_floors_allows(tree, name, line):
         ("src/base/b.h", "using namespace std;"),
         ("src/base/b.h", "auto f = [=] { return x; };"),
         ("src/base/b.h", "// TO" + "DO: later"),
+        ("src/checks/b.h", "std::thread thread_;"),
         ("src/checks/b.cc", "Upstream& up" + "stream_;"),
     ],
 )
@@ -119,6 +120,8 @@ def test_banned_words_catches(tree, name, line):
         ("src/health/b.cc", "// steady_clock::now() is for loop/"),
         ("src/health/b.cc", "using namespace std::chrono_literals;"),
         ("src/health/b.cc", "bool no_sleep();"),
+        ("src/loop/b.cc", "std::thread thread;"),
+        ("src/config/b.cc", "std::thread::hardware_concurrency();"),
     ],
 )
 def test_banned_words_allows(tree, name, line):

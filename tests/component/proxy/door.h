@@ -50,7 +50,7 @@ class Door final : private proxy::DataLoop::Events {
     config_ = config;
     log_ = std::make_unique<Log>(log_fd_, config->log.level, LogFormat::json, *loop);
     auth_ = std::make_unique<proxy::AuthLoop>(*log_);
-    if (config->auth) auth_->start();
+    if (config->auth) auth_->start([] {});
     const auto workers = static_cast<std::size_t>(config->proxy.workers);
     limits_ = std::make_unique<proxy::ProcessLimits>(workers, 20'000);
     for (std::size_t number = 0; number < workers; ++number) {
@@ -64,7 +64,7 @@ class Door final : private proxy::DataLoop::Events {
   ~Door() {
     publish(draining(health::Phase::cutting));
     for (const auto& l : loops_) l->join();
-    if (auth_->running()) auth_->stop([] {});
+    auth_->stop();
     auth_->join();
     loops_.clear();
     auth_.reset();
