@@ -57,6 +57,7 @@ class DataLoop final : private SessionHost {
 
   void start(std::string name = "data-0");  // the name shows in top -H and in metrics
   void join();
+  bool ended() { return worker_.join(Duration::zero()); }  // its thread, or it was never started
 
   void publish(std::shared_ptr<const GateView> gate);
   void publish(std::shared_ptr<const config::Config> config);

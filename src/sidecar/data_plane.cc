@@ -85,7 +85,8 @@ void DataPlane::join() {
 void DataPlane::beat() {
   std::string stuck;
   for (std::size_t i = 0; i < loops_.size(); ++i) {
-    if (beats_ - loops_[i]->answered() >= kStuckBeats) stuck += (stuck.empty() ? "" : ", ") + name(i);
+    if (beats_ - loops_[i]->answered() < kStuckBeats) continue;
+    if (!loops_[i]->ended()) stuck += (stuck.empty() ? "" : ", ") + name(i);
   }
   ++beats_;
   for (const auto& loop : loops_) loop->beat(beats_, control_.now());
@@ -93,7 +94,7 @@ void DataPlane::beat() {
     restarts_told_ = restarts;
     observer_->backend_restarted(restarts);
   }
-  if (stuck == stuck_ || loops_running_.load(std::memory_order_relaxed) == 0) return;
+  if (stuck == stuck_) return;
   stuck_ = stuck;
   observer_->data_loops_stuck(std::move(stuck));
 }
