@@ -50,11 +50,12 @@ loop::HttpRequest webhook(const config::Alert& alert, std::string body) {
 }  // namespace
 
 Alerts::Alerts(loop::Loop& loop, const std::vector<config::Alert>& receivers, Sender sender, Log& log,
-               metrics::ControlMetrics& metrics, Totals totals)
+               metrics::ControlMetrics& metrics, Totals totals, std::function<void()> finished)
     : loop_(loop),
       sender_(std::move(sender)),
       totals_(std::move(totals)),
-      delivery_(log, metrics),
+      finished_(loop, std::move(finished)),
+      delivery_(log, metrics, [this] { finished_.notify(); }),
       timer_(loop, [this] { on_timer(); }) {
   for (const auto& alert : receivers) {
     receivers_.push_back({alert, Policy(policy_options(alert))});
@@ -65,7 +66,6 @@ Alerts::Alerts(loop::Loop& loop, const std::vector<config::Alert>& receivers, Se
 }
 
 void Alerts::on_event(const health::Event& event) {
-  if (ended_) return;
   for (auto& receiver : receivers_) post(receiver, receiver.policy.on_event(event, loop_.now()));
   schedule();
 }
@@ -90,15 +90,7 @@ void Alerts::reload(const std::vector<config::Alert>& receivers, const Known& kn
   schedule();
 }
 
-void Alerts::end() {
-  ended_ = true;
-  timer_.stop();
-}
-
-void Alerts::finish(Duration limit, std::function<void()> ended) {
-  end();
-  delivery_.finish(limit, std::move(ended));
-}
+void Alerts::end() { timer_.stop(); }
 
 void Alerts::post(const Receiver& receiver, const std::vector<Message>& messages) {
   const auto& alert = receiver.alert;
@@ -151,7 +143,7 @@ void Alerts::schedule() {
       consider(receiver.window_began + receiver.alert.window);
     }
   }
-  if (!next || ended_) return timer_.stop();
+  if (!next) return timer_.stop();
   timer_.start(std::max(*next - loop_.now(), Duration(1ms)));
 }
 

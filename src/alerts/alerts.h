@@ -14,6 +14,7 @@
 #include "alerts/policy.h"
 #include "config/config.h"
 #include "loop/timer.h"
+#include "loop/wakeup.h"
 
 namespace probegate::alerts {
 
@@ -23,7 +24,7 @@ class Alerts {
   using Totals = std::function<config::Span()>;
 
   Alerts(loop::Loop& loop, const std::vector<config::Alert>& receivers, Sender sender, Log& log,
-         metrics::ControlMetrics& metrics, Totals totals);
+         metrics::ControlMetrics& metrics, Totals totals, std::function<void()> finished);
 
   void on_event(const health::Event& event);
 
@@ -35,9 +36,10 @@ class Alerts {
   };
   void reload(const std::vector<config::Alert>& receivers, const Known& known);
 
-  void end();  // a drain has begun: nothing more is told; what is under way goes on
-  // `ended` is called on another thread once everything is delivered, at the latest after `limit`.
-  void finish(Duration limit, std::function<void()> ended);
+  void end();  // no event may follow, and nothing more falls due; what is under way goes on
+  // `finished` is called in a later turn, once everything is delivered, at the latest after `limit`. Only
+  // where it runs.
+  void finish(Duration limit) { delivery_.finish(limit); }
   bool running() const { return delivery_.running(); }
   void join() { delivery_.join(); }
 
@@ -62,7 +64,7 @@ class Alerts {
   const Totals totals_;
   std::vector<Receiver> receivers_;
   std::uint64_t mails_ = 0;
-  bool ended_ = false;
+  loop::Wakeup finished_;
   Delivery delivery_;
   loop::Timer timer_;
 };

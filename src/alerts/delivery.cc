@@ -4,15 +4,14 @@
 #include <exception>
 #include <map>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "base/redaction.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "loop/resolver.h"
-#include "loop/thread.h"
 #include "loop/timer.h"
+#include "loop/worker.h"
 
 namespace probegate::alerts {
 namespace {
@@ -48,40 +47,36 @@ struct Delivery::Lane {
 };
 
 struct Delivery::Running {
-  explicit Running(Delivery& owner)
-      : loop(owner),
+  explicit Running(Log& log)
+      : worker(log, "internal error on the alerts' loop"),
+        loop(worker.loop()),
         resolver(loop),
         http(loop, resolver),
         mails(loop, resolver),
-        wakeup(loop, [&owner] { owner.take_mail(); }),
         last_call(loop, [this] { loop.stop(); }) {}
 
-  loop::Loop loop;
+  loop::Worker worker;
+  loop::Loop& loop;
   loop::Resolver resolver;
   loop::HttpClient http;
   loop::MailClient mails;
-  loop::Wakeup wakeup;
   loop::Timer last_call;
   bool finishing = false;
   std::map<std::string, std::unique_ptr<Lane>> lanes;  // by receiver; bounded by the configuration
-  std::thread thread;
 };
 
-Delivery::Delivery(Log& log, metrics::ControlMetrics& metrics) : log_(log), metrics_(metrics) {}
+Delivery::Delivery(Log& log, metrics::ControlMetrics& metrics, std::function<void()> ended)
+    : log_(log), metrics_(metrics), ended_(std::move(ended)) {}
 
 Delivery::~Delivery() {
-  if (!running_ || !running_->thread.joinable()) return;
-  finish(Duration::zero(), [] {});
+  if (running_) running_->worker.stop();
   join();
 }
 
 void Delivery::start() {
   if (running_) return;
-  running_ = std::make_unique<Running>(*this);
-  running_->thread = loop::start_thread("alerts", [this] {
-    running_->loop.run();
-    ended_();
-  });
+  running_ = std::make_unique<Running>(log_);
+  running_->worker.start("alerts", ended_);
 }
 
 void Delivery::post(Parcel parcel) {
@@ -90,29 +85,23 @@ void Delivery::post(Parcel parcel) {
     metrics_.alerts_unposted.add();
     return;
   }
-  inbox_.put(std::move(parcel));
-  running_->wakeup.notify();
+  running_->worker.post([this, parcel = std::move(parcel)]() mutable {
+    posted_.fetch_sub(1, std::memory_order_relaxed);
+    take(std::move(parcel));
+  });
 }
 
-void Delivery::finish(Duration limit, std::function<void()> ended) {
-  ended_ = std::move(ended);
-  finish_within_ns_.store(std::max(limit, Duration::zero()).count(), std::memory_order_release);
-  running_->wakeup.notify();
+void Delivery::finish(Duration limit) {
+  running_->worker.post([this, limit] { finish_within(limit); });
 }
 
 void Delivery::join() {
-  if (running_ && running_->thread.joinable()) running_->thread.join();
+  if (running_) running_->worker.join();
 }
 
-void Delivery::take_mail() {
-  for (auto& parcel : inbox_.take_all()) {
-    posted_.fetch_sub(1, std::memory_order_relaxed);
-    running_->loop.enter(this, [&] { take(std::move(parcel)); });
-  }
-  const auto within = finish_within_ns_.load(std::memory_order_acquire);
-  if (within < 0 || running_->finishing) return;
+void Delivery::finish_within(Duration limit) {
   running_->finishing = true;
-  running_->last_call.start(Duration(within));
+  running_->last_call.start(limit);
   // Whoever waits for a later attempt has this one now.
   for (auto& [receiver, lane] : running_->lanes) {
     if (lane->pause.active()) lane->pause.start(Duration::zero());
@@ -201,14 +190,6 @@ void Delivery::end_if_done() {
     if (!lane->parcels.empty()) return;
   }
   running_->loop.stop();
-}
-
-void Delivery::on_exception(const std::string& what) noexcept {
-  try {
-    log_.error("internal error on the alerts' loop", {{"what", what}});
-  } catch (...) {
-    // Out of memory even for the message: the loop goes on.
-  }
 }
 
 }  // namespace probegate::alerts

@@ -8,17 +8,14 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <variant>
 
-#include "base/inbox.h"
 #include "base/log.h"
 #include "loop/http_client.h"
 #include "loop/mail_client.h"
-#include "loop/wakeup.h"
 #include "metrics/control_metrics.h"
 
 namespace probegate::alerts {
@@ -30,7 +27,7 @@ struct Parcel {
   std::variant<loop::HttpRequest, loop::Mail> content;
 };
 
-class Delivery final : private loop::ErrorSink {
+class Delivery {
  public:
   static constexpr std::size_t kMostPosted = 256;  // and not yet taken up
   static constexpr std::size_t kMostQueued = 32;   // per receiver
@@ -38,37 +35,33 @@ class Delivery final : private loop::ErrorSink {
   static constexpr Duration kFirstPause = std::chrono::seconds(1);  // then four times as long each
   static constexpr Duration kLifetime = std::chrono::minutes(2);
 
-  Delivery(Log& log, metrics::ControlMetrics& metrics);
-  ~Delivery() override;
+  // `ended` is its last word, on its thread.
+  Delivery(Log& log, metrics::ControlMetrics& metrics, std::function<void()> ended);
+  ~Delivery();
 
   void start();  // does nothing when it runs already
   bool running() const { return running_ != nullptr; }
 
   void post(Parcel parcel);
-  // Ends it once everything is delivered, at the latest after `limit`; `ended` is its last word, on its
-  // thread.
-  void finish(Duration limit, std::function<void()> ended);
+  void finish(Duration limit);  // ends it once everything is delivered, at the latest after `limit`
   void join();
 
  private:
   struct Lane;
   struct Running;
 
-  void take_mail();
   void take(Parcel parcel);
   void begin(Lane& lane);
   void attempt(Lane& lane, const Parcel& parcel);
   void conclude(Lane& lane, bool delivered, bool permanent, const std::string& why);
   void drop_oldest(Lane& lane);
+  void finish_within(Duration limit);
   void end_if_done();
-  void on_exception(const std::string& what) noexcept override;
 
   Log& log_;
   metrics::ControlMetrics& metrics_;
+  const std::function<void()> ended_;
   std::atomic<std::size_t> posted_{0};
-  std::atomic<std::int64_t> finish_within_ns_{-1};
-  std::function<void()> ended_;
-  Inbox<Parcel> inbox_;
   std::unique_ptr<Running> running_;
 };
 

@@ -242,7 +242,6 @@ std::vector<Message> Policy::on_time(Moment moment) {
 std::optional<TimePoint> Policy::next_due() const {
   std::optional<TimePoint> next;
   const auto consider = [&](TimePoint due) { next = next ? std::min(*next, due) : due; };
-  if (ended_) return next;
   for (const auto& [check, watch] : checks_) {
     if (watch.flapping) consider(watch.changed + kFlapWindow);
   }
@@ -303,7 +302,7 @@ void Policy::tell(Message message, std::vector<Message>& out) const {
   if (const auto watch = checks_.find(message.subject); watch != checks_.end()) {
     message.target = watch->second.target;
   }
-  if (!ended_ && options_.wants(message.kind)) out.push_back(std::move(message));
+  if (options_.wants(message.kind)) out.push_back(std::move(message));
 }
 
 }  // namespace probegate::alerts

@@ -84,7 +84,6 @@ class Policy {
   std::vector<Message> on_window(const config::Span& span, Moment moment);
   std::vector<Message> on_time(Moment moment);
   std::optional<TimePoint> next_due() const;  // when on_time() has something to say
-  void end() { ended_ = true; }
 
  private:
   // Something wrong that has been told, or could not be.
@@ -134,7 +133,6 @@ class Policy {
   PolicyOptions options_;
   bool opened_ = false;
   bool window_began_open_ = false;
-  bool ended_ = false;
   std::map<std::string, Watch, std::less<>> checks_;
   std::map<std::string, Trouble, std::less<>> troubles_;  // by subject; a check has one at a time
   std::optional<TimePoint> quiet_until_;

@@ -12,6 +12,9 @@ namespace {
 using health::CheckResult;
 using health::FailKind;
 
+// Far more than TLS, SCRAM and JSON were seen to need (some 60 KiB), and only what is touched is resident.
+constexpr std::size_t kStack = 1024 * 1024;
+
 struct Command {
   enum class Kind { start, expire, cancel, end };
   Kind kind;
@@ -169,7 +172,8 @@ class CheckThread::Body final : public loop::ErrorSink {
 CheckThread::CheckThread(std::uint64_t id, const std::string& name, std::shared_ptr<ThreadReports> reports)
     : id_(id),
       body_(std::make_shared<Body>(id, std::move(reports))),
-      thread_("check-" + name, [body = body_] { body->run(); }) {}
+      thread_(
+          "check-" + name, [body = body_] { body->run(); }, kStack) {}
 
 CheckThread::~CheckThread() {
   try {

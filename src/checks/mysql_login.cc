@@ -78,27 +78,24 @@ MysqlLogin::MysqlLogin(loop::Loop& loop, std::shared_ptr<const MysqlSettings> se
     : settings_(std::move(settings)),
       address_(std::move(address)),
       done_(std::move(done)),
-      wakeup_(loop, [this] { deliver(); }) {
-  thread_ = std::thread([this] {
-    outcome_ = log_in();
-    wakeup_.notify();
-  });
-}
+      job_(
+          loop, "mysql login", [this] { return log_in(); },
+          [this](Outcome outcome) { deliver(std::move(outcome)); }) {}
 
 MysqlLogin::~MysqlLogin() {
-  if (thread_.joinable()) {  // not delivered: the socket is still ours to end
+  if (!job_.joined()) {  // not delivered: the socket is still ours to end
     const std::lock_guard lock(mutex_);
     cancelled_ = true;
     if (lent_ >= 0) ::shutdown(lent_, SHUT_RDWR);
   }
-  if (thread_.joinable()) thread_.join();
+  job_.join();
   give_back();
 }
 
-void MysqlLogin::deliver() {
-  thread_.join();
+void MysqlLogin::deliver(Outcome outcome) {
+  job_.join();
   const auto done = done_;
-  done(std::move(outcome_));  // may destroy us
+  done(std::move(outcome));  // may destroy us
 }
 
 MysqlLogin::Outcome MysqlLogin::log_in() {

@@ -14,12 +14,11 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "checks/mysql_meter.h"
 #include "checks/mysql_settings.h"
 #include "health/check_result.h"
-#include "loop/wakeup.h"
+#include "loop/background_job.h"
 
 namespace probegate::checks {
 
@@ -45,7 +44,7 @@ class MysqlLogin {
   bool lend(int socket);
   void give_back();
   std::optional<std::string> problem(const MYSQL& session);
-  void deliver();
+  void deliver(Outcome outcome);
 
   const std::shared_ptr<const MysqlSettings> settings_;  // owners: the plan, its checks, their logins
   const std::string address_;
@@ -54,9 +53,7 @@ class MysqlLogin {
   std::mutex mutex_;       // of the two below
   int lent_ = -1;  // a descriptor of our own for the library's socket, so that it cannot be another's by now
   bool cancelled_ = false;
-  Outcome outcome_;  // the thread's until it notifies, then the loop's
-  loop::Wakeup wakeup_;
-  std::thread thread_;  // last: it uses all of the above
+  loop::BackgroundJob<Outcome> job_;  // last: it uses all of the above, and is joined
 };
 
 // How long until the certificate of the session's server ends; nothing without TLS.

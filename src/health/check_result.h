@@ -3,27 +3,14 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "metrics/labels.h"
 
 namespace probegate::health {
 
-enum class FailKind {
-  config,
-  resolve,
-  connect,
-  tls,
-  auth,
-  protocol,
-  answer,
-  missing_tables,
-  timeout,
-  internal,
-};
-inline constexpr FailKind kFailKinds[] = {
-    FailKind::config,   FailKind::resolve, FailKind::connect,        FailKind::tls,     FailKind::auth,
-    FailKind::protocol, FailKind::answer,  FailKind::missing_tables, FailKind::timeout, FailKind::internal};
-std::string_view to_string(FailKind kind);  // the word used in JSON and metrics
+using metrics::FailKind;   // what failed, as it is counted
+using metrics::to_string;  // the word used in JSON and metrics
 
 struct CheckError {
   FailKind kind = FailKind::internal;

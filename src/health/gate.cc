@@ -1,6 +1,7 @@
 #include "health/gate.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace probegate::health {
 namespace {
@@ -79,8 +80,13 @@ bool Gate::update(const HealthModel& model, TimePoint now) {
 
 bool Gate::drain() {
   if (state_ == GateState::draining) return false;
-  state_ = GateState::draining;
+  before_drain_ = std::exchange(state_, GateState::draining);
   return true;
+}
+
+void Gate::resume() {
+  if (before_drain_) state_ = *before_drain_;
+  before_drain_.reset();
 }
 
 std::optional<TimePoint> Gate::next_deadline() const {

@@ -1,8 +1,8 @@
 // Gate: may new sessions reach the backend? A pure state machine over the judged checks, time and drain.
 //
 // starting -> open -> draining, with `failed` after startup_timeout and `closed` while a `traffic` check
-// fails. Invariant: the startup latch (ever_opened) never reverts; draining is terminal. Called from: the
-// control loop only. Readers elsewhere get snapshots.
+// fails. Invariant: the startup latch (ever_opened) never reverts; draining is left by resume() only. Called
+// from: the control loop only. Readers elsewhere get snapshots.
 #pragma once
 
 #include <optional>
@@ -34,7 +34,8 @@ class Gate {
   // Re-reads the checks and the clock. True when the state changed. Call after every recorded result and at
   // next_deadline().
   bool update(const HealthModel& model, TimePoint now);
-  bool drain();  // true when this call began it
+  bool drain();   // true when this call began it
+  void resume();  // from draining to what it was before; update() next
   // Time the process spent frozen does not count against startup_timeout.
   void excuse(Duration frozen) { excused_ += frozen; }
   // Counts from the start of the process all the same, so a longer timeout revives a startup that has failed.
@@ -42,6 +43,8 @@ class Gate {
   void set_policy(GatePolicy policy);
 
   GateState state() const { return state_; }
+  // A drain does not change what the backend can do: what was open serves on in its first phase.
+  bool opened_before_drain() const { return before_drain_ == GateState::open; }
   bool ever_opened() const { return opened_after_.has_value(); }
   std::optional<Duration> opened_after() const { return opened_after_; }  // process start to first open
   bool startup_timed_out() const { return timed_out_; }  // the timeout passed before the first open
@@ -59,6 +62,7 @@ class Gate {
   TimePoint started_;
   Duration excused_{0};
   GateState state_ = GateState::starting;
+  std::optional<GateState> before_drain_;  // set in draining
   std::optional<Duration> opened_after_;
   bool timed_out_ = false;
 };

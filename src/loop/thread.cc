@@ -10,9 +10,6 @@
 namespace probegate::loop {
 namespace {
 
-// Far more than TLS, SCRAM and JSON were seen to need (some 60 KiB), and only what is touched is resident.
-constexpr std::size_t kStack = 1024 * 1024;
-
 struct Start {
   std::string name;
   std::function<void()> run;
@@ -21,9 +18,6 @@ struct Start {
 void enter(const Start& start) {
   // The kernel refuses longer names instead of cutting them.
   ::pthread_setname_np(::pthread_self(), start.name.substr(0, 15).c_str());
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, nullptr);
   start.run();
 }
 
@@ -38,15 +32,15 @@ timespec wall_time_in(Duration limit) {
 
 }  // namespace
 
-std::thread start_thread(std::string name, std::function<void()> run) {
-  return std::thread([start = Start{std::move(name), std::move(run)}] { enter(start); });
-}
-
-LeavableThread::LeavableThread(std::string name, std::function<void()> run) {
+LeavableThread::LeavableThread(std::string name, std::function<void()> run, std::size_t stack) {
   auto start = std::make_unique<Start>(Start{std::move(name), std::move(run)});
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kStack);
+  if (stack != kSystemStack) pthread_attr_setstacksize(&attributes, stack);
+  sigset_t all;  // blocked here, as the thread inherits that: it is never without
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   const int error = pthread_create(
       &thread_, &attributes,
       [](void* given) -> void* {
@@ -55,6 +49,7 @@ LeavableThread::LeavableThread(std::string name, std::function<void()> run) {
         return nullptr;
       },
       start.get());
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_attr_destroy(&attributes);
   if (error != 0) throw std::system_error(error, std::generic_category(), "cannot start a thread");
   start.release();  // NOLINT(bugprone-unused-return-value): the thread owns it
@@ -62,6 +57,11 @@ LeavableThread::LeavableThread(std::string name, std::function<void()> run) {
 
 LeavableThread::~LeavableThread() {
   if (!joined_) pthread_detach(thread_);
+}
+
+void LeavableThread::join() {
+  if (!joined_) pthread_join(thread_, nullptr);
+  joined_ = true;
 }
 
 bool LeavableThread::join(Duration limit) {

@@ -19,7 +19,7 @@ struct CheckMetrics {
   std::string name;
   Histogram duration;  // conclusive runs
   PerLabel<RunResult, Counter> runs;
-  PerLabel<FailureKind, Counter> failures;
+  PerLabel<FailKind, Counter> failures;
 };
 
 // How late a loop's turns are.
@@ -48,8 +48,8 @@ struct ControlMetrics {
   std::uint64_t check_failures() const {  // of all checks, for whatever reason
     std::uint64_t total = 0;
     for (const auto& check : checks) {
-      for (std::size_t kind = 0; kind < label_count<FailureKind>; ++kind) {
-        total += check.failures[static_cast<FailureKind>(kind)].value();
+      for (std::size_t kind = 0; kind < label_count<FailKind>; ++kind) {
+        total += check.failures[static_cast<FailKind>(kind)].value();
       }
     }
     return total;

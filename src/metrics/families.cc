@@ -131,9 +131,9 @@ void write_control(Exposition& out, const ControlMetrics& control, std::size_t l
   }
   out.counter("probegate_check_failures", "Failed runs of a check, by kind of failure.");
   for (const auto& check : control.checks) {
-    for (std::size_t i = 0; i < label_count<FailureKind>; ++i) {
-      out.sample({{"check", check.name}, {"kind", LabelSet<FailureKind>::words[i]}},
-                 check.failures[static_cast<FailureKind>(i)].value());
+    for (std::size_t i = 0; i < label_count<FailKind>; ++i) {
+      out.sample({{"check", check.name}, {"kind", LabelSet<FailKind>::words[i]}},
+                 check.failures[static_cast<FailKind>(i)].value());
     }
   }
   out.gauge("probegate_check_threads_lost",

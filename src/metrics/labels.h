@@ -51,7 +51,8 @@ enum class AuthResult { allowed, denied, unavailable, bypassed };
 enum class RunResult { pass, warn, fail, inconclusive };
 enum class ReloadResult { success, failure };
 enum class AlertResult { delivered, failed, dropped };
-enum class FailureKind {
+// Of a check.
+enum class FailKind {
   config,
   resolve,
   connect,
@@ -138,12 +139,12 @@ struct LabelSet<AlertResult> {
 };
 
 template <>
-struct LabelSet<FailureKind> {
+struct LabelSet<FailKind> {
   static constexpr std::string_view name = "kind";
   static constexpr std::string_view words[] = {"config",  "resolve",  "connect", "tls",
                                                "auth",    "protocol", "answer",  "missing_tables",
                                                "timeout", "internal"};
-  static_assert(std::size(words) == static_cast<std::size_t>(FailureKind::internal) + 1);
+  static_assert(std::size(words) == static_cast<std::size_t>(FailKind::internal) + 1);
 };
 
 template <typename Label>

@@ -1,12 +1,6 @@
 #include "probe/health_metrics.h"
 
 namespace probegate::probe {
-namespace {
-
-// The two enums live on one floor, which must not know itself; the words are compared by a test.
-metrics::FailureKind to_label(health::FailKind kind) { return static_cast<metrics::FailureKind>(kind); }
-
-}  // namespace
 
 void write_health(metrics::Exposition& out, const health::Snapshot& snapshot, std::string_view version) {
   out.gauge("probegate_gate_open", "1 while new sessions may reach the backend.");
@@ -41,7 +35,7 @@ void count_run(metrics::CheckMetrics& metrics, const health::CheckPolicy& policy
   metrics.runs[label].add();
   if (label != RunResult::inconclusive) metrics.duration.observe(latency);
   if (label == RunResult::fail) {
-    metrics.failures[to_label(result.error ? result.error->kind : health::FailKind::internal)].add();
+    metrics.failures[result.error ? result.error->kind : health::FailKind::internal].add();
   }
 }
 

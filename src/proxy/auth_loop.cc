@@ -2,54 +2,54 @@
 
 #include <chrono>
 #include <map>
-#include <thread>
 #include <unordered_map>
+#include <utility>
 
 #include "loop/resolver.h"
-#include "loop/thread.h"
+#include "loop/worker.h"
 
 namespace probegate::proxy {
 
-// What exists only where `auth` is configured.
+// What exists only where `auth` is configured. Who asked what threw hears nothing, and goes by its own
+// deadline.
 struct AuthLoop::Running {
-  explicit Running(AuthLoop& owner)
-      : loop(owner), resolver(loop), http(loop, resolver), mail(loop, [&owner] { owner.take_mail(); }) {}
+  explicit Running(Log& log)
+      : worker(log, "internal error on the auth loop"),
+        resolver(worker.loop()),
+        http(worker.loop(), resolver) {}
 
   struct Asked {
     Question question;
     std::unique_ptr<loop::HttpClient::Call> call;
   };
 
-  loop::Loop loop;
+  loop::Worker worker;
   loop::Resolver resolver;
   loop::HttpClient http;
-  loop::Wakeup mail;
   std::map<std::uint64_t, Question> waiting;  // by number, so the oldest first
   std::unordered_map<std::uint64_t, Asked> asked;
-  std::thread thread;
+  bool asking_soon = false;
 };
 
 AuthLoop::AuthLoop(Log& log) : log_(log) {}
 
-AuthLoop::~AuthLoop() = default;
-
-void AuthLoop::start() {
-  if (running_) return;
-  running_ = std::make_unique<Running>(*this);
-  running_->thread = loop::start_thread("auth", [this] {
-    running_->loop.run();
-    ended_();
-  });
+AuthLoop::~AuthLoop() {
+  stop();
+  join();
 }
 
-void AuthLoop::stop(std::function<void()> ended) {
-  ended_ = std::move(ended);
-  stopping_.store(true, std::memory_order_release);
-  running_->mail.notify();
+void AuthLoop::start(std::function<void()> ended) {
+  if (running_) return;
+  running_ = std::make_unique<Running>(log_);
+  running_->worker.start("auth", std::move(ended));
+}
+
+void AuthLoop::stop() {
+  if (running_) running_->worker.stop();
 }
 
 void AuthLoop::join() {
-  if (running_ && running_->thread.joinable()) running_->thread.join();
+  if (running_) running_->worker.join();
 }
 
 std::optional<std::uint64_t> AuthLoop::ask(loop::HttpRequest request, TimePoint until,
@@ -60,41 +60,38 @@ std::optional<std::uint64_t> AuthLoop::ask(loop::HttpRequest request, TimePoint 
   place.reset(&questions_);
   if (before >= kMostQuestions) return std::nullopt;
   const auto number = last_number_.fetch_add(1, std::memory_order_relaxed) + 1;
-  inbox_.put(Question{number, std::move(request), until, std::move(config), &replies, std::move(place)});
-  running_->mail.notify();
+  Question question{number, std::move(request), until, std::move(config), &replies, std::move(place)};
+  running_->worker.post([this, question = std::move(question)]() mutable {
+    running_->waiting.emplace(question.number, std::move(question));
+    ask_soon();
+  });
   return number;
 }
 
 // At most one for each question, so these are bounded as those are.
 void AuthLoop::withdraw(std::uint64_t question) {
-  inbox_.put(Withdrawal{question});
-  running_->mail.notify();
+  running_->worker.post([this, question] {
+    running_->waiting.erase(question);
+    running_->asked.erase(question);
+    ask_soon();
+  });
 }
 
-void AuthLoop::take_mail() {
-  if (stopping_.load(std::memory_order_acquire)) return running_->loop.stop();
-  for (auto& item : inbox_.take_all()) {
-    // Entered one by one: what one question throws must not cost the others theirs.
-    running_->loop.enter(this, [&] { std::visit([this](auto& one) { take(std::move(one)); }, item); });
-  }
-  ask_waiting();
-}
-
-void AuthLoop::take(Question&& question) {
-  const auto number = question.number;
-  running_->waiting.emplace(number, std::move(question));
-}
-
-void AuthLoop::take(Withdrawal withdrawal) {
-  running_->waiting.erase(withdrawal.number);
-  running_->asked.erase(withdrawal.number);
+// Once for all that came together: who withdraws in the same turn is not asked for.
+void AuthLoop::ask_soon() {
+  if (running_->asking_soon) return;
+  running_->worker.loop().after_turn([this] {
+    running_->asking_soon = false;
+    ask_waiting();
+  });
+  running_->asking_soon = true;
 }
 
 void AuthLoop::ask_waiting() {
   auto& waiting = running_->waiting;
   while (running_->asked.size() < kMostAsked && !waiting.empty()) {
     Question question = std::move(waiting.extract(waiting.begin()).mapped());
-    const auto left = std::chrono::floor<Millis>(question.until - running_->loop.now());
+    const auto left = std::chrono::floor<Millis>(question.until - running_->worker.loop().now());
     if (left <= Duration::zero()) continue;  // its session has stopped waiting
     question.request.timeout = left;
     const auto number = question.number;
@@ -111,15 +108,6 @@ void AuthLoop::answered(std::uint64_t number, const loop::HttpClient::Outcome& o
   question.replies->inbox.put({number, judge_auth(*question.config->auth, outcome)});
   question.replies->wakeup.notify();
   ask_waiting();
-}
-
-// Whose question it was hears nothing, and goes by its own deadline.
-void AuthLoop::on_exception(const std::string& what) noexcept {
-  try {
-    log_.error("internal error on the auth loop", {{"what", what}});
-  } catch (...) {
-    // Out of memory even for the message: the loop goes on.
-  }
 }
 
 }  // namespace probegate::proxy

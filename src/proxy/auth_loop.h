@@ -13,7 +13,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <variant>
 
 #include "base/inbox.h"
 #include "base/log.h"
@@ -37,18 +36,19 @@ struct AuthReplies {
   loop::Wakeup wakeup;
 };
 
-class AuthLoop final : private loop::ErrorSink {
+class AuthLoop {
  public:
   static constexpr std::size_t kMostQuestions = 4096;
   static constexpr std::size_t kMostAsked = 128;
 
   explicit AuthLoop(Log& log);
-  ~AuthLoop() override;  // after join()
+  ~AuthLoop();
 
-  // Before the first configuration with `auth` is published. Does nothing when it runs already.
-  void start();
+  // Before the first configuration with `auth` is published. Does nothing when it runs already. `ended` is
+  // called on its thread, as its last word.
+  void start(std::function<void()> ended);
   bool running() const { return running_ != nullptr; }
-  void stop(std::function<void()> ended);  // `ended` is called on this thread, as its last word
+  void stop();  // may be repeated
   void join();
 
   // The number of the question, which its reply will have; empty when there are too many. The reply is due
@@ -71,25 +71,16 @@ class AuthLoop final : private loop::ErrorSink {
     AuthReplies* replies;
     std::unique_ptr<std::atomic<std::size_t>, GiveBack> place;  // one of kMostQuestions
   };
-  struct Withdrawal {
-    std::uint64_t number;
-  };
   struct Running;
 
-  void take_mail();
-  void take(Question&& question);
-  void take(Withdrawal withdrawal);
+  void ask_soon();
   void ask_waiting();
   void answered(std::uint64_t number, const loop::HttpClient::Outcome& outcome);
-  void on_exception(const std::string& what) noexcept override;
 
   Log& log_;
   health::CircuitBreaker breaker_;
   std::atomic<std::size_t> questions_{0};
   std::atomic<std::uint64_t> last_number_{0};
-  std::atomic<bool> stopping_{false};
-  std::function<void()> ended_;
-  Inbox<std::variant<Question, Withdrawal>> inbox_;
   std::unique_ptr<Running> running_;
 };
 

@@ -195,7 +195,7 @@ std::unique_ptr<BackendConnect> BackendPool::connect(Connected connected, Failed
 void BackendPool::give_back(loop::Stream stream, const Lease& lease, std::optional<int> keep_alive_seconds) {
   const auto now = environment_.loop.turn_ms();
   if (lease.generation != generation_ || lease.until_ms <= now) return;
-  if (environment_.gate->drain >= DrainPhase::ending) return;
+  if (environment_.gate->phase >= health::Phase::closing) return;
   if (environment_.share.all().is_reserve(stream.descriptor())) return;
   if (!stream.quiet()) return;  // what comes behind an answer would be taken for the next one
   if (idle_.size() >= kMostIdle) idle_.erase(idle_.begin());

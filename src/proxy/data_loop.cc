@@ -6,15 +6,14 @@
 #include <stdexcept>
 #include <utility>
 
-#include "loop/thread.h"
-
 namespace probegate::proxy {
 DataLoop::DataLoop(const std::vector<loop::ListenSocket>& sockets,
                    std::shared_ptr<const config::Config> config, std::shared_ptr<const GateView> gate,
                    AuthLoop& auth, Log& log, Events& events, LoopShare share, unsigned seed)
     : log_(log),
       events_(events),
-      loop_(*this),
+      worker_(log, "internal error on a data loop"),
+      loop_(worker_.loop()),
       wheel_(loop_),
       environment_{loop_,      wheel_, log_,        metrics_, *this, std::move(config), std::move(gate),
                    &backends_, &held_, &auth_desk_, &access_, share, std::mt19937(seed)},
@@ -40,15 +39,10 @@ DataLoop::~DataLoop() {
 }
 
 void DataLoop::start(std::string name) {
-  thread_ = loop::start_thread(std::move(name), [this] {
-    loop_.run();
-    events_.data_loop_ended();
-  });
+  worker_.start(std::move(name), [this] { events_.data_loop_ended(); });
 }
 
-void DataLoop::join() {
-  if (thread_.joinable()) thread_.join();
-}
+void DataLoop::join() { worker_.join(); }
 
 void DataLoop::publish(std::shared_ptr<const GateView> gate) {
   gate_mail_.put(std::make_unique<std::shared_ptr<const GateView>>(std::move(gate)));
@@ -85,10 +79,10 @@ void DataLoop::refresh_gate() {
 }
 
 void DataLoop::act_on_gate() {
-  const DrainPhase before = std::exchange(drain_, environment_.gate->drain);
+  const health::Phase phase = environment_.gate->phase;
   held_.gate_changed();
-  if (before < DrainPhase::ending && drain_ >= DrainPhase::ending) begin_ending();
-  if (before < DrainPhase::cut && drain_ == DrainPhase::cut) {
+  if (phase >= health::Phase::closing && !listeners_.empty()) begin_ending();
+  if (phase >= health::Phase::cutting) {
     for (auto& sessions : rows_) {
       while (!sessions.empty()) sessions.front()->cut();
     }
@@ -180,7 +174,7 @@ void DataLoop::begin_ending() {
 }
 
 void DataLoop::end_if_empty() {
-  if (drain_ >= DrainPhase::ending && sessions() == 0) loop_.stop();
+  if (listeners_.empty() && sessions() == 0) loop_.stop();
 }
 
 // The allocator keeps what is freed in the middle of its heap, and a flood of tunnels would stay on the bill
@@ -205,7 +199,7 @@ void DataLoop::session_ended(Session& session) {
 
 bool DataLoop::backend_refused(const std::string& why) {
   const auto& gate = *environment_.gate;
-  if (gate.traffic_check.empty() || gate.drain != DrainPhase::none) return false;
+  if (gate.traffic_check.empty() || gate.phase != health::Phase::running) return false;
   if (gate.state == health::GateState::open) {
     // At once here; the control loop hears of it, judges the check failed and publishes the same to
     // everybody.
@@ -225,14 +219,6 @@ void DataLoop::backend_stopping(std::uint16_t close_code) {
   if (stopping_told_ms_ != 0 && now - stopping_told_ms_ < kPauseMs) return;
   stopping_told_ms_ = now;
   events_.backend_stopping(close_code);
-}
-
-void DataLoop::on_exception(const std::string& what) noexcept {
-  try {
-    log_.error("internal error on a data loop", {{"what", what}});
-  } catch (...) {
-    // Out of memory even for the message: the loop goes on.
-  }
 }
 
 }  // namespace probegate::proxy

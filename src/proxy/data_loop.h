@@ -11,7 +11,6 @@
 #include <list>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/log.h"
@@ -22,6 +21,7 @@
 #include "loop/listener.h"
 #include "loop/loop.h"
 #include "loop/wakeup.h"
+#include "loop/worker.h"
 #include "metrics/data_loop_metrics.h"
 #include "proxy/access_log.h"
 #include "proxy/auth_desk.h"
@@ -35,7 +35,7 @@
 
 namespace probegate::proxy {
 
-class DataLoop final : private SessionHost, private loop::ErrorSink {
+class DataLoop final : private SessionHost {
  public:
   // Called on the data loop's thread.
   class Events {
@@ -53,10 +53,11 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   DataLoop(const std::vector<loop::ListenSocket>& sockets, std::shared_ptr<const config::Config> config,
            std::shared_ptr<const GateView> gate, AuthLoop& auth, Log& log, Events& events, LoopShare share,
            unsigned seed);
-  ~DataLoop() override;  // after join()
+  ~DataLoop();  // after join()
 
   void start(std::string name = "data-0");  // the name shows in top -H and in metrics
   void join();
+  bool ended() { return worker_.join(Duration::zero()); }  // its thread, or it was never started
 
   void publish(std::shared_ptr<const GateView> gate);
   void publish(std::shared_ptr<const config::Config> config);
@@ -93,12 +94,12 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   void auth_breaker_changed(bool open, const std::string& why) override {
     events_.auth_breaker_changed(open, why);
   }
-  void on_exception(const std::string& what) noexcept override;
 
   Log& log_;
   Events& events_;
   metrics::DataLoopMetrics metrics_;
-  loop::Loop loop_;
+  loop::Worker worker_;
+  loop::Loop& loop_;  // of the worker
   loop::DeadlineWheel wheel_;
   Environment environment_;
   BackendPool backends_;
@@ -106,10 +107,10 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   AuthDesk auth_desk_;
   AccessLog access_;
   std::uint64_t stopping_told_ms_ = 0;
-  DrainPhase drain_ = DrainPhase::none;  // as far as it was acted upon; a request may know of more
-  std::array<Sessions, 5> rows_;         // by standing; who has had it longest is first
-  std::size_t most_sessions_ = 0;        // since memory was given back
-  Sessions ended_;                       // destroyed after the turn, when nothing of them is on the stack
+  std::array<Sessions, 5> rows_;   // by standing; who has had it longest is first
+  std::size_t most_sessions_ = 0;  // since memory was given back
+  Sessions ended_;                 // destroyed after the turn, when nothing of them is on the stack
+  // None once the ending has begun: a request may know of it before.
   std::vector<std::unique_ptr<loop::Listener>> listeners_;
 
   Mailbox<std::shared_ptr<const GateView>> gate_mail_;
@@ -119,7 +120,6 @@ class DataLoop final : private SessionHost, private loop::ErrorSink {
   std::atomic<std::uint64_t> answered_{0};
   std::atomic<std::int64_t> lag_ns_{0};
   loop::Wakeup mail_;
-  std::thread thread_;
 };
 
 }  // namespace probegate::proxy

@@ -265,7 +265,8 @@ bool Exchange::take_response_head(std::string& head) {
   const bool trailers = response.body == proto::BodyKind::chunked && proto::accepts_trailers(request_);
   if (!trailers) response_.drop_trailers();
   keep_alive_ = request_.keep_alive && request_complete_ && !upgrade_ && !unchunk_ &&
-                response.body != proto::BodyKind::until_close && environment_.gate->drain == DrainPhase::none;
+                response.body != proto::BodyKind::until_close &&
+                environment_.gate->phase == health::Phase::running;
   proto::AnswerView view;
   view.client_minor = request_.minor;
   view.connection = keep_alive_ ? proto::ConnectionField::keep_alive : proto::ConnectionField::close;

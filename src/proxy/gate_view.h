@@ -6,20 +6,13 @@
 #include <vector>
 
 #include "health/gate.h"
+#include "health/phase.h"
 
 namespace probegate::proxy {
 
-// How far the end of the process has come, as the data plane must act on it.
-enum class DrainPhase {
-  none,
-  lame_duck,  // readiness fails already, traffic is still served (drain.delay)
-  ending,     // listeners closed, new requests refused, tunnels are being closed (drain.timeout)
-  cut,        // the budget is spent: whatever is left goes now
-};
-
 struct GateView {
   health::GateState state = health::GateState::starting;
-  DrainPhase drain = DrainPhase::none;
+  health::Phase phase = health::Phase::running;
   std::vector<std::string> waiting_for = {};  // names of the checks that hold the gate
   // A websocket check has `traffic`: the first connection the backend refuses closes the gate. Its name, or
   // empty.

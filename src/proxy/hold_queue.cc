@@ -39,7 +39,7 @@ void HoldQueue::show_oldest() {
 
 void HoldQueue::gate_changed() {
   const auto& gate = *environment_.gate;
-  if (gate.drain >= DrainPhase::ending) {
+  if (gate.phase >= health::Phase::closing) {
     while (!waiting_.empty()) {
       waiting_.front().session->refuse_held(
           Refusal::of(metrics::Reason::draining, "this instance is shutting down"));

@@ -36,7 +36,7 @@ void Session::start() {
   client_.set_observer(*this);
   client_.read_start();
   began_ms_ = environment_.loop.turn_ms();
-  const bool last_chance = environment_.gate->drain >= DrainPhase::ending;
+  const bool last_chance = environment_.gate->phase >= health::Phase::closing;
   deadline_.arm(last_chance ? kLastChance : environment_.timeouts().header);
 }
 
@@ -146,7 +146,7 @@ void Session::begin_request(std::span<const char> rest) {
   if (!rest.empty()) kept_.assign(rest.data(), rest.size());
   if (!trusted_ && parser_->request().says_https) warn_of_front_end();
   environment_.host.refresh_gate();
-  if (environment_.gate->drain >= DrainPhase::ending) return refuse_as_draining();
+  if (environment_.gate->phase >= health::Phase::closing) return refuse_as_draining();
   // A request that meets an open gate does not queue behind those that are still being released: the queue
   // softens the moment of opening, and must not become a limit on what comes after it.
   if (environment_.gate->open()) return forward();
@@ -235,7 +235,7 @@ void Session::exchange_done(bool keep_alive) {
   log_answer();
   exchange_.reset();
   const bool more_may_come = !client_ended_ || !kept_.empty();
-  if (!keep_alive || !more_may_come || environment_.gate->drain >= DrainPhase::ending) return linger();
+  if (!keep_alive || !more_may_come || environment_.gate->phase >= health::Phase::closing) return linger();
   parser_->next_message();
   head_seen_ = false;
   served_ = true;
@@ -284,7 +284,7 @@ void Session::exchange_upgraded(loop::Stream backend, std::string_view from_back
   Tunnel::Owner& owner = *this;
   tunnel_ = std::make_unique<Tunnel>(environment_, owner, std::move(backend), extensions, std::move(note));
   tunnel_->start(from_client, from_backend);
-  if (state_ == State::tunnel && environment_.gate->drain >= DrainPhase::ending) close_tunnel_for_drain();
+  if (state_ == State::tunnel && environment_.gate->phase >= health::Phase::closing) close_tunnel_for_drain();
 }
 
 void Session::tunnel_ended() { end(); }

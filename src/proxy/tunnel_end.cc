@@ -48,7 +48,7 @@ void Tunnel::begin_end(Cause cause, const char* by, std::uint16_t close_code, st
   ended_by_ = by;
   code_ = close_code;
   reason_ = reason;
-  if (environment_.gate->drain >= DrainPhase::ending) replies_due_ = true;
+  if (environment_.gate->phase >= health::Phase::closing) replies_due_ = true;
   end_within(kOtherSide);
 }
 
@@ -57,7 +57,7 @@ void Tunnel::begin_end(Cause cause, const char* by, std::uint16_t close_code, st
 Tunnel::Cause Tunnel::judged(Cause cause, std::uint16_t close_code) {
   const bool by_a_peer = cause == Cause::client_close || cause == Cause::backend_close ||
                          cause == Cause::client_lost || cause == Cause::backend_lost;
-  if (by_a_peer && environment_.gate->drain != DrainPhase::none) return Cause::drain;
+  if (by_a_peer && environment_.gate->phase != health::Phase::running) return Cause::drain;
   const bool goes_away = close_code == code::kGoingAway || close_code == code::kServiceRestart;
   if (cause == Cause::backend_close && goes_away) environment_.host.backend_stopping(close_code);
   return cause;

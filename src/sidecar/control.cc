@@ -10,6 +10,7 @@
 #include "loop/descriptors.h"
 #include "loop/listener.h"
 #include "metrics/families.h"
+#include "metrics/traffic.h"
 #include "probe/client_outcome.h"
 #include "probe/health_metrics.h"
 #include "sidecar/descriptor_plan.h"
@@ -50,17 +51,18 @@ probe::About about_of(const checks::Settings& settings) {
 
 }  // namespace
 
-Control::Control(loop::Loop& loop, const checks::Settings& settings, Log& log, Observer& observer,
-                 Traffic traffic, TimePoint started)
+Control::Control(loop::Loop& loop, const checks::Settings& settings, Log& log, DataPlane& data_plane,
+                 const Shutdown& shutdown, Observer& observer, TimePoint started)
     : loop_(loop),
       log_(log),
+      data_plane_(data_plane),
+      shutdown_(shutdown),
       observer_(observer),
       started_(started),
       gate_policy_(make_gate_policy(settings.config.gate)),
       model_(checks::check_policies(settings.config, settings.planned), started, loop.wall_now()),
       gate_(gate_policy_, started),
       policies_(std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies())),
-      traffic_(std::move(traffic)),
       traffic_window_(started),
       stop_time_(settings.config.drain.timeout),
       about_(about_of(settings)),
@@ -77,6 +79,7 @@ Control::Control(loop::Loop& loop, const checks::Settings& settings, Log& log, O
   metrics_.loops.emplace_back("control");
   for (int i = 0; i < settings.config.proxy.workers; ++i)
     metrics_.loops.emplace_back("data-" + std::to_string(i));
+  data_plane_.publish(view_);
 }
 
 void Control::start() {
@@ -142,7 +145,8 @@ void Control::tell_backend_seen(std::size_t check, const health::CheckResult& re
   if (!policy.affects.traffic || policy.type != "websocket") return;
   const bool reached = result.verdict == health::Verdict::pass || result.verdict == health::Verdict::warn;
   const bool refused = result.error && result.error->kind == health::FailKind::connect;
-  if (reached || refused) observer_.backend_seen(reached);
+  if (reached) data_plane_.backend().reached();
+  if (refused) data_plane_.backend().refused();
 }
 
 void Control::on_transition(const health::Transition& transition) {
@@ -176,7 +180,7 @@ void Control::backend_refused(const std::string& why) {
   on_event({.kind = health::EventKind::backend_refused, .message = why});
   runner_.backend_refused(why);
   settle();
-  observer_.gate_view_changed(view_);  // the loop that told us has closed its own view ahead of ours
+  data_plane_.publish(view_);  // the loop that told us has closed its own view ahead of ours
 }
 
 // The first of them counts: what is still down when its time is over is an outage.
@@ -200,11 +204,20 @@ void Control::data_loops_stuck(std::string names) {
   publish();
 }
 
-void Control::set_drain(proxy::DrainPhase phase) {
-  drain_ = phase;
-  // A drain does not change what the backend can do: in its lame-duck phase an open door stays open.
-  if (gate_.state() != GateState::draining) opened_before_drain_ = gate_.state() == GateState::open;
-  gate_.drain();
+void Control::backend_restarted(std::uint64_t restarts) {
+  log_.warn("the backend went away and came back", {{"backend_restarts", restarts}});
+  const auto lost = metrics::sum_up(data_plane_.metrics()).tunnels_lost;
+  on_event({.kind = health::EventKind::backend_restart,
+            .message = std::to_string(restarts) + (restarts == 1 ? " restart" : " restarts") +
+                       " since the start of probegate; " + std::to_string(lost) + " tunnels lost in all"});
+}
+
+void Control::phase_changed() {
+  if (shutdown_.phase() == Phase::running) {
+    gate_.resume();
+  } else {
+    gate_.drain();
+  }
   settle();
 }
 
@@ -232,7 +245,7 @@ void Control::publish() {
   proxy::GateView view = make_view();
   if (view == *view_) return;
   view_ = std::make_shared<const proxy::GateView>(std::move(view));
-  observer_.gate_view_changed(view_);
+  data_plane_.publish(view_);
 }
 
 std::shared_ptr<const health::Snapshot> Control::snapshot() const {
@@ -253,8 +266,8 @@ std::shared_ptr<const health::Snapshot> Control::snapshot() const {
 proxy::GateView Control::make_view() const {
   proxy::GateView view;
   view.state = gate_.state();
-  view.drain = drain_;
-  view.opened_before_drain = opened_before_drain_;
+  view.phase = shutdown_.phase();
+  view.opened_before_drain = gate_.opened_before_drain();
   if (view.state != GateState::open) view.waiting_for = waiting_names();
   for (const auto& policy : model_.policies()) {
     if (policy.affects.traffic && policy.type == "websocket") view.traffic_check = policy.name;
@@ -310,19 +323,20 @@ void Control::starts_known(const health::Starts& starts) {
 
 void Control::write_metrics(metrics::Exposition& out) const {
   metrics::write_control(out, metrics_, runner_.lost_threads());
-  traffic_.write(out);
+  metrics::write_traffic(out, data_plane_.metrics(),
+                         {data_plane_.auth_breaker_open(), data_plane_.backend().restarts()});
 }
 
 probe::TrafficReport Control::traffic() const {
-  const metrics::Traffic total = traffic_.sum_up();
+  const metrics::Traffic total = metrics::sum_up(data_plane_.metrics());
   return {total, traffic_window_.last_minute(loop_.now(), total), traffic_window_.refusals(),
-          traffic_.connections(), auth_ ? std::optional(traffic_.auth_breaker_open()) : std::nullopt};
+          data_plane_.connections(), auth_ ? std::optional(data_plane_.auth_breaker_open()) : std::nullopt};
 }
 
 // Reached when connections were refused for it; left when there is room again and nobody is refused any more.
 void Control::watch_connections() {
-  const auto limit = traffic_.connections();
-  const auto refused = traffic_.sum_up().refused[metrics::Reason::connection_limit];
+  const auto limit = data_plane_.connections();
+  const auto refused = metrics::sum_up(data_plane_.metrics()).refused[metrics::Reason::connection_limit];
   const auto failures = loop::accept_failures();
   const bool failing = failures.count > std::exchange(accept_failures_, failures.count);
   const bool refusing = refused > std::exchange(limit_refusals_, refused) || failing;
@@ -356,8 +370,9 @@ void Control::beat() {
     metrics_.backend_stopping.set(0);
   }
   metrics_.loops.front().set_lag(std::max(now - beat_due_, Duration(0)));
+  data_plane_.write_lag(metrics_);
   if (now >= look_due_) {
-    traffic_window_.look(now, loop_.wall_now(), traffic_.sum_up());
+    traffic_window_.look(now, loop_.wall_now(), metrics::sum_up(data_plane_.metrics()));
     look_due_ = now + metrics::TrafficWindow::kStep;
   }
   const bool waiting = gate_.state() != GateState::open && gate_.state() != GateState::draining;

@@ -2,11 +2,11 @@
 // concluded.
 //
 // Owns: the health model, the gate, the check runner and the probe server. Everything it concludes leaves as
-// an immutable snapshot (for probes) or gate view (for the data plane). What happens passes through
-// on_event(), where the log, the history and the observer hang. Called from: the control loop only.
+// an immutable snapshot (for probes) or gate view (for the data plane, which it observes). What happens
+// passes through on_event(), where the log, the history and the observer hang. Called from: the control loop
+// only.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,33 +26,25 @@
 #include "metrics/control_metrics.h"
 #include "probe/probe_server.h"
 #include "proxy/gate_view.h"
+#include "sidecar/data_plane.h"
+#include "sidecar/shutdown.h"
 
 namespace probegate::sidecar {
 
-class Control final : private checks::RunnerObserver, private probe::Source {
+class Control final : public DataPlane::Observer, private checks::RunnerObserver, private probe::Source {
  public:
   class Observer {
    public:
-    virtual void gate_view_changed(std::shared_ptr<const proxy::GateView> view) = 0;
     virtual void startup_timed_out_for_exit() = 0;  // on_startup_timeout: exit
     // After the log and the history. The model may be ahead of it; the event says what it was about.
-    virtual void on_event(const health::Event& event) { (void)event; }
-    virtual void backend_seen(bool reached) = 0;  // by a check with `traffic`; false: it refuses connections
+    virtual void on_event(const health::Event& event) = 0;
 
    protected:
     ~Observer() = default;
   };
 
-  // What is not ours to know.
-  struct Traffic {
-    std::function<void(metrics::Exposition&)> write;  // the metric families
-    std::function<metrics::Traffic()> sum_up;
-    std::function<metrics::ConnectionLimit()> connections;
-    std::function<bool()> auth_breaker_open;
-  };
-
-  Control(loop::Loop& loop, const checks::Settings& settings, Log& log, Observer& observer, Traffic traffic,
-          TimePoint started);
+  Control(loop::Loop& loop, const checks::Settings& settings, Log& log, DataPlane& data_plane,
+          const Shutdown& shutdown, Observer& observer, TimePoint started);
 
   void set_actions(probe::Actions& actions) { probes_.set_actions(actions); }
   Result<void> listen(const loop::ListenSocket& socket) { return probes_.listen(socket); }
@@ -62,14 +54,7 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   // After stop(): false when the code of a check does not return; see Runner.
   [[nodiscard]] bool check_threads_ended() { return runner_.threads_ended(); }
 
-  // The view at this moment; also what the data plane starts with.
-  std::shared_ptr<const proxy::GateView> gate_view() const { return view_; }
-
-  void backend_refused(const std::string& why);
-  void backend_stopping(std::uint16_t close_code);
-  void auth_breaker_changed(bool open, const std::string& why);
-  void data_loops_stuck(std::string names);
-  void set_drain(proxy::DrainPhase phase);
+  void phase_changed();  // of the shutdown
 
   // Something happened: here, or in a part that says so. Its time is filled in.
   void on_event(health::Event event);
@@ -80,6 +65,12 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   bool ever_opened() const { return gate_.ever_opened(); }
 
  private:
+  void backend_refused(const std::string& why) override;
+  void backend_stopping(std::uint16_t close_code) override;
+  void auth_breaker_changed(bool open, const std::string& why) override;
+  void data_loops_stuck(std::string names) override;
+  void backend_restarted(std::uint64_t restarts) override;
+
   void on_result(std::size_t check, const health::CheckResult& result, Duration latency) override;
   void on_transition(const health::Transition& transition) override;
   void on_frozen(Duration gap) override;
@@ -107,6 +98,8 @@ class Control final : private checks::RunnerObserver, private probe::Source {
 
   loop::Loop& loop_;
   Log& log_;
+  DataPlane& data_plane_;
+  const Shutdown& shutdown_;
   Observer& observer_;
   const TimePoint started_;
   health::GatePolicy gate_policy_;
@@ -116,10 +109,7 @@ class Control final : private checks::RunnerObserver, private probe::Source {
   health::WaitingReminder waiting_reminder_;
   std::shared_ptr<const std::vector<health::CheckPolicy>> policies_;  // shared with every snapshot
   metrics::ControlMetrics metrics_;
-  const Traffic traffic_;
   metrics::TrafficWindow traffic_window_;
-  proxy::DrainPhase drain_ = proxy::DrainPhase::none;
-  bool opened_before_drain_ = false;
   std::string stuck_loops_;
   Duration stop_time_;  // drain.timeout: for so long a backend that stops as planned is nobody's alarm
   std::optional<TimePoint> stopping_until_;

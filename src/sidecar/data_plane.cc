@@ -25,17 +25,18 @@ std::string name(std::size_t loop) { return "data-" + std::to_string(loop); }
 }  // namespace
 
 DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> sockets,
-                     std::shared_ptr<const config::Config> config,
-                     std::shared_ptr<const proxy::GateView> gate, Log& log, Observer& observer)
+                     std::shared_ptr<const config::Config> config, Log& log, Shutdown& shutdown)
     : control_(control),
-      observer_(observer),
+      shutdown_(shutdown),
       sockets_(std::move(sockets)),
       limits_(static_cast<std::size_t>(config->proxy.workers), beside_checks(*config)),
       auth_(log),
       connections_configured_(config->proxy.limits.connections),
       mail_(control, [this] { take_mail(); }),
       beat_timer_(control, [this] { beat(); }) {
-  if (config->auth) auth_.start();
+  if (config->auth) start_auth();
+  // Until the control loop has published what it concludes.
+  const auto gate = std::make_shared<const proxy::GateView>();
   std::random_device seed;
   for (int i = 0; i < config->proxy.workers; ++i) {
     Events& events = *this;
@@ -53,11 +54,13 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
 }
 
 DataPlane::~DataPlane() {
-  if (!ending_auth_) end_auth();  // it was never started, or nobody waited for its end
+  auth_.stop();  // nobody waited for its end
   join();
 }
 
-void DataPlane::start() {
+void DataPlane::start(Observer& observer) {
+  observer_ = &observer;
+  loops_running_ = loops_.size();
   for (std::size_t i = 0; i < loops_.size(); ++i) loops_[i]->start(name(i));
   beat_timer_.start_repeating(kBeat);
 }
@@ -67,7 +70,7 @@ void DataPlane::publish(std::shared_ptr<const proxy::GateView> gate) {
 }
 
 void DataPlane::publish(const std::shared_ptr<const config::Config>& config) {
-  if (config->auth) auth_.start();
+  if (config->auth) start_auth();
   connections_configured_ = config->proxy.limits.connections;
   for (const auto& loop : loops_) loop->publish(config);
 }
@@ -82,17 +85,18 @@ void DataPlane::join() {
 void DataPlane::beat() {
   std::string stuck;
   for (std::size_t i = 0; i < loops_.size(); ++i) {
-    if (beats_ - loops_[i]->answered() >= kStuckBeats) stuck += (stuck.empty() ? "" : ", ") + name(i);
+    if (beats_ - loops_[i]->answered() < kStuckBeats) continue;
+    if (!loops_[i]->ended()) stuck += (stuck.empty() ? "" : ", ") + name(i);
   }
   ++beats_;
   for (const auto& loop : loops_) loop->beat(beats_, control_.now());
   if (const auto restarts = limits_.backend().restarts(); restarts != restarts_told_) {
     restarts_told_ = restarts;
-    observer_.backend_restarted(restarts);
+    observer_->backend_restarted(restarts);
   }
-  if (stuck == stuck_ || ended_told_) return;
+  if (stuck == stuck_) return;
   stuck_ = stuck;
-  observer_.data_loops_stuck(std::move(stuck));
+  observer_->data_loops_stuck(std::move(stuck));
 }
 
 std::vector<Endpoint> DataPlane::endpoints() const {
@@ -118,29 +122,28 @@ void DataPlane::write_lag(metrics::ControlMetrics& control) const {
 }
 
 void DataPlane::take_mail() {
-  if (const auto close_code = stopping_.exchange(0)) observer_.backend_stopping(close_code);
-  if (const auto why = refusal_.take()) observer_.backend_refused(*why);
+  if (const auto close_code = stopping_.exchange(0)) observer_->backend_stopping(close_code);
+  if (const auto why = refusal_.take()) observer_->backend_refused(*why);
   for (const auto& change : breaker_changes_.take_all()) {
-    observer_.auth_breaker_changed(change.open, change.why);
+    observer_->auth_breaker_changed(change.open, change.why);
   }
-  if (ended_.load(std::memory_order_acquire) < loops_.size() || ended_told_) return;
-  if (!ending_auth_) end_auth();
-  if (!auth_ended_.load(std::memory_order_acquire)) return;
-  ended_told_ = true;
-  observer_.data_loops_ended();
+  if (loops_running_.load(std::memory_order_acquire) > 0) return;
+  shutdown_.loops_ended();
+  if (!auth_running_.load(std::memory_order_acquire)) shutdown_.auth_ended();
 }
 
-// Nobody is left whose questions it could answer.
-void DataPlane::end_auth() {
-  ending_auth_ = true;
-  if (!auth_.running()) {
-    auth_ended_ = true;
-    return;
-  }
-  auth_.stop([this] {
-    auth_ended_.store(true, std::memory_order_release);
+void DataPlane::start_auth() {
+  if (auth_.running()) return;
+  auth_.start([this] {
+    auth_running_.store(false, std::memory_order_release);
     mail_.notify();
   });
+  auth_running_ = true;
+}
+
+void DataPlane::stop_auth() {
+  if (!auth_running_) return shutdown_.auth_ended();
+  auth_.stop();
 }
 
 // On a data loop's thread. The newest refusal is enough.
@@ -160,7 +163,7 @@ void DataPlane::auth_breaker_changed(bool open, const std::string& why) {
 }
 
 void DataPlane::data_loop_ended() {
-  ended_.fetch_add(1, std::memory_order_acq_rel);
+  loops_running_.fetch_sub(1, std::memory_order_acq_rel);
   mail_.notify();
 }
 

@@ -24,6 +24,7 @@
 #include "proxy/auth_loop.h"
 #include "proxy/data_loop.h"
 #include "proxy/process_limits.h"
+#include "sidecar/shutdown.h"
 
 namespace probegate::sidecar {
 
@@ -36,23 +37,21 @@ class DataPlane final : private proxy::DataLoop::Events {
     virtual void auth_breaker_changed(bool open, const std::string& why) = 0;
     virtual void data_loops_stuck(std::string names) = 0;        // changed; empty: all turn again
     virtual void backend_restarted(std::uint64_t restarts) = 0;  // so often by now
-    virtual void data_loops_ended() = 0;  // all have, and the auth loop; join() will not wait
 
    protected:
     ~Observer() = default;
   };
 
   DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> sockets,
-            std::shared_ptr<const config::Config> config, std::shared_ptr<const proxy::GateView> gate,
-            Log& log, Observer& observer);
+            std::shared_ptr<const config::Config> config, Log& log, Shutdown& shutdown);
   ~DataPlane();
 
-  void start();
+  void start(Observer& observer);
   void publish(std::shared_ptr<const proxy::GateView> gate);
   void publish(const std::shared_ptr<const config::Config>& config);
-  void
-  stop_listening();  // the loops have closed, or close, their duplicates when they see the drain's `ending`
-  void join();
+  void stop_listening();  // the loops close their duplicates when they see that the phase is `closing`
+  void stop_auth();       // once no data loop asks it anything
+  void join();            // does not wait once `shutdown` has been told that all have ended
 
   std::vector<Endpoint> endpoints() const;
   std::vector<const metrics::DataLoopMetrics*> metrics() const;
@@ -66,7 +65,7 @@ class DataPlane final : private proxy::DataLoop::Events {
   // makes this proof against a freeze of the whole process: then we did not beat either.
   void beat();
   void take_mail();
-  void end_auth();
+  void start_auth();
 
   void backend_refused(const std::string& why) override;
   void backend_stopping(std::uint16_t close_code) override;
@@ -74,7 +73,8 @@ class DataPlane final : private proxy::DataLoop::Events {
   void data_loop_ended() override;
 
   loop::Loop& control_;
-  Observer& observer_;
+  Shutdown& shutdown_;
+  Observer* observer_ = nullptr;  // set before any data loop runs
   std::vector<loop::ListenSocket> sockets_;
   proxy::ProcessLimits limits_;
   proxy::AuthLoop auth_;  // outlives the data loops; its thread does not
@@ -87,10 +87,8 @@ class DataPlane final : private proxy::DataLoop::Events {
   Mailbox<std::string> refusal_;
   std::atomic<std::uint16_t> stopping_{0};  // the close code; 0 = nothing to tell
   Inbox<BreakerChange> breaker_changes_;    // each costs a failed or a passed trial, so they are few
-  std::atomic<std::size_t> ended_{0};       // data loops
-  std::atomic<bool> auth_ended_{false};
-  bool ending_auth_ = false;
-  bool ended_told_ = false;
+  std::atomic<std::size_t> loops_running_{0};
+  std::atomic<bool> auth_running_{false};
   std::string stuck_;
   std::uint64_t beats_ = 0;
   std::uint64_t restarts_told_ = 0;

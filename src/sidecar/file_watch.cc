@@ -1,8 +1,6 @@
 #include "sidecar/file_watch.h"
 
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -15,12 +13,12 @@
 #include <optional>
 #include <set>
 #include <system_error>
-#include <thread>
 #include <tuple>
 #include <utility>
 
 #include "config/document.h"
 #include "config/secrets.h"
+#include "loop/thread.h"
 
 namespace probegate::sidecar {
 namespace {
@@ -200,14 +198,8 @@ void FileWatch::start(std::vector<std::string> files, bool look_now) {
   if (look_now) shared->differs(files);
   shared->files = std::move(files);
   shared->wakeup = &wakeup_;
-  // Signals belong to the control loop.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
-    std::thread([shared] {
-      ::pthread_setname_np(::pthread_self(), "file-watch");
+    const loop::LeavableThread left_behind("file-watch", [shared] {
       try {
         shared->run();
       } catch (const std::exception&) {
@@ -216,12 +208,11 @@ void FileWatch::start(std::vector<std::string> files, bool look_now) {
       const std::lock_guard lock(shared->mutex);
       shared->ended = true;
       shared->finished.notify_all();
-    }).detach();
+    });
     shared_ = std::move(shared);
   } catch (const std::system_error&) {
     // No thread to be had now; the next reload tries again.
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 std::shared_ptr<FileWatch::Shared> FileWatch::stop() {

@@ -1,14 +1,9 @@
 #include "sidecar/reload.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
-#include <condition_variable>
 #include <iterator>
-#include <mutex>
 #include <nlohmann/json.hpp>
-#include <thread>
+#include <tuple>
 #include <utility>
 
 namespace probegate::sidecar {
@@ -39,31 +34,27 @@ const checks::PlannedCheck* find(const checks::Settings& settings, const std::st
   return nullptr;
 }
 
+checks::Settings read(const std::optional<std::string>& file) {
+  try {
+    return checks::load_settings(file);
+  } catch (const std::exception& e) {
+    checks::Settings settings;
+    settings.problems = {*file + ": " + e.what()};
+    return settings;
+  }
+}
+
 }  // namespace
 
-struct Reload::Reading {
-  std::mutex mutex;
-  std::condition_variable finished;
-  loop::Wakeup* wakeup = nullptr;  // null once nobody waits for it
-  std::unique_ptr<checks::Settings> settings;
-
-  void put(std::unique_ptr<checks::Settings> read) {
-    const std::lock_guard lock(mutex);
-    settings = std::move(read);
-    if (wakeup != nullptr) wakeup->notify();
-    finished.notify_all();
-  }
-};
-
 Reload::Reload(loop::Loop& loop, const checks::Settings& running, Log& log, metrics::ControlMetrics& metrics,
-               Apply apply, Refused refused)
+               const Shutdown& shutdown, Apply apply, Refused refused)
     : loop_(loop),
       log_(log),
       metrics_(metrics),
+      shutdown_(shutdown),
       apply_(std::move(apply)),
       refused_(std::move(refused)),
       running_(running),
-      wakeup_(loop, [this] { take(); }),
       file_watch_(loop, [this] {
         log_.info("a file of the configuration has changed", {{"config", *running_.file}});
         read_again();
@@ -73,14 +64,11 @@ Reload::Reload(loop::Loop& loop, const checks::Settings& running, Log& log, metr
 }
 
 Reload::~Reload() {
-  if (!reading_) return;
-  std::unique_lock lock(reading_->mutex);
-  reading_->wakeup = nullptr;
-  reading_->finished.wait_for(lock, kLastRead, [this] { return reading_->settings != nullptr; });
+  if (reading_) std::ignore = reading_->wait(kLastRead);
 }
 
 void Reload::request() {
-  if (ended_) return log_.warn("SIGHUP is ignored: this process is about to end");
+  if (shutdown_.ending()) return log_.warn("SIGHUP is ignored: this process is about to end");
   if (!running_.file) {
     return log_.warn("SIGHUP: there is no configuration file to read again, only the environment");
   }
@@ -91,14 +79,14 @@ void Reload::ask(Done done) {
   const auto impossible = [&](const char* why) {
     done({.kind = ReloadOutcome::Kind::impossible, .config = running_.source, .problems = {why}});
   };
-  if (ended_) return impossible("this process is about to end");
+  if (shutdown_.ending()) return impossible("this process is about to end");
   if (!running_.file) return impossible("there is no configuration file, only the environment of its start");
   for_next_.push_back(std::move(done));
   read_again();
 }
 
 void Reload::read_again() {
-  if (ended_) return;
+  if (shutdown_.ending()) return;
   if (reading_) {
     again_ = true;
   } else {
@@ -107,7 +95,6 @@ void Reload::read_again() {
 }
 
 void Reload::end() {
-  ended_ = true;
   file_watch_.watch({});
   for (auto* waiting : {&waiting_, &for_next_}) {
     for (const auto& done : std::exchange(*waiting, {})) {
@@ -120,7 +107,7 @@ void Reload::end() {
 
 std::vector<std::string> Reload::watched(const std::vector<std::string>& more) const {
   std::vector<std::string> files;
-  if (!running_.config.reload.watch || !running_.file || ended_) return files;
+  if (!running_.config.reload.watch || !running_.file || shutdown_.ending()) return files;
   files = running_.files;
   files.push_back(*running_.file);
   files.insert(files.end(), more.begin(), more.end());
@@ -132,25 +119,10 @@ void Reload::watch(const std::vector<std::string>& more) { file_watch_.watch(wat
 void Reload::begin() {
   std::move(for_next_.begin(), for_next_.end(), std::back_inserter(waiting_));
   for_next_.clear();
-  auto reading = std::make_shared<Reading>();
-  reading->wakeup = &wakeup_;
-  // Signals belong to the control loop.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
-    std::thread([reading, file = running_.file] {
-      ::pthread_setname_np(::pthread_self(), "reload");
-      auto settings = std::make_unique<checks::Settings>();
-      try {
-        *settings = checks::load_settings(file);
-      } catch (const std::exception& e) {
-        settings->problems = {*file + ": " + e.what()};
-      }
-      reading->put(std::move(settings));
-    }).detach();
-    reading_ = std::move(reading);
+    reading_ = std::make_unique<loop::BackgroundJob<checks::Settings>>(
+        loop_, "reload", [file = running_.file] { return read(file); },
+        [this](checks::Settings settings) { take(std::move(settings)); });
   } catch (const std::exception& e) {
     log_.error("the configuration cannot be read now, the old one stays", {{"why", e.what()}});
     metrics_.reloads[metrics::ReloadResult::failure].add();
@@ -158,22 +130,14 @@ void Reload::begin() {
     for (const auto& done : std::exchange(waiting_, {}))
       done({.kind = ReloadOutcome::Kind::refused, .config = *running_.file, .problems = {e.what()}});
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-void Reload::take() {
-  if (!reading_) return;
-  std::unique_ptr<checks::Settings> read;
-  {
-    const std::lock_guard lock(reading_->mutex);
-    read = std::move(reading_->settings);
-  }
-  if (!read) return;
+void Reload::take(checks::Settings read) {
   reading_.reset();
-  if (ended_) return;
-  const auto outcome = finish(std::move(*read));
+  if (shutdown_.ending()) return;
+  const auto outcome = finish(std::move(read));
   for (const auto& done : std::exchange(waiting_, {})) done(outcome);
-  if (std::exchange(again_, false) && !ended_) begin();
+  if (std::exchange(again_, false) && !shutdown_.ending()) begin();
 }
 
 ReloadOutcome Reload::finish(checks::Settings next) {

@@ -14,9 +14,10 @@
 
 #include "base/log.h"
 #include "checks/settings.h"
-#include "loop/wakeup.h"
+#include "loop/background_job.h"
 #include "metrics/control_metrics.h"
 #include "sidecar/file_watch.h"
+#include "sidecar/shutdown.h"
 
 namespace probegate::sidecar {
 
@@ -44,21 +45,19 @@ class Reload {
 
   // `apply` puts settings without problems into force; `refused` hears of those that never are.
   Reload(loop::Loop& loop, const checks::Settings& running, Log& log, metrics::ControlMetrics& metrics,
-         Apply apply, Refused refused);
+         const Shutdown& shutdown, Apply apply, Refused refused);
   ~Reload();
   Reload(const Reload&) = delete;
   Reload& operator=(const Reload&) = delete;
 
   void request();       // SIGHUP
   void ask(Done done);  // the same; `done` hears of a reading that began after this
-  void end();           // a drain has begun: nothing is put into force any more
+  void end();           // the process is ending: nothing is put into force any more
 
  private:
-  struct Reading;
-
   void begin();
   void read_again();
-  void take();
+  void take(checks::Settings read);
   void watch(const std::vector<std::string>& more);
   std::vector<std::string> watched(const std::vector<std::string>& more) const;
   ReloadOutcome finish(checks::Settings next);
@@ -68,16 +67,15 @@ class Reload {
   loop::Loop& loop_;
   Log& log_;
   metrics::ControlMetrics& metrics_;
+  const Shutdown& shutdown_;
   const Apply apply_;
   const Refused refused_;
   checks::Settings running_;
-  loop::Wakeup wakeup_;
-  std::shared_ptr<Reading> reading_;  // shared with its thread, which outlives us when its file hangs
-  std::vector<Done> waiting_;         // for the reading under way
-  std::vector<Done> for_next_;        // for the one after it
+  std::unique_ptr<loop::BackgroundJob<checks::Settings>> reading_;
+  std::vector<Done> waiting_;   // for the reading under way
+  std::vector<Done> for_next_;  // for the one after it
   FileWatch file_watch_;
   bool again_ = false;
-  bool ended_ = false;
 };
 
 std::string reload_outcome_json(const ReloadOutcome& outcome);

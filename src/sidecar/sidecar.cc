@@ -18,15 +18,11 @@ namespace probegate::sidecar {
 namespace {
 
 using namespace std::chrono_literals;
-using proxy::DrainPhase;
 
 constexpr Duration kLastWords = 500ms;  // for log and state file when all else has ended
 constexpr Duration kLastRecord = 2s;    // at an immediate end a busy disk may still sync the record before
-constexpr Duration kCutGrace = 1s;      // for the data loops to obey `cut`
 constexpr std::size_t kLoopStarts = 3;  // so many within kLoopWindow are announced
 constexpr Duration kLoopWindow = 10min;
-
-constexpr Duration kLastAlerts = 2s;  // for alerts under way when all else has ended; within the drain
 
 alerts::Sender sender() {
   const Identity identity = this_instance();
@@ -48,27 +44,22 @@ Sidecar::Sidecar(loop::Loop& loop, const checks::Settings& settings,
       log_(log),
       config_(std::make_shared<const config::Config>(settings.config)),
       probe_sockets_(std::move(probe_sockets)),
-      control_(
-          loop, settings, log, *this,
-          {[this](metrics::Exposition& out) {
-             data_plane_.write_lag(control_.metrics());
-             metrics::write_traffic(out, data_plane_.metrics(),
-                                    {data_plane_.auth_breaker_open(), data_plane_.backend().restarts()});
-           },
-           [this] { return metrics::sum_up(data_plane_.metrics()); },
-           [this] { return data_plane_.connections(); }, [this] { return data_plane_.auth_breaker_open(); }},
-          started),
-      data_plane_(loop, std::move(proxy_sockets), config_, control_.gate_view(), log, *this),
-      alerts_ended_(loop, [this] { loop_.stop(); }),
-      alerts_(loop, settings.config.alerts, sender(), log, control_.metrics(), [this] { return counted(); }),
+      shutdown_(loop, log, *this),
+      end_timer_(loop, [this] { shutdown_.on_time(); }),
+      data_plane_(loop, std::move(proxy_sockets), config_, log, shutdown_),
+      control_(loop, settings, log, data_plane_, shutdown_, *this, started),
+      alerts_(
+          loop, settings.config.alerts, sender(), log, control_.metrics(), [this] { return counted(); },
+          [this] { shutdown_.alerts_flushed(); }),
       reload_(
-          loop, settings, log, control_.metrics(), [this](const checks::Settings& next) { apply(next); },
+          loop, settings, log, control_.metrics(), shutdown_,
+          [this](const checks::Settings& next) { apply(next); },
           [this](std::string why) {
             control_.on_event(
                 {.kind = health::EventKind::reload, .to = "refused", .message = std::move(why)});
-          }),
-      drain_timer_(loop, [this] { advance_drain(); }) {
+          }) {
   log_settings(settings);
+  shutdown_.set_participants(end_in_order());
   control_.set_actions(*this);
   if (const auto& path = settings.config.state_file) {
     state_file_.emplace(
@@ -86,22 +77,24 @@ int Sidecar::run() {
       return exit_code::kCannotListen;
     }
   }
-  data_plane_.start();
+  data_plane_.start(control_);
   prove_listening();
   control_.start();
-  loop_.run();
+  loop_.run();  // until the phase is `recording`
   control_.stop();
   data_plane_.join();
   alerts_.join();
   const bool all_ended = control_.check_threads_ended();
-  record_end(end_cause_, kLastWords);
-  log_.info("ended", {{"exit_code", exit_code_}});
+  const Ending& ending = shutdown_.ending_as();
+  record_end(ending.cause, kLastWords);
+  shutdown_.recorded();
+  log_.info("ended", {{"exit_code", ending.exit_code}});
   if (!all_ended) {  // destructors and exit handlers of libraries would pull them away from under that code
     probe_sockets_.clear();
     log_.flush(kLastWords);
-    std::_Exit(exit_code_);
+    std::_Exit(ending.exit_code);
   }
-  return exit_code_;
+  return ending.exit_code;
 }
 
 void Sidecar::watch_signals() {
@@ -245,7 +238,7 @@ void Sidecar::prove_listening() {
       std::make_unique<ListenCheck>(loop_, probe_sockets_.front().endpoint(), [this](std::string problem) {
         if (!problem.empty()) {
           log_.error("the probe port does not answer, so this process is of no use", {{"why", problem}});
-          end_now(exit_code::kCannotListen, health::end_cause::kCannotListen);
+          give_up({exit_code::kCannotListen, health::end_cause::kCannotListen});
         }
         std::vector<Endpoint> probes;
         for (const auto& socket : probe_sockets_) probes.push_back(socket.endpoint());
@@ -253,51 +246,14 @@ void Sidecar::prove_listening() {
       });
 }
 
-void Sidecar::gate_view_changed(std::shared_ptr<const proxy::GateView> view) {
-  data_plane_.publish(std::move(view));
+// An end is nothing to be told of.
+void Sidecar::on_event(const health::Event& event) {
+  if (!shutdown_.ending()) alerts_.on_event(event);
 }
-
-void Sidecar::backend_refused(const std::string& why) { control_.backend_refused(why); }
-
-void Sidecar::backend_seen(bool reached) {
-  if (reached) {
-    data_plane_.backend().reached();
-  } else {
-    data_plane_.backend().refused();
-  }
-}
-
-void Sidecar::backend_restarted(std::uint64_t restarts) {
-  log_.warn("the backend went away and came back", {{"backend_restarts", restarts}});
-  const auto lost = metrics::sum_up(data_plane_.metrics()).tunnels_lost;
-  control_.on_event({.kind = health::EventKind::backend_restart,
-                     .message = std::to_string(restarts) + (restarts == 1 ? " restart" : " restarts") +
-                                " since the start of probegate; " + std::to_string(lost) +
-                                " tunnels lost in all"});
-}
-
-void Sidecar::data_loops_stuck(std::string names) { control_.data_loops_stuck(std::move(names)); }
 
 void Sidecar::startup_timed_out_for_exit() {
   log_.error("gate.startup_timeout has passed, ending as gate.on_startup_timeout says");
-  exit_code_ = exit_code::kFailed;
-  end_cause_ = health::end_cause::kStartupTimeout;
-  drain_ = DrainPhase::ending;
-  drain_ends_ = loop_.now() + kLastAlerts;
-  alerts_.end();
-  reload_.end();
-  advance_drain();
-}
-
-void Sidecar::on_signal(const char* name) {
-  if (drain_ != DrainPhase::none) {
-    log_.warn("second signal, ending at once", {{"signal", name}});
-    end_now(exit_code::kFailed, health::end_cause::kSecondSignal);
-  }
-  log_.info("draining", {{"signal", name},
-                         {"delay", format_duration(config_->drain.delay)},
-                         {"timeout", format_duration(config_->drain.timeout)}});
-  begin_drain();
+  shutdown_.startup_failed();
 }
 
 void Sidecar::on_stray_signal(const loop::StraySignals::Stray& stray) {
@@ -305,54 +261,64 @@ void Sidecar::on_stray_signal(const loop::StraySignals::Stray& stray) {
   log_.warn("signal ignored", {{"signal", stray.name}, {"sender", stray.sender}});
 }
 
-// Readiness fails in this very turn; traffic is served on for drain.delay.
-void Sidecar::begin_drain() {
-  drain_ = DrainPhase::lame_duck;
-  drain_ends_ = loop_.now() + config_->drain.delay + config_->drain.timeout;
-  alerts_.end();
-  reload_.end();
-  if (state_file_) state_file_->draining();
-  control_.set_drain(drain_);
-  if (config_->drain.delay > Duration::zero()) {
-    drain_timer_.start(config_->drain.delay);
-  } else {
-    advance_drain();
+void Sidecar::on_signal(const char* name) {
+  if (shutdown_.ending()) {
+    log_.warn("second signal, ending at once", {{"signal", name}});
+    return shutdown_.force();
   }
+  log_.info("draining", {{"signal", name},
+                         {"delay", format_duration(config_->drain.delay)},
+                         {"timeout", format_duration(config_->drain.timeout)}});
+  shutdown_.drain(config_->drain.delay, config_->drain.timeout);
 }
 
-void Sidecar::advance_drain() {
-  switch (drain_) {
-    case DrainPhase::none: return;
-    case DrainPhase::lame_duck:
-      drain_ = DrainPhase::ending;
-      data_plane_.stop_listening();  // first: the data loops close last, when they have emptied the queue
-      control_.set_drain(drain_);
-      drain_timer_.start(config_->drain.timeout);
-      return;
-    case DrainPhase::ending:
-      drain_ = DrainPhase::cut;
-      data_plane_.stop_listening();
-      control_.set_drain(drain_);
-      drain_timer_.start(kCutGrace);
-      return;
-    case DrainPhase::cut:
-      log_.error("a data loop did not end, leaving it behind");
-      end_now(exit_code_, health::end_cause::kStuckLoop);
-  }
+// The end, from top to bottom. A phase lasts until its time is over (lame_duck), until whoever was started
+// has told `shutdown_` that it has ended, or until it is given up.
+std::vector<Shutdown::Participant> Sidecar::end_in_order() {
+  const auto stop_alerts = [this](Duration) { alerts_.end(); };
+  const auto stop_reload = [this](Duration) { reload_.end(); };
+  const auto stop_listening = [this](Duration) { data_plane_.stop_listening(); };
+  const auto tell = [this](Duration) { control_.phase_changed(); };  // the probes and the data loops
+  return {
+      {Phase::paused, tell, [this] { control_.phase_changed(); }},
+
+      {Phase::lame_duck, stop_alerts},
+      {Phase::lame_duck, stop_reload},
+      {Phase::lame_duck,
+       [this](Duration) {
+         if (state_file_) state_file_->draining();
+       }},
+      {Phase::lame_duck, tell},  // readiness fails in this very turn
+
+      {Phase::closing, stop_listening},  // first: the data loops close last, when they have emptied the queue
+      {Phase::closing, tell},
+
+      {Phase::cutting, stop_alerts},  // where the startup has failed this is the first phase
+      {Phase::cutting, stop_reload},
+      {Phase::cutting, stop_listening},
+      {Phase::cutting, tell},
+
+      {Phase::stopping_auth, [this](Duration) { data_plane_.stop_auth(); }},
+      {Phase::flushing_alerts, [this](Duration limit) { flush_alerts(limit); }},
+      {Phase::recording, [this](Duration) { loop_.stop(); }},  // run() goes on
+  };
 }
 
-void Sidecar::data_loops_ended() {
+void Sidecar::flush_alerts(Duration limit) {
   log_.info("every session has ended");
-  drain_timer_.stop();
-  if (!alerts_.running()) return loop_.stop();
-  alerts_.finish(std::min(kLastAlerts, drain_ends_ - loop_.now()), [this] { alerts_ended_.notify(); });
+  if (!alerts_.running()) return shutdown_.alerts_flushed();
+  alerts_.finish(limit);
 }
 
-// Without destructors: a stuck thread must not be waited for.
-void Sidecar::end_now(int code, std::string_view cause) {
-  record_end(cause, kLastRecord);
+void Sidecar::wake_after(std::optional<Duration> time) {
+  if (time) return end_timer_.start(*time);
+  end_timer_.stop();
+}
+
+void Sidecar::give_up(const Ending& ending) {
+  record_end(ending.cause, kLastRecord);
   log_.flush(kLastWords);
-  std::_Exit(code);
+  std::_Exit(ending.exit_code);
 }
 
 }  // namespace probegate::sidecar

@@ -1,93 +1,74 @@
 #include "sidecar/state_file.h"
 
-#include <condition_variable>
-#include <mutex>
-#include <optional>
+#include <exception>
 #include <utility>
 
 #include "base/result.h"
 #include "base/text.h"
-#include "loop/thread.h"
 #include "sidecar/record_file.h"
 #include "sidecar/state_lock.h"
 
 namespace probegate::sidecar {
+namespace {
 
-struct StateFile::Desk {
-  std::mutex mutex;
-  std::condition_variable changed;
-  loop::Wakeup* wakeup = nullptr;  // null once nobody waits for it
-  std::optional<Opening> opening;
-  std::string cause;  // to be written next
-  WallTime cause_at{};
-  std::string problem;  // why the latest record is not on the disk
-  bool last = false;    // nothing comes after `cause`
-  bool ended = false;
+constexpr const char* kThread = "state file";
 
-  explicit Desk(std::string p) : path(std::move(p)), file(path) {}
+}  // namespace
 
-  // Where the file is somebody else's, nothing is made beside it either.
-  void take_lock() {
-    if (file.usable()) lock.emplace(path);
-  }
+// Used by one job after the other.
+class StateFile::Writer {
+ public:
+  explicit Writer(std::string path) : path_(std::move(path)), file_(path_) {}
 
-  void open(WallTime started) {
+  Opening open(WallTime started) {
     Opening begun;
     take_lock();
-    {
-      const StateLock::Turn turn(lock);
-      auto read = file.read();
-      begun.record = std::move(read.record);
-      begun.problem = std::move(read.problem);
-      begun.unclean =
-          begun.record.begin(started, [this](std::uint64_t start) { return lock && lock->alive(start); });
-      number = begun.record.starts;
-      if (lock) lock->hold(number);
-      if (const auto written = file.write(begun.record); !written) {
-        begun.problem += (begun.problem.empty() ? "" : "; ") + written.error().message;
-      }
+    const StateLock::Turn turn(lock_);
+    auto read = file_.read();
+    begun.record = std::move(read.record);
+    begun.problem = std::move(read.problem);
+    begun.unclean =
+        begun.record.begin(started, [this](std::uint64_t start) { return lock_ && lock_->alive(start); });
+    number_ = begun.record.starts;
+    if (lock_) lock_->hold(number_);
+    if (const auto written = file_.write(begun.record); !written) {
+      begun.problem += (begun.problem.empty() ? "" : "; ") + written.error().message;
     }
-    record = begun.record;
-    const std::lock_guard hold(mutex);
-    opening = std::move(begun);
-    if (wakeup != nullptr) wakeup->notify();
-  }
-
-  void follow() {
-    std::unique_lock hold(mutex);
-    while (!ended) {
-      changed.wait(hold, [this] { return last || !cause.empty(); });
-      const auto next = std::exchange(cause, {});
-      const bool ends = last;
-      if (!next.empty()) {
-        const auto at = ends ? std::optional(cause_at) : std::nullopt;
-        hold.unlock();
-        const auto written = write_end(next, at);
-        hold.lock();
-        problem = written ? "" : written.error().message;
-        if (!written && wakeup != nullptr) wakeup->notify();
-      }
-      ended = ends && cause.empty();
-      changed.notify_all();
-    }
+    record_ = begun.record;
+    return begun;
   }
 
   // Into what is on the disk by now: another process may have counted itself meanwhile.
-  Result<void> write_end(std::string_view end, std::optional<WallTime> at) {
-    const StateLock::Turn turn(lock);
-    if (auto read = file.read(); read.problem.empty() && read.record.starts >= number) {
-      record = std::move(read.record);
+  std::string write_end(std::string_view end, std::optional<WallTime> at) {
+    const StateLock::Turn turn(lock_);
+    if (auto read = file_.read(); read.problem.empty() && read.record.starts >= number_) {
+      record_ = std::move(read.record);
     }
-    record.set_end(number, end, at);
-    return file.write(record);
+    record_.set_end(number_, end, at);
+    const auto written = file_.write(record_);
+    return written ? "" : written.error().message;
   }
 
-  // The thread's own from here on.
-  const std::string path;
-  RecordFile file;
-  std::optional<StateLock> lock;
-  std::uint64_t number = 0;  // of this start
-  health::StartRecord record;
+  void write_stillborn(WallTime now) {
+    take_lock();
+    const StateLock::Turn turn(lock_);
+    if (auto read = file_.read(); read.problem.empty()) {
+      read.record.begin_stillborn(now);
+      (void)file_.write(read.record);  // the failure to listen is what is told
+    }
+  }
+
+ private:
+  // Where the file is somebody else's, nothing is made beside it either.
+  void take_lock() {
+    if (file_.usable()) lock_.emplace(path_);
+  }
+
+  const std::string path_;
+  RecordFile file_;
+  std::optional<StateLock> lock_;
+  std::uint64_t number_ = 0;  // of this start
+  health::StartRecord record_;
 };
 
 StateFile::StateFile(loop::Loop& loop, const std::string& path, std::function<void(const Opening&)> opened,
@@ -95,68 +76,58 @@ StateFile::StateFile(loop::Loop& loop, const std::string& path, std::function<vo
     : loop_(loop),
       opened_(std::move(opened)),
       failed_(std::move(failed)),
-      wakeup_(loop, [this] { take(); }),
-      desk_(std::make_shared<Desk>(path)) {
-  desk_->wakeup = &wakeup_;
-  loop::start_thread("state file", [desk = desk_, started = loop.wall_now()] {
-    desk->open(started);
-    desk->follow();
-  }).detach();
-}
-
-StateFile::~StateFile() {
-  const std::lock_guard lock(desk_->mutex);
-  desk_->wakeup = nullptr;
-  desk_->last = true;
-  desk_->changed.notify_all();
+      writer_(std::make_shared<Writer>(path)) {
+  begin([writer = writer_, started = loop.wall_now()] { return Done{writer->open(started), ""}; });
 }
 
 void StateFile::draining() {
-  const std::lock_guard lock(desk_->mutex);
-  desk_->cause = health::end_cause::kDraining;
-  desk_->changed.notify_all();
+  if (job_) {
+    draining_due_ = true;
+  } else {
+    begin(write(health::end_cause::kDraining));
+  }
 }
 
 std::string StateFile::end(std::string_view cause, Duration limit) {
-  std::unique_lock lock(desk_->mutex);
-  if (desk_->last) return {};
-  desk_->cause = cause;
-  desk_->cause_at = loop_.wall_now();
-  desk_->last = true;
-  desk_->changed.notify_all();
-  if (desk_->changed.wait_for(lock, limit, [this] { return desk_->ended; })) return desk_->problem;
-  return "it is not written after " + format_duration(limit);
+  const TimePoint until = loop_.now() + limit;
+  const std::string late = "it is not written after " + format_duration(limit);
+  try {
+    if (job_ && !job_->wait(limit)) return late;
+    job_.reset();
+    loop::BackgroundJob<Done> last(kThread, write(cause, loop_.wall_now()));
+    const auto done = last.wait(until - loop_.now());
+    return done ? done->problem : late;
+  } catch (const std::exception& e) {
+    return e.what();
+  }
 }
 
 void StateFile::record_stillborn(const std::string& path, WallTime now, Duration limit) {
-  const auto desk = std::make_shared<Desk>(path);
-  loop::start_thread("state file", [desk, now] {
-    desk->take_lock();
-    {
-      const StateLock::Turn turn(desk->lock);
-      if (auto read = desk->file.read(); read.problem.empty()) {
-        read.record.begin_stillborn(now);
-        (void)desk->file.write(read.record);  // the failure to listen is what is told
-      }
-    }
-    const std::lock_guard lock(desk->mutex);
-    desk->ended = true;
-    desk->changed.notify_all();
-  }).detach();
-  std::unique_lock lock(desk->mutex);
-  desk->changed.wait_for(lock, limit, [&] { return desk->ended; });
+  loop::BackgroundJob<bool> job(kThread, [writer = std::make_shared<Writer>(path), now] {
+    writer->write_stillborn(now);
+    return true;
+  });
+  (void)job.wait(limit);
 }
 
-void StateFile::take() {
-  std::optional<Opening> opening;
-  std::string problem;
-  {
-    const std::lock_guard lock(desk_->mutex);
-    opening = std::exchange(desk_->opening, std::nullopt);
-    if (!desk_->last) problem = std::exchange(desk_->problem, {});  // the last one is end()'s to tell
+std::function<StateFile::Done()> StateFile::write(std::string_view cause, std::optional<WallTime> at) const {
+  return [writer = writer_, end = std::string(cause), at] { return Done{{}, writer->write_end(end, at)}; };
+}
+
+void StateFile::begin(std::function<Done()> work) {
+  try {
+    job_ = std::make_unique<loop::BackgroundJob<Done>>(loop_, kThread, std::move(work),
+                                                       [this](const Done& done) { finished(done); });
+  } catch (const std::exception& e) {  // no thread to be had now
+    failed_(e.what());
   }
-  if (opening) opened_(*opening);
-  if (!problem.empty()) failed_(problem);
+}
+
+void StateFile::finished(const Done& done) {
+  job_.reset();
+  if (std::exchange(draining_due_, false)) begin(write(health::end_cause::kDraining));
+  if (done.opening) opened_(*done.opening);
+  if (!done.problem.empty()) failed_(done.problem);
 }
 
 }  // namespace probegate::sidecar

@@ -1,18 +1,20 @@
 // StateFile: keeps count of the starts, and the cause of each end, in a file that outlives the process.
 //
-// Owns: a thread for the file, which may lie on a volume that hangs; the loop waits for it only at the very
-// end, and with a limit. Invariant: the file is one whole record or another, whenever the power goes; a file
-// that cannot be read or written costs a warning and its evidence, never the start. Thread: the control loop.
+// Owns: the job at the file, one at a time, as the file may lie on a volume that hangs; the loop waits for it
+// only at the very end, and with a limit. Invariant: the file is one whole record or another, whenever the
+// power goes; a file that cannot be read or written costs a warning and its evidence, never the start.
+// Thread: the control loop.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "health/start_record.h"
+#include "loop/background_job.h"
 #include "loop/loop.h"
-#include "loop/wakeup.h"
 
 namespace probegate::sidecar {
 
@@ -28,7 +30,6 @@ class StateFile {
   // later record could not be written.
   StateFile(loop::Loop& loop, const std::string& path, std::function<void(const Opening&)> opened,
             std::function<void(const std::string&)> failed);
-  ~StateFile();
   StateFile(const StateFile&) = delete;
   StateFile& operator=(const StateFile&) = delete;
 
@@ -40,15 +41,22 @@ class StateFile {
   static void record_stillborn(const std::string& path, WallTime now, Duration limit);
 
  private:
-  struct Desk;
+  class Writer;
+  struct Done {
+    std::optional<Opening> opening;
+    std::string problem;  // why the latest record is not on the disk
+  };
 
-  void take();
+  void begin(std::function<Done()> work);
+  void finished(const Done& done);
+  std::function<Done()> write(std::string_view cause, std::optional<WallTime> at = {}) const;
 
   loop::Loop& loop_;
   const std::function<void(const Opening&)> opened_;
   const std::function<void(const std::string&)> failed_;
-  loop::Wakeup wakeup_;
-  std::shared_ptr<Desk> desk_;  // shared with the thread, which outlives us when its file hangs
+  const std::shared_ptr<Writer> writer_;  // owners: we and the jobs, which outlive us when their file hangs
+  std::unique_ptr<loop::BackgroundJob<Done>> job_;
+  bool draining_due_ = false;  // once the job is done
 };
 
 }  // namespace probegate::sidecar

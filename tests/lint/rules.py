@@ -8,7 +8,8 @@ from pathlib import Path
 FLOORS = [
     ["base"],
     ["loop", "proto"],
-    ["config", "health", "metrics"],
+    ["metrics"],
+    ["config", "health"],
     ["alerts", "checks", "probe", "proxy"],
     ["client", "deploy", "sidecar"],
     ["cli"],
@@ -89,6 +90,7 @@ def wrong_foreign_header(name: str, header: str) -> str | None:
 BANNED = [
     (r"(steady|system|high_resolution)_clock::now", "src", "src/loop/", False, "take a Clock& or a TimePoint; only loop reads the time"),
     (r"\b(sleep_for|sleep_until|usleep|nanosleep|sleep)\s*\(", "src tests", None, False, "wait for a condition, with a deadline"),
+    (r"\bstd::j?thread\b(?!::)", "src", ("src/loop/", "src/base/log."), False, "threads are loop::Worker, loop::BackgroundJob or loop::LeavableThread; the log's own lies below them"),
     (r"\buv_default_loop\b", "src tests", None, False, "every loop has an owner; there is no default one"),
     (r"\busing\s+namespace\s+std\s*;", "src tests", None, False, "names of std are written out"),
     (r"\[=[\],]", "src tests", None, False, "captures are named"),

@@ -33,7 +33,7 @@ def test_no_file_is_too_long():
 @pytest.fixture
 def tree(tmp_path):
     """A small sound tree, and a way to put a line into one of its files."""
-    for folder in ("base", "loop", "proto", "health", "config", "checks", "probe", "cli"):
+    for folder in ("base", "loop", "proto", "metrics", "health", "config", "checks", "probe", "cli"):
         (tmp_path / "src" / folder).mkdir(parents=True)
         (tmp_path / "src" / folder / "a.h").write_text("#pragma once\n")
     (tmp_path / "tests").mkdir()
@@ -50,6 +50,7 @@ def tree(tmp_path):
     [
         ("src/health/b.cc", '#include "checks/a.h"', "health must not include upward to checks"),
         ("src/base/b.h", '  #  include "loop/a.h"  // why', "base must not include upward to loop"),
+        ("src/metrics/b.cc", '#include "health/a.h"', "metrics must not include upward to health"),
         ("src/proto/b.cc", '#include "loop/a.h"', "proto must not include its neighbour loop"),
         ("src/probe/b.cc", '#include "checks/a.h"', "probe must not include its neighbour checks"),
         ("src/cli/b.cc", '#include "gone/a.h"', '"gone/a.h" is not a file of src/'),
@@ -78,6 +79,7 @@ def test_floors_catches(tree, name, line, finding):
         ("src/proto/ws_handshake.cc", "#include <openssl/sha.h>"),
         ("src/cli/b.cc", '#include "checks/a.h"'),
         ("src/checks/b.cc", '#include "config/a.h"'),
+        ("src/health/b.cc", '#include "metrics/a.h"'),
         ("src/main.cc", '#include "cli/a.h"'),
         ("src/loop/b.cc", "#include <sys/socket.h>"),
         ("src/health/b.cc", "#include <nlohmann/json.hpp>"),
@@ -99,6 +101,7 @@ def test_floors_allows(tree, name, line):
         ("src/base/b.h", "using namespace std;"),
         ("src/base/b.h", "auto f = [=] { return x; };"),
         ("src/base/b.h", "// TO" + "DO: later"),
+        ("src/checks/b.h", "std::thread thread_;"),
         ("src/checks/b.cc", "Upstream& up" + "stream_;"),
     ],
 )
@@ -117,6 +120,8 @@ def test_banned_words_catches(tree, name, line):
         ("src/health/b.cc", "// steady_clock::now() is for loop/"),
         ("src/health/b.cc", "using namespace std::chrono_literals;"),
         ("src/health/b.cc", "bool no_sleep();"),
+        ("src/loop/b.cc", "std::thread thread;"),
+        ("src/config/b.cc", "std::thread::hardware_concurrency();"),
     ],
 )
 def test_banned_words_allows(tree, name, line):

@@ -235,6 +235,26 @@ def test_a_request_completed_during_the_drain_is_503_draining(rig, backend):
     assert sidecar.wait() == 0
 
 
+def test_a_data_loop_that_has_ended_is_not_stuck(rig, backend):
+    """5: liveness is about loops that stand still; in a long drain one loop has ended while another still serves."""
+    sidecar = rig.probegate(f"""
+proxy: {{backend: '{backend.url}', workers: 2}}
+drain: {{timeout: 30s}}
+""").start()
+    with Raw.connect(sidecar.proxy_port) as busy:
+        busy.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        sidecar.send(signal.SIGTERM)
+        wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
+        uptime = sidecar.ready()["uptime_seconds"]
+        sidecar.wait_for_readiness(lambda seen: seen["uptime_seconds"] > uptime + 12, "12 seconds", timeout=20)
+        assert sidecar.probe("/health/live").status == 200
+        backend.release()
+        assert busy.read_head().status == 200
+    assert sidecar.wait() == 0
+    assert not any("has not turned" in line["message"] for line in sidecar.logs())
+
+
 def test_what_is_still_open_at_the_end_is_cut(rig, backend):
     """8: "never past `delay + timeout`; what is still open then is cut. Exit 0 all the same.\""""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 1s}}").start()

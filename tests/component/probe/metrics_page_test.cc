@@ -62,19 +62,16 @@ TEST_CASE("A run is counted as the model judges it") {
   count_run(check, policy, health::CheckResult::pass(), 101ms);
   count_run(check, policy, health::CheckResult::warn(health::FailKind::tls, "ends soon"), 1ms);
   count_run(check, policy, health::CheckResult::inconclusive("frozen"), 99s);
-  for (const auto kind : health::kFailKinds)
-    count_run(check, policy, health::CheckResult::fail(kind, ""), 1ms);
+  constexpr auto kFailKinds = metrics::label_count<health::FailKind>;
+  for (std::size_t kind = 0; kind < kFailKinds; ++kind)
+    count_run(check, policy, health::CheckResult::fail(static_cast<health::FailKind>(kind), ""), 1ms);
   CHECK(check.runs[metrics::RunResult::pass].value() == 1);
   CHECK(check.runs[metrics::RunResult::warn].value() == 2);
   CHECK(check.runs[metrics::RunResult::inconclusive].value() == 1);
-  CHECK(check.runs[metrics::RunResult::fail].value() == std::size(health::kFailKinds));
+  CHECK(check.runs[metrics::RunResult::fail].value() == kFailKinds);
   CHECK(check.duration.sum_seconds() == Approx(0.212));
-  REQUIRE(std::size(health::kFailKinds) == metrics::label_count<metrics::FailureKind>);
-  for (std::size_t i = 0; i < std::size(health::kFailKinds); ++i) {
-    const auto kind = static_cast<metrics::FailureKind>(i);
-    CHECK(check.failures[kind].value() == 1);
-    CHECK(to_string(kind) == to_string(health::kFailKinds[i]));
-  }
+  for (std::size_t kind = 0; kind < kFailKinds; ++kind)
+    CHECK(check.failures[static_cast<health::FailKind>(kind)].value() == 1);
 }
 
 TEST_CASE("promtool finds nothing to complain about") {

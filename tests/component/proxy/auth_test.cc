@@ -250,10 +250,10 @@ TEST_CASE("A drain refuses those who wait for a verdict, and withdraws their que
   AuthRig rig;
   FakeClient client(rig.loop, rig.door.endpoint(), kUpgrade);
   rig.question();
-  rig.door.publish(draining(proxy::DrainPhase::lame_duck));
+  rig.door.publish(draining(health::Phase::lame_duck));
   rig.loop.run_for(30ms);
   CHECK(client.received().empty());
-  rig.door.publish(draining(proxy::DrainPhase::ending));
+  rig.door.publish(draining(health::Phase::closing));
   CHECK(rig.reason(client) == "draining");
   CHECK(rig.loop.until([&] { return rig.service.wire(0).gone(); }));
   CHECK(rig.backend.connections() == 0);

@@ -27,11 +27,11 @@ inline proxy::GateView closed_gate(std::vector<std::string> waiting_for = {"data
   gate.waiting_for = std::move(waiting_for);
   return gate;
 }
-inline proxy::GateView draining(proxy::DrainPhase phase) {
+inline proxy::GateView draining(health::Phase phase) {
   proxy::GateView gate;
   gate.state = health::GateState::draining;
   gate.opened_before_drain = true;
-  gate.drain = phase;
+  gate.phase = phase;
   return gate;
 }
 
@@ -50,7 +50,7 @@ class Door final : private proxy::DataLoop::Events {
     config_ = config;
     log_ = std::make_unique<Log>(log_fd_, config->log.level, LogFormat::json, *loop);
     auth_ = std::make_unique<proxy::AuthLoop>(*log_);
-    if (config->auth) auth_->start();
+    if (config->auth) auth_->start([] {});
     const auto workers = static_cast<std::size_t>(config->proxy.workers);
     limits_ = std::make_unique<proxy::ProcessLimits>(workers, 20'000);
     for (std::size_t number = 0; number < workers; ++number) {
@@ -62,9 +62,9 @@ class Door final : private proxy::DataLoop::Events {
     for (const auto& l : loops_) l->start();
   }
   ~Door() {
-    publish(draining(proxy::DrainPhase::cut));
+    publish(draining(health::Phase::cutting));
     for (const auto& l : loops_) l->join();
-    if (auth_->running()) auth_->stop([] {});
+    auth_->stop();
     auth_->join();
     loops_.clear();
     auth_.reset();
@@ -74,7 +74,7 @@ class Door final : private proxy::DataLoop::Events {
 
   const Endpoint& endpoint() const { return sockets_.front().endpoint(); }
   void publish(const proxy::GateView& gate) {
-    if (gate.drain >= proxy::DrainPhase::ending && !sockets_.empty()) sockets_.front().close();
+    if (gate.phase >= health::Phase::closing && !sockets_.empty()) sockets_.front().close();
     for (const auto& l : loops_) l->publish(std::make_shared<proxy::GateView>(gate));
   }
   void publish(const Tune& tune) {

@@ -8,7 +8,7 @@
 
 namespace probegate::test {
 
-using proxy::DrainPhase;
+using health::Phase;
 
 TEST_CASE("In the lame-duck phase traffic is served, and each answer ends its connection") {
   TestLoop loop;
@@ -16,7 +16,7 @@ TEST_CASE("In the lame-duck phase traffic is served, and each answer ends its co
   backend.on_connection = serve;
   Door door(loop, backend.endpoint());
   FakeClient before(loop, door.endpoint());
-  door.publish(draining(DrainPhase::lame_duck));
+  door.publish(draining(Phase::lame_duck));
   loop.run_for(20ms);
   before.send(kGet);
   FakeClient after(loop, door.endpoint(), kGet);
@@ -37,7 +37,7 @@ TEST_CASE("A loop without sessions ends at once, and its port refuses") {
   Door door(loop, Endpoint::tcp("127.0.0.1", 1));
   FakeClient client(loop, door.endpoint());
   client.close();
-  door.publish(draining(DrainPhase::ending));
+  door.publish(draining(Phase::closing));
   REQUIRE(loop.until([&] { return door.ended() == 1; }));
   FakeClient late(loop, door.endpoint());
   CHECK(late.lost());
@@ -56,7 +56,7 @@ TEST_CASE("A request is judged by the gate published last, even where its data l
   });
   FakeClient client(bare.loop, socket->endpoint(), kGet.substr(0, 10));
   REQUIRE(bare.loop.until([&] { return session != nullptr; }));
-  bare.published = std::make_shared<proxy::GateView>(draining(DrainPhase::ending));
+  bare.published = std::make_shared<proxy::GateView>(draining(Phase::closing));
   client.send(kGet.substr(10));
   CHECK(next_answer(bare.loop, client).get("probegate-reason") == "draining");
 }
@@ -79,7 +79,7 @@ TEST_CASE("An idle connection ends with FIN, an answer under way is finished fir
   second.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhal");
   REQUIRE(loop.until([&] { return reading.received().ends_with("hal"); }));
 
-  door.publish(draining(DrainPhase::ending));
+  door.publish(draining(Phase::closing));
   CHECK(loop.until([&] { return idle.ended() && fresh.ended(); }));
   CHECK(idle.received().empty());
   CHECK(fresh.received().empty());
@@ -116,7 +116,7 @@ TEST_CASE("Tunnels are closed one after another over the first half of the budge
   for (auto& client : clients) {
     client->on_bytes = [&loop, &closed, before] { closed.push_back(loop->now() - before); };
   }
-  door.publish(draining(DrainPhase::ending));
+  door.publish(draining(Phase::closing));
   REQUIRE(loop.until([&] { return closed.size() == 6; }));
   CHECK(closed.front() < 150ms);
   CHECK(closed.back() >= 450ms);
@@ -132,7 +132,7 @@ TEST_CASE("An upgrade that is answered after the drain began becomes a tunnel th
   FakeClient client(loop, door.endpoint(), kUpgrade);
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return !server.received().empty(); }));
-  door.publish(draining(DrainPhase::ending));
+  door.publish(draining(Phase::closing));
   loop.run_for(20ms);
   server.send(kSwitching);
   REQUIRE(loop.until([&] { return client.received().find("\r\n\r\n") != std::string::npos; }));
@@ -148,7 +148,7 @@ TEST_CASE("What a request lies in already is no idle connection") {
     FakeClient client(loop, door.endpoint(), kGet);
     REQUIRE(next_answer(loop, client).status == 200);
     client.send(kGet);
-    door.publish(draining(DrainPhase::ending));
+    door.publish(draining(Phase::closing));
     REQUIRE(loop.until([&] { return client.gone(); }));
     INFO(client.received());
     CHECK_FALSE(client.received().empty());
@@ -162,14 +162,14 @@ TEST_CASE("A head that is completed during the drain is answered, one that is no
   FakeClient completed(loop, door.endpoint(), kGet.substr(0, 10)),
       never(loop, door.endpoint(), kGet.substr(0, 10));
   loop.run_for(50ms);
-  door.publish(draining(DrainPhase::ending));
+  door.publish(draining(Phase::closing));
   loop.run_for(20ms);
   completed.send(kGet.substr(10));
   CHECK(next_answer(loop, completed).get("probegate-reason") == "draining");
   completed.close();
   CHECK_FALSE(never.gone());
   CHECK(door.ended() == 0);
-  door.publish(draining(DrainPhase::cut));
+  door.publish(draining(Phase::cutting));
   CHECK(loop.until([&] { return never.gone(); }));
   CHECK(loop.until([&] { return door.ended() == 1; }, 1s));
 }
@@ -185,8 +185,8 @@ TEST_CASE("At the end of the budget no answer looks whole that is not, and who h
   REQUIRE(loop.until([&] { return endless.received().ends_with("length"); }));
   FakeClient waiting(loop, door.endpoint(), kGet);
   REQUIRE(loop.until([&] { return backend.connections() == 2; }));
-  door.publish(draining(DrainPhase::ending));
-  door.publish(draining(DrainPhase::cut));
+  door.publish(draining(Phase::closing));
+  door.publish(draining(Phase::cutting));
   CHECK(loop.until([&] { return endless.lost(); }));
   const Answer answer = next_answer(loop, waiting);
   CHECK(answer.status == 503);
@@ -203,10 +203,10 @@ TEST_CASE("What is left at the end of the budget is cut") {
   REQUIRE(loop.until([&] { return !server.received().empty(); }));
   FakeClient half(loop, door.endpoint(), "GET / HT");
   loop.run_for(20ms);
-  door.publish(draining(DrainPhase::ending));
+  door.publish(draining(Phase::closing));
   loop.run_for(50ms);
   CHECK(door.ended() == 0);
-  door.publish(draining(DrainPhase::cut));
+  door.publish(draining(Phase::cutting));
   CHECK(loop.until([&] { return door.ended() == 1; }, 1s));
 }
 

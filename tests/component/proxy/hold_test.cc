@@ -200,7 +200,7 @@ TEST_CASE("A drain refuses everybody who is held") {
   Door door(loop, Endpoint::tcp("127.0.0.1", 1), hold(5), closed_gate());
   FakeClient one(loop, door.endpoint(), kGet), two(loop, door.endpoint(), kGet);
   REQUIRE(loop.until([&] { return door.metrics().held.value() == 2; }));
-  door.publish(draining(proxy::DrainPhase::ending));
+  door.publish(draining(health::Phase::closing));
   for (FakeClient* client : {&one, &two}) {
     const Answer answer = next_answer(loop, *client);
     CHECK(answer.status == 503);

@@ -228,12 +228,12 @@ TEST_CASE("A drain leaves a client no more than 2 s to answer its backend's Clos
   OpenTunnel tunnel([](config::Config& c) { c.drain.timeout = 60s; });
   const bool drain_first = GENERATE(false, true);
   if (drain_first) {
-    tunnel.door.publish(draining(proxy::DrainPhase::lame_duck));
+    tunnel.door.publish(draining(health::Phase::lame_duck));
   } else {
     tunnel.server().send(close_frame(From::backend, 1001));
     REQUIRE(tunnel.sees(From::client, {"close 1001"}));
   }
-  tunnel.door.publish(draining(proxy::DrainPhase::ending));
+  tunnel.door.publish(draining(health::Phase::closing));
   if (drain_first) tunnel.server().send(close_frame(From::backend, 1001));
   CHECK(tunnel.loop.until([&] { return tunnel.door.ended() == 1; }));
 }

@@ -204,7 +204,7 @@ TEST_CASE("A drain puts its Close behind a long frame, also when its reader is s
   const std::string message = frame(From::backend, 0x82, payload(24 << 20));
   tunnel.server().send(message + text(From::backend, "too late"));
   at_a_stand(tunnel, From::backend);
-  tunnel.door.publish(draining(proxy::DrainPhase::ending));
+  tunnel.door.publish(draining(health::Phase::closing));
   CHECK(tunnel.sees(From::backend, {"M:close 1001"}));
   tunnel.client.read_on();
   REQUIRE(tunnel.loop.until([&] { return tunnel.client.received().size() > message.size(); }, 30s));

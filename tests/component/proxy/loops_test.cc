@@ -145,7 +145,7 @@ TEST_CASE("All loops together answer what is in the accept queue when the drain 
       }
       clients.push_back(client);
     }
-    door.publish(draining(proxy::DrainPhase::ending));
+    door.publish(draining(health::Phase::closing));
     for (std::size_t i = 0; i < clients.size(); ++i) {
       // An answer for who has asked, FIN for who has not; a reset for nobody.
       std::string answer;

@@ -47,7 +47,7 @@ const std::vector<Row> kRows = [] {
        closed_gate()},
       {"gate closed, before everything but syntax", Reason::gate_closed, 503, bad_origin, origins,
        closed_gate()},
-      {"draining", Reason::draining, 503, kGet, {}, draining(proxy::DrainPhase::lame_duck)},
+      {"draining", Reason::draining, 503, kGet, {}, draining(health::Phase::lame_duck)},
       {"plain HTTP where only WebSocket is forwarded", Reason::not_found, 404, kGet, websocket_only},
       {"origin", Reason::origin_denied, 403, bad_origin, origins},
       {"origin before handshake", Reason::origin_denied, 403,
@@ -97,7 +97,7 @@ TEST_CASE("A refusal is complete, says why, and closes") {
         // Accepted before the drain, complete after it began.
         client.send("GET");
         loop.run_for(20ms);
-        door.publish(draining(proxy::DrainPhase::ending));
+        door.publish(draining(health::Phase::closing));
         loop.run_for(20ms);
         client.send(row.request.substr(3));
       } else {

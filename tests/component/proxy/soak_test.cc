@@ -37,12 +37,12 @@ class Soak {
   // Everybody leaves, in one way or the other, while the process drains.
   void end() {
     door_.publish(closed_ ? closed_gate() : open_gate());
-    door_.publish(draining(proxy::DrainPhase::ending));
+    door_.publish(draining(health::Phase::closing));
     for (auto& client : clients_) {
       if (chance(2)) leave(*client);
     }
     loop_.settle(20);
-    door_.publish(draining(proxy::DrainPhase::cut));
+    door_.publish(draining(health::Phase::cutting));
     REQUIRE(loop_.until([&] { return door_.ended() == door_.loops(); }));
     check_counts();
   }

@@ -56,7 +56,7 @@ TEST_CASE("All loops drain with tunnels open on each") {
     REQUIRE(loop.until([&] { return clients.back()->received().ends_with("\r\n\r\n"); }));
     clients.back()->take();
   }
-  door.publish(draining(proxy::DrainPhase::ending));
+  door.publish(draining(health::Phase::closing));
   for (auto& client : clients) {
     REQUIRE(
         loop.until([&] { return frames_in(client->received()) == std::vector<std::string>{"close 1001"}; }));

@@ -293,7 +293,7 @@ TEST_CASE("A drain closes a tunnel towards both sides, and waits for a large fra
   const auto drain = [](config::Config& c) { c.drain.timeout = 10ms; };
   SECTION("between frames") {
     OpenTunnel tunnel(drain);
-    tunnel.door.publish(draining(proxy::DrainPhase::ending));
+    tunnel.door.publish(draining(health::Phase::closing));
     CHECK(tunnel.sees(From::client, {"close 1001"}));
     CHECK(tunnel.sees(From::backend, {"M:close 1001"}));
     tunnel.client.send(close_frame(From::client, 1001));
@@ -317,7 +317,7 @@ TEST_CASE("A drain closes a tunnel towards both sides, and waits for a large fra
     tunnel.server().send(down.substr(0, 3));
     REQUIRE(tunnel.loop.until([&] { return tunnel.server().received().size() == 66'000; }));
     REQUIRE(tunnel.loop.until([&] { return tunnel.client.received().size() == 3; }));
-    tunnel.door.publish(draining(proxy::DrainPhase::ending));
+    tunnel.door.publish(draining(health::Phase::closing));
     tunnel.loop.run_for(50ms);
     CHECK(tunnel.client.received().size() == 3);
     tunnel.client.send(up.substr(66'000) + text(From::client, "too late"));
@@ -335,9 +335,9 @@ TEST_CASE("A drain closes a tunnel towards both sides, and waits for a large fra
     OpenTunnel tunnel(drain);
     tunnel.client.send(text(From::client, "unfinished").substr(0, 9));
     REQUIRE(tunnel.sees(From::backend, {"rest 9"}));
-    tunnel.door.publish(draining(proxy::DrainPhase::ending));
+    tunnel.door.publish(draining(health::Phase::closing));
     CHECK(tunnel.sees(From::client, {"close 1001"}));
-    tunnel.door.publish(draining(proxy::DrainPhase::cut));
+    tunnel.door.publish(draining(health::Phase::cutting));
     CHECK(tunnel.loop.until([&] { return tunnel.client.gone() && tunnel.server().gone(); }));
     CHECK(tunnel.report()["cause"] == "drain");
     CHECK(tunnel.loop.until([&] { return tunnel.door.ended() == 1; }));
@@ -345,7 +345,7 @@ TEST_CASE("A drain closes a tunnel towards both sides, and waits for a large fra
   SECTION("a peer that never answers is waited for 2 s") {
     OpenTunnel tunnel(drain);
     const auto before = tunnel.loop->now();
-    tunnel.door.publish(draining(proxy::DrainPhase::ending));
+    tunnel.door.publish(draining(health::Phase::closing));
     tunnel.report();
     const auto took = tunnel.loop->now() - before;
     CHECK(took > 1900ms);
@@ -366,7 +366,7 @@ TEST_CASE("A slow reader gets all that was queued for it and the Close behind it
   --messages;  // the last one stays where it is, behind one that lies in our queue
   REQUIRE(passed.value() == messages * message.size());
 
-  tunnel.door.publish(draining(proxy::DrainPhase::ending));
+  tunnel.door.publish(draining(health::Phase::closing));
   CHECK(tunnel.sees(From::backend, {"M:close 1001"}));
   tunnel.loop.run_for(3s);
   tunnel.client.read_on();

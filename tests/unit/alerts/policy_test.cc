@@ -238,19 +238,6 @@ TEST_CASE("Only what a receiver wants is told") {
   CHECK(bench.event({.kind = health::EventKind::startup_timeout, .waiting_for = {"a"}}).empty());
 }
 
-TEST_CASE("Once a drain has begun nothing is told and nothing is due") {
-  auto options = all();
-  options.reminder = 1min;
-  Bench bench(options);
-  bench.open();
-  bench.check("pass", "fail");
-  bench.policy.end();
-  CHECK(bench.check("fail", "pass").empty());
-  CHECK(bench.check("pass", "fail").empty());
-  CHECK(bench.later(1h).empty());
-  CHECK_FALSE(bench.policy.next_due());
-}
-
 TEST_CASE("A receiver that is new at a reload hears of what changes from then on") {
   Bench bench;
   bench.policy.begin_late(true, {"redis"}, {bench.clock.now(), bench.clock.wall_now()});

@@ -155,13 +155,29 @@ TEST_CASE("Gate does not count frozen time against the startup timeout") {
   CHECK(f.gate.state() == GateState::failed);
 }
 
-TEST_CASE("Gate drains once and for all") {
+TEST_CASE("Gate drains once") {
   GateFixture f;
   f.start_up();
   CHECK(f.gate.drain());
   CHECK_FALSE(f.gate.drain());
   CHECK(f.gate.state() == GateState::draining);
   CHECK(f.gate.ever_opened());
+}
+
+TEST_CASE("Gate resumes as what it was before the drain, and looks at the checks again") {
+  GateFixture f;
+  f.gate.drain();
+  CHECK_FALSE(f.gate.opened_before_drain());
+  f.gate.resume();
+  CHECK(f.gate.state() == GateState::starting);
+  f.start_up();
+  f.gate.drain();
+  CHECK(f.gate.opened_before_drain());
+  f.fall(1);
+  f.gate.resume();
+  CHECK_FALSE(f.gate.opened_before_drain());
+  CHECK(f.update());
+  CHECK(f.gate.state() == GateState::closed);
 }
 
 TEST_CASE("Gate goes where the table says from every state on every event") {

@@ -31,7 +31,7 @@ std::string everything(Format format, bool with_samples) {
     second->requests.add(999);
     control.checks.emplace_back("database").duration.observe(2ms);
     control.checks.back().runs[RunResult::pass].add(7);
-    control.checks.back().failures[FailureKind::missing_tables].add();
+    control.checks.back().failures[FailKind::missing_tables].add();
     control.loops.emplace_back("control").set_lag(2ms);
     control.starts = 4;
     control.reloads[ReloadResult::failure].add(2);

@@ -1,0 +1,99 @@
+// BackgroundJob<T>: one call that may block, on a thread of its own; what it returns comes to the loop.
+//
+// The thread is left behind when the job is destroyed before the call has returned, so the call refers to
+// nothing that it does not own or own a share of, unless its owner joins. What it throws is thrown again on
+// the loop. Thread: the loop's, but for the call.
+#pragma once
+
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "loop/thread.h"
+#include "loop/wakeup.h"
+
+namespace probegate::loop {
+
+template <typename T>
+class BackgroundJob {
+ public:
+  // Throws std::system_error when the system gives no thread. `done` may destroy us.
+  BackgroundJob(Loop& loop, std::string name, std::function<T()> call, std::function<void(T)> done)
+      : done_(std::move(done)), wakeup_(std::in_place, loop, [this] { deliver(); }) {
+    shared_->wakeup = &*wakeup_;
+    start(std::move(name), std::move(call));
+  }
+  // For a process that has no loop to run: only wait() brings the result.
+  BackgroundJob(std::string name, std::function<T()> call) { start(std::move(name), std::move(call)); }
+
+  ~BackgroundJob() {
+    const std::lock_guard lock(shared_->mutex);
+    shared_->wakeup = nullptr;
+  }
+  BackgroundJob(const BackgroundJob&) = delete;
+  BackgroundJob& operator=(const BackgroundJob&) = delete;
+
+  // The result, once it is there and has not been told yet; `done` is not told any more. Empty: it is not
+  // there within the limit.
+  std::optional<T> wait(Duration limit) {
+    std::unique_lock lock(shared_->mutex);
+    shared_->finished.wait_for(lock, limit, [this] { return shared_->is_over(); });
+    return std::exchange(shared_->result, std::nullopt);
+  }
+  void join() { thread_->join(); }  // waits for the call itself
+  bool joined() const { return thread_->joined(); }
+
+ private:
+  struct Shared {
+    bool is_over() const { return result.has_value() || thrown; }
+
+    std::mutex mutex;
+    std::condition_variable finished;
+    Wakeup* wakeup = nullptr;  // null once nobody waits for it
+    std::optional<T> result;
+    std::exception_ptr thrown;
+  };
+
+  void start(std::string name, std::function<T()> call) {
+    thread_.emplace(std::move(name), [shared = shared_, call = std::move(call)] {
+      std::optional<T> result;
+      std::exception_ptr thrown;
+      try {
+        result = call();
+      } catch (...) {
+        thrown = std::current_exception();
+      }
+      const std::lock_guard lock(shared->mutex);
+      shared->result = std::move(result);
+      shared->thrown = thrown;
+      if (shared->wakeup != nullptr) shared->wakeup->notify();
+      shared->finished.notify_all();
+    });
+  }
+
+  void deliver() {
+    std::optional<T> result;
+    std::exception_ptr thrown;
+    {
+      const std::lock_guard lock(shared_->mutex);
+      result.swap(shared_->result);
+      std::swap(thrown, shared_->thrown);
+    }
+    if (thrown) std::rethrow_exception(thrown);
+    if (!result) return;
+    const auto done = std::move(done_);
+    done(*std::move(result));
+  }
+
+  const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();  // owners: we and the thread
+  std::function<void(T)> done_;
+  std::optional<Wakeup> wakeup_;
+  std::optional<LeavableThread> thread_;
+};
+
+}  // namespace probegate::loop
