@@ -29,20 +29,30 @@ std::optional<int> keep_alive_seconds(const proto::ResponseHead& response) {
   return std::nullopt;
 }
 
+proto::MessageOptions options_for(const proto::RequestHead& request) {
+  return {
+      .to_head = request.method == "HEAD",
+      .join_chunks = request.minor > 0,  // an HTTP/1.0 client gets the payload alone
+      // RFC 9110 section 6.5.1: they are for those who asked for them.
+      .drop_trailers = !proto::accepts_trailers(request),
+  };
+}
+
 }  // namespace
 
 Exchange::Exchange(Environment& environment, Owner& owner)
     : environment_(environment),
       owner_(owner),
       request_(owner.request_parser().request()),
-      parser_(environment.parsers.take(proto::HttpParser::Role::response, environment.head_limits())),
+      reading_(options_for(request_)),
+      parser_(
+          environment.parsers.take(proto::HttpParser::Role::response, environment.head_limits(), reading_)),
       response_(*parser_),
       deadline_(environment.wheel, *this),
       continue_deadline_(environment.wheel, *this),
       keep_alive_deadline_(environment.wheel, *this),
       started_ms_(environment.loop.turn_ms()) {
   if (request_.upgrade_websocket) upgrade_ = proto::OfferedHandshake::of(request_);
-  response_.expect_response_to(request_.method);
 }
 
 Exchange::~Exchange() = default;
@@ -117,12 +127,11 @@ bool Exchange::wants_body() const {
 
 void Exchange::take_body(std::span<const char>& bytes) {
   auto& parser = owner_.request_parser();
-  parser.join_chunks();
   const auto& auth = environment_.config->auth;
-  parser.forbid_trailers(auth ? auth->stripped : kNothing);
+  const auto* const forbidden_trailers = auth ? &auth->stripped : nullptr;
   const auto limit = environment_.config->proxy.limits.body_bytes;
   while (!request_complete_) {
-    const Event event = parser.feed(bytes);
+    const Event event = parser.feed(bytes, forbidden_trailers);
     if (event == Event::error) {
       return state_ == State::responding ? break_off(parser.error().detail)
                                          : refuse(refusal_of(parser.error()));
@@ -170,8 +179,7 @@ bool Exchange::may_repeat() const {
 void Exchange::retry_or_fail(const std::string& what) {
   backend_.close();
   if (may_repeat()) {  // once: the next connection is a new one
-    response_.next_message();
-    response_.expect_response_to(request_.method);
+    response_.next_message(reading_);
     return connect();
   }
   refuse(Reason::backend_error, what);
@@ -221,8 +229,7 @@ void Exchange::on_data(std::span<const char> bytes) {
       }
       case Event::done:
         if (state_ == State::waiting) {  // of an informational answer
-          response_.next_message();
-          response_.expect_response_to(request_.method);
+          response_.next_message(reading_);
           break;
         }
         head.append(first);
@@ -260,10 +267,7 @@ bool Exchange::take_response_head(std::string& head) {
   state_ = State::responding;
   continue_deadline_.disarm();
   unchunk_ = request_.minor == 0 && response.body == proto::BodyKind::chunked;
-  if (!unchunk_) response_.join_chunks();
-  // RFC 9110 section 6.5.1: for those who asked for them.
-  const bool trailers = response.body == proto::BodyKind::chunked && proto::accepts_trailers(request_);
-  if (!trailers) response_.drop_trailers();
+  const bool trailers = response.body == proto::BodyKind::chunked && !reading_.drop_trailers;
   keep_alive_ = request_.keep_alive && request_complete_ && !upgrade_ && !unchunk_ &&
                 response.body != proto::BodyKind::until_close && environment_.gate->drain == DrainPhase::none;
   proto::AnswerView view;

@@ -109,6 +109,7 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   Environment& environment_;
   Owner& owner_;
   const proto::RequestHead& request_;
+  const proto::MessageOptions reading_;  // of the answer
   State state_ = State::connecting;
   std::optional<proto::OfferedHandshake> upgrade_;
   std::unique_ptr<BackendConnect> connecting_;

@@ -21,7 +21,8 @@ Session::Session(Environment& environment, loop::Stream client, bool surplus)
     : environment_(environment),
       client_(std::move(client)),
       surplus_(surplus),
-      parser_(environment.parsers.take(proto::HttpParser::Role::request, environment.head_limits())),
+      parser_(
+          environment.parsers.take(proto::HttpParser::Role::request, environment.head_limits(), kReading)),
       deadline_(environment.wheel, *this) {
   const loop::Address peer = client_.peer();
   if (!peer.is_unix()) address_ = peer.ip();
@@ -236,7 +237,7 @@ void Session::exchange_done(bool keep_alive) {
   exchange_.reset();
   const bool more_may_come = !client_ended_ || !kept_.empty();
   if (!keep_alive || !more_may_come || environment_.gate->drain >= DrainPhase::ending) return linger();
-  parser_->next_message();
+  parser_->next_message(kReading);
   head_seen_ = false;
   served_ = true;
   if (!client_.busy()) return next_request();

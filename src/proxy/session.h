@@ -84,6 +84,8 @@ class Session final : private loop::StreamObserver,
   // 503, and no reset.
   static constexpr Duration kLastChance = std::chrono::seconds(1);
 
+  static constexpr proto::MessageOptions kReading{.join_chunks = true};
+
   void to(State next);
   static bool may_follow(State from, State next);
 

@@ -17,7 +17,6 @@ constexpr Duration kLinger = 2s;
 constexpr Duration kBodyPause = 5s;
 constexpr Duration kLongestLinger = 60s;  // where timeouts.response is off
 constexpr char kTooMany[] = "more connections than limits.connections";
-const std::vector<std::string> kNothing;
 
 }  // namespace
 
@@ -43,8 +42,6 @@ void Session::linger() {
 // What comes behind the last answer. The end of the request's own body is known all the same.
 void Session::drop(std::span<const char> bytes) {
   dropped_ += static_cast<std::uint32_t>(bytes.size());
-  parser_->join_chunks();
-  parser_->forbid_trailers(kNothing);
   while (!bytes.empty() && parser_->in_body()) {
     if (parser_->feed(bytes) == Event::error) return;
   }
