@@ -44,6 +44,7 @@ class HttpParser::Impl {
     blank_bytes_ = 0;
     head_.clear();
     trailers_.clear();
+    trailer_fields_.clear();
     start_line_checked_ = llhttp_done_ = false;
     remaining_ = body_bytes_ = chunk_framing_ = chunk_extensions_ = 0;
     reset_head(request_);
@@ -81,6 +82,7 @@ class HttpParser::Impl {
   LineBlock head_;
   std::string_view raw_;
   std::string_view payload_;
+  HeaderFields trailer_fields_;
   std::uint64_t body_bytes_ = 0;
   HttpError error_;
 
@@ -359,7 +361,7 @@ class HttpParser::Impl {
       case LineBlock::Result::full: return fail(HttpError{431, "trailers larger than the limit"});
       case LineBlock::Result::complete: break;
     }
-    HeaderFields fields;
+    auto& fields = trailer_fields_;
     if (const auto wrong = scan_fields(trailers_.bytes(), limits_.fields, fields)) return fail(*wrong);
     if (const auto wrong = judge_trailers(fields, role_ == Role::request, forbidden)) {
       return fail(*wrong);
@@ -424,6 +426,7 @@ const RequestHead& HttpParser::request() const { return impl_->request_; }
 const ResponseHead& HttpParser::response() const { return impl_->response_; }
 std::string_view HttpParser::raw() const { return impl_->raw_; }
 std::string_view HttpParser::payload() const { return impl_->payload_; }
+const HeaderFields& HttpParser::trailers() const { return impl_->trailer_fields_; }
 std::uint64_t HttpParser::body_bytes() const { return impl_->body_bytes_; }
 const HttpError& HttpParser::error() const { return impl_->error_; }
 bool HttpParser::idle() const { return impl_->state_ == Impl::State::start; }

@@ -68,6 +68,8 @@ class HttpParser {
   // With Event::body: the payload of this step without chunk framing, for a receiver that knows no chunks.
   // One step is at most one piece of one chunk, unless they are joined.
   std::string_view payload() const;
+  // With Event::done: the trailers that are part of raw(); they live until next_message().
+  const HeaderFields& trailers() const;
   std::uint64_t body_bytes() const;  // payload seen so far, without chunk framing
 
   const HttpError& error() const;

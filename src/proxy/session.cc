@@ -23,7 +23,8 @@ Session::Session(Environment& environment, loop::Stream client, bool surplus)
       surplus_(surplus),
       parser_(
           environment.parsers.take(proto::HttpParser::Role::request, environment.head_limits(), kReading)),
-      deadline_(environment.wheel, *this) {
+      deadline_(environment.wheel, *this),
+      driver_(*this) {
   const loop::Address peer = client_.peer();
   if (!peer.is_unix()) address_ = peer.ip();
   trusted_ = is_trusted(peer, environment.config->proxy.trust);
@@ -94,13 +95,7 @@ void Session::on_data(std::span<const char> bytes) {
   switch (state_) {
     case State::idle:
     case State::head: return read_heads(bytes);
-    case State::exchange:
-      if (kept_.empty() && exchange_->wants_body()) exchange_->take_body(bytes);
-      if (state_ == State::lingering) return drop(bytes);
-      if (state_ != State::exchange) return;
-      if (!bytes.empty()) return keep(bytes);
-      if (!exchange_->wants_body()) client_.read_stop();
-      return;
+    case State::exchange: return take_body(bytes);
     case State::held:
     case State::asking:
     case State::flushing: return keep(bytes);
@@ -115,14 +110,21 @@ void Session::keep(std::span<const char> bytes) {
   client_.read_stop();
 }
 
-void Session::resume_client() {
-  if (state_ != State::exchange) return;
-  if (!kept_.empty()) {
-    const std::string kept = std::exchange(kept_, {});
-    on_data(kept);
+void Session::take_body(std::span<const char> bytes) {
+  Exchange& exchange = forwarding_->exchange;
+  if (!kept_.empty() || !exchange.wants_body()) return keep(bytes);
+  forwarding_->body.offer(bytes);
+  exchange.take_body();
+  exchange_stepped();
+}
+
+// What is not wanted stays in the socket.
+void Session::steer_reading() {
+  if (!kept_.empty() || !forwarding_->exchange.wants_body()) {
+    client_.read_stop();
+  } else if (!client_ended_ && !client_.reading()) {
+    client_.read_start();
   }
-  const bool go_on = state_ == State::exchange && kept_.empty() && exchange_->wants_body() && !client_ended_;
-  if (go_on && !client_.reading()) client_.read_start();
 }
 
 void Session::read_heads(std::span<const char> bytes) {
@@ -205,20 +207,42 @@ proto::ClientView Session::client_view() const {
   return view;
 }
 
+Session::Forwarding::Forwarding(Session& session)
+    : body(session.environment_, *session.parser_, session.kept_),
+      answer(session.environment_, session.client_, session.parser_->request()),
+      exchange(session.environment_,
+               {session.parser_->request(), session.client_view(), session.grant_.get()}, body, answer,
+               session.driver_) {}
+
 void Session::begin_exchange() {
   to(State::exchange);
-  Exchange::Owner& owner = *this;
-  exchange_ = std::make_unique<Exchange>(environment_, owner);
-  exchange_->start();
-  // What follows the request stays in the socket.
-  if (state_ == State::exchange && !exchange_->wants_body()) client_.read_stop();
+  forwarding_ = std::make_unique<Forwarding>(*this);
+  driver_.drive(forwarding_->exchange);
+  forwarding_->exchange.start();
+  exchange_stepped();
+}
+
+// After everything that has happened to the exchange.
+void Session::exchange_stepped() {
+  auto& body = forwarding_->body;
+  const std::string rest = body.has_rest() ? body.take_rest() : std::string();
+  if (auto* outcome = forwarding_->exchange.outcome()) conclude(std::move(*outcome));
+  if (state_ == State::lingering) return drop(rest);
+  if (state_ != State::exchange) return;
+  if (!rest.empty()) keep(rest);
+  steer_reading();
+}
+
+void Session::conclude(Exchange::Outcome outcome) {
+  if (std::holds_alternative<Exchange::Answered>(outcome)) return answered();
+  if (std::holds_alternative<Exchange::ClientLeft>(outcome)) return client_gone();
+  if (auto* refusal = std::get_if<Refusal>(&outcome)) return refused(*refusal);
+  if (auto* how = std::get_if<Exchange::Broken>(&outcome)) return broken(*how);
+  upgraded(std::move(std::get<Exchange::Upgraded>(outcome)));
 }
 
 void Session::release_from_hold() {
-  environment_.loop.enter(this, [this] {
-    forward();
-    resume_client();
-  });
+  environment_.loop.enter(this, [this] { forward(); });
 }
 
 void Session::refuse_held(const Refusal& refusal) {
@@ -232,9 +256,10 @@ void Session::leave_hold() {
   environment_.metrics.hold_seconds.observe(Millis(environment_.loop.turn_ms() - began_ms_ - held_after_ms_));
 }
 
-void Session::exchange_done(bool keep_alive) {
+void Session::answered() {
   log_answer();
-  exchange_.reset();
+  const bool keep_alive = forwarding_->answer.keep_alive();
+  forwarding_.reset();
   const bool more_may_come = !client_ended_ || !kept_.empty();
   if (!keep_alive || !more_may_come || environment_.gate->drain >= DrainPhase::ending) return linger();
   parser_->next_message(kReading);
@@ -256,35 +281,39 @@ void Session::next_request() {
   if (!client_.reading()) client_.read_start();
 }
 
-void Session::exchange_refused(Refusal refusal) {
+void Session::refused(const Refusal& refusal) {
   // The backend vanished and the gate closed over it before a byte of this request was sent: it is one of
   // those that may wait.
   if (refusal.reason == Reason::gate_closed && !client_ended_) {
-    exchange_.reset();
+    forwarding_.reset();
     return hold_or_refuse();
   }
   refuse(refusal);
 }
 
-void Session::exchange_broken(bool by_reset, std::string_view why) {
-  log_cut_off(why);
-  exchange_.reset();
+// An answer that ends with the connection looks whole when it ends with FIN, and a client that takes nothing
+// takes no FIN either.
+void Session::broken(const Exchange::Broken& how) {
+  log_cut_off(how.why);
+  const bool by_reset = forwarding_->answer.until_close() || how.client_stalled;
+  forwarding_.reset();
   if (!by_reset) return linger();
   client_.reset();
   end();
 }
 
-void Session::exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) {
+void Session::upgraded(Exchange::Upgraded what) {
   log_answer();
   TunnelNote note = environment_.access->note(ended_request());
-  exchange_.reset();
+  forwarding_.reset();
   parser_.reset();
   grant_.reset();
   to(State::tunnel);
   const std::string from_client = std::exchange(kept_, {});
   Tunnel::Owner& owner = *this;
-  tunnel_ = std::make_unique<Tunnel>(environment_, owner, std::move(backend), extensions, std::move(note));
-  tunnel_->start(from_client, from_backend);
+  tunnel_ = std::make_unique<Tunnel>(environment_, owner, std::move(what.backend), what.extensions,
+                                     std::move(note));
+  tunnel_->start(from_client, what.from_backend);
   if (state_ == State::tunnel && environment_.gate->drain >= DrainPhase::ending) close_tunnel_for_drain();
 }
 
@@ -307,7 +336,7 @@ void Session::refuse(const Refusal& refusal) {
     counts.refused_below_500.add();
   }
   environment_.access->refused(ended_request(), refusal);
-  exchange_.reset();
+  forwarding_.reset();
   if (!client_.write(write_refusal(refusal, head_only, static_cast<unsigned>(environment_.random()),
                                    environment_.http_date()))) {
     return end();
@@ -324,7 +353,7 @@ void Session::answer_options() {
 }
 
 void Session::on_drained() {
-  if (state_ == State::exchange) return exchange_->client_drained();
+  if (state_ == State::exchange) return forwarding_->exchange.client_drained();
   if (state_ == State::flushing) return next_request();
   if (state_ != State::lingering) return;
   if (client_ended_) return end();
@@ -362,7 +391,7 @@ void Session::on_exception(const std::string& what) noexcept {
 void Session::end() {
   if (state_ == State::closed) return;
   to(State::closed);
-  exchange_.reset();
+  forwarding_.reset();
   client_.close();
   environment_.host.session_ended(*this);
 }

@@ -39,7 +39,6 @@ void Session::take_verdict(AuthDecision decision) {
   // its wait for auth stays within one auth.timeout.
   if (!environment_.gate->open()) return hold_or_refuse();
   begin_exchange();
-  resume_client();
 }
 
 }  // namespace probegate::proxy

@@ -77,7 +77,8 @@ void Session::linger_on() {
 bool Session::may_be_half_closed() const {
   if (!environment_.config->proxy.serve_half_closed) return false;
   switch (state_) {
-    case State::exchange: return exchange_->request_complete() && !exchange_->upgrading();
+    case State::exchange:
+      return forwarding_->exchange.request_complete() && !forwarding_->exchange.upgrading();
     case State::asking:
       return !parser_->request().upgrade_websocket && parser_->request().body == proto::BodyKind::none;
     case State::flushing: return true;
@@ -137,7 +138,10 @@ void Session::close_tunnel_for_drain() {
 void Session::cut() {
   environment_.loop.enter(this, [this] {
     if (state_ == State::tunnel) return tunnel_->cut();
-    if (state_ == State::exchange) exchange_->cut();
+    if (state_ == State::exchange) {
+      forwarding_->exchange.cut();
+      exchange_stepped();
+    }
     end();
   });
 }

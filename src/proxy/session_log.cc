@@ -11,8 +11,8 @@ AccessLog::Request Session::ended_request() const {
   if (!head_seen_) return request;
   request.head = &parser_->request();
   request.took = Millis(environment_.loop.turn_ms() - began_ms_);
-  if (exchange_) {
-    request.request_id = exchange_->request_id();
+  if (forwarding_) {
+    request.request_id = forwarding_->exchange.request_id();
   } else if (grant_ && !grant_->request_id.empty()) {
     request.request_id = grant_->request_id;
   } else {
@@ -22,11 +22,12 @@ AccessLog::Request Session::ended_request() const {
 }
 
 void Session::log_answer() {
-  environment_.access->answered(ended_request(), exchange_->status(), exchange_->answer_bytes());
+  environment_.access->answered(ended_request(), forwarding_->exchange.status(), forwarding_->answer.bytes());
 }
 
 void Session::log_cut_off(std::string_view why) {
-  environment_.access->cut_off(ended_request(), exchange_->status(), exchange_->answer_bytes(), why);
+  environment_.access->cut_off(ended_request(), forwarding_->exchange.status(), forwarding_->answer.bytes(),
+                               why);
 }
 
 // Once for each configuration: an app that redirects http to https behind it would do so for ever.
@@ -45,9 +46,9 @@ void Session::client_gone() {
     case State::held: environment_.access->client_left(ended_request(), "held"); break;
     case State::asking: environment_.access->client_left(ended_request(), "asking auth"); break;
     case State::exchange:
-      if (exchange_->responding()) {
-        environment_.access->client_left(ended_request(), "receiving the answer", exchange_->status(),
-                                         exchange_->answer_bytes());
+      if (forwarding_->exchange.responding()) {
+        environment_.access->client_left(ended_request(), "receiving the answer",
+                                         forwarding_->exchange.status(), forwarding_->answer.bytes());
       } else {
         environment_.access->client_left(ended_request(), "waiting for the backend");
       }

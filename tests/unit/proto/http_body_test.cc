@@ -206,6 +206,24 @@ TEST_CASE("A parser counts the payload and knows where it stands") {
   CHECK_FALSE(parser.in_body());
 }
 
+TEST_CASE("The trailers of a body can be read, however they came, until the next message") {
+  const std::string bytes = kChunked + "2\r\nhi\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n";
+  for (const std::size_t slice : {bytes.size(), std::size_t{1}}) {
+    HttpParser parser(HttpParser::Role::request, {});
+    Event event = Event::more;
+    for (std::size_t at = 0; at < bytes.size(); at += slice) {
+      std::span<const char> input(std::string_view(bytes).substr(at, slice));
+      do event = parser.feed(input);
+      while (!input.empty() && event != Event::done);
+    }
+    REQUIRE(event == Event::done);
+    CHECK(parser.trailers().size() == 2);
+    CHECK(parser.trailers().get("x-more") == "2");
+    parser.next_message();
+    CHECK(parser.trailers().size() == 0);
+  }
+}
+
 TEST_CASE("A refused parser stays refused") {
   HttpParser parser(HttpParser::Role::request, {});
   const std::string bytes = "nonsense\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
