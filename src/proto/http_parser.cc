@@ -253,16 +253,16 @@ class HttpParser::Impl {
 
   // Gives it all of `bytes`; false when it finds fault or stops before their end.
   bool run_llhttp(std::string_view bytes) {
-    return run_llhttp_until_pause(bytes) == bytes.size() && llhttp_ok_;
+    return run_llhttp_until_pause(bytes) == bytes.size() && llhttp_state_ != LlhttpState::failed;
   }
 
   // How far it read: to the end or to where a callback paused it.
   std::size_t run_llhttp_until_pause(std::string_view bytes) {
-    paused_ = false;
     const llhttp_errno_t result = llhttp_execute(&llhttp_, bytes.data(), bytes.size());
-    llhttp_ok_ = result == HPE_OK || result == HPE_PAUSED;
-    if (result != HPE_PAUSED) return bytes.size();
-    paused_ = true;
+    llhttp_state_ = result == HPE_OK       ? LlhttpState::reading
+                    : result == HPE_PAUSED ? LlhttpState::paused
+                                           : LlhttpState::failed;
+    if (llhttp_state_ != LlhttpState::paused) return bytes.size();
     const auto read = static_cast<std::size_t>(llhttp_get_error_pos(&llhttp_) - bytes.data());
     llhttp_resume(&llhttp_);
     return read;
@@ -310,17 +310,17 @@ class HttpParser::Impl {
     const std::uint64_t most = kPlain + limits_.chunk_extension_bytes - chunk_extensions_;
     const auto offered = std::min<std::uint64_t>(input.size(), most - chunk_framing_);
     const std::size_t read = run_llhttp_until_pause({input.data(), static_cast<std::size_t>(offered)});
-    if (!llhttp_ok_) {
+    if (llhttp_state_ == LlhttpState::failed) {
       fail_by_llhttp();
       return false;
     }
     input = input.subspan(read);
     chunk_framing_ += read;
-    if (!paused_ && chunk_framing_ == most) {
+    if (llhttp_state_ == LlhttpState::reading) {
+      if (chunk_framing_ < most) return true;
       fail("chunk extensions larger than the limit");
       return false;
     }
-    if (!paused_) return true;
     if (chunk_framing_ > kPlain) chunk_extensions_ += chunk_framing_ - kPlain;
     chunk_framing_ = 0;
     remaining_ = llhttp_.content_length;
@@ -398,10 +398,10 @@ class HttpParser::Impl {
   }
 
   llhttp_t llhttp_{};
-  bool llhttp_ok_ = true;
+  enum class LlhttpState { reading, paused, failed };  // after the bytes it was given last
+  LlhttpState llhttp_state_ = LlhttpState::reading;
   bool llhttp_done_ = false;
   bool disagreed_ = false;
-  bool paused_ = false;
 
   std::size_t blank_bytes_ = 0;  // of empty lines before the head
   bool start_line_checked_ = false;

@@ -12,7 +12,6 @@ using namespace std::chrono_literals;
 using metrics::Reason;
 using Event = proto::HttpParser::Event;
 
-constexpr char kHoldFull[] = "too many requests are waiting for the backend already";
 constexpr char kHoldTimeout[] = "the backend did not become ready within hold.timeout";
 
 }  // namespace
@@ -66,14 +65,14 @@ void Session::to(State next) {
   assert(may_follow(state_, next));
   const Standing before = standing();
   if (state_ == State::held) leave_hold();
-  if (state_ == State::asking) question_.reset();
+  if (state_ == State::asking) auth_->withdraw();
   state_ = next;
   switch (next) {
     case State::idle: deadline_.arm(environment_.timeouts().idle); break;
     case State::head: deadline_.arm(environment_.timeouts().header); break;
     case State::flushing: deadline_.arm(environment_.timeouts().idle); break;
     case State::lingering:  // linger() arms what is left of the body's time
-    case State::held:       // hold_or_refuse() arms what is left of the request's time,
+    case State::held:       // hold() arms what is left of the request's time,
     case State::asking:     // ask_auth() auth.timeout
     case State::exchange:   // has deadlines of its own, and so has
     case State::tunnel:
@@ -139,65 +138,69 @@ void Session::read_heads(std::span<const char> bytes) {
   }
 }
 
-// The head is complete. The order of the questions is a promise to users: drain or gate, limits, origin,
-// handshake, auth.
 void Session::begin_request(std::span<const char> rest) {
   head_seen_ = true;
   was_held_ = false;
   began_ms_ = environment_.loop.turn_ms();
-  grant_.reset();
+  auth_.reset();
   if (!rest.empty()) kept_.assign(rest.data(), rest.size());
   if (!trusted_ && parser_->request().says_https) warn_of_front_end();
   environment_.host.refresh_gate();
-  if (environment_.gate->drain >= DrainPhase::ending) return refuse_as_draining();
-  // A request that meets an open gate does not queue behind those that are still being released: the queue
-  // softens the moment of opening, and must not become a limit on what comes after it.
-  if (environment_.gate->open()) return forward();
-  hold_or_refuse();
+  act_on(admit(environment_, parser_->request(), visitor()));
 }
 
-void Session::refuse_as_draining() {
-  refuse(Refusal::of(Reason::draining, "this instance is shutting down"));
+void Session::act_on(const Admission& admission) {
+  if (const auto* refusal = std::get_if<Refusal>(&admission)) return refuse(*refusal);
+  switch (std::get<Next>(admission)) {
+    case Next::hold: return hold();
+    case Next::answer_options: return answer_options();
+    case Next::ask_auth: return ask_auth();
+    case Next::forward: return begin_exchange();
+  }
 }
 
-void Session::refuse_by_gate(Reason reason, std::string detail) {
-  Refusal refusal = Refusal::of(reason, std::move(detail));
-  refusal.waiting_for = environment_.gate->waiting_for;
-  refuse(refusal);
-}
-
-// The gate is closed. Whoever would be refused anyway is told so now and takes no place in the hold.
-void Session::hold_or_refuse() {
+void Session::hold() {
   const auto& hold = environment_.config->proxy.hold;
-  if (hold.max == 0) return refuse_by_gate(Reason::gate_closed, "the backend is not ready");
-  if (environment_.held->full()) {
-    return refuse_by_gate(Reason::hold_full, kHoldFull);
-  }
-  if (const auto refusal = judge(environment_, parser_->request(), surplus_)) {
-    return refuse(*refusal);
-  }
-
   const auto age_ms = environment_.loop.turn_ms() - began_ms_;
   if (!std::exchange(was_held_, true)) held_after_ms_ = static_cast<std::uint32_t>(age_ms);
   // A gate that opens and closes again must not make a request wait for hold.timeout each time.
   const Duration left = hold.timeout - Millis(age_ms - held_after_ms_);
   if (hold.timeout > Duration::zero() && left <= Duration::zero())
-    return refuse_by_gate(Reason::hold_timeout, kHoldTimeout);
+    return refuse(refusal_by_gate(environment_, Reason::hold_timeout, kHoldTimeout));
   const auto joined = environment_.held->join(*this);
-  if (!joined) return refuse_by_gate(Reason::hold_full, kHoldFull);
+  if (!joined) return refuse(refusal_as_hold_full(environment_));
   to(State::held);
   client_.read_stop();
   hold_place_ = joined;
   deadline_.arm(left);
 }
 
-void Session::forward() {
-  if (const auto refusal = judge(environment_, parser_->request(), surplus_)) {
-    return refuse(*refusal);
-  }
-  if (is_for_us(parser_->request())) return answer_options();
-  if (grant_ == nullptr && environment_.auth->asks_about(parser_->request())) return ask_auth();
-  begin_exchange();
+// The body stays in the socket.
+void Session::ask_auth() {
+  const auto& request = parser_->request();
+  const auto& trust = environment_.config->proxy.trust;
+  const auto who = trusted_ ? client_behind(address_, request.fields, trust) : std::string_view(address_);
+  AuthStep::Owner& owner = *this;
+  auth_ = std::make_unique<AuthStep>(environment_, owner);
+  if (auto decision = auth_->ask(request, client_view(), who)) return take_verdict(std::move(*decision));
+  to(State::asking);
+  client_.read_stop();
+  deadline_.arm(auth_->timeout());
+}
+
+void Session::auth_decided(AuthDecision decision) {
+  environment_.loop.enter(this,
+                          [&] { take_verdict(std::move(decision)); });  // it comes in the data loop's scope
+}
+
+void Session::take_verdict(AuthDecision decision) {
+  auth_->withdraw();
+  if (!decision.passes) return refuse(decision.refusal);
+  auth_->pass(std::move(decision));
+  // The gate may have closed while we asked. The verdict is good for the rest of this request's life, so that
+  // its wait for auth stays within one auth.timeout.
+  if (environment_.gate->open()) return begin_exchange();
+  act_on(admit_to_hold(environment_, parser_->request(), visitor()));
 }
 
 proto::ClientView Session::client_view() const {
@@ -211,8 +214,9 @@ Session::Forwarding::Forwarding(Session& session)
     : body(session.environment_, *session.parser_, session.kept_),
       answer(session.environment_, session.client_, session.parser_->request()),
       exchange(session.environment_,
-               {session.parser_->request(), session.client_view(), session.grant_.get()}, body, answer,
-               session.driver_) {}
+               {session.parser_->request(), session.client_view(),
+                session.auth_ ? &session.auth_->grant() : nullptr},
+               body, answer, session.driver_) {}
 
 void Session::begin_exchange() {
   to(State::exchange);
@@ -242,7 +246,8 @@ void Session::conclude(Exchange::Outcome outcome) {
 }
 
 void Session::release_from_hold() {
-  environment_.loop.enter(this, [this] { forward(); });
+  environment_.loop.enter(
+      this, [this] { act_on(admit_through_gate(environment_, parser_->request(), visitor())); });
 }
 
 void Session::refuse_held(const Refusal& refusal) {
@@ -257,7 +262,7 @@ void Session::leave_hold() {
 }
 
 void Session::answered() {
-  log_answer();
+  environment_.access->answered(ended_request());
   const bool keep_alive = forwarding_->answer.keep_alive();
   forwarding_.reset();
   const bool more_may_come = !client_ended_ || !kept_.empty();
@@ -286,7 +291,7 @@ void Session::refused(const Refusal& refusal) {
   // those that may wait.
   if (refusal.reason == Reason::gate_closed && !client_ended_) {
     forwarding_.reset();
-    return hold_or_refuse();
+    return act_on(admit_to_hold(environment_, parser_->request(), visitor()));
   }
   refuse(refusal);
 }
@@ -294,7 +299,7 @@ void Session::refused(const Refusal& refusal) {
 // An answer that ends with the connection looks whole when it ends with FIN, and a client that takes nothing
 // takes no FIN either.
 void Session::broken(const Exchange::Broken& how) {
-  log_cut_off(how.why);
+  environment_.access->cut_off(ended_request(), how.why);
   const bool by_reset = forwarding_->answer.until_close() || how.client_stalled;
   forwarding_.reset();
   if (!by_reset) return linger();
@@ -303,11 +308,11 @@ void Session::broken(const Exchange::Broken& how) {
 }
 
 void Session::upgraded(Exchange::Upgraded what) {
-  log_answer();
+  environment_.access->answered(ended_request());
   TunnelNote note = environment_.access->note(ended_request());
   forwarding_.reset();
   parser_.reset();
-  grant_.reset();
+  auth_.reset();
   to(State::tunnel);
   const std::string from_client = std::exchange(kept_, {});
   Tunnel::Owner& owner = *this;
@@ -347,7 +352,10 @@ void Session::refuse(const Refusal& refusal) {
 void Session::answer_options() {
   environment_.metrics.requests.add(204);
   const std::string answer = write_own_options(environment_.http_date());
-  environment_.access->answered(ended_request(), 204, answer.size());
+  EndedRequest request = ended_request();
+  request.status = 204;
+  request.bytes = answer.size();
+  environment_.access->answered(request);
   if (!client_.write(answer)) return end();
   linger();
 }
@@ -369,8 +377,8 @@ void Session::time_is_over() {
     case State::head:
       return refuse(
           Refusal::of(Reason::header_timeout, "the request's head did not arrive within timeouts.header"));
-    case State::held: return refuse_by_gate(Reason::hold_timeout, kHoldTimeout);
-    case State::asking: return take_verdict(question_->time_is_over());
+    case State::held: return refuse(refusal_by_gate(environment_, Reason::hold_timeout, kHoldTimeout));
+    case State::asking: return take_verdict(auth_->time_is_over());
     case State::tunnel: return close_tunnel_for_drain();
     case State::lingering: return linger_on();
     default: return end();  // an idle connection's time is over, or the client has had time enough to read

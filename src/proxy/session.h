@@ -19,7 +19,8 @@
 #include "loop/stream.h"
 #include "proto/http_parser.h"
 #include "proxy/access_log.h"
-#include "proxy/auth_desk.h"
+#include "proxy/admission.h"
+#include "proxy/auth_step.h"
 #include "proxy/environment.h"
 #include "proxy/exchange.h"
 #include "proxy/exchange_driver.h"
@@ -32,7 +33,7 @@ namespace probegate::proxy {
 
 class Session final : private loop::StreamObserver,
                       private loop::Deadline::Observer,
-                      private AuthDesk::Asker,
+                      private AuthStep::Owner,
                       private ExchangeDriver::Owner,
                       private Tunnel::Owner,
                       public loop::ErrorSink {
@@ -107,7 +108,7 @@ class Session final : private loop::StreamObserver,
   void on_drained() override;
   void on_deadline(loop::Deadline& deadline) override;
 
-  // AuthDesk::Asker; session_auth.cc
+  // AuthStep::Owner
   void auth_decided(AuthDecision decision) override;
   void ask_auth();
   void take_verdict(AuthDecision decision);
@@ -128,25 +129,22 @@ class Session final : private loop::StreamObserver,
   void on_exception(const std::string& what) noexcept override;
 
   // session_log.cc
-  AccessLog::Request ended_request() const;
-  void log_answer();
-  void log_cut_off(std::string_view why);
-  void client_gone();
+  EndedRequest ended_request() const;
   void warn_of_front_end();
 
   void read_heads(std::span<const char> bytes);
   void begin_request(std::span<const char> rest);
   void next_request();
-  void hold_or_refuse();
-  void refuse_as_draining();
-  void refuse_by_gate(metrics::Reason reason, std::string detail);
-  void forward();
+  Visitor visitor() const { return {surplus_, auth_ != nullptr}; }
+  void act_on(const Admission& admission);
+  void hold();
   proto::ClientView client_view() const;
   void begin_exchange();
   void take_body(std::span<const char> bytes);
   void steer_reading();
   void keep(std::span<const char> bytes);
   bool may_be_half_closed() const;
+  void client_gone();
   void refuse(const Refusal& refusal);
   void answer_options();
   void linger();
@@ -175,8 +173,7 @@ class Session final : private loop::StreamObserver,
   ParserShelf::Parser parser_;  // not of a tunnel, whose memory is to be small
   std::string kept_;            // bytes behind the request under way
   loop::Deadline deadline_;
-  std::unique_ptr<AuthQuestion> question_;
-  std::unique_ptr<AuthGrant> grant_;  // of the request under way
+  std::unique_ptr<AuthStep> auth_;  // of the request under way; null: nobody was asked
   ExchangeDriver driver_;
   std::unique_ptr<Forwarding> forwarding_;
   std::unique_ptr<Tunnel> tunnel_;

@@ -2,6 +2,7 @@
 // Session is in session.cc.
 #include <algorithm>
 
+#include "proxy/admission.h"
 #include "proxy/session.h"
 
 namespace probegate::proxy {
@@ -101,6 +102,22 @@ void Session::on_hang_up(loop::HangUp what) {
   if (what != loop::HangUp::end || !may_be_behind) client_gone();
 }
 
+// Nobody is there to be answered any more.
+void Session::client_gone() {
+  const auto left = [this](std::string_view meanwhile) {
+    environment_.access->client_left(ended_request(), meanwhile);
+  };
+  switch (state_) {
+    case State::held: left("held"); break;
+    case State::asking: left("asking auth"); break;
+    case State::exchange:
+      left(forwarding_->exchange.responding() ? "receiving the answer" : "waiting for the backend");
+      break;
+    default: break;  // between two requests, or behind the last one
+  }
+  end();
+}
+
 bool Session::give_way() {
   bool gives = false;
   environment_.loop.enter(this, [&] {
@@ -122,7 +139,7 @@ void Session::drain(Duration tunnel_delay) {
     // One that has just connected is about to ask.
     if (state_ == State::idle && !served_) return deadline_.arm(kLastChance);
     if (state_ == State::idle || state_ == State::flushing) return linger();
-    if (state_ == State::asking) return refuse_as_draining();
+    if (state_ == State::asking) return refuse(refusal_as_draining());
     if (state_ != State::tunnel) return;  // the answer under way is the last one of its connection
     if (tunnel_delay <= Duration::zero() || tunnel_->ending()) return close_tunnel_for_drain();
     deadline_.arm(tunnel_delay);
