@@ -110,6 +110,17 @@ TEST_CASE("Of wrong trailers not a byte goes on") {
   CHECK(outcome.wire.find("X: 1") == std::string::npos);
 }
 
+TEST_CASE("Who asks and what the content is belongs to a request's head, not behind its body") {
+  for (const std::string name :
+       {"Authorization", "Cookie", "Content-Encoding", "Content-Range", "Content-Type", "Cache-Control",
+        "Pragma", "Range", "If-Match", "If-None-Match", "If-Range", "If-Modified-Since",
+        "If-Unmodified-Since", "Origin", "Set-Cookie", "Forwarded", "X-Real-IP", "True-Client-IP"}) {
+    CAPTURE(name);
+    CHECK(parse_request(kChunked + "0\r\n" + name + ": x\r\n\r\n").refused);
+  }
+  CHECK_FALSE(parse_request(kChunked + "0\r\nX-Pragma: x\r\n\r\n").refused);
+}
+
 TEST_CASE("Trailers that do not go on break nothing, and their answer is whole") {
   struct Row {
     std::string trailers;
