@@ -16,13 +16,13 @@ static_assert(LLHTTP_VERSION_MAJOR != 8 || LLHTTP_STRICT_MODE == 1, "llhttp 8 mu
 
 class HttpParser::Impl {
  public:
-  Impl(Role role, HttpLimits limits) : role_(role) {
+  Impl(Role role, HttpLimits limits, MessageOptions options) : role_(role), options_(options) {
     set_limits(limits);
     llhttp_init(&llhttp_, role_ == Role::request ? HTTP_REQUEST : HTTP_RESPONSE, &settings());
     llhttp_.data = this;
   }
 
-  Event feed(std::span<const char>& input) {
+  Event feed(std::span<const char>& input, const std::vector<std::string>* forbidden_trailers) {
     raw_ = payload_ = {};
     switch (state_) {
       case State::start:
@@ -31,20 +31,21 @@ class HttpParser::Impl {
       case State::until_close: return input.empty() ? Event::more : took_payload(take_all(input));
       case State::chunk_header:
       case State::chunk_data:
-      case State::trailers: return take_chunks(input);
+      case State::trailers: return take_chunks(input, forbidden_trailers);
       case State::done: return Event::done;
       case State::failed: break;
     }
     return Event::error;
   }
 
-  void next_message() {
+  void next_message(MessageOptions options) {
+    options_ = options;
     state_ = State::start;
     blank_bytes_ = 0;
     head_.clear();
     trailers_.clear();
-    start_line_checked_ = join_chunks_ = drop_trailers_ = llhttp_done_ = false;
-    forbidden_trailers_ = nullptr;
+    trailer_fields_.clear();
+    start_line_checked_ = llhttp_done_ = false;
     remaining_ = body_bytes_ = chunk_framing_ = chunk_extensions_ = 0;
     reset_head(request_);
     reset_head(response_);
@@ -52,18 +53,18 @@ class HttpParser::Impl {
     llhttp_reset(&llhttp_);
   }
 
-  void renew(HttpLimits limits) {
-    next_message();
+  void renew(HttpLimits limits, MessageOptions options) {
+    next_message(options);
     set_limits(limits);
     error_ = {};
-    to_head_request_ = disagreed_ = false;
+    disagreed_ = false;
   }
 
   bool finish() {
     raw_ = {};
     if (state_ == State::until_close) {
       state_ = State::done;
-    } else if (state_ == State::trailers && drop_trailers_) {
+    } else if (state_ == State::trailers && options_.drop_trailers) {
       response_.keep_alive = false;
       end_without_trailers();
     }
@@ -72,6 +73,7 @@ class HttpParser::Impl {
 
   Role role_;
   HttpLimits limits_;
+  MessageOptions options_;
   enum class State { start, head, length, until_close, chunk_header, chunk_data, trailers, done, failed };
   State state_ = State::start;
 
@@ -80,12 +82,9 @@ class HttpParser::Impl {
   LineBlock head_;
   std::string_view raw_;
   std::string_view payload_;
+  HeaderFields trailer_fields_;
   std::uint64_t body_bytes_ = 0;
   HttpError error_;
-  bool to_head_request_ = false;
-  bool join_chunks_ = false;
-  bool drop_trailers_ = false;
-  const std::vector<std::string>* forbidden_trailers_ = nullptr;
 
  private:
   static const llhttp_settings_t& settings() {
@@ -199,7 +198,7 @@ class HttpParser::Impl {
     }
     if (blank) response_.plain = false;
     if (const auto wrong = is_request ? judge_request(request_, path_storage_)
-                                      : judge_response(response_, to_head_request_)) {
+                                      : judge_response(response_, options_.to_head)) {
       return fail(*wrong);
     }
     if (!ask_llhttp()) return fail_by_llhttp();
@@ -254,16 +253,16 @@ class HttpParser::Impl {
 
   // Gives it all of `bytes`; false when it finds fault or stops before their end.
   bool run_llhttp(std::string_view bytes) {
-    return run_llhttp_until_pause(bytes) == bytes.size() && llhttp_ok_;
+    return run_llhttp_until_pause(bytes) == bytes.size() && llhttp_state_ != LlhttpState::failed;
   }
 
   // How far it read: to the end or to where a callback paused it.
   std::size_t run_llhttp_until_pause(std::string_view bytes) {
-    paused_ = false;
     const llhttp_errno_t result = llhttp_execute(&llhttp_, bytes.data(), bytes.size());
-    llhttp_ok_ = result == HPE_OK || result == HPE_PAUSED;
-    if (result != HPE_PAUSED) return bytes.size();
-    paused_ = true;
+    llhttp_state_ = result == HPE_OK       ? LlhttpState::reading
+                    : result == HPE_PAUSED ? LlhttpState::paused
+                                           : LlhttpState::failed;
+    if (llhttp_state_ != LlhttpState::paused) return bytes.size();
     const auto read = static_cast<std::size_t>(llhttp_get_error_pos(&llhttp_) - bytes.data());
     llhttp_resume(&llhttp_);
     return read;
@@ -287,7 +286,7 @@ class HttpParser::Impl {
     return Event::done;
   }
 
-  Event take_chunks(std::span<const char>& input) {
+  Event take_chunks(std::span<const char>& input, const std::vector<std::string>* forbidden_trailers) {
     const char* const begin = input.data();
     bool stop = false;
     while (!stop && !input.empty() && state_ != State::trailers) {
@@ -295,12 +294,12 @@ class HttpParser::Impl {
         if (!take_chunk_header(input)) return Event::error;
       } else {
         if (!take_chunk_data(input)) return Event::error;
-        stop = !join_chunks_;
+        stop = !options_.join_chunks;
       }
     }
-    if (join_chunks_) payload_ = {};
+    if (options_.join_chunks) payload_ = {};
     raw_ = {begin, static_cast<std::size_t>(input.data() - begin)};
-    if (state_ == State::trailers && !stop) return take_trailers(input);
+    if (state_ == State::trailers && !stop) return take_trailers(input, forbidden_trailers);
     return raw_.empty() ? Event::more : Event::body;
   }
 
@@ -311,17 +310,17 @@ class HttpParser::Impl {
     const std::uint64_t most = kPlain + limits_.chunk_extension_bytes - chunk_extensions_;
     const auto offered = std::min<std::uint64_t>(input.size(), most - chunk_framing_);
     const std::size_t read = run_llhttp_until_pause({input.data(), static_cast<std::size_t>(offered)});
-    if (!llhttp_ok_) {
+    if (llhttp_state_ == LlhttpState::failed) {
       fail_by_llhttp();
       return false;
     }
     input = input.subspan(read);
     chunk_framing_ += read;
-    if (!paused_ && chunk_framing_ == most) {
+    if (llhttp_state_ == LlhttpState::reading) {
+      if (chunk_framing_ < most) return true;
       fail("chunk extensions larger than the limit");
       return false;
     }
-    if (!paused_) return true;
     if (chunk_framing_ > kPlain) chunk_extensions_ += chunk_framing_ - kPlain;
     chunk_framing_ = 0;
     remaining_ = llhttp_.content_length;
@@ -348,8 +347,8 @@ class HttpParser::Impl {
 
   // Trailers go on only once all of them are known to be right. `raw_` holds what this step consumed before
   // them.
-  Event take_trailers(std::span<const char>& input) {
-    if (drop_trailers_ && !(trailers_.empty() && as_text(input).starts_with("\r\n"))) {
+  Event take_trailers(std::span<const char>& input, const std::vector<std::string>* forbidden) {
+    if (options_.drop_trailers && !(trailers_.empty() && as_text(input).starts_with("\r\n"))) {
       // A step of their own: what remains of them does not lie in `input`.
       return raw_.empty() ? skip_trailers(input) : Event::body;
     }
@@ -362,9 +361,9 @@ class HttpParser::Impl {
       case LineBlock::Result::full: return fail(HttpError{431, "trailers larger than the limit"});
       case LineBlock::Result::complete: break;
     }
-    HeaderFields fields;
+    auto& fields = trailer_fields_;
     if (const auto wrong = scan_fields(trailers_.bytes(), limits_.fields, fields)) return fail(*wrong);
-    if (const auto wrong = judge_trailers(fields, role_ == Role::request, forbidden_trailers_)) {
+    if (const auto wrong = judge_trailers(fields, role_ == Role::request, forbidden)) {
       return fail(*wrong);
     }
     if (!run_llhttp(trailers_.bytes())) return fail_by_llhttp();
@@ -399,10 +398,10 @@ class HttpParser::Impl {
   }
 
   llhttp_t llhttp_{};
-  bool llhttp_ok_ = true;
+  enum class LlhttpState { reading, paused, failed };  // after the bytes it was given last
+  LlhttpState llhttp_state_ = LlhttpState::reading;
   bool llhttp_done_ = false;
   bool disagreed_ = false;
-  bool paused_ = false;
 
   std::size_t blank_bytes_ = 0;  // of empty lines before the head
   bool start_line_checked_ = false;
@@ -413,31 +412,29 @@ class HttpParser::Impl {
   std::uint64_t chunk_extensions_ = 0;  // of all chunks
 };
 
-HttpParser::HttpParser(Role role, HttpLimits limits) : impl_(std::make_unique<Impl>(role, limits)) {}
+HttpParser::HttpParser(Role role, HttpLimits limits, MessageOptions options)
+    : impl_(std::make_unique<Impl>(role, limits, options)) {}
 HttpParser::~HttpParser() = default;
 HttpParser::HttpParser(HttpParser&&) noexcept = default;
 HttpParser& HttpParser::operator=(HttpParser&&) noexcept = default;
 
-HttpParser::Event HttpParser::feed(std::span<const char>& input) { return impl_->feed(input); }
+HttpParser::Event HttpParser::feed(std::span<const char>& input,
+                                   const std::vector<std::string>* forbidden_trailers) {
+  return impl_->feed(input, forbidden_trailers);
+}
 const RequestHead& HttpParser::request() const { return impl_->request_; }
 const ResponseHead& HttpParser::response() const { return impl_->response_; }
-std::string_view HttpParser::head_bytes() const { return impl_->head_.bytes(); }
 std::string_view HttpParser::raw() const { return impl_->raw_; }
 std::string_view HttpParser::payload() const { return impl_->payload_; }
-void HttpParser::join_chunks() { impl_->join_chunks_ = true; }
-void HttpParser::drop_trailers() { impl_->drop_trailers_ = true; }
-void HttpParser::forbid_trailers(const std::vector<std::string>& names) {
-  impl_->forbidden_trailers_ = &names;
-}
+const HeaderFields& HttpParser::trailers() const { return impl_->trailer_fields_; }
 std::uint64_t HttpParser::body_bytes() const { return impl_->body_bytes_; }
 const HttpError& HttpParser::error() const { return impl_->error_; }
 bool HttpParser::idle() const { return impl_->state_ == Impl::State::start; }
 bool HttpParser::in_body() const {
   return impl_->state_ >= Impl::State::length && impl_->state_ < Impl::State::done;
 }
-void HttpParser::next_message() { impl_->next_message(); }
-void HttpParser::renew(HttpLimits limits) { impl_->renew(limits); }
-void HttpParser::expect_response_to(std::string_view method) { impl_->to_head_request_ = method == "HEAD"; }
+void HttpParser::next_message(MessageOptions options) { impl_->next_message(options); }
+void HttpParser::renew(HttpLimits limits, MessageOptions options) { impl_->renew(limits, options); }
 bool HttpParser::finish() { return impl_->finish(); }
 
 }  // namespace probegate::proto

@@ -27,6 +27,17 @@ struct HttpLimits {
   std::size_t trailer_bytes = 16 * 1024;
 };
 
+// How a message is to be read, beyond what it says itself.
+struct MessageOptions {
+  // Of an answer: the request was HEAD, so that no body follows.
+  bool to_head = false;
+  // One step takes all the chunks that the input holds, and payload() means nothing: a relay writes less
+  // often.
+  bool join_chunks = false;
+  // Of an answer: trailers are left out of raw(), and whatever is wrong with them breaks nothing.
+  bool drop_trailers = false;
+};
+
 class HttpParser {
  public:
   enum class Role { request, response };
@@ -38,34 +49,27 @@ class HttpParser {
     error,  // error() says why; the parser is finished
   };
 
-  HttpParser(Role role, HttpLimits limits);
+  HttpParser(Role role, HttpLimits limits, MessageOptions options = {});
   ~HttpParser();
   HttpParser(HttpParser&&) noexcept;
   HttpParser& operator=(HttpParser&&) noexcept;
 
   // Consumes bytes until the next event; `input` is advanced by what was consumed. After `head` of a message
-  // without a body the next call (also with no bytes) gives `done`.
-  Event feed(std::span<const char>& input);
+  // without a body the next call (also with no bytes) gives `done`. A message with one of the
+  // `forbidden_trailers`, if not null, in its trailers is refused, besides those that never belong there.
+  Event feed(std::span<const char>& input, const std::vector<std::string>* forbidden_trailers = nullptr);
 
   const RequestHead& request() const;
   const ResponseHead& response() const;
-  std::string_view head_bytes() const;  // the raw head, including the empty line
 
   // With Event::body and Event::done: the wire bytes consumed by this step, chunk framing and trailers
   // included: what a relay passes on unchanged. Empty for BodyKind::none.
   std::string_view raw() const;
   // With Event::body: the payload of this step without chunk framing, for a receiver that knows no chunks.
-  // One step is at most one piece of one chunk.
+  // One step is at most one piece of one chunk, unless they are joined.
   std::string_view payload() const;
-  // One step then takes all the chunks that the input holds, and payload() means nothing: a relay writes less
-  // often. Until next_message().
-  void join_chunks();
-  // Responses: trailers are left out of raw(), and whatever is wrong with them breaks nothing. Until
-  // next_message().
-  void drop_trailers();
-  // A message with one of these fields in its trailers is refused, too. The names must outlive each feed() of
-  // the body. Until next_message().
-  void forbid_trailers(const std::vector<std::string>& names);
+  // With Event::done: the trailers that are part of raw(); they live until next_message().
+  const HeaderFields& trailers() const;
   std::uint64_t body_bytes() const;  // payload seen so far, without chunk framing
 
   const HttpError& error() const;
@@ -73,12 +77,10 @@ class HttpParser {
   bool idle() const;  // nothing of a next message has been seen (blank lines before a request do not count)
   bool in_body() const;  // between head and done
 
-  // Requests: forget this message and be ready for the next one on the same connection.
-  void next_message();
+  // Forgets this message and is ready for the next one on the same connection.
+  void next_message(MessageOptions options = {});
   // Forgets the connection too: as good as a new parser of the same role, in the memory of this one.
-  void renew(HttpLimits limits);
-  // Responses: tell, before feeding it, what the request was: no body follows an answer to HEAD.
-  void expect_response_to(std::string_view method);
+  void renew(HttpLimits limits, MessageOptions options = {});
   // Responses: the peer closed. True when that completes the message (BodyKind::until_close, or in the middle
   // of trailers that are dropped), and raw() is what is still to be passed on; false when it truncates.
   bool finish();

@@ -224,7 +224,6 @@ void FrameTracker::begin_payload(const unsigned char* header, std::size_t header
 void FrameTracker::end_frame() {
   if (is_control()) {
     closed_ = opcode() == static_cast<unsigned>(Opcode::close);
-    saw_pong_ = saw_pong_ || opcode() == static_cast<unsigned>(Opcode::pong);
   } else if (is_final()) {
     ++messages_;
     message_bytes_ = 0;

@@ -10,7 +10,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace probegate::proto {
 
@@ -18,7 +17,7 @@ enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close
 
 namespace close_code {
 inline constexpr std::uint16_t kNormal = 1000, kGoingAway = 1001, kProtocolError = 1002, kTooBig = 1009,
-                               kInternalError = 1011, kServiceRestart = 1012, kBadGateway = 1014,
+                               kInternalError = 1011, kServiceRestart = 1012,
                                kNone = 1005;  // never on the wire: a Close without a code
 }
 
@@ -52,8 +51,6 @@ class FrameTracker {
   Problem problem() const;
   std::string_view problem_detail() const;
   std::uint64_t messages() const { return messages_; }  // complete text and binary messages so far
-  bool saw_pong() const { return saw_pong_; }           // a Pong passed since the last call of take_pong()
-  bool take_pong() { return std::exchange(saw_pong_, false); }
 
   // While on, walk() also stops before each Pong that is not at the front of `bytes`, so that a Pong that
   // answers a Ping of ours can be recognised (pong_size) and, once walked, dropped.
@@ -86,7 +83,6 @@ class FrameTracker {
   bool extensions_;
   bool in_message_ = false;  // between the first fragment and the last
   bool closed_ = false;
-  bool saw_pong_ = false;
   bool stop_before_pong_ = false;
 };
 static_assert(sizeof(FrameTracker) <= 64);

@@ -54,31 +54,32 @@ bool AccessLog::tells(LogLevel level, bool failure) const {
   return wanted == config::AccessLines::all || (wanted == config::AccessLines::failures && failure);
 }
 
-void AccessLog::answered(const Request& request, int status, std::uint64_t bytes) {
+void AccessLog::answered(const EndedRequest& request) {
+  const int status = request.status;
   const bool failure = status >= kFirstFailure;
   const auto level = failure ? LogLevel::warn : LogLevel::info;
   if (!tells(level, failure)) return;
   if (status == 101) return write(level, request, status, {}, {});
-  const std::string size = std::to_string(bytes);
+  const std::string size = std::to_string(request.bytes);
   write(level, request, status, {}, {{"httpRequest.responseSize", size}});
 }
 
-void AccessLog::cut_off(const Request& request, int status, std::uint64_t bytes, std::string_view why) {
+void AccessLog::cut_off(const EndedRequest& request, std::string_view why) {
   if (!tells(LogLevel::warn, true)) return;
-  const std::string size = std::to_string(bytes);
-  write(LogLevel::warn, request, status, "cut off", {{"httpRequest.responseSize", size}, {"detail", why}});
+  const std::string size = std::to_string(request.bytes);
+  write(LogLevel::warn, request, request.status, "cut off",
+        {{"httpRequest.responseSize", size}, {"detail", why}});
 }
 
-void AccessLog::client_left(const Request& request, std::string_view meanwhile, int status,
-                            std::uint64_t bytes) {
+void AccessLog::client_left(const EndedRequest& request, std::string_view meanwhile) {
   if (!tells(LogLevel::info, true)) return;
-  const std::string size = std::to_string(bytes);
+  const std::string size = std::to_string(request.bytes);
   std::vector<LogField> fields{{"meanwhile", meanwhile}};
-  if (status != 0) fields.insert(fields.begin(), {"httpRequest.responseSize", size});
-  write(LogLevel::info, request, status, "client left", std::move(fields));
+  if (request.status != 0) fields.insert(fields.begin(), {"httpRequest.responseSize", size});
+  write(LogLevel::info, request, request.status, "client left", std::move(fields));
 }
 
-void AccessLog::refused(const Request& request, const Refusal& refusal) {
+void AccessLog::refused(const EndedRequest& request, const Refusal& refusal) {
   const bool is_clients_fault = refusal.reason == metrics::Reason::bad_request;    // 501 and 505 too
   const bool is_failure = refusal.status >= kFirstFailure || refusal.status == 0;  // 0: not even an answer
   const auto level = is_failure && !is_clients_fault ? LogLevel::warn : LogLevel::info;
@@ -123,13 +124,13 @@ void AccessLog::tell_untold() {
 }
 
 // Who asked: the peer, or whom a trusted peer says it speaks for.
-std::string_view AccessLog::shown_client(const Request& request) const {
+std::string_view AccessLog::shown_client(const EndedRequest& request) const {
   if (!request.trusted || request.head == nullptr) return request.peer;
   const auto client = client_behind(request.peer, request.head->fields, environment_.config->proxy.trust);
   return client.substr(0, TunnelNote::kLongestText);
 }
 
-TunnelNote AccessLog::note(const Request& request) const {
+TunnelNote AccessLog::note(const EndedRequest& request) const {
   if (!environment_.log.enabled(LogLevel::info)) return {};
   return {shown_path(*request.head), shown_client(request), request.request_id,
           proto::trace_context(request.head->fields)};
@@ -155,7 +156,7 @@ void AccessLog::add_trace(const proto::TraceContext& context, std::vector<LogFie
 }
 
 // `status` 0: no answer was given. `fields` views texts of the caller.
-void AccessLog::write(LogLevel level, const Request& request, int status, std::string_view outcome,
+void AccessLog::write(LogLevel level, const EndedRequest& request, int status, std::string_view outcome,
                       std::vector<LogField> fields) {
   std::string message, path, protocol, trace;
   std::optional<proto::TraceContext> context;

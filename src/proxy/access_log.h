@@ -19,35 +19,35 @@
 
 namespace probegate::proxy {
 
+// A request that has ended, as whoever forwarded it knows it.
+struct EndedRequest {
+  const proto::RequestHead* head = nullptr;  // null: it never became whole
+  std::string_view peer;                     // its address, empty for a unix socket
+  bool trusted = false;                      // X-Forwarded-For names the client then
+  std::string_view request_id;               // as the backend got it
+  Duration took{0};                          // since the head was whole
+  int status = 0;                            // of the answer under way; 0: there is none
+  std::uint64_t bytes = 0;                   // of it, head and body, as written to the client
+};
+
 class AccessLog final : private loop::Deadline::Observer {
  public:
   static constexpr unsigned kRefusalsTold = 10;
   static constexpr Duration kRefusalWindow = std::chrono::seconds(10);
 
-  // A request that has ended, as its session knows it.
-  struct Request {
-    const proto::RequestHead* head = nullptr;  // null: it never became whole
-    std::string_view peer;                     // its address, empty for a unix socket
-    bool trusted = false;                      // X-Forwarded-For names the client then
-    std::string_view request_id;               // as the backend got it
-    Duration took{0};                          // since the head was whole
-  };
-
   explicit AccessLog(Environment& environment, Duration window = kRefusalWindow);
   ~AccessLog();  // says what is still untold
 
-  // `bytes`: of the answer, head and body, as written to the client.
-  void answered(const Request& request, int status, std::uint64_t bytes);
+  void answered(const EndedRequest& request);
   // The answer ends in its middle.
-  void cut_off(const Request& request, int status, std::uint64_t bytes, std::string_view why);
+  void cut_off(const EndedRequest& request, std::string_view why);
   // The client went away before it had its answer. `meanwhile`: "held", "asking auth", "waiting for the
-  // backend", and with the status and the bytes of the answer under way "receiving the answer".
-  void client_left(const Request& request, std::string_view meanwhile, int status = 0,
-                   std::uint64_t bytes = 0);
-  void refused(const Request& request, const Refusal& refusal);
+  // backend", "receiving the answer".
+  void client_left(const EndedRequest& request, std::string_view meanwhile);
+  void refused(const EndedRequest& request, const Refusal& refusal);
 
   // Empty where the tunnel's line would not be written.
-  TunnelNote note(const Request& request) const;
+  TunnelNote note(const EndedRequest& request) const;
   // The note's fields of a tunnel's line, appended. They view `note` and `texts`.
   void add_note(const TunnelNote& note, std::vector<LogField>& fields, std::string& texts) const;
 
@@ -59,10 +59,10 @@ class AccessLog final : private loop::Deadline::Observer {
   };
 
   bool tells(LogLevel level, bool failure) const;
-  std::string_view shown_client(const Request& request) const;
+  std::string_view shown_client(const EndedRequest& request) const;
   bool is_one_too_many(metrics::Reason reason);
   void tell_untold();
-  void write(LogLevel level, const Request& request, int status, std::string_view outcome,
+  void write(LogLevel level, const EndedRequest& request, int status, std::string_view outcome,
              std::vector<LogField> fields);
   void add_trace(const proto::TraceContext& context, std::vector<LogField>& fields, std::string& texts) const;
   void on_deadline(loop::Deadline& deadline) override;

@@ -1,9 +1,12 @@
 #include "proxy/admission.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/text.h"
 #include "proto/ws_handshake.h"
+#include "proxy/auth_desk.h"
+#include "proxy/hold_queue.h"
 
 namespace probegate::proxy {
 namespace {
@@ -36,15 +39,7 @@ int visits(const proto::RequestHead& request, std::string_view name) {
   return count;
 }
 
-}  // namespace
-
-Refusal refusal_of(const proto::HttpError& error) {
-  Reason reason = Reason::bad_request;
-  if (error.status == 414) reason = Reason::uri_too_long;
-  if (error.status == 431) reason = Reason::header_too_large;
-  return Refusal::of(reason, error.status, std::string(error.detail));
-}
-
+// Limits, loops, origin, handshake, in this order: the first that objects.
 std::optional<Refusal> judge(const Environment& environment, const proto::RequestHead& request,
                              bool surplus) {
   const config::Proxy& config = environment.config->proxy;
@@ -73,10 +68,59 @@ std::optional<Refusal> judge(const Environment& environment, const proto::Reques
   return std::nullopt;
 }
 
+// RFC 9110 section 7.6.2: OPTIONS with Max-Forwards: 0 asks us, not the backend.
 bool is_for_us(const proto::RequestHead& request) {
   if (request.method != "OPTIONS") return false;
   const auto* field = request.fields.find(proto::FieldName::max_forwards);
   return field != nullptr && parse_decimal<std::uint32_t>(field->value) == 0u;
+}
+
+}  // namespace
+
+Refusal refusal_of(const proto::HttpError& error) {
+  Reason reason = Reason::bad_request;
+  if (error.status == 414) reason = Reason::uri_too_long;
+  if (error.status == 431) reason = Reason::header_too_large;
+  return Refusal::of(reason, error.status, std::string(error.detail));
+}
+
+Refusal refusal_as_draining() { return Refusal::of(Reason::draining, "this instance is shutting down"); }
+
+Refusal refusal_by_gate(const Environment& environment, Reason reason, std::string detail) {
+  Refusal refusal = Refusal::of(reason, std::move(detail));
+  refusal.waiting_for = environment.gate->waiting_for;
+  return refusal;
+}
+
+Refusal refusal_as_hold_full(const Environment& environment) {
+  return refusal_by_gate(environment, Reason::hold_full,
+                         "too many requests are waiting for the backend already");
+}
+
+// A request that meets an open gate does not queue behind those that are still being released: the queue
+// softens the moment of opening, and must not become a limit on what comes after it.
+Admission admit(const Environment& environment, const proto::RequestHead& request, const Visitor& visitor) {
+  if (environment.gate->phase >= health::Phase::closing) return refusal_as_draining();
+  return environment.gate->open() ? admit_through_gate(environment, request, visitor)
+                                  : admit_to_hold(environment, request, visitor);
+}
+
+Admission admit_through_gate(const Environment& environment, const proto::RequestHead& request,
+                             const Visitor& visitor) {
+  if (auto refusal = judge(environment, request, visitor.surplus)) return std::move(*refusal);
+  if (is_for_us(request)) return Next::answer_options;
+  if (!visitor.granted && environment.auth->asks_about(request)) return Next::ask_auth;
+  return Next::forward;
+}
+
+// Whoever would be refused anyway is told so now and takes no place in the hold.
+Admission admit_to_hold(const Environment& environment, const proto::RequestHead& request,
+                        const Visitor& visitor) {
+  if (environment.config->proxy.hold.max == 0)
+    return refusal_by_gate(environment, Reason::gate_closed, "the backend is not ready");
+  if (environment.held->full()) return refusal_as_hold_full(environment);
+  if (auto refusal = judge(environment, request, visitor.surplus)) return std::move(*refusal);
+  return Next::hold;
 }
 
 }  // namespace probegate::proxy

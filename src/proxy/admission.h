@@ -1,7 +1,12 @@
-// Admission: what a request is asked, apart from the gate, before it may go to the backend. Pure.
+// Admission: what becomes of a request before it may go to the backend, judged by its head and by what this
+// instance allows. Knows nothing of the connection that it came on, nor of how it was framed. Changes
+// nothing.
+//
+// The order of the questions is a promise to users: drain or gate, limits, origin, handshake, auth.
 #pragma once
 
-#include <optional>
+#include <string>
+#include <variant>
 
 #include "proto/http_message.h"
 #include "proxy/environment.h"
@@ -9,14 +14,34 @@
 
 namespace probegate::proxy {
 
-// The refusal of a request that the parser could not read.
+// What is known of a request besides its head.
+struct Visitor {
+  bool surplus = false;  // its connection is over limits.connections
+  bool granted = false;  // the auth service has let it pass
+};
+
+enum class Next {
+  hold,            // wait for the gate
+  answer_options,  // it asks us, not the backend
+  ask_auth,
+  forward,
+};
+using Admission = std::variant<Next, Refusal>;
+
+// It has just come.
+Admission admit(const Environment& environment, const proto::RequestHead& request, const Visitor& visitor);
+// The gate lets it pass, now or after it was held.
+Admission admit_through_gate(const Environment& environment, const proto::RequestHead& request,
+                             const Visitor& visitor);
+// The gate is closed.
+Admission admit_to_hold(const Environment& environment, const proto::RequestHead& request,
+                        const Visitor& visitor);
+
+// The refusal of a request that could not be read.
 Refusal refusal_of(const proto::HttpError& error);
-
-// Limits, loops, origin, handshake, in this order: the first that objects. `surplus`: its connection is over
-// limits.connections.
-std::optional<Refusal> judge(const Environment& environment, const proto::RequestHead& request, bool surplus);
-
-// RFC 9110 section 7.6.2: OPTIONS with Max-Forwards: 0 asks us, not the backend.
-bool is_for_us(const proto::RequestHead& request);
+Refusal refusal_as_draining();
+// Names what the gate waits for.
+Refusal refusal_by_gate(const Environment& environment, metrics::Reason reason, std::string detail);
+Refusal refusal_as_hold_full(const Environment& environment);
 
 }  // namespace probegate::proxy

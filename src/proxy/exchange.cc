@@ -1,10 +1,10 @@
 #include "proxy/exchange.h"
 
 #include <tuple>
+#include <utility>
 
 #include "base/text.h"
 #include "proto/http_forward.h"
-#include "proxy/admission.h"
 #include "proxy/request_id.h"
 
 namespace probegate::proxy {
@@ -29,27 +29,40 @@ std::optional<int> keep_alive_seconds(const proto::ResponseHead& response) {
   return std::nullopt;
 }
 
+proto::MessageOptions options_for(const proto::RequestHead& request, bool as_chunks) {
+  return {
+      .to_head = request.method == "HEAD",
+      .join_chunks = as_chunks,
+      // RFC 9110 section 6.5.1: they are for those who asked for them.
+      .drop_trailers = !proto::accepts_trailers(request),
+  };
+}
+
 }  // namespace
 
-Exchange::Exchange(Environment& environment, Owner& owner)
+Exchange::Exchange(Environment& environment, const RequestContext& request, RequestBody& body,
+                   ResponseSink& sink, Events& events)
     : environment_(environment),
-      owner_(owner),
-      request_(owner.request_parser().request()),
-      parser_(environment.parsers.take(proto::HttpParser::Role::response, environment.head_limits())),
+      events_(events),
+      context_(request),
+      request_(request.head),
+      body_(body),
+      sink_(sink),
+      reading_(options_for(request_, sink.takes_chunks())),
+      parser_(
+          environment.parsers.take(proto::HttpParser::Role::response, environment.head_limits(), reading_)),
       response_(*parser_),
-      deadline_(environment.wheel, *this),
-      continue_deadline_(environment.wheel, *this),
-      keep_alive_deadline_(environment.wheel, *this),
-      started_ms_(environment.loop.turn_ms()) {
+      deadline_(environment.wheel, events),
+      continue_deadline_(environment.wheel, events),
+      keep_alive_deadline_(environment.wheel, events),
+      started_ms_(environment.loop.turn_ms()),
+      request_complete_(request_.body == proto::BodyKind::none) {
   if (request_.upgrade_websocket) upgrade_ = proto::OfferedHandshake::of(request_);
-  response_.expect_response_to(request_.method);
 }
 
 Exchange::~Exchange() = default;
 
 void Exchange::start() {
-  std::span<const char> nothing;
-  request_complete_ = owner_.request_parser().feed(nothing) == Event::done;  // a request without a body
   if (!upgrade_) backend_ = environment_.backends->take_idle(lease_);
   if (!backend_.is_open()) return connect();
   reused_ = true;
@@ -62,33 +75,37 @@ void Exchange::connect() {
   keep_alive_deadline_.disarm();
   lease_ = environment_.backends->new_lease();
   connecting_ = environment_.backends->connect(
-      [this](loop::Stream stream) {
-        connecting_.reset();
-        backend_ = std::move(stream);
-        send_head();
-      },
-      [this](BackendPool::Failure failure) {
-        connecting_.reset();
-        if (environment_.gate->open()) {
-          refuse(failure.timed_out ? Reason::backend_timeout : Reason::backend_unreachable, failure.why);
-        } else {
-          refuse(Reason::gate_closed, "the backend stopped accepting connections: " + failure.why);
-        }
-      });
+      [&events = events_](loop::Stream stream) { events.on_backend(std::move(stream)); },
+      [&events = events_](const BackendPool::Failure& failure) { events.on_no_backend(failure); });
+}
+
+void Exchange::on_backend(loop::Stream backend) {
+  connecting_.reset();
+  backend_ = std::move(backend);
+  send_head();
+}
+
+void Exchange::on_no_backend(const BackendPool::Failure& failure) {
+  connecting_.reset();
+  if (environment_.gate->open()) {
+    refuse(failure.timed_out ? Reason::backend_timeout : Reason::backend_unreachable, failure.why);
+  } else {
+    refuse(Reason::gate_closed, "the backend stopped accepting connections: " + failure.why);
+  }
 }
 
 void Exchange::send_head() {
   state_ = State::waiting;
-  backend_.set_observer(*this);
+  backend_.set_observer(events_);
   const auto& config = *environment_.config;
   const auto& auth = config.auth;
-  const AuthGrant* grant = owner_.auth_grant();
+  const AuthGrant* grant = context_.grant;
   if (grant != nullptr) request_id_ = grant->request_id;
   // Also where it may turn out that the client's own does not go on: empty, nominated, or replaced by auth.
   const auto* own_id = request_.fields.find(proto::FieldName::request_id);
   const bool own_goes_on = own_id != nullptr && !own_id->value.empty() && !request_.nominates && !auth;
   if (request_id_.empty() && !own_goes_on) request_id_ = new_request_id(environment_.random);
-  proto::ClientView client = owner_.client_view();
+  proto::ClientView client = context_.client;
   client.request_id = request_id_;
   std::string head;
   proto::write_request_head(request_, client, environment_.hop(), config.proxy.backend.authority,
@@ -101,7 +118,7 @@ void Exchange::send_head() {
   deadline_.arm(upgrade_ ? environment_.timeouts().upgrade : environment_.timeouts().response);
   if (request_.expect_continue) continue_deadline_.arm(kContinueAfter);
   if (!lease_.kept_alive) keep_alive_deadline_.arm(BackendPool::kKeepAliveAfter);
-  if (!request_complete_) owner_.resume_client();
+  take_body();
 }
 
 std::string_view Exchange::request_id() const {
@@ -115,38 +132,35 @@ bool Exchange::wants_body() const {
   return !request_complete_ && connected && !backend_.busy() && !backend_deaf_;
 }
 
-void Exchange::take_body(std::span<const char>& bytes) {
-  auto& parser = owner_.request_parser();
-  parser.join_chunks();
-  const auto& auth = environment_.config->auth;
-  parser.forbid_trailers(auth ? auth->stripped : kNothing);
+void Exchange::take_body() {
   const auto limit = environment_.config->proxy.limits.body_bytes;
-  while (!request_complete_) {
-    const Event event = parser.feed(bytes);
-    if (event == Event::error) {
-      return state_ == State::responding ? break_off(parser.error().detail)
-                                         : refuse(refusal_of(parser.error()));
+  bool came = false;
+  while (wants_body()) {
+    std::string_view piece;
+    const auto step = body_.read(piece);
+    if (step == RequestBody::Step::broken) {
+      Refusal problem = body_.problem();
+      return state_ == State::responding ? break_off(std::move(problem.detail)) : refuse(std::move(problem));
     }
-    if (limit > 0 && parser.body_bytes() > limit) {
+    if (limit > 0 && body_.received() > limit) {
       constexpr char kTooLarge[] = "the request's body is larger than limits.body_bytes";
       if (state_ == State::responding) return break_off(kTooLarge);
       return refuse(Reason::body_too_large, kTooLarge);
     }
-    if (event == Event::more) break;
-    const std::string_view wire = parser.raw();
+    if (step == RequestBody::Step::nothing) break;
+    came = true;
     // A backend that refuses a body may answer and close without reading it: its answer is what counts.
-    backend_deaf_ = !wire.empty() && !backend_.write(wire);
-    if (event == Event::done) request_complete_ = true;
-    if (backend_.busy() || backend_deaf_) break;
+    backend_deaf_ = !piece.empty() && !backend_.write(piece);
+    if (step == RequestBody::Step::last) request_complete_ = true;
   }
-  extend_for_body(false);
+  if (came) extend_for_body(false);
 }
 
 // `fresh`: the time until now was the backend's.
 void Exchange::extend_for_body(bool fresh) {
   if (state_ != State::waiting) return;
   const Duration window = environment_.timeouts().response;
-  const auto came = owner_.request_parser().body_bytes() - body_bytes_before_;
+  const auto came = body_.received() - body_bytes_before_;
   const bool too_slow = static_cast<double>(came) < kSlowestBody * to_seconds(window);
   if (!fresh && !request_complete_ && too_slow) return;
   body_bytes_before_ += came;
@@ -156,7 +170,7 @@ void Exchange::extend_for_body(bool fresh) {
 void Exchange::on_drained() {
   if (request_complete_) return;
   extend_for_body(true);
-  owner_.resume_client();
+  take_body();
 }
 
 // Only a connection that had served before can have been closed for reasons that have nothing to do with this
@@ -170,8 +184,7 @@ bool Exchange::may_repeat() const {
 void Exchange::retry_or_fail(const std::string& what) {
   backend_.close();
   if (may_repeat()) {  // once: the next connection is a new one
-    response_.next_message();
-    response_.expect_response_to(request_.method);
+    response_.next_message(reading_);
     return connect();
   }
   refuse(Reason::backend_error, what);
@@ -189,55 +202,52 @@ bool Exchange::answered_unasked() const {
 void Exchange::on_data(std::span<const char> bytes) {
   if (answered_unasked()) return retry_or_fail("the backend answered before it was asked");
   heard_ = true;
-  // The head is written together with what this read brings of the body, once all of that is known to be
+  // The head is passed on together with what this read brings of the body, once all of that is known to be
   // right: until then a broken answer can still become a whole one of ours.
-  std::string head;
-  std::string_view first;  // of the body, behind `head`
+  bool begins = false;
+  std::string first;       // of the body then,
+  std::string_view piece;  // and behind it, of `bytes`, as every piece but trailers is
   for (;;) {
     const Event event = response_.feed(bytes);
     switch (event) {
       case Event::more:
-        if (!head.empty()) std::ignore = to_client(head, first);
+        if (begins) std::ignore = begin_answer(first, piece);
         return;
       case Event::head: {
         const int status = response_.response().status;
         if (status == 101) return upgraded(bytes);
         if (status < 200) {
           if (!take_informational()) return;
-        } else if (!take_response_head(head)) {
-          return;
-        }
-        break;
-      }
-      case Event::body: {
-        const auto piece = unchunk_ ? response_.payload() : response_.raw();
-        if (head.empty()) {
-          if (!to_client(head, piece)) return;
         } else {
-          head.append(first);
-          first = piece;  // of `bytes`, as every piece but trailers is
+          take_response_head();
+          begins = true;
         }
         break;
       }
-      case Event::done:
+      case Event::body:
+        if (begins) first.append(piece);
+        piece = unchunk_ ? response_.payload() : response_.raw();
+        if (!begins && !pass_on(piece)) return;
+        break;
+      case Event::done: {
         if (state_ == State::waiting) {  // of an informational answer
-          response_.next_message();
-          response_.expect_response_to(request_.method);
+          response_.next_message(reading_);
           break;
         }
-        head.append(first);
-        if (!to_client(head, unchunk_ ? std::string_view() : response_.raw())) return;
+        const std::string_view last = unchunk_ ? std::string_view() : response_.raw();
+        first.append(begins ? piece : std::string_view());
+        if (!(begins ? begin_answer(first, last) : pass_on(last))) return;
         return finish(bytes);
+      }
       case Event::error:
-        if (state_ == State::responding && head.empty()) return break_off(response_.error().detail);
+        if (state_ == State::responding && !begins) return break_off(std::string(response_.error().detail));
         return refuse(Reason::backend_error,
                       "the backend's answer is not HTTP: " + std::string(response_.error().detail));
     }
   }
 }
 
-// 100, 102, 103: passed on as they come, but never to an HTTP/1.0 client.
-// False when the exchange has ended instead.
+// 100, 102, 103: passed on as they come. False when the exchange has ended instead.
 bool Exchange::take_informational() {
   const auto& response = response_.response();
   if (++informational_ > kMostInformational) {
@@ -245,60 +255,47 @@ bool Exchange::take_informational() {
     return false;
   }
   if (response.status == 100) continue_deadline_.disarm();
-  if (request_.minor == 0) return true;
   if (response.status == 100 && std::exchange(continued_, true)) return true;  // we have said it already
-  std::string head;
-  proto::write_response_head(response, {.client_minor = request_.minor, .via = environment_.via()}, head);
-  if (owner_.client_stream().write(head)) return true;
+  if (sink_.informational(response)) return true;
   leave();
   return false;
 }
 
-// Prepares the final answer's head; false when the exchange has ended instead.
-bool Exchange::take_response_head(std::string& head) {
+void Exchange::take_response_head() {
   const auto& response = response_.response();
   state_ = State::responding;
   continue_deadline_.disarm();
-  unchunk_ = request_.minor == 0 && response.body == proto::BodyKind::chunked;
-  if (!unchunk_) response_.join_chunks();
-  // RFC 9110 section 6.5.1: for those who asked for them.
-  const bool trailers = response.body == proto::BodyKind::chunked && proto::accepts_trailers(request_);
-  if (!trailers) response_.drop_trailers();
-  keep_alive_ = request_.keep_alive && request_complete_ && !upgrade_ && !unchunk_ &&
-                response.body != proto::BodyKind::until_close &&
-                environment_.gate->phase == health::Phase::running;
-  proto::AnswerView view;
-  view.client_minor = request_.minor;
-  view.connection = keep_alive_ ? proto::ConnectionField::keep_alive : proto::ConnectionField::close;
-  view.trailers = trailers;
-  view.via = environment_.via();
-  view.date = environment_.http_date();
-  proto::write_response_head(response, view, head);
+  unchunk_ = response.body == proto::BodyKind::chunked && !reading_.join_chunks;
   status_ = response.status;
+  deadline_.arm(environment_.timeouts().idle);
+}
+
+bool Exchange::begin_answer(std::string_view first, std::string_view second) {
+  const auto& head = response_.response();
+  const bool trailers = head.body == proto::BodyKind::chunked && !reading_.drop_trailers;
+  count_answer();
+  return passed_on(sink_.begin({head, request_complete_, trailers, first, second}));
+}
+
+bool Exchange::pass_on(std::string_view piece) { return piece.empty() || passed_on(sink_.body(piece)); }
+
+// False when the exchange has ended instead, as the client did not take it.
+bool Exchange::passed_on(bool taken) {
+  if (!taken) {
+    leave();
+    return false;
+  }
+  if (sink_.busy()) backend_.read_stop();
   deadline_.arm(environment_.timeouts().idle);
   return true;
 }
 
-bool Exchange::to_client(std::string_view head, std::string_view piece) {
-  auto& client = owner_.client_stream();
-  if (head.empty() && piece.empty()) return true;
-  if (answer_bytes_ == 0) {
-    environment_.metrics.requests.add(status_);
-    if (upgrade_) {
-      environment_.metrics.upgrades[metrics::UpgradeResult::failed].add();
-      environment_.metrics.upgrades_answered[metrics::CodeCounters::class_of(status_)].add();
-      environment_.metrics.upgrades_failed[metrics::CodeCounters::class_of(status_)].add();
-    }
-  }
-  if (head.empty()) std::swap(head, piece);
-  answer_bytes_ += head.size() + piece.size();
-  if (!client.write(head, piece)) {
-    leave();
-    return false;
-  }
-  if (client.busy()) backend_.read_stop();
-  deadline_.arm(environment_.timeouts().idle);
-  return true;
+void Exchange::count_answer() {
+  environment_.metrics.requests.add(status_);
+  if (!upgrade_) return;
+  environment_.metrics.upgrades[metrics::UpgradeResult::failed].add();
+  environment_.metrics.upgrades_answered[metrics::CodeCounters::class_of(status_)].add();
+  environment_.metrics.upgrades_failed[metrics::CodeCounters::class_of(status_)].add();
 }
 
 void Exchange::client_drained() {
@@ -312,25 +309,22 @@ void Exchange::upgraded(std::span<const char> rest) {
   if (const auto wrong = proto::check_upgrade_response(response_.response(), *upgrade_)) {
     return refuse(Reason::backend_error, "the backend's 101 is wrong: " + *wrong);
   }
-  std::string head;
-  proto::write_response_head(
-      response_.response(), {.connection = proto::ConnectionField::upgrade, .via = environment_.via()}, head);
   const bool extensions = response_.response().fields.find(proto::FieldName::websocket_extensions) != nullptr;
   auto& counts = environment_.metrics;
   status_ = 101;
   counts.requests.add(status_);
   counts.upgrades[metrics::UpgradeResult::accepted].add();
   counts.upgrade_duration.observe(Millis(environment_.loop.turn_ms() - started_ms_));
-  // That the client is gone is the tunnel's to notice: what counts as accepted ends as a tunnel.
-  std::ignore = owner_.client_stream().write(head);
+  sink_.upgraded(response_.response());
   state_ = State::ended;
-  deadline_.disarm();
-  owner_.exchange_upgraded(std::move(backend_), view(rest), extensions);
+  stop_clocks();
+  outcome_ = Upgraded{std::move(backend_), view(rest), extensions};
 }
 
 void Exchange::finish(std::span<const char> rest) {
+  sink_.end(response_.trailers());
   state_ = State::ended;
-  deadline_.disarm();
+  stop_clocks();
   environment_.metrics.request_duration.observe(Millis(environment_.loop.turn_ms() - started_ms_));
   const bool reusable = request_complete_ && !upgrade_ && rest.empty() && response_.response().keep_alive &&
                         response_.response().body != proto::BodyKind::until_close && !backend_.busy();
@@ -339,12 +333,12 @@ void Exchange::finish(std::span<const char> rest) {
   } else {
     backend_.close();
   }
-  owner_.exchange_done(keep_alive_ && request_complete_);
+  outcome_ = Answered{};
 }
 
 void Exchange::on_end() {
   if (state_ == State::responding && response_.finish()) {
-    if (!unchunk_ && !to_client({}, response_.raw())) return;
+    if (!unchunk_ && !pass_on(response_.raw())) return;
     return finish({});
   }
   on_lost(0);
@@ -364,11 +358,11 @@ void Exchange::on_deadline(loop::Deadline& deadline) {
   }
   if (&deadline == &continue_deadline_) {
     continued_ = true;
-    if (!owner_.client_stream().write("HTTP/1.1 100 Continue\r\n\r\n")) leave();
+    if (!sink_.go_on()) leave();
     return;
   }
   if (state_ == State::responding) {
-    const bool client_stalls = owner_.client_stream().busy();
+    const bool client_stalls = sink_.busy();
     return break_off(client_stalls ? "the client took nothing for timeouts.idle"
                                    : "the backend sent nothing for timeouts.idle",
                      client_stalls);
@@ -388,28 +382,29 @@ void Exchange::cut() {
 
 void Exchange::refuse(Refusal refusal) {
   state_ = State::ended;
-  deadline_.disarm();
-  continue_deadline_.disarm();
+  stop_clocks();
   backend_.close();
-  owner_.exchange_refused(std::move(refusal));
+  outcome_ = std::move(refusal);
 }
 
+// How far it had come is still to be told: the state stays.
 void Exchange::leave() {
-  deadline_.disarm();
-  continue_deadline_.disarm();
+  stop_clocks();
   backend_.close();
-  owner_.exchange_left();
+  outcome_ = ClientLeft{};
 }
 
-void Exchange::break_off(std::string_view why, bool client_stalled) {
-  state_ = State::ended;
+void Exchange::stop_clocks() {
   deadline_.disarm();
   continue_deadline_.disarm();
+  keep_alive_deadline_.disarm();
+}
+
+void Exchange::break_off(std::string why, bool client_stalled) {
+  state_ = State::ended;
+  stop_clocks();
   backend_.close();
-  // An answer that ends with the connection looks whole when it ends with FIN, and a client that takes
-  // nothing takes no FIN either.
-  const bool until_close = unchunk_ || response_.response().body == proto::BodyKind::until_close;
-  owner_.exchange_broken(until_close || client_stalled, why);
+  outcome_ = Broken{std::move(why), client_stalled};
 }
 
 }  // namespace probegate::proxy

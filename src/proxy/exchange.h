@@ -1,9 +1,11 @@
-// Exchange: one request and its answer, between the session's client and one backend connection.
+// Exchange: one request and its answer, between the client's side of them, however it is framed, and one
+// backend connection.
 //
-// Owns: the backend connection while it lasts and the parser of the answer. The client stream and the
-// request's parser are the session's. Invariant: bodies stream both ways, and reading of one side stops while
-// the other side's queue is not empty; a request is sent twice only if it is a GET, HEAD or OPTIONS, the
-// connection was a reused one, and not a byte of an answer had come. Called from: Session, its data loop.
+// Owns: the backend connection while it lasts and the parser of the answer. Invariant: bodies stream both
+// ways, and reading of one side stops while the other side's queue is not empty; a request is sent twice only
+// if it is a GET, HEAD or OPTIONS, the connection was a reused one, and not a byte of an answer had come. It
+// ends with one outcome, which its owner takes between two calls; none of its calls destroys it. Called from:
+// Session, ExchangeDriver.
 #pragma once
 
 #include <memory>
@@ -11,60 +13,63 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "loop/deadline.h"
 #include "loop/stream.h"
-#include "proto/http_forward.h"
 #include "proto/http_parser.h"
 #include "proto/ws_handshake.h"
 #include "proxy/backend_pool.h"
 #include "proxy/environment.h"
 #include "proxy/refusal.h"
+#include "proxy/request_stream.h"
 
 namespace probegate::proxy {
 
-// What the question to the auth service has settled for the request that it let pass.
-struct AuthGrant {
-  std::string request_id;  // made for the question, where the request brought none; the backend gets the same
-  std::string fields;      // complete lines for the backend's head
-};
-
-class Exchange final : private loop::StreamObserver, private loop::Deadline::Observer {
+class Exchange final {
  public:
-  // The session's side. One of the five endings is called, once, as the very last thing an exchange does: it
-  // is destroyed inside the call.
-  class Owner {
+  // What reaches an exchange from the backend's side and from the clock. It comes by way of its owner, who
+  // passes it on to the functions of the same names and then looks at the outcome.
+  class Events : public loop::StreamObserver, public loop::Deadline::Observer {
    public:
-    virtual loop::Stream& client_stream() = 0;
-    virtual proto::HttpParser& request_parser() = 0;
-    virtual proto::ClientView client_view() const = 0;  // without request id
-    virtual const AuthGrant* auth_grant() const = 0;    // null when nobody was asked
-    virtual void resume_client() = 0;                   // bytes of the request's body are wanted (again)
-
-    virtual void exchange_done(bool keep_alive) = 0;     // the whole answer is written or queued
-    virtual void exchange_refused(Refusal refusal) = 0;  // not a byte of an answer has been written
-    // The answer ends in its middle, and must be seen to: with RST where FIN would say that it was whole.
-    virtual void exchange_broken(bool by_reset, std::string_view why) = 0;
-    virtual void exchange_left() = 0;  // by the client, whose connection turned out to be lost
-    virtual void exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) = 0;
+    virtual void on_backend(loop::Stream backend) = 0;  // a new connection
+    virtual void on_no_backend(const BackendPool::Failure& failure) = 0;
 
    protected:
-    ~Owner() = default;
+    ~Events() = default;
   };
+
+  // The five endings.
+  struct Answered {};  // the whole answer is written or queued
+  // A Refusal: not a byte of an answer has been written.
+  // The answer ends in its middle, and must be seen to.
+  struct Broken {
+    std::string why;
+    bool client_stalled;  // it takes nothing
+  };
+  struct ClientLeft {};  // its connection turned out to be lost
+  struct Upgraded {
+    loop::Stream backend;
+    std::string_view from_backend;  // behind its head; lives as long as the bytes of the event under way
+    bool extensions;
+  };
+  using Outcome = std::variant<Answered, Refusal, Broken, ClientLeft, Upgraded>;
 
   // A body has to come at this rate at least, taken over timeouts.response: a byte now and then must not hold
   // a connection and the backend's for ever. Bytes a second.
   static constexpr double kSlowestBody = 240;
 
-  Exchange(Environment& environment, Owner& owner);
+  Exchange(Environment& environment, const RequestContext& request, RequestBody& body, ResponseSink& sink,
+           Events& events);
   ~Exchange();
 
   void start();
+  Outcome* outcome() { return outcome_ ? &*outcome_ : nullptr; }
 
-  // Body bytes of the request may be given now; otherwise the session keeps them and stops reading.
+  // More of the request's body would be read now; otherwise its source lets it wait.
   bool wants_body() const;
-  // Consumes what belongs to the request's body. May end the exchange.
-  void take_body(std::span<const char>& bytes);
+  // More of it has come. Reads what it can pass on.
+  void take_body();
   bool request_complete() const { return request_complete_; }
 
   // The drain's budget is spent: ends as refused or broken, so that the client cannot take half an answer for
@@ -76,8 +81,16 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   // For the log.
   bool responding() const { return state_ == State::responding; }
   int status() const { return status_; }  // of the final answer, 0 before its head has come
-  std::uint64_t answer_bytes() const { return answer_bytes_; }
   std::string_view request_id() const;
+
+  // The owner's to pass on; nothing comes after an outcome.
+  void on_backend(loop::Stream backend);
+  void on_no_backend(const BackendPool::Failure& failure);
+  void on_data(std::span<const char> bytes);
+  void on_end();
+  void on_lost(int status);
+  void on_drained();
+  void on_deadline(loop::Deadline& deadline);
 
  private:
   enum class State { connecting, waiting, responding, ended };
@@ -89,26 +102,28 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   bool may_repeat() const;
   bool answered_unasked() const;
 
-  void on_data(std::span<const char> bytes) override;
-  void on_end() override;
-  void on_lost(int status) override;
-  void on_drained() override;
-  void on_deadline(loop::Deadline& deadline) override;
-
-  bool take_response_head(std::string& head);
+  void take_response_head();
   bool take_informational();
   void upgraded(std::span<const char> rest);
-  [[nodiscard]] bool to_client(std::string_view head, std::string_view piece);
+  [[nodiscard]] bool begin_answer(std::string_view first, std::string_view second);
+  [[nodiscard]] bool pass_on(std::string_view piece);
+  [[nodiscard]] bool passed_on(bool taken);
+  void count_answer();
   void finish(std::span<const char> rest);
 
   void refuse(Refusal refusal);
   void refuse(metrics::Reason reason, std::string detail) { refuse(Refusal::of(reason, std::move(detail))); }
-  void break_off(std::string_view why, bool client_stalled = false);
+  void break_off(std::string why, bool client_stalled = false);
   void leave();
+  void stop_clocks();
 
   Environment& environment_;
-  Owner& owner_;
+  Events& events_;
+  const RequestContext context_;
   const proto::RequestHead& request_;
+  RequestBody& body_;
+  ResponseSink& sink_;
+  const proto::MessageOptions reading_;  // of the answer
   State state_ = State::connecting;
   std::optional<proto::OfferedHandshake> upgrade_;
   std::unique_ptr<BackendConnect> connecting_;
@@ -121,7 +136,6 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   loop::Deadline keep_alive_deadline_;  // the backend's connection has become worth its keep-alive
   std::uint64_t started_ms_;
   std::uint64_t body_bytes_before_ = 0;  // of the request, when its deadline was armed
-  std::uint64_t answer_bytes_ = 0;
   int status_ = 0;
   std::string request_id_;  // ours, where the request brought none
   WallTime sent_at_{};      // on a reused connection
@@ -130,9 +144,9 @@ class Exchange final : private loop::StreamObserver, private loop::Deadline::Obs
   bool request_complete_ = false;
   bool backend_deaf_ = false;  // it takes no more of the request; an answer may still come
   bool continued_ = false;     // the client has been told 100 Continue
-  bool keep_alive_ = false;
-  bool unchunk_ = false;  // an HTTP/1.0 client gets a chunked answer as plain bytes
+  bool unchunk_ = false;       // the client gets a chunked answer as plain bytes
   int informational_ = 0;
+  std::optional<Outcome> outcome_;
 };
 
 }  // namespace probegate::proxy

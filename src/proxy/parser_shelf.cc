@@ -14,12 +14,13 @@ ParserShelf::ParserShelf() {
   responses_.reserve(kMost);
 }
 
-ParserShelf::Parser ParserShelf::take(proto::HttpParser::Role role, const proto::HttpLimits& limits) {
+ParserShelf::Parser ParserShelf::take(proto::HttpParser::Role role, const proto::HttpLimits& limits,
+                                      proto::MessageOptions options) {
   Row& kept = row(role);
-  if (kept.empty()) return {new proto::HttpParser(role, limits), GiveBack(*this, role)};
+  if (kept.empty()) return {new proto::HttpParser(role, limits, options), GiveBack(*this, role)};
   Parser parser(kept.back().release(), GiveBack(*this, role));
   kept.pop_back();
-  parser->renew(limits);
+  parser->renew(limits, options);
   return parser;
 }
 

@@ -29,7 +29,7 @@ class ParserShelf {
 
   ParserShelf();
   // As good as new.
-  Parser take(proto::HttpParser::Role role, const proto::HttpLimits& limits);
+  Parser take(proto::HttpParser::Role role, const proto::HttpLimits& limits, proto::MessageOptions options);
 
  private:
   using Row = std::vector<std::unique_ptr<proto::HttpParser>>;

@@ -12,7 +12,6 @@ using namespace std::chrono_literals;
 using metrics::Reason;
 using Event = proto::HttpParser::Event;
 
-constexpr char kHoldFull[] = "too many requests are waiting for the backend already";
 constexpr char kHoldTimeout[] = "the backend did not become ready within hold.timeout";
 
 }  // namespace
@@ -21,8 +20,10 @@ Session::Session(Environment& environment, loop::Stream client, bool surplus)
     : environment_(environment),
       client_(std::move(client)),
       surplus_(surplus),
-      parser_(environment.parsers.take(proto::HttpParser::Role::request, environment.head_limits())),
-      deadline_(environment.wheel, *this) {
+      parser_(
+          environment.parsers.take(proto::HttpParser::Role::request, environment.head_limits(), kReading)),
+      deadline_(environment.wheel, *this),
+      driver_(*this) {
   const loop::Address peer = client_.peer();
   if (!peer.is_unix()) address_ = peer.ip();
   trusted_ = is_trusted(peer, environment.config->proxy.trust);
@@ -64,14 +65,14 @@ void Session::to(State next) {
   assert(may_follow(state_, next));
   const Standing before = standing();
   if (state_ == State::held) leave_hold();
-  if (state_ == State::asking) question_.reset();
+  if (state_ == State::asking) auth_->withdraw();
   state_ = next;
   switch (next) {
     case State::idle: deadline_.arm(environment_.timeouts().idle); break;
     case State::head: deadline_.arm(environment_.timeouts().header); break;
     case State::flushing: deadline_.arm(environment_.timeouts().idle); break;
     case State::lingering:  // linger() arms what is left of the body's time
-    case State::held:       // hold_or_refuse() arms what is left of the request's time,
+    case State::held:       // hold() arms what is left of the request's time,
     case State::asking:     // ask_auth() auth.timeout
     case State::exchange:   // has deadlines of its own, and so has
     case State::tunnel:
@@ -93,13 +94,7 @@ void Session::on_data(std::span<const char> bytes) {
   switch (state_) {
     case State::idle:
     case State::head: return read_heads(bytes);
-    case State::exchange:
-      if (kept_.empty() && exchange_->wants_body()) exchange_->take_body(bytes);
-      if (state_ == State::lingering) return drop(bytes);
-      if (state_ != State::exchange) return;
-      if (!bytes.empty()) return keep(bytes);
-      if (!exchange_->wants_body()) client_.read_stop();
-      return;
+    case State::exchange: return take_body(bytes);
     case State::held:
     case State::asking:
     case State::flushing: return keep(bytes);
@@ -114,14 +109,21 @@ void Session::keep(std::span<const char> bytes) {
   client_.read_stop();
 }
 
-void Session::resume_client() {
-  if (state_ != State::exchange) return;
-  if (!kept_.empty()) {
-    const std::string kept = std::exchange(kept_, {});
-    on_data(kept);
+void Session::take_body(std::span<const char> bytes) {
+  Exchange& exchange = forwarding_->exchange;
+  if (!kept_.empty() || !exchange.wants_body()) return keep(bytes);
+  forwarding_->body.offer(bytes);
+  exchange.take_body();
+  exchange_stepped();
+}
+
+// What is not wanted stays in the socket.
+void Session::steer_reading() {
+  if (!kept_.empty() || !forwarding_->exchange.wants_body()) {
+    client_.read_stop();
+  } else if (!client_ended_ && !client_.reading()) {
+    client_.read_start();
   }
-  const bool go_on = state_ == State::exchange && kept_.empty() && exchange_->wants_body() && !client_ended_;
-  if (go_on && !client_.reading()) client_.read_start();
 }
 
 void Session::read_heads(std::span<const char> bytes) {
@@ -136,65 +138,69 @@ void Session::read_heads(std::span<const char> bytes) {
   }
 }
 
-// The head is complete. The order of the questions is a promise to users: drain or gate, limits, origin,
-// handshake, auth.
 void Session::begin_request(std::span<const char> rest) {
   head_seen_ = true;
   was_held_ = false;
   began_ms_ = environment_.loop.turn_ms();
-  grant_.reset();
+  auth_.reset();
   if (!rest.empty()) kept_.assign(rest.data(), rest.size());
   if (!trusted_ && parser_->request().says_https) warn_of_front_end();
   environment_.host.refresh_gate();
-  if (environment_.gate->phase >= health::Phase::closing) return refuse_as_draining();
-  // A request that meets an open gate does not queue behind those that are still being released: the queue
-  // softens the moment of opening, and must not become a limit on what comes after it.
-  if (environment_.gate->open()) return forward();
-  hold_or_refuse();
+  act_on(admit(environment_, parser_->request(), visitor()));
 }
 
-void Session::refuse_as_draining() {
-  refuse(Refusal::of(Reason::draining, "this instance is shutting down"));
+void Session::act_on(const Admission& admission) {
+  if (const auto* refusal = std::get_if<Refusal>(&admission)) return refuse(*refusal);
+  switch (std::get<Next>(admission)) {
+    case Next::hold: return hold();
+    case Next::answer_options: return answer_options();
+    case Next::ask_auth: return ask_auth();
+    case Next::forward: return begin_exchange();
+  }
 }
 
-void Session::refuse_by_gate(Reason reason, std::string detail) {
-  Refusal refusal = Refusal::of(reason, std::move(detail));
-  refusal.waiting_for = environment_.gate->waiting_for;
-  refuse(refusal);
-}
-
-// The gate is closed. Whoever would be refused anyway is told so now and takes no place in the hold.
-void Session::hold_or_refuse() {
+void Session::hold() {
   const auto& hold = environment_.config->proxy.hold;
-  if (hold.max == 0) return refuse_by_gate(Reason::gate_closed, "the backend is not ready");
-  if (environment_.held->full()) {
-    return refuse_by_gate(Reason::hold_full, kHoldFull);
-  }
-  if (const auto refusal = judge(environment_, parser_->request(), surplus_)) {
-    return refuse(*refusal);
-  }
-
   const auto age_ms = environment_.loop.turn_ms() - began_ms_;
   if (!std::exchange(was_held_, true)) held_after_ms_ = static_cast<std::uint32_t>(age_ms);
   // A gate that opens and closes again must not make a request wait for hold.timeout each time.
   const Duration left = hold.timeout - Millis(age_ms - held_after_ms_);
   if (hold.timeout > Duration::zero() && left <= Duration::zero())
-    return refuse_by_gate(Reason::hold_timeout, kHoldTimeout);
+    return refuse(refusal_by_gate(environment_, Reason::hold_timeout, kHoldTimeout));
   const auto joined = environment_.held->join(*this);
-  if (!joined) return refuse_by_gate(Reason::hold_full, kHoldFull);
+  if (!joined) return refuse(refusal_as_hold_full(environment_));
   to(State::held);
   client_.read_stop();
   hold_place_ = joined;
   deadline_.arm(left);
 }
 
-void Session::forward() {
-  if (const auto refusal = judge(environment_, parser_->request(), surplus_)) {
-    return refuse(*refusal);
-  }
-  if (is_for_us(parser_->request())) return answer_options();
-  if (grant_ == nullptr && environment_.auth->asks_about(parser_->request())) return ask_auth();
-  begin_exchange();
+// The body stays in the socket.
+void Session::ask_auth() {
+  const auto& request = parser_->request();
+  const auto& trust = environment_.config->proxy.trust;
+  const auto who = trusted_ ? client_behind(address_, request.fields, trust) : std::string_view(address_);
+  AuthStep::Owner& owner = *this;
+  auth_ = std::make_unique<AuthStep>(environment_, owner);
+  if (auto decision = auth_->ask(request, client_view(), who)) return take_verdict(std::move(*decision));
+  to(State::asking);
+  client_.read_stop();
+  deadline_.arm(auth_->timeout());
+}
+
+void Session::auth_decided(AuthDecision decision) {
+  environment_.loop.enter(this,
+                          [&] { take_verdict(std::move(decision)); });  // it comes in the data loop's scope
+}
+
+void Session::take_verdict(AuthDecision decision) {
+  auth_->withdraw();
+  if (!decision.passes) return refuse(decision.refusal);
+  auth_->pass(std::move(decision));
+  // The gate may have closed while we asked. The verdict is good for the rest of this request's life, so that
+  // its wait for auth stays within one auth.timeout.
+  if (environment_.gate->open()) return begin_exchange();
+  act_on(admit_to_hold(environment_, parser_->request(), visitor()));
 }
 
 proto::ClientView Session::client_view() const {
@@ -204,20 +210,44 @@ proto::ClientView Session::client_view() const {
   return view;
 }
 
+Session::Forwarding::Forwarding(Session& session)
+    : body(session.environment_, *session.parser_, session.kept_),
+      answer(session.environment_, session.client_, session.parser_->request()),
+      exchange(session.environment_,
+               {session.parser_->request(), session.client_view(),
+                session.auth_ ? &session.auth_->grant() : nullptr},
+               body, answer, session.driver_) {}
+
 void Session::begin_exchange() {
   to(State::exchange);
-  Exchange::Owner& owner = *this;
-  exchange_ = std::make_unique<Exchange>(environment_, owner);
-  exchange_->start();
-  // What follows the request stays in the socket.
-  if (state_ == State::exchange && !exchange_->wants_body()) client_.read_stop();
+  forwarding_ = std::make_unique<Forwarding>(*this);
+  driver_.drive(forwarding_->exchange);
+  forwarding_->exchange.start();
+  exchange_stepped();
+}
+
+// After everything that has happened to the exchange.
+void Session::exchange_stepped() {
+  auto& body = forwarding_->body;
+  const std::string rest = body.has_rest() ? body.take_rest() : std::string();
+  if (auto* outcome = forwarding_->exchange.outcome()) conclude(std::move(*outcome));
+  if (state_ == State::lingering) return drop(rest);
+  if (state_ != State::exchange) return;
+  if (!rest.empty()) keep(rest);
+  steer_reading();
+}
+
+void Session::conclude(Exchange::Outcome outcome) {
+  if (std::holds_alternative<Exchange::Answered>(outcome)) return answered();
+  if (std::holds_alternative<Exchange::ClientLeft>(outcome)) return client_gone();
+  if (auto* refusal = std::get_if<Refusal>(&outcome)) return refused(*refusal);
+  if (auto* how = std::get_if<Exchange::Broken>(&outcome)) return broken(*how);
+  upgraded(std::move(std::get<Exchange::Upgraded>(outcome)));
 }
 
 void Session::release_from_hold() {
-  environment_.loop.enter(this, [this] {
-    forward();
-    resume_client();
-  });
+  environment_.loop.enter(
+      this, [this] { act_on(admit_through_gate(environment_, parser_->request(), visitor())); });
 }
 
 void Session::refuse_held(const Refusal& refusal) {
@@ -231,12 +261,13 @@ void Session::leave_hold() {
   environment_.metrics.hold_seconds.observe(Millis(environment_.loop.turn_ms() - began_ms_ - held_after_ms_));
 }
 
-void Session::exchange_done(bool keep_alive) {
-  log_answer();
-  exchange_.reset();
+void Session::answered() {
+  environment_.access->answered(ended_request());
+  const bool keep_alive = forwarding_->answer.keep_alive();
+  forwarding_.reset();
   const bool more_may_come = !client_ended_ || !kept_.empty();
   if (!keep_alive || !more_may_come || environment_.gate->phase >= health::Phase::closing) return linger();
-  parser_->next_message();
+  parser_->next_message(kReading);
   head_seen_ = false;
   served_ = true;
   if (!client_.busy()) return next_request();
@@ -255,35 +286,39 @@ void Session::next_request() {
   if (!client_.reading()) client_.read_start();
 }
 
-void Session::exchange_refused(Refusal refusal) {
+void Session::refused(const Refusal& refusal) {
   // The backend vanished and the gate closed over it before a byte of this request was sent: it is one of
   // those that may wait.
   if (refusal.reason == Reason::gate_closed && !client_ended_) {
-    exchange_.reset();
-    return hold_or_refuse();
+    forwarding_.reset();
+    return act_on(admit_to_hold(environment_, parser_->request(), visitor()));
   }
   refuse(refusal);
 }
 
-void Session::exchange_broken(bool by_reset, std::string_view why) {
-  log_cut_off(why);
-  exchange_.reset();
+// An answer that ends with the connection looks whole when it ends with FIN, and a client that takes nothing
+// takes no FIN either.
+void Session::broken(const Exchange::Broken& how) {
+  environment_.access->cut_off(ended_request(), how.why);
+  const bool by_reset = forwarding_->answer.until_close() || how.client_stalled;
+  forwarding_.reset();
   if (!by_reset) return linger();
   client_.reset();
   end();
 }
 
-void Session::exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) {
-  log_answer();
+void Session::upgraded(Exchange::Upgraded what) {
+  environment_.access->answered(ended_request());
   TunnelNote note = environment_.access->note(ended_request());
-  exchange_.reset();
+  forwarding_.reset();
   parser_.reset();
-  grant_.reset();
+  auth_.reset();
   to(State::tunnel);
   const std::string from_client = std::exchange(kept_, {});
   Tunnel::Owner& owner = *this;
-  tunnel_ = std::make_unique<Tunnel>(environment_, owner, std::move(backend), extensions, std::move(note));
-  tunnel_->start(from_client, from_backend);
+  tunnel_ = std::make_unique<Tunnel>(environment_, owner, std::move(what.backend), what.extensions,
+                                     std::move(note));
+  tunnel_->start(from_client, what.from_backend);
   if (state_ == State::tunnel && environment_.gate->phase >= health::Phase::closing) close_tunnel_for_drain();
 }
 
@@ -306,7 +341,7 @@ void Session::refuse(const Refusal& refusal) {
     counts.refused_below_500.add();
   }
   environment_.access->refused(ended_request(), refusal);
-  exchange_.reset();
+  forwarding_.reset();
   if (!client_.write(write_refusal(refusal, head_only, static_cast<unsigned>(environment_.random()),
                                    environment_.http_date()))) {
     return end();
@@ -317,13 +352,16 @@ void Session::refuse(const Refusal& refusal) {
 void Session::answer_options() {
   environment_.metrics.requests.add(204);
   const std::string answer = write_own_options(environment_.http_date());
-  environment_.access->answered(ended_request(), 204, answer.size());
+  EndedRequest request = ended_request();
+  request.status = 204;
+  request.bytes = answer.size();
+  environment_.access->answered(request);
   if (!client_.write(answer)) return end();
   linger();
 }
 
 void Session::on_drained() {
-  if (state_ == State::exchange) return exchange_->client_drained();
+  if (state_ == State::exchange) return forwarding_->exchange.client_drained();
   if (state_ == State::flushing) return next_request();
   if (state_ != State::lingering) return;
   if (client_ended_) return end();
@@ -339,8 +377,8 @@ void Session::time_is_over() {
     case State::head:
       return refuse(
           Refusal::of(Reason::header_timeout, "the request's head did not arrive within timeouts.header"));
-    case State::held: return refuse_by_gate(Reason::hold_timeout, kHoldTimeout);
-    case State::asking: return take_verdict(question_->time_is_over());
+    case State::held: return refuse(refusal_by_gate(environment_, Reason::hold_timeout, kHoldTimeout));
+    case State::asking: return take_verdict(auth_->time_is_over());
     case State::tunnel: return close_tunnel_for_drain();
     case State::lingering: return linger_on();
     default: return end();  // an idle connection's time is over, or the client has had time enough to read
@@ -361,7 +399,7 @@ void Session::on_exception(const std::string& what) noexcept {
 void Session::end() {
   if (state_ == State::closed) return;
   to(State::closed);
-  exchange_.reset();
+  forwarding_.reset();
   client_.close();
   environment_.host.session_ended(*this);
 }

@@ -19,10 +19,13 @@
 #include "loop/stream.h"
 #include "proto/http_parser.h"
 #include "proxy/access_log.h"
-#include "proxy/auth_desk.h"
+#include "proxy/admission.h"
+#include "proxy/auth_step.h"
 #include "proxy/environment.h"
 #include "proxy/exchange.h"
+#include "proxy/exchange_driver.h"
 #include "proxy/hold_queue.h"
+#include "proxy/http1_stream.h"
 #include "proxy/refusal.h"
 #include "proxy/tunnel.h"
 
@@ -30,8 +33,8 @@ namespace probegate::proxy {
 
 class Session final : private loop::StreamObserver,
                       private loop::Deadline::Observer,
-                      private AuthDesk::Asker,
-                      private Exchange::Owner,
+                      private AuthStep::Owner,
+                      private ExchangeDriver::Owner,
                       private Tunnel::Owner,
                       public loop::ErrorSink {
  public:
@@ -84,6 +87,16 @@ class Session final : private loop::StreamObserver,
   // 503, and no reset.
   static constexpr Duration kLastChance = std::chrono::seconds(1);
 
+  // A request on its way to the backend and back.
+  struct Forwarding {
+    explicit Forwarding(Session& session);
+
+    Http1Body body;
+    Http1Answer answer;
+    Exchange exchange;
+  };
+  static constexpr proto::MessageOptions kReading{.join_chunks = true};
+
   void to(State next);
   static bool may_follow(State from, State next);
 
@@ -95,44 +108,43 @@ class Session final : private loop::StreamObserver,
   void on_drained() override;
   void on_deadline(loop::Deadline& deadline) override;
 
-  // AuthDesk::Asker; session_auth.cc
+  // AuthStep::Owner
   void auth_decided(AuthDecision decision) override;
   void ask_auth();
   void take_verdict(AuthDecision decision);
 
-  // Exchange::Owner and Tunnel::Owner
+  // ExchangeDriver::Owner
+  void exchange_stepped() override;
+  void conclude(Exchange::Outcome outcome);
+  void answered();
+  void refused(const Refusal& refusal);
+  void broken(const Exchange::Broken& how);
+  void upgraded(Exchange::Upgraded what);
+
+  // Tunnel::Owner
   loop::Stream& client_stream() override { return client_; }
-  proto::HttpParser& request_parser() override { return *parser_; }
   const std::string& client_address() const override { return address_; }
-  proto::ClientView client_view() const override;
-  const AuthGrant* auth_grant() const override { return grant_.get(); }
-  void resume_client() override;
-  void exchange_done(bool keep_alive) override;
-  void exchange_refused(Refusal refusal) override;
-  void exchange_broken(bool by_reset, std::string_view why) override;
-  void exchange_left() override { client_gone(); }
-  void exchange_upgraded(loop::Stream backend, std::string_view from_backend, bool extensions) override;
   void tunnel_ended() override;
 
   void on_exception(const std::string& what) noexcept override;
 
   // session_log.cc
-  AccessLog::Request ended_request() const;
-  void log_answer();
-  void log_cut_off(std::string_view why);
-  void client_gone();
+  EndedRequest ended_request() const;
   void warn_of_front_end();
 
   void read_heads(std::span<const char> bytes);
   void begin_request(std::span<const char> rest);
   void next_request();
-  void hold_or_refuse();
-  void refuse_as_draining();
-  void refuse_by_gate(metrics::Reason reason, std::string detail);
-  void forward();
+  Visitor visitor() const { return {surplus_, auth_ != nullptr}; }
+  void act_on(const Admission& admission);
+  void hold();
+  proto::ClientView client_view() const;
   void begin_exchange();
+  void take_body(std::span<const char> bytes);
+  void steer_reading();
   void keep(std::span<const char> bytes);
   bool may_be_half_closed() const;
+  void client_gone();
   void refuse(const Refusal& refusal);
   void answer_options();
   void linger();
@@ -161,9 +173,9 @@ class Session final : private loop::StreamObserver,
   ParserShelf::Parser parser_;  // not of a tunnel, whose memory is to be small
   std::string kept_;            // bytes behind the request under way
   loop::Deadline deadline_;
-  std::unique_ptr<AuthQuestion> question_;
-  std::unique_ptr<AuthGrant> grant_;  // of the request under way
-  std::unique_ptr<Exchange> exchange_;
+  std::unique_ptr<AuthStep> auth_;  // of the request under way; null: nobody was asked
+  ExchangeDriver driver_;
+  std::unique_ptr<Forwarding> forwarding_;
   std::unique_ptr<Tunnel> tunnel_;
   std::optional<HoldQueue::Place> hold_place_;
   std::uint64_t began_ms_ = 0;  // accepted; then the head of the request under way was whole; then the linger

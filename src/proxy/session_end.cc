@@ -2,6 +2,7 @@
 // Session is in session.cc.
 #include <algorithm>
 
+#include "proxy/admission.h"
 #include "proxy/session.h"
 
 namespace probegate::proxy {
@@ -17,7 +18,6 @@ constexpr Duration kLinger = 2s;
 constexpr Duration kBodyPause = 5s;
 constexpr Duration kLongestLinger = 60s;  // where timeouts.response is off
 constexpr char kTooMany[] = "more connections than limits.connections";
-const std::vector<std::string> kNothing;
 
 }  // namespace
 
@@ -43,8 +43,6 @@ void Session::linger() {
 // What comes behind the last answer. The end of the request's own body is known all the same.
 void Session::drop(std::span<const char> bytes) {
   dropped_ += static_cast<std::uint32_t>(bytes.size());
-  parser_->join_chunks();
-  parser_->forbid_trailers(kNothing);
   while (!bytes.empty() && parser_->in_body()) {
     if (parser_->feed(bytes) == Event::error) return;
   }
@@ -80,7 +78,8 @@ void Session::linger_on() {
 bool Session::may_be_half_closed() const {
   if (!environment_.config->proxy.serve_half_closed) return false;
   switch (state_) {
-    case State::exchange: return exchange_->request_complete() && !exchange_->upgrading();
+    case State::exchange:
+      return forwarding_->exchange.request_complete() && !forwarding_->exchange.upgrading();
     case State::asking:
       return !parser_->request().upgrade_websocket && parser_->request().body == proto::BodyKind::none;
     case State::flushing: return true;
@@ -101,6 +100,22 @@ void Session::on_lost(int) { client_gone(); }
 void Session::on_hang_up(loop::HangUp what) {
   const bool may_be_behind = environment_.config->proxy.serve_half_closed && state_ != State::held;
   if (what != loop::HangUp::end || !may_be_behind) client_gone();
+}
+
+// Nobody is there to be answered any more.
+void Session::client_gone() {
+  const auto left = [this](std::string_view meanwhile) {
+    environment_.access->client_left(ended_request(), meanwhile);
+  };
+  switch (state_) {
+    case State::held: left("held"); break;
+    case State::asking: left("asking auth"); break;
+    case State::exchange:
+      left(forwarding_->exchange.responding() ? "receiving the answer" : "waiting for the backend");
+      break;
+    default: break;  // between two requests, or behind the last one
+  }
+  end();
 }
 
 bool Session::give_way() {
@@ -124,7 +139,7 @@ void Session::drain(Duration tunnel_delay) {
     // One that has just connected is about to ask.
     if (state_ == State::idle && !served_) return deadline_.arm(kLastChance);
     if (state_ == State::idle || state_ == State::flushing) return linger();
-    if (state_ == State::asking) return refuse_as_draining();
+    if (state_ == State::asking) return refuse(refusal_as_draining());
     if (state_ != State::tunnel) return;  // the answer under way is the last one of its connection
     if (tunnel_delay <= Duration::zero() || tunnel_->ending()) return close_tunnel_for_drain();
     deadline_.arm(tunnel_delay);
@@ -140,7 +155,10 @@ void Session::close_tunnel_for_drain() {
 void Session::cut() {
   environment_.loop.enter(this, [this] {
     if (state_ == State::tunnel) return tunnel_->cut();
-    if (state_ == State::exchange) exchange_->cut();
+    if (state_ == State::exchange) {
+      forwarding_->exchange.cut();
+      exchange_stepped();
+    }
     end();
   });
 }

@@ -4,29 +4,23 @@
 
 namespace probegate::proxy {
 
-AccessLog::Request Session::ended_request() const {
-  AccessLog::Request request;
+EndedRequest Session::ended_request() const {
+  EndedRequest request;
   request.peer = address_;
   request.trusted = trusted_;
   if (!head_seen_) return request;
   request.head = &parser_->request();
   request.took = Millis(environment_.loop.turn_ms() - began_ms_);
-  if (exchange_) {
-    request.request_id = exchange_->request_id();
-  } else if (grant_ && !grant_->request_id.empty()) {
-    request.request_id = grant_->request_id;
+  if (forwarding_) {
+    request.request_id = forwarding_->exchange.request_id();
+    request.status = forwarding_->exchange.status();
+    request.bytes = forwarding_->answer.bytes();
+  } else if (auth_ && !auth_->grant().request_id.empty()) {
+    request.request_id = auth_->grant().request_id;
   } else {
     request.request_id = request.head->fields.get(proto::FieldName::request_id);
   }
   return request;
-}
-
-void Session::log_answer() {
-  environment_.access->answered(ended_request(), exchange_->status(), exchange_->answer_bytes());
-}
-
-void Session::log_cut_off(std::string_view why) {
-  environment_.access->cut_off(ended_request(), exchange_->status(), exchange_->answer_bytes(), why);
 }
 
 // Once for each configuration: an app that redirects http to https behind it would do so for ever.
@@ -37,24 +31,6 @@ void Session::warn_of_front_end() {
           " sends X-Forwarded-Proto: https but is not in proxy.forwarded.trust, so the backend "
           "sees http; list it there if TLS ends at it",
       {{"peer", address_}, {"key", "proxy.forwarded.trust"}});
-}
-
-// Nobody is there to be answered any more.
-void Session::client_gone() {
-  switch (state_) {
-    case State::held: environment_.access->client_left(ended_request(), "held"); break;
-    case State::asking: environment_.access->client_left(ended_request(), "asking auth"); break;
-    case State::exchange:
-      if (exchange_->responding()) {
-        environment_.access->client_left(ended_request(), "receiving the answer", exchange_->status(),
-                                         exchange_->answer_bytes());
-      } else {
-        environment_.access->client_left(ended_request(), "waiting for the backend");
-      }
-      break;
-    default: break;  // between two requests, or behind the last one
-  }
-  end();
 }
 
 }  // namespace probegate::proxy

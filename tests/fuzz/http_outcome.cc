@@ -54,31 +54,33 @@ std::string describe(const ResponseHead& head) {
 
 HttpOutcome parse_http(HttpParser::Role role, std::string_view bytes,
                        const std::function<std::size_t(std::size_t)>& size, HttpLimits limits,
-                       std::string_view request_method, bool join_chunks) {
+                       MessageOptions options) {
   HttpParser parser(role, limits);
-  return parse_http(parser, role, bytes, size, request_method, join_chunks);
+  return parse_http(parser, role, bytes, size, options);
 }
 
 HttpOutcome parse_http(HttpParser& parser, HttpParser::Role role, std::string_view bytes,
-                       const std::function<std::size_t(std::size_t)>& size, std::string_view request_method,
-                       bool join_chunks) {
-  parser.expect_response_to(request_method);
+                       const std::function<std::size_t(std::size_t)>& size, MessageOptions options) {
+  parser.next_message(options);
   HttpOutcome outcome;
+  std::string head;  // of the next message, with the empty lines before it
   bool switched = false;
   for (std::size_t at = 0, call = 0; at <= bytes.size() && !outcome.refused && !switched; ++call) {
     const std::size_t step = std::min(bytes.size() - at, std::max<std::size_t>(size(call), 1));
     const auto block = exact_copy(bytes.substr(at, step));
     std::span<const char> input(block.get(), step);
     for (bool more = false; !more && !outcome.refused && !switched;) {
+      const char* const before = input.data();
       const auto event = parser.feed(input);
+      if (outcome.messages.empty() || outcome.messages.back().done) head.append(before, input.data());
       switch (event) {
         case HttpParser::Event::more: more = true; break;
         case HttpParser::Event::head: {
-          if (join_chunks) parser.join_chunks();
           auto& message = outcome.messages.emplace_back();
           message.head =
               role == HttpParser::Role::request ? describe(parser.request()) : describe(parser.response());
-          outcome.wire += parser.head_bytes();
+          outcome.wire += head.substr(head.find_first_not_of("\r\n"));
+          head.clear();
           break;
         }
         case HttpParser::Event::body:
@@ -89,7 +91,7 @@ HttpOutcome parse_http(HttpParser& parser, HttpParser::Role role, std::string_vi
           if (event == HttpParser::Event::body) break;
           outcome.messages.back().done = true;
           switched = role == HttpParser::Role::response && parser.response().status == 101;
-          if (!switched) parser.next_message();
+          if (!switched) parser.next_message(options);
           break;
         case HttpParser::Event::error:
           outcome.refused = true;

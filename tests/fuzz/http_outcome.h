@@ -34,12 +34,11 @@ struct HttpOutcome {
 // `size(i)` is how many bytes the i-th call of feed() gets at most; each slice is a heap block of its own, so
 // that a sanitizer sees a read beyond it.
 HttpOutcome parse_http(HttpParser& parser, HttpParser::Role role, std::string_view bytes,
-                       const std::function<std::size_t(std::size_t)>& size,
-                       std::string_view request_method = "GET", bool join_chunks = false);
+                       const std::function<std::size_t(std::size_t)>& size, MessageOptions options = {});
 // The same with a parser of its own.
 HttpOutcome parse_http(HttpParser::Role role, std::string_view bytes,
                        const std::function<std::size_t(std::size_t)>& size, HttpLimits limits = {},
-                       std::string_view request_method = "GET", bool join_chunks = false);
+                       MessageOptions options = {});
 
 // Empty when both tell the same; otherwise what differs. A refused message may have got further in smaller
 // slices.

@@ -34,8 +34,8 @@ constexpr HttpLimits kSmall{
 // in.
 HttpOutcome parse_all_ways(HttpParser::Role role, std::string_view bytes, std::string_view method) {
   const auto parse = [&](std::size_t slice, bool join) {
-    return parse_http(
-        role, bytes, [slice](std::size_t) { return slice; }, kSmall, method, join);
+    return parse_http(role, bytes, [slice](std::size_t) { return slice; }, kSmall,
+                      {.to_head = method == "HEAD", .join_chunks = join});
   };
   const HttpOutcome whole = parse(bytes.size(), false);
   require(bytes.find(whole.wire) != std::string_view::npos || whole.wire.empty() || whole.messages.size() > 1,
@@ -108,15 +108,14 @@ void fuzz_http_response(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes = text_of(data + 1, size - 1);
   parse_all_ways(HttpParser::Role::response, bytes, method);
 
-  HttpParser first(HttpParser::Role::response, kSmall);
-  first.expect_response_to(method);
+  const MessageOptions options{.to_head = method == "HEAD"};
+  HttpParser first(HttpParser::Role::response, kSmall, options);
   std::span<const char> input(bytes);
   if (first.feed(input) != HttpParser::Event::head) return;
   for (const bool trailers : {false, true}) {
     std::string written;
     write_response_head(first.response(), {1, ConnectionField::close, trailers, "probegate"}, written);
-    HttpParser second(HttpParser::Role::response, {});
-    second.expect_response_to(method);
+    HttpParser second(HttpParser::Role::response, {}, options);
     std::span<const char> again(written);
     require(second.feed(again) == HttpParser::Event::head && again.empty(),
             "a head of ours is refused: " + written);
@@ -156,7 +155,6 @@ void fuzz_ws_frames(const std::uint8_t* data, std::size_t size) {
     require(sliced.closed() == whole.closed() && sliced.close_code() == whole.close_code(),
             "another Close when sliced");
     require(sliced.messages() == whole.messages(), "another number of messages when sliced");
-    require(sliced.saw_pong() == whole.saw_pong(), "another Pong when sliced");
     require(at >= walked, "less walked when sliced");
   }
 

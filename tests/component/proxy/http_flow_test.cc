@@ -59,6 +59,16 @@ TEST_CASE("Expect: 100-continue never waits for a body that waits for us") {
     const Answer answer = next_answer(loop, client);
     CHECK(answer.status == 200);
   }
+  SECTION("the backend says 100, and the body takes its time: there is no second one from us") {
+    server.send("HTTP/1.1 100 Continue\r\n\r\n");
+    CHECK(next_answer(loop, client, false, 700ms).status == 100);
+    loop.run_for(1300ms);
+    CHECK(client.received().empty());
+    client.send("hello");
+    REQUIRE(loop.until([&] { return server.received() == "hello"; }));
+    server.send(kOk);
+    CHECK(next_answer(loop, client).status == 200);
+  }
   SECTION("the backend says nothing for a second") {
     CHECK(next_answer(loop, client).status == 100);
     client.send("hello");

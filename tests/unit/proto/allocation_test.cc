@@ -47,7 +47,6 @@ TEST_CASE("A kept connection allocates nothing for its later messages") {
     while (requests.feed(input) == HttpParser::Event::body) {
     }
     requests.next_message();
-    answers.expect_response_to("POST");
     input = answer;
     answers.feed(input);
     head.clear();

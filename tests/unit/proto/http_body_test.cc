@@ -23,10 +23,9 @@ std::ostream& operator<<(std::ostream& out, const Step& step) {
 
 // The steps that one read gives, after its head.
 std::vector<Step> steps(std::string_view bytes, bool join) {
-  HttpParser parser(HttpParser::Role::request, {});
+  HttpParser parser(HttpParser::Role::request, {}, {.join_chunks = join});
   std::span<const char> input(bytes);
   REQUIRE(parser.feed(input) == Event::head);
-  if (join) parser.join_chunks();
   std::vector<Step> seen;
   for (Event event = Event::body; event == Event::body;) {
     event = parser.feed(input);
@@ -111,6 +110,17 @@ TEST_CASE("Of wrong trailers not a byte goes on") {
   CHECK(outcome.wire.find("X: 1") == std::string::npos);
 }
 
+TEST_CASE("Who asks and what the content is belongs to a request's head, not behind its body") {
+  for (const std::string name :
+       {"Authorization", "Cookie", "Content-Encoding", "Content-Range", "Content-Type", "Cache-Control",
+        "Pragma", "Range", "If-Match", "If-None-Match", "If-Range", "If-Modified-Since",
+        "If-Unmodified-Since", "Origin", "Set-Cookie", "Forwarded", "X-Real-IP", "True-Client-IP"}) {
+    CAPTURE(name);
+    CHECK(parse_request(kChunked + "0\r\n" + name + ": x\r\n\r\n").refused);
+  }
+  CHECK_FALSE(parse_request(kChunked + "0\r\nX-Pragma: x\r\n\r\n").refused);
+}
+
 TEST_CASE("Trailers that do not go on break nothing, and their answer is whole") {
   struct Row {
     std::string trailers;
@@ -136,7 +146,7 @@ TEST_CASE("Trailers that do not go on break nothing, and their answer is whole")
     const std::string bytes =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n" + row.trailers;
     for (const std::size_t slice : {bytes.size(), std::size_t{1}, std::size_t{3}}) {
-      HttpParser parser(HttpParser::Role::response, {});
+      HttpParser parser(HttpParser::Role::response, {}, {.drop_trailers = true});
       std::string wire;
       std::string_view rest = bytes;
       Event event = Event::more;
@@ -147,7 +157,6 @@ TEST_CASE("Trailers that do not go on break nothing, and their answer is whole")
         event = parser.feed(input);
         REQUIRE(event != Event::error);
         rest.remove_prefix(offered - input.size());
-        if (event == Event::head) parser.drop_trailers();
         if (event == Event::body || event == Event::done) wire += parser.raw();
         done = event == Event::done;
       }
@@ -206,6 +215,24 @@ TEST_CASE("A parser counts the payload and knows where it stands") {
   CHECK(parser.feed(last) == Event::done);
   CHECK(parser.body_bytes() == 8);
   CHECK_FALSE(parser.in_body());
+}
+
+TEST_CASE("The trailers of a body can be read, however they came, until the next message") {
+  const std::string bytes = kChunked + "2\r\nhi\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n";
+  for (const std::size_t slice : {bytes.size(), std::size_t{1}}) {
+    HttpParser parser(HttpParser::Role::request, {});
+    Event event = Event::more;
+    for (std::size_t at = 0; at < bytes.size(); at += slice) {
+      std::span<const char> input(std::string_view(bytes).substr(at, slice));
+      do event = parser.feed(input);
+      while (!input.empty() && event != Event::done);
+    }
+    REQUIRE(event == Event::done);
+    CHECK(parser.trailers().size() == 2);
+    CHECK(parser.trailers().get("x-more") == "2");
+    parser.next_message();
+    CHECK(parser.trailers().size() == 0);
+  }
 }
 
 TEST_CASE("A refused parser stays refused") {

@@ -12,9 +12,10 @@ namespace probegate::proto {
 
 inline HttpOutcome parse(HttpParser::Role role, std::string_view bytes, HttpLimits limits = {},
                          std::string_view request_method = "GET") {
+  const MessageOptions options{.to_head = request_method == "HEAD"};
   const auto sliced = [&](std::size_t slice) {
     return parse_http(
-        role, bytes, [slice](std::size_t) { return slice; }, limits, request_method);
+        role, bytes, [slice](std::size_t) { return slice; }, limits, options);
   };
   HttpOutcome whole = sliced(bytes.size());
   for (const std::size_t slice : {1u, 2u, 3u, 17u}) {
@@ -26,9 +27,9 @@ inline HttpOutcome parse(HttpParser::Role role, std::string_view bytes, HttpLimi
                                         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"}) {
     const auto at_once = [](std::size_t) { return std::string_view::npos; };
     used.renew(limits);
-    CHECK(difference(whole, parse_http(used, role, bytes, at_once, request_method)) == "");
+    CHECK(difference(whole, parse_http(used, role, bytes, at_once, options)) == "");
     used.renew(limits);
-    parse_http(used, role, before, at_once, "HEAD");
+    parse_http(used, role, before, at_once, {.to_head = true});
   }
   return whole;
 }

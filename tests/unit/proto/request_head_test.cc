@@ -397,7 +397,6 @@ TEST_CASE("Pipelined requests come one by one and an idle parser knows it") {
   CHECK(parser.idle());
   CHECK(parser.feed(input) == HttpParser::Event::head);
   CHECK(input.size() == two.size() / 2);
-  CHECK(parser.head_bytes() == get(""));
   std::span<const char> nothing;
   CHECK(parser.feed(nothing) == HttpParser::Event::done);
   CHECK(parser.feed(input) == HttpParser::Event::done);

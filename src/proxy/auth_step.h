@@ -1,0 +1,50 @@
+// AuthStep: whether one request may pass, from when the auth service is asked for it: the question while it
+// is under way, and then what was granted.
+//
+// Invariant: nothing of the request goes to the backend before the verdict; its owner keeps the deadline.
+// Called from: whoever forwards the request. Thread: its data loop's.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "proxy/auth_desk.h"
+#include "proxy/request_stream.h"
+
+namespace probegate::proxy {
+
+class AuthStep final : private AuthDesk::Asker {
+ public:
+  class Owner {
+   public:
+    virtual void auth_decided(AuthDecision decision) = 0;  // in a later turn, in the data loop's scope
+
+   protected:
+    ~Owner() = default;
+  };
+
+  AuthStep(Environment& environment, Owner& owner) : environment_(environment), owner_(owner) {}
+
+  // The decision where nobody needs to be waited for. `request` lives as long as this; `who`: the client, for
+  // the log.
+  std::optional<AuthDecision> ask(const proto::RequestHead& request, proto::ClientView client,
+                                  std::string_view who);
+  Duration timeout() const { return question_->timeout(); }
+  AuthDecision time_is_over() { return question_->time_is_over(); }
+  void withdraw() { question_.reset(); }
+
+  // The verdict is good for the rest of the request's life.
+  void pass(AuthDecision decision) { grant_.fields = std::move(decision.fields); }
+  const AuthGrant& grant() const { return grant_; }
+
+ private:
+  void auth_decided(AuthDecision decision) override { owner_.auth_decided(std::move(decision)); }
+
+  Environment& environment_;
+  Owner& owner_;
+  std::unique_ptr<AuthQuestion> question_;
+  AuthGrant grant_;
+};
+
+}  // namespace probegate::proxy
