@@ -183,7 +183,7 @@ struct Alert {
   std::vector<std::string> recipients = {"postmaster"};  // RFC 5321 section 4.5.1: every server has one
   std::optional<std::string> user;
   std::optional<std::string> password;
-  TlsOptions tls;  // ca_file and verify
+  TlsOptions tls;  // without server_name and min_days_left
 };
 
 struct Config {

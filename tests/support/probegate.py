@@ -15,7 +15,7 @@ from support.waiting import PATIENCE, wait_for, wait_until
 BINARY = os.environ.get("PROBEGATE_BIN", str(pathlib.Path(__file__).parents[2] / "build" / "src" / "probegate"))
 
 # A sanitizer's report has an exit code of its own, so that no test takes it for one of the program's.
-_SANITIZERS = {"ASAN_OPTIONS": "exitcode=99:quarantine_size_mb=8:verify_asan_link_order=0", "LSAN_OPTIONS": "exitcode=99",
+_SANITIZERS = {"ASAN_OPTIONS": "exitcode=99:quarantine_size_mb=8", "LSAN_OPTIONS": "exitcode=99",
                "UBSAN_OPTIONS": "exitcode=99:halt_on_error=1:print_stacktrace=1", "TSAN_OPTIONS": "exitcode=99"}
 
 
