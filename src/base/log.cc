@@ -11,10 +11,10 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
 
+#include "base/json_text.h"
 #include "base/text.h"
 
 namespace probegate {
@@ -38,27 +38,16 @@ const char* severity(LogLevel level) {
   return "DEFAULT";
 }
 
-std::string escaped(std::string_view value) {
-  return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-void append_json(std::string& line, std::string_view value) {
-  const auto is_plain = [](char c) { return c >= ' ' && c < '\x7f' && c != '"' && c != '\\'; };
-  if (!std::all_of(value.begin(), value.end(), is_plain)) {
-    line += escaped(value);
-    return;
-  }
-  line += '"';
-  line += value;
-  line += '"';
-}
-
 // To a thousandth: seconds and milliseconds are measured no better.
-std::string to_text(double value) { return nlohmann::json(std::round(value * 1000) / 1000).dump(); }
+std::string to_text(double value) {
+  std::string text;
+  append_json_number(text, std::round(value * 1000) / 1000);
+  return text;
+}
 
 struct AppendJson {
   std::string& line;
-  void operator()(std::string_view v) const { append_json(line, v); }
+  void operator()(std::string_view v) const { append_json_text(line, v); }
   void operator()(std::int64_t v) const { line += std::to_string(v); }
   void operator()(double v) const { line += to_text(v); }
   void operator()(bool v) const { line += v ? "true" : "false"; }
@@ -74,7 +63,7 @@ std::string format_json(LogLevel level, std::string_view message, std::span<cons
   line.reserve(kUsualLine);
   line += R"({"severity":")";
   line.append(severity(level)).append(R"(","message":)");
-  append_json(line, message);
+  append_json_text(line, message);
   line.append(R"(,"timestamp":")").append(iso8601(time)).append("\"");
   bool nested = false;
   for (const auto& field : fields) {
@@ -98,7 +87,8 @@ std::string quoted_if_needed(std::string_view value) {
   if (!value.empty() && std::all_of(value.begin(), value.end(), is_plain)) return std::string(value);
   // JSON lets U+0080 to U+009F stand as they are (0xC2 and one byte more), which are controls to a terminal.
   std::string text;
-  const std::string json = escaped(value);
+  std::string json;
+  append_json_text(json, value);
   for (std::size_t i = 0; i < json.size(); ++i) {
     const bool is_c1 = json[i] == '\xc2' && static_cast<unsigned char>(json[i + 1]) < 0xa0;
     if (!is_c1) {

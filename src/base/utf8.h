@@ -1,6 +1,7 @@
 // Text from peers as valid UTF-8.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -9,5 +10,13 @@ namespace probegate {
 // What is no UTF-8 is replaced by U+FFFD, so that pages, events and logs stay readable for whoever decodes
 // them.
 std::string valid_utf8(std::string_view text);
+
+// What `text`, which is not empty, begins with: a character, or so many bytes that are none and are replaced
+// by one U+FFFD.
+struct Utf8Start {
+  std::size_t size;
+  bool valid;
+};
+Utf8Start utf8_start(std::string_view text);
 
 }  // namespace probegate

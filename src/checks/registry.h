@@ -1,5 +1,5 @@
 // The one table of check types. A new type is one file beside this one and two lines: its reader here, its
-// row in registry.cc.
+// row in registry.cc. What else names a type is listed in docs/adding-a-check.md.
 #pragma once
 
 #include <span>

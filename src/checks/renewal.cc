@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <map>
+#include <set>
 #include <utility>
 
 #include "checks/presentable.h"
@@ -35,6 +36,7 @@ struct Origin {
   config::CheckSpec spec;
   std::shared_ptr<const config::Config> config;
   std::map<std::string, std::optional<std::string>> files;  // and what was in them
+  std::set<std::string> addresses;                          // those of `files` that hold a URL
 };
 
 class RenewingCheck final : public Check {
@@ -89,8 +91,21 @@ class RenewingCheck final : public Check {
 
   void on_result(CheckResult& result) {
     if (!result.error) return;
-    result.error->message = presentable(result.error->message, plan_.secrets);
-    if (result.error->kind == FailKind::auth) watch_.start_repeating(kLookAgain);
+    const bool refused = result.error->kind == FailKind::auth;
+    result.error->message =
+        presentable(result.error->message + (refused ? hint() : std::string()), plan_.secrets);
+    if (refused) watch_.start_repeating(kLookAgain);
+  }
+
+  // Blanks around a password are kept, as they may be meant; where it is refused they seldom are.
+  std::string hint() const {
+    for (const auto& [path, content] : files_) {
+      if (!content || origin_->addresses.contains(path)) continue;
+      const auto blanks = config::blanks_around(*content);
+      if (!blanks.empty())
+        return "; the secret in " + path + " " + std::string(blanks) + ", which is sent too";
+    }
+    return {};
   }
 
   void look_again() {
@@ -141,7 +156,10 @@ CheckPlan renewing(ReadCheck read, const config::CheckSpec& spec,
                    const std::shared_ptr<const config::Config>& config) {
   auto origin = std::make_shared<Origin>();
   // Known since the configuration was loaded; looked at first, so that a change meanwhile is seen later.
-  for (const auto& path : spec.fields.secret_files()) origin->files[path] = content_of(path);
+  for (const auto& file : spec.fields.secret_files()) {
+    origin->files[file.path] = content_of(file.path);
+    if (file.is_address) origin->addresses.insert(file.path);
+  }
   CheckPlan plan = read(spec, *config);
   if (origin->files.empty()) return plan;
   origin->plan = plan;

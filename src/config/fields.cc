@@ -17,12 +17,10 @@
 namespace probegate::config {
 namespace {
 
-// One trailing newline is the editor's, not the secret's.
 Result<std::string> read_secret_file(const std::string& path) {
   constexpr std::size_t kLimit = 64 * 1024;
   auto content = read_file(path, kLimit);
-  if (content && content->ends_with('\n')) content->pop_back();
-  if (content && content->ends_with('\r')) content->pop_back();
+  if (content) content->resize(without_line_ends(*content).size());
   return content;
 }
 
@@ -35,11 +33,12 @@ std::shared_ptr<Node> unread_copy(const Node& node) {
   return copy;
 }
 
-void collect_secret_files(const Node& node, std::vector<std::string>& paths) {
-  for (const auto& path : node.secret_files) {
-    if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
+void collect_secret_files(const Node& node, std::vector<SecretFile>& files) {
+  for (const auto& file : node.secret_files) {
+    const auto same = [&](const SecretFile& known) { return known.path == file.path; };
+    if (std::none_of(files.begin(), files.end(), same)) files.push_back(file);
   }
-  for (const auto& entry : node.entries) collect_secret_files(*entry.value, paths);
+  for (const auto& entry : node.entries) collect_secret_files(*entry.value, files);
 }
 
 // The secret itself may stand where its file is expected: named is only what leads to a directory that is
@@ -244,10 +243,14 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
 
   std::optional<std::string> value;
   if (node) {
-    value = node->text.substr(0, node->text.find_last_not_of("\r\n") + 1);  // as `echo` leaves one
+    value = without_line_ends(node->text);
   } else if (file) {
-    node_->secret_files.push_back(file->text);
+    const bool is_address = kind == "secret_url";
+    node_->secret_files.push_back({file->text, is_address});
     auto content = read_secret_file(file->text);
+    if (content && !is_address && begins_with_mark(*content))
+      content = failure(
+          "begins with a byte order mark, which would be a part of the secret; save it as UTF-8 without one");
     if (content) {
       value = std::move(*content);
     } else if (!problems_->elsewhere()) {
@@ -364,10 +367,10 @@ void Fields::know(const std::vector<std::string_view>& keys) const {
   }
 }
 
-std::vector<std::string> Fields::secret_files() const {
-  std::vector<std::string> paths;
-  collect_secret_files(*node_, paths);
-  return paths;
+std::vector<SecretFile> Fields::secret_files() const {
+  std::vector<SecretFile> files;
+  collect_secret_files(*node_, files);
+  return files;
 }
 
 Fields Fields::unread() const { return {unread_copy(*node_), std::make_shared<Problems>("")}; }

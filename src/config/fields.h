@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/endpoint.h"
 #include "config/problems.h"
+#include "config/secrets.h"
 
 namespace probegate::config {
 
@@ -128,7 +129,7 @@ class Fields {
   void know(const std::vector<std::string_view>& keys) const;
 
   // The files that values of this mapping, and of those in it, were read from.
-  std::vector<std::string> secret_files() const;
+  std::vector<SecretFile> secret_files() const;
   // The same mapping, read by nobody, with problems of its own: for reading its secrets again. Shares nothing
   // with us, so it may be read by another thread.
   Fields unread() const;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/problems.h"
+#include "config/secrets.h"
 
 namespace probegate::config {
 
@@ -55,7 +56,7 @@ class Node {
 
   std::string path;  // "checks.database"; set when a reader gets here
   std::vector<Shown> shown;
-  std::vector<std::string> secret_files;  // paths
+  std::vector<SecretFile> secret_files;
 
   Node* find(std::string_view key) const {
     for (const auto& entry : entries) {

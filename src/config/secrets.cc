@@ -13,6 +13,7 @@ namespace probegate::config {
 namespace {
 
 constexpr int kReadTimeoutMs = 5000;
+constexpr std::string_view kMark = "\xEF\xBB\xBF";
 
 // Closes on every way out.
 struct Descriptor {
@@ -24,10 +25,26 @@ struct Descriptor {
 
 }  // namespace
 
-std::string_view trim_lines(std::string_view text) {
-  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+bool begins_with_mark(std::string_view text) { return text.starts_with(kMark); }
+
+std::string_view without_line_ends(std::string_view text) {
+  return text.substr(0, text.find_last_not_of("\r\n") + 1);
+}
+
+std::string_view blanks_around(std::string_view content) {
   constexpr std::string_view kBlank = " \t\r\n";
-  if (text.starts_with(kMark)) text.remove_prefix(kMark.size());
+  const auto secret = without_line_ends(content);
+  if (secret.empty()) return {};
+  const bool before = kBlank.find(secret.front()) != kBlank.npos;
+  const bool behind = kBlank.find(secret.back()) != kBlank.npos;
+  if (before && behind) return "begins and ends with blanks";
+  if (before) return "begins with a blank or an empty line";
+  return behind ? "ends with a blank" : std::string_view();
+}
+
+std::string_view trim_lines(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  if (begins_with_mark(text)) text.remove_prefix(kMark.size());
   const auto first = text.find_first_not_of(kBlank);
   if (first == text.npos) return {};
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);

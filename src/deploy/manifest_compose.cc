@@ -80,7 +80,7 @@ std::string config_mount(const std::string& file) {
   const bool folder = path.ends_with(kName) && path.size() > std::string_view("./probegate.yaml").size();
   if (folder) return quoted_yaml(path.substr(0, path.size() - kName.size()) + ":/etc/probegate:ro");
   return quoted_yaml(path + ":/etc/probegate/probegate.yaml:ro") +
-         "   # a new file of that name is seen after a restart";
+         "   # a new file of that name is seen after a restart, in a folder of its own at once";
 }
 
 std::string mounts(const Deployment& deployment) {

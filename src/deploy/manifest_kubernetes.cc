@@ -138,20 +138,24 @@ std::string entries(const Deployment& deployment, bool secrets_only, const std::
   return text;
 }
 
+// A line that can be repeated: `create` alone refuses what exists, and a secret changes.
+std::string secret_creation(const std::string& name, const std::string& content) {
+  return "#   kubectl create secret generic " + name + content +
+         " \\\n#     --dry-run=client -o yaml | kubectl apply -f -";
+}
+
 std::string creation(const Deployment& deployment) {
   std::string text;
   if (deployment.config_file) {
-    text = "#   kubectl create secret generic " + deployment.name +
-           "-probegate --from-file=probegate.yaml=" + *deployment.config_file +
-           " \\\n#     --dry-run=client -o yaml | kubectl apply -f -";
+    text = secret_creation(deployment.name + "-probegate",
+                           " --from-file=probegate.yaml=" + *deployment.config_file);
   }
   std::string literals;
   for (const auto& entry : deployment.environment) {
     if (!entry.value) literals += " --from-literal=" + entry.name + "=...";
   }
   if (literals.empty()) return text;
-  return text + (text.empty() ? "" : "\n") + "#   kubectl create secret generic " + deployment.name +
-         literals;
+  return text + (text.empty() ? "" : "\n") + secret_creation(deployment.name, literals);
 }
 
 struct Volumes {

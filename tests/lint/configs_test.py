@@ -192,6 +192,11 @@ class TestCompose:
         assert self.gate["environment"]["BACKEND_URL"] == "http://127.0.0.1:8000"
         assert "--port 8000" in self.backend["build"]["dockerfile_inline"]
 
+    def test_a_configuration_is_mounted_with_its_folder(self):
+        """A file that is mounted by itself keeps its old content when an editor replaces it."""
+        mounts = re.findall(r"\S+:/etc/probegate\S*", (CONFIGS / "compose.yaml").read_text())
+        assert mounts and not [mount for mount in mounts if ".yaml" in mount]
+
     def test_the_gate_and_the_backend_use_the_same_dependencies(self):
         for name in ("DATABASE_URL", "REDIS_URL"):
             assert self.gate["environment"][name] == self.backend["environment"][name]
@@ -202,6 +207,14 @@ class TestCompose:
 
     def test_the_gate_needs_no_rights(self):
         assert self.gate["read_only"] and self.gate["cap_drop"] == ["ALL"] and self.gate["user"] == "65532:65532"
+
+
+def test_what_creates_something_on_kubernetes_can_be_repeated():
+    """`kubectl create` alone refuses what is there already."""
+    pages = [*CONFIGS.glob("*.yaml"), *CONFIGS.parent.glob("docs/**/*.md"), CONFIGS.parent / "README.md"]
+    lines = [line for page in pages for line in re.sub(r"\\\n#? *", "", page.read_text()).splitlines()]
+    creations = [line for line in lines if "kubectl create" in line]
+    assert creations and all("--dry-run=client -o yaml | kubectl apply -f -" in line for line in creations)
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.yaml")))

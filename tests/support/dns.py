@@ -20,12 +20,14 @@ def available():
 
 
 class NameServer:
-    """Swallows every question, or (mode "nxdomain") says that no name exists, or that every name is 127.0.0.1:
+    """Swallows every question, or (mode "nxdomain") says that no name exists,
+    or (mode "servfail") that it could not find out, or that every name is 127.0.0.1:
     at once (mode "at once"), or (mode "late") after a while that is longer than a resolver waits before it asks again,
     or (mode "ipv4 alone") at once, and swallows questions for another kind of address.
     `mode` may change at any time."""
 
     LATE = 1.2
+    CODES = {"servfail": 2, "nxdomain": 3}
 
     def __init__(self, mode, directory):
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -50,9 +52,10 @@ class NameServer:
             except OSError:
                 return
             self.questions += 1
-            if self.mode == "nxdomain":
-                # The question back, with QR, RD, RA and code 3; no other section.
-                self._socket.sendto(question[:2] + b"\x81\x83" + question[4:6] + b"\0" * 6 + question[12:], peer)
+            if self.mode in self.CODES:
+                # The question back, with QR, RD, RA and the code; no other section.
+                head = question[:2] + bytes([0x81, 0x80 + self.CODES[self.mode]])
+                self._socket.sendto(head + question[4:6] + b"\0" * 6 + question[12:], peer)
             elif self.mode == "at once" or (self.mode == "ipv4 alone" and self._asks_for_a(question)):
                 self._answer(question, peer)
             elif self.mode == "late":

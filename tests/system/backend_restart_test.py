@@ -4,6 +4,7 @@ import pytest
 
 from support import metrics
 from support.ports import free_port
+from support.raw import Raw, upgrade_request, upgrade_response
 from support.waiting import wait_for, wait_until
 
 
@@ -36,6 +37,42 @@ proxy: {{backend: "{backend.url}", workers: {workers}, timeouts: {{connect: 100m
     told = "the backend went away and came back"
     wait_until(lambda: [line for line in sidecar.logs() if line["message"] == told], "the log to tell it")
     assert [line for line in sidecar.logs() if line["message"] == told][-1]["severity"] == "WARNING"
+
+
+def test_the_event_of_a_restart_counts_restarts_and_lost_tunnels(rig):
+    """One who reads the page at night sees at once whether it was the first one, and whom it has hit."""
+    def talking(connection):
+        head = connection.read_head()
+        if head.get("Upgrade") is None:
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+            return
+        connection.send(upgrade_response(head.get("Sec-WebSocket-Key")))
+        connection.read_to_end()
+    backend = rig.scripted(talking)
+    sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', timeouts: {{connect: 100ms}}}}").start()
+
+    def restart(old):
+        old.close()
+        wait_for(lambda: sidecar.request("/").status, lambda status: status == 502, "the backend to be gone")
+        # A tunnel ends a little later: its client has time to answer the Close.
+        wait_until(lambda: len([line for line in sidecar.logs() if line["message"] == "tunnel ended"]) == 2, "the tunnels to end")
+        new = rig.scripted(talking, port=old.port)
+        wait_for(lambda: sidecar.request("/").status, lambda status: status == 200, "the backend to be back")
+        return new
+
+    def messages():
+        return [event["message"] for event in sidecar.probe("/status").json["events"] if event["kind"] == "backend_restart"]
+    clients = [Raw.connect(sidecar.proxy_port) for _ in range(2)]
+    for client in clients:
+        client.send(upgrade_request())
+        assert client.read_head().status == 101
+    told = "{} since the start of probegate; 2 tunnels lost in all"
+    again = restart(backend)
+    wait_for(messages, lambda seen: seen == [told.format("1 restart")], "the first restart to be told")
+    restart(again)
+    wait_for(lambda: sorted(messages()), lambda seen: seen == [told.format("1 restart"), told.format("2 restarts")], "the second")
+    page = sidecar.probe("/", headers={"Accept": "text/html"}).text
+    assert "2 tunnels lost in all" in page and "<dt>tunnels lost a minute</dt><dd>2</dd>" in page
 
 
 def test_the_traffic_check_sees_a_restart_that_no_client_met(rig):

@@ -9,7 +9,7 @@ import aiohttp
 
 from support.expect import problem_in
 from support.ports import free_port
-from support.waiting import PATIENCE, wait_for
+from support.waiting import PATIENCE, wait_for, wait_until
 
 QUICK = "interval: 200ms, startup_interval: 100ms, fall: 2, timeout: 1s"
 
@@ -103,6 +103,8 @@ def test_the_first_refused_connection_closes_the_gate_and_the_backend_reopens_it
 
     document = sidecar.wait_for_gate("closed")
     assert document["waiting_for"] == ["websocket"]
+    [line] = wait_until(lambda: [line for line in sidecar.logs() if line["message"] == "gate closed"], "the log to tell it")
+    assert (line["severity"], line["waiting_for"]) == ("WARNING", "websocket")
     assert sidecar.probe("/health/ready").status == 503
     assert sidecar.probe("/health/startup").status == 200
     assert sidecar.probe("/health").status == 200

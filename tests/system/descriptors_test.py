@@ -65,6 +65,19 @@ def test_traffic_leaves_descriptors_to_probes_and_the_surplus_is_told(rig, backe
     assert sidecar.stop() == 0
 
 
+def test_a_limit_that_descriptors_lower_by_little_is_no_warning(rig, backend):
+    def told(limits):
+        sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', limits: {limits}}}",
+                                around=lambda argv: ["prlimit", "--nofile=400:400", *argv]).start()
+        [line] = [line for line in sidecar.logs() if line["message"].startswith("the limit of descriptors")]
+        assert sidecar.stop() == 0
+        return line
+    far = told("{connections: 5000}")
+    assert far["severity"] == "WARNING" and far["limit"] == 5000 and 0 < far["in_force"] < 400
+    near = told(f"{{connections: {far['in_force'] + 1}}}")
+    assert near["severity"] == "INFO" and near["in_force"] == far["in_force"]
+
+
 def test_without_a_single_descriptor_tunnels_and_the_drain_go_on_and_nothing_spins(rig, backend):
     """The limit is lowered under what is open: accepting fails on both ports until there are descriptors again."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 2}}").start()
@@ -80,6 +93,9 @@ def test_without_a_single_descriptor_tunnels_and_the_drain_go_on_and_nothing_spi
     time.sleep(2)
     assert cpu_seconds(sidecar.pid) - before < 1
     assert echoes(client)
+    wait_until(lambda: [line for line in sidecar.logs() if line["message"] == "connection limit reached"
+                        and line["why"].startswith("connections cannot be accepted: Too many open files; ")],
+               "the log to say why nobody is let in")
 
     resource.prlimit(sidecar.pid, resource.RLIMIT_NOFILE, (hard, hard))
     probe.send(b"GET /health HTTP/1.1\r\nHost: door.test\r\n\r\n")

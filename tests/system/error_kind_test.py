@@ -372,6 +372,16 @@ needs_root = pytest.mark.skipif(not dns.available(), reason="replacing /etc/reso
 
 
 @needs_root
+def test_a_name_server_that_could_not_find_out_is_resolve_and_the_message_says_so(rig):
+    """A name that does not exist is a mistake of ours, a name server that fails is somebody else's."""
+    server = rig.name_server("servfail")
+    sidecar = with_check(rig, 'type: tcp, address: "nats.internal.test:4222"', around=server.around)
+    message = sidecar.wait_for_error("target", "resolve")["message"]
+    assert message == "cannot resolve nats.internal.test: every name server failed, refused or could not be reached"
+    server.mode = "nxdomain"
+    sidecar.wait_for_readiness(lambda seen: "not found" in seen["checks"]["target"]["error"]["message"].lower(), "the name to be unknown")
+
+
 def test_a_black_holed_name_costs_only_its_own_check(rig):
     """2: "A slow resolver costs only its own check"; the deadline covers the name, too."""
     server = rig.name_server("silent")
@@ -389,8 +399,8 @@ checks:
     sidecar.wait_for_check("near", "pass")
     for name in ("lost", "lost_database", "lost_redis", "lost_rules", "lost_chat", "lost_broker"):
         document = sidecar.wait_for_readiness(
-            lambda seen, name=name: (seen["checks"][name]["error"] or {}).get("kind") in ("timeout", "resolve"),
-            f"{name} to fail")
+            lambda seen, name=name: (seen["checks"][name]["error"] or {}).get("kind") == "timeout", f"{name} to fail")
+        assert ".internal.test" in document["checks"][name]["error"]["message"], "which name it is"
         assert document["checks"][name]["latency_ms"] < 5000
     assert server.questions > 0
 

@@ -3,6 +3,7 @@
 import json
 import math
 import pathlib
+import re
 
 import pytest
 import yaml
@@ -221,9 +222,11 @@ def annotations(documents):
     "postgresql://u:${DB_PASS}@/app?host=/cloudsql/proj:europe-west1:inst",
     "postgresql://u:s3cret@/app?host=%2Fcloudsql%2Fproj%3Aeurope-west1%3Ainst",
     "host=/cloudsql/proj:europe-west1:inst user=u dbname=app",
+    "mysql://u:s3cret@localhost/app?unix_socket=/cloudsql/proj:europe-west1:inst",
 ])
 def test_cloud_run_connects_the_instance_whose_socket_a_check_names(tmp_path, url):
-    config = write(tmp_path, f"checks: {{db: {{type: postgres, url: '{url}'}}}}\n")
+    kind = "mysql" if url.startswith("mysql") else "postgres"
+    config = write(tmp_path, f"checks: {{db: {{type: {kind}, url: '{url}'}}}}\n")
     assert annotations(rendered("cloud-run", "-c", config))["run.googleapis.com/cloudsql-instances"] == "proj:europe-west1:inst"
 
 
@@ -299,6 +302,35 @@ def test_kubernetes_rolls_the_pods_when_the_file_is_another(tmp_path):
         mount = by_name(kubernetes(documents)[1]["gate"]["volumeMounts"])["config"]
         assert mount["mountPath"] == "/etc/probegate" and "subPath" not in mount
     assert sums[0] == sums[1] != sums[2] and len(sums[0]) == 64
+
+
+def test_what_makes_the_secrets_on_kubernetes_can_be_repeated(tmp_path):
+    """`kubectl create` alone refuses a Secret that is there already, and a password is changed one day."""
+    config = write(tmp_path, "checks: {db: {type: postgres, url: '${DATABASE_URL}'}}\n")
+    ran = render("kubernetes", "-c", config)
+    assert ran.returncode == 0, ran.stderr
+    lines = re.sub(r"\\\n# *", "", ran.stdout).splitlines()
+    creations = [line for line in lines if "kubectl create" in line]
+    assert len(creations) == 2, ran.stdout
+    for line in creations:
+        assert line.endswith("--dry-run=client -o yaml | kubectl apply -f -")
+
+
+def test_compose_mounts_the_folder_of_the_configuration_where_that_is_its_own(tmp_path):
+    """A file that is mounted by itself stays the old one for whoever reads it inside, so it is mounted only where its folder has more."""
+    config = write(tmp_path, "{}\n")
+    assert rendered("compose", "-c", config)[0]["services"]["gate"]["volumes"] == [f"{tmp_path}:/etc/probegate:ro"]
+    other = config.rename(tmp_path / "other.yaml")
+    [volume] = rendered("compose", "-c", other)[0]["services"]["gate"]["volumes"]
+    assert volume == f"{other}:/etc/probegate/probegate.yaml:ro"
+    assert "restart" in render("compose", "-c", other).stdout.split(volume)[1].splitlines()[0]
+
+
+def test_the_gate_is_the_only_way_in_for_compose(tmp_path):
+    services = rendered("compose", "-c", write(tmp_path, "{}\n"))[0]["services"]
+    assert services["backend"]["environment"]["HOST"] == "127.0.0.1"
+    other = write(tmp_path, "proxy: {backend: 'http://chat:3000'}\n")
+    assert "HOST" not in rendered("compose", "-c", other)[0]["services"]["chat"]["environment"]
 
 
 def test_kubernetes_leaves_the_replicas_to_an_autoscaler_when_asked(tmp_path):

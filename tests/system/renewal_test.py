@@ -134,6 +134,30 @@ def test_a_rotated_password_file_is_read_before_the_next_login(rig):
     assert OLD not in text and NEW not in text
 
 
+def test_a_refused_password_with_blanks_in_its_file_names_the_file_and_nothing_of_it(rig):
+    """A blank behind a password is a part of it, and hard to see; the line end behind that is not."""
+    postgres, redis = rig.postgres().start(), rig.redis(password=OLD).start()
+    postgres.execute(f"CREATE ROLE rotated LOGIN PASSWORD '{OLD}'")
+    files = {"behind": OLD + " \n", "before": "\t" + OLD, "redis": OLD + " ", "wrong": NEW + "\n\n"}
+    paths = {name: write(f"{rig.directory}/{name}", content) for name, content in files.items()}
+    url = write(f"{rig.directory}/url", f" {postgres.url(NEW, user='rotated')} \n")
+    checks = {name: f"type: postgres, host: 127.0.0.1, port: {postgres.port}, user: rotated, dbname: postgres, "
+                    f"password_file: {paths[name]}, {SHORT}" for name in ("behind", "before", "wrong")}
+    checks["redis"] = f"type: redis, url: 'redis://127.0.0.1:{redis.port}', password_file: {paths['redis']}, {SHORT}"
+    checks["address"] = f"type: postgres, url_file: {url}, {SHORT}"
+    sidecar = checking(rig, checks)
+    messages = {name: sidecar.wait_for_error(name, "auth")["message"] for name in checks}
+    for name, place in {"behind": "ends with a blank", "before": "begins with a blank or an empty line", "redis": "ends with a blank"}.items():
+        assert messages[name].endswith(f"; the secret in {paths[name]} {place}, which is sent too"), messages[name]
+    for name in ("wrong", "address"):
+        assert "the secret in" not in messages[name]
+    for name in ("behind", "before", "redis", "wrong"):
+        write(paths[name], OLD + "\n\n")
+        sidecar.wait_for_check(name, "pass")
+    text = sidecar.probe("/status").text + json.dumps(sidecar.logs())
+    assert OLD not in text and NEW not in text
+
+
 def test_a_file_that_changes_before_the_server_ends_the_session_costs_no_failure(rig):
     postgres = rig.postgres().start()
     postgres.execute(f"CREATE ROLE rotated LOGIN PASSWORD '{OLD}'")

@@ -70,7 +70,10 @@ def test_a_process_that_is_killed_while_it_drains_is_told_apart(rig, path, backe
     wait_for(lambda: state(path)["state"], lambda word: word == "draining", "the state file to say draining")
     first.send(signal.SIGKILL)
     first.wait()
-    assert line(started(rig, path), "start counted")["last_end"] == "killed_in_drain"
+    second = started(rig, path)
+    assert line(second, "start counted")["last_end"] == "killed_in_drain"
+    assert line(second, "the process before this one was killed before its drain had ended")["severity"] == "WARNING"
+    assert "ran out of memory" not in second.output()
 
 
 def test_every_end_leaves_its_cause(rig, path):

@@ -111,6 +111,10 @@ def test_watch_in_a_pipe_writes_a_line_for_each_change_and_ends_with_the_last_st
         assert [json.loads(line)["broker"] for line in lines][:2] == [False, True]
     else:
         assert "not_ready, gate starting, waiting for broker; broker fail; later waiting" in lines[0]
+        reason = f"; broker: connect: cannot connect to 127.0.0.1:{port}: connection refused"
+        assert reason in lines[0]
+        assert reason not in lines[1]
+        assert any("broker fail" in line and "; broker: " in line for line in lines[2:])
         assert all(line[:2] == "20" for line in lines), "each with its time"
 
 

@@ -208,6 +208,7 @@ def test_a_client_certificate_is_shown_to_every_server_that_asks(rig):
     checks |= {f"unknown_{name}": f"{keys}, tls: {{{trust}}}" for name, keys in servers.items()}
     checks["only_ours_postgres"] = f"{servers['postgres']}, tls: {{{ourselves}}}"
     checks["url_postgres"] = f"type: postgres, url: '{postgres.url()}?sslmode=require&sslcert={cert}&sslkey={key}'"
+    checks["keys_postgres"] = f"{servers['postgres']}, sslmode: require, sslcert: {cert}, sslkey: {key}"
     sidecar = checking(rig, checks)
     for name in checks:
         if not name.startswith("unknown"):

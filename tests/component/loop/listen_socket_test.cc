@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "loop/keep_alive.h"
+
 using namespace probegate;
 using loop::ListenSocket;
 
@@ -38,4 +40,20 @@ TEST_CASE("A process that ends takes its own socket file with it") {
   CHECK(std::filesystem::is_socket(directory.socket().path));
   socket.reset();
   CHECK_FALSE(std::filesystem::exists(directory.socket().path));
+}
+
+TEST_CASE("A peer that is gone without a word is asked three times, 10 s apart, after 30 s of silence") {
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  REQUIRE(descriptor >= 0);
+  loop::keep_alive(descriptor);
+  const auto option = [&](int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    return ::getsockopt(descriptor, level, name, &value, &size) == 0 ? value : -1;
+  };
+  CHECK(option(SOL_SOCKET, SO_KEEPALIVE) == 1);
+  CHECK(option(IPPROTO_TCP, TCP_KEEPIDLE) == 30);
+  CHECK(option(IPPROTO_TCP, TCP_KEEPINTVL) == 10);
+  CHECK(option(IPPROTO_TCP, TCP_KEEPCNT) == 3);
+  ::close(descriptor);
 }

@@ -104,8 +104,6 @@ TEST_CASE("An exception inside a session ends that session alone") {
   watch_data_loop(loop, door);
   const std::string post = "POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 3\r\n\r\nabc";
 
-  // Not of refusals and log lines: the destructor of nlohmann's json allocates, and ends the process if it
-  // cannot.
   std::uint64_t beats = 1;  // watch_data_loop() has sent the first
   for (const std::string& request : {kGet, post, kUpgrade, kGet + kGet}) {
     int failed = 0;
@@ -135,6 +133,60 @@ TEST_CASE("An exception inside a session ends that session alone") {
   CHECK(loop.until([&] { return door.metrics().tunnels.value() == 0; }));
   CHECK(door.metrics().held.value() == 0);
   CHECK(loop.until([&] { return !door.log_lines("a session ended by an internal error").empty(); }));
+  CHECK(door.ended() == 0);
+}
+
+TEST_CASE("A refusal at a closed gate that finds no memory ends its session alone") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  backend.on_connection = serve;
+  Door door(loop, backend.endpoint());  // its lines of refusals are written out of the same memory
+  watch_data_loop(loop, door);
+  std::uint64_t beats = 1;
+  const auto settled = [&] {
+    door.loop().beat(++beats, loop->now());
+    return loop.until([&] { return door.loop().answered() == beats; });
+  };
+  // A name that needs every kind of escaping.
+  door.publish(closed_gate({"database", "\"caf\xc3\xa9\"\n\xff" + std::string(300, 'n')}));
+
+  for (const std::string& request : {kGet, kUpgrade}) {
+    int failed = 0;
+    for (int nth = 0; nth < 400; ++nth) {
+      REQUIRE(settled());  // only once the loop has done with the last one
+      fail_after = nth;
+      {
+        FakeClient client(loop, door.endpoint(), request);
+        INFO("allocation " << nth << " failed of " << request << door.log());
+        REQUIRE(loop.until([&] {
+          std::string bytes = client.received();
+          return client.gone() || take_answer(bytes).has_value();
+        }));
+      }
+      const bool reached = fail_after.exchange(-1) < 0;
+      if (!reached) break;  // there were not so many allocations
+      ++failed;
+    }
+    CHECK(failed > 5);
+    CHECK(failed < 400);
+    FakeClient after(loop, door.endpoint(), request);
+    const Answer answer = next_answer(loop, after);
+    CHECK(answer.status == 503);
+    CHECK(answer.get("probegate-reason") == "gate_closed");
+  }
+
+  fail_all = true;
+  std::vector<std::unique_ptr<FakeClient>> many;
+  for (int i = 0; i < 20; ++i) many.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kGet));
+  const bool all_ended = loop.until([&] {
+    return std::all_of(many.begin(), many.end(), [](const auto& client) { return client->gone(); });
+  });
+  fail_all = false;
+  CHECK(all_ended);
+  door.publish(open_gate());
+  REQUIRE(settled());
+  FakeClient served(loop, door.endpoint(), kGet);
+  CHECK(next_answer(loop, served).status == 200);
   CHECK(door.ended() == 0);
 }
 

@@ -85,6 +85,16 @@ TEST_CASE("A log that cannot be written says why") {
   CHECK(written.error().message == "No such file or directory");
 }
 
+TEST_CASE("A log of another user is refused, and stays as it was") {
+  if (::geteuid() != 0) return;  // nobody else can make one
+  const Directory directory;
+  std::ofstream(directory.file()) << "theirs\n";
+  REQUIRE(::chown(directory.file().c_str(), 65532, 65532) == 0);
+  CHECK(append_rotating(directory.file(), "line\n", 100, kWait).error().message ==
+        "it belongs to another user");
+  CHECK(directory.content() == "theirs\n");
+}
+
 TEST_CASE(
     "A log that is a pipe, a link or a device is refused at once, and what a link leads to stays as it was") {
   const Directory directory;

@@ -74,6 +74,24 @@ TEST_CASE("A platform presets drain and log, and keys below it win") {
   CHECK(own.log.format == LogFormat::text);
 }
 
+TEST_CASE("Where the platform would restart a gate that gives up, its preset is to wait") {
+  using OnTimeout = config::GateOptions::OnTimeout;
+  const auto on_timeout = [](const std::string& keys, const Environment& environment) {
+    return load_yaml(keys, environment).config.gate.on_startup_timeout;
+  };
+  CHECK(on_timeout("platform: kubernetes", {}) == OnTimeout::wait);
+  CHECK(on_timeout("platform: docker", {}) == OnTimeout::wait);
+  CHECK(on_timeout("platform: cloud-run", {}) == OnTimeout::fail);
+  CHECK(on_timeout("platform: none", {}) == OnTimeout::fail);
+  CHECK(on_timeout("platform: kubernetes\ngate: {on_startup_timeout: exit}", {}) == OnTimeout::exit);
+
+  // Docker says nothing by itself, and Kubernetes may be told by hand too.
+  CHECK(on_timeout("", {{"PROBEGATE_PLATFORM", "docker"}}) == OnTimeout::wait);
+  CHECK(load_yaml("", {{"PROBEGATE_PLATFORM", "kubernetes"}}).config.drain.delay == 5s);
+  CHECK(on_timeout("platform: none", {{"PROBEGATE_PLATFORM", "docker"}}) == OnTimeout::fail);
+  CHECK(problems_of("", {{"PROBEGATE_PLATFORM", "dokcer"}}).size() == 1);
+}
+
 TEST_CASE("Who is trusted comes from the platform, and a list on Cloud Run adds hops to it") {
   const auto trust = [](const std::string& keys) { return load_yaml(keys).config.proxy.trust; };
   const auto networks = [&](const std::string& keys) {

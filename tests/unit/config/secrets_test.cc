@@ -40,14 +40,42 @@ std::optional<std::string> password_from(const std::string& file) {
   return loaded.config.checks.at(0).fields.secret("password");
 }
 
-TEST_CASE("A secret file gives its content without one trailing newline") {
+TEST_CASE("A secret file gives its content without the line ends behind it") {
   const TemporaryDirectory directory;
   CHECK(password_from(directory.write("plain", "geheim")) == "geheim");
   CHECK(password_from(directory.write("newline", "geheim\n")) == "geheim");
   CHECK(password_from(directory.write("crlf", "geheim\r\n")) == "geheim");
-  CHECK(password_from(directory.write("two", "geheim\n\n")) == "geheim\n");
+  CHECK(password_from(directory.write("two", "geheim\n\n")) == "geheim");
+  CHECK(password_from(directory.write("mixed", "geheim\r\n\n")) == "geheim");
+  CHECK(password_from(directory.write("blanks", " geheim \n")) == " geheim ");
   CHECK(password_from(directory.write("dollar", "${A}$$")) == "${A}$$");
   CHECK(password_from(directory.write("empty", "")) == "");
+}
+
+TEST_CASE(
+    "A mark of the byte order before a password is a mistake, and before an address it is no part of it") {
+  const TemporaryDirectory directory;
+  const auto file = directory.write("marked", "\xEF\xBB\xBFgeheim\n");
+  const auto problems = problems_of("checks: {a: {type: postgres, password_file: " + file + "}}");
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].find("checks.a.password_file") != std::string::npos);
+  CHECK(problems[0].find("byte order mark") != std::string::npos);
+  CHECK(problems[0].find("geheim") == std::string::npos);
+  const auto url = directory.write("url", "\xEF\xBB\xBFpostgres://u:p@h/d\n");
+  const auto loaded = load_yaml("checks: {a: {type: postgres, url_file: " + url + "}}");
+  CHECK(loaded.problems == Lines{});
+  CHECK(loaded.config.checks.at(0).fields.secret_url("url") == "postgres://u:p@h/d");
+}
+
+TEST_CASE("Blanks around a secret are named by their place") {
+  CHECK(blanks_around("geheim").empty());
+  CHECK(blanks_around("geheim\r\n\n").empty());
+  CHECK(blanks_around("").empty());
+  CHECK(blanks_around("ge heim").empty());
+  CHECK(blanks_around("geheim \n") == "ends with a blank");
+  CHECK(blanks_around("\tgeheim") == "begins with a blank or an empty line");
+  CHECK(blanks_around("\ngeheim") == "begins with a blank or an empty line");
+  CHECK(blanks_around(" geheim\t") == "begins and ends with blanks");
 }
 
 TEST_CASE("A secret file that is missing, a directory, too large or a silent pipe is no hang and no crash") {

@@ -38,8 +38,9 @@ struct Startup : ModelFixture {
   static std::vector<CheckPolicy> policies() {
     std::vector<CheckPolicy> all{policy("database"), policy("redis", {}, {0}),
                                  policy("websocket", {true, true, true}, {1}), policy("reports", kNothing)};
-    all[0].type = all[3].type = "postgres";
+    all[0].type = "postgres";
     all[1].type = "redis";
+    all[3].type = "mysql";
     all[2].type = "websocket";
     return all;
   }
