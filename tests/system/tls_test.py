@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from support.postgres import PASSWORD
 from support.probegate import command
 from support.raw import upgrade_response
 from support.waiting import wait_until
@@ -208,7 +209,8 @@ def test_a_client_certificate_is_shown_to_every_server_that_asks(rig):
     checks |= {f"unknown_{name}": f"{keys}, tls: {{{trust}}}" for name, keys in servers.items()}
     checks["only_ours_postgres"] = f"{servers['postgres']}, tls: {{{ourselves}}}"
     checks["url_postgres"] = f"type: postgres, url: '{postgres.url()}?sslmode=require&sslcert={cert}&sslkey={key}'"
-    checks["keys_postgres"] = f"{servers['postgres']}, sslmode: require, sslcert: {cert}, sslkey: {key}"
+    checks["keys_postgres"] = (f"type: postgres, host: 127.0.0.1, port: {postgres.port}, user: chat, password: '{PASSWORD}', "
+                               f"dbname: postgres, sslmode: require, sslcert: {cert}, sslkey: {key}")
     sidecar = checking(rig, checks)
     for name in checks:
         if not name.startswith("unknown"):
