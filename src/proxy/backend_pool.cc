@@ -121,8 +121,8 @@ class BackendPool::Connecting final : public BackendConnect,
 
   void refused(int status) {
     // Being out of descriptors, memory or local ports is our fault and says nothing about the backend.
-    const bool own_fault =
-        status == UV_EMFILE || status == UV_ENFILE || status == UV_ENOMEM || status == UV_EADDRNOTAVAIL;
+    const bool own_fault = status == UV_EMFILE || status == UV_ENFILE || status == UV_ENOBUFS ||
+                           status == UV_ENOMEM || status == UV_EADDRNOTAVAIL;
     if (!own_fault && asked_ == pool_.generation_) pool_.environment_.share.backend().refused();
     refused(loop::error_text(status), !own_fault);
   }
