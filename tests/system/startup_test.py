@@ -263,7 +263,7 @@ def test_startup_timeout_with_fail_fails_liveness_until_a_late_pass(rig):
     backend = rig.http_backend()
     sidecar = rig.probegate(f"""
 proxy: {{backend: "{backend.url}"}}
-gate: {{startup_timeout: 1s, on_startup_timeout: fail}}
+gate: {{startup_timeout: 3s, on_startup_timeout: fail}}
 checks:
   database: {{type: postgres, url: "{postgres.url()}"}}
 """).start()
@@ -288,7 +288,7 @@ checks:
 
 def test_startup_timeout_with_exit_ends_the_process_with_1(rig):
     """10: "1 startup timeout under `exit`"."""
-    sidecar = rig.probegate(unreachable(extra="gate: {startup_timeout: 1s, on_startup_timeout: exit}")).start()
+    sidecar = rig.probegate(unreachable(extra="gate: {startup_timeout: 3s, on_startup_timeout: exit}")).start()
     assert sidecar.wait() == 1
 
 
