@@ -173,7 +173,9 @@ void DataLoop::begin_ending() {
   listeners_.clear();
 }
 
+// Not before it is time to: without a proxy there are no listeners from the start.
 void DataLoop::end_if_empty() {
+  if (environment_.gate->phase < health::Phase::closing) return;
   if (listeners_.empty() && sessions() == 0) loop_.stop();
 }
 

@@ -127,8 +127,6 @@ void DataPlane::take_mail() {
   for (const auto& change : breaker_changes_.take_all()) {
     observer_->auth_breaker_changed(change.open, change.why);
   }
-  // Without a proxy none runs, long before anybody has asked them to end.
-  if (shutdown_.phase() < health::Phase::closing) return;
   if (loops_running_.load(std::memory_order_acquire) > 0) return;
   shutdown_.loops_ended();
   if (!auth_running_.load(std::memory_order_acquire)) shutdown_.auth_ended();

@@ -233,3 +233,5 @@ def test_an_empty_list_of_addresses_is_a_gate_without_a_proxy(rig):
         socket.create_connection(("127.0.0.1", sidecar.proxy_port), timeout=5)
     assert sidecar.probe("/health/ready").status == 200
     assert sidecar.stop() == 0
+    ended = [line["message"] for line in sidecar.logs()][-3:]
+    assert ended == ["draining", "every session has ended", "ended"]  # nothing was waited for
