@@ -67,15 +67,23 @@ void Poller::watch_libuv(int descriptor) {
 
 void Poller::wait(int millis) {
   if (again_ != nullptr) millis = 0;
-  ready_ = std::max(0, ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), millis));
+  const int ready = ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), millis);
+  ready_ = static_cast<std::size_t>(std::max(0, ready));
+  told_ = 0;
+  marked_ = false;
+}
+
+// Tunnels never ask, and no turn of theirs pays for it.
+std::uint32_t Poller::coming(const Socket& socket) {
+  if (!std::exchange(marked_, true)) {
+    for (const epoll_event& event : untold()) {
+      if (event.data.ptr != nullptr) static_cast<Socket*>(event.data.ptr)->coming_ = event.events;
+    }
+  }
+  return socket.coming_;
 }
 
 bool Poller::tell() {
-  const std::span events(events_.data(), static_cast<std::size_t>(ready_));
-  // All of them at first, so that whoever is told can know of one that will be.
-  for (const epoll_event& event : events) {
-    if (event.data.ptr != nullptr) static_cast<Socket*>(event.data.ptr)->coming_ = event.events;
-  }
   // Those that asked, before those that are ready: what asks again while they are told waits for its turn.
   for (Socket* next = std::exchange(again_, nullptr); next != nullptr;) {
     Socket* const socket = std::exchange(next, next->next_);
@@ -87,7 +95,8 @@ bool Poller::tell() {
     }
   }
   bool libuv = false;
-  for (const epoll_event& event : events) {
+  while (told_ < ready_) {
+    const epoll_event& event = events_[told_++];
     auto* const socket = static_cast<Socket*>(event.data.ptr);
     libuv = libuv || socket == nullptr;
     if (socket == nullptr) continue;

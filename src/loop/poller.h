@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace probegate::loop {
 
@@ -30,16 +31,14 @@ class Poller {
 
    protected:
     virtual ~Socket() = default;
-    // Events of this turn that on_ready() will bring.
-    std::uint32_t coming() const { return coming_; }
 
    private:
     friend class Poller;
     // `events` of epoll; 0 when poll_again() asked for this call. Not called after release().
     virtual void on_ready(std::uint32_t events) noexcept = 0;
 
-    Socket* next_ = nullptr;  // in the one list it is in
-    std::uint32_t coming_ = 0;
+    Socket* next_ = nullptr;    // in the one list it is in
+    std::uint32_t coming_ = 0;  // what Poller::coming() says, once it has been asked in this turn
     bool again_ = false;
     bool released_ = false;
   };
@@ -54,6 +53,8 @@ class Poller {
   void modify(int descriptor, std::uint32_t events, Socket& socket);
   void remove(int descriptor);
 
+  // Events of this turn that on_ready() will bring.
+  std::uint32_t coming(const Socket& socket);
   // on_ready(0) in the next turn, which then does not wait.
   void poll_again(Socket& socket);
   void release(Socket* socket) noexcept;
@@ -71,8 +72,12 @@ class Poller {
   void sweep() noexcept;
 
   const int epoll_;
-  int ready_ = 0;
+  std::span<const epoll_event> untold() const { return {events_.data() + told_, ready_ - told_}; }
+
   std::array<epoll_event, kPerTurn> events_;
+  std::size_t ready_ = 0;  // of these
+  std::size_t told_ = 0;
+  bool marked_ = false;  // coming_ of those that are untold
   Socket* again_ = nullptr;
   Socket* released_ = nullptr;
 };

@@ -27,8 +27,9 @@ constexpr std::uint32_t kOver = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 long receive(int fd, char* buffer, std::size_t size) {
   return ::syscall(SYS_recvfrom, fd, buffer, size, 0, nullptr, nullptr);
 }
-// `arrived`: by the system's clock, 0 where it was not noted.
-long receive(int fd, char* buffer, std::size_t size, std::int64_t& arrived) {
+// `arrived`: by the system's clock, 0 where it was not noted. Out of line, as is transmit_both(): arrays on
+// the stack are guarded, and the path of every message has none.
+[[gnu::noinline]] long receive(int fd, char* buffer, std::size_t size, std::int64_t& arrived) {
   iovec piece{buffer, size};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
   msghdr message{};
@@ -48,6 +49,14 @@ long receive(int fd, char* buffer, std::size_t size, std::int64_t& arrived) {
 }
 long transmit(int fd, std::string_view bytes) {
   return ::syscall(SYS_sendto, fd, bytes.data(), bytes.size(), MSG_NOSIGNAL, nullptr, 0);
+}
+[[gnu::noinline]] long transmit_both(int fd, std::string_view first, std::string_view second) {
+  iovec pieces[] = {{const_cast<char*>(first.data()), first.size()},
+                    {const_cast<char*>(second.data()), second.size()}};
+  msghdr message{};
+  message.msg_iov = pieces;
+  message.msg_iovlen = 2;
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
 // A socket tells of room to write only after a write found none; a unix socket tells after every read of its
@@ -74,7 +83,9 @@ class Stream::Block final : public Poller::Socket {
   int watch() { return loop.poller().add(fd, interest(is_unix), *this); }
   int begin_connect(const Address& address);
   void want_reading(bool want);
-  bool quiet() const { return !readable_ && !hung_up() && (coming() & (EPOLLIN | kOver)) == 0; }
+  bool quiet() const {
+    return !readable_ && !hung_up() && (loop.poller().coming(*this) & (EPOLLIN | kOver)) == 0;
+  }
   bool write(std::string_view first, std::string_view second);
   Moved move_to(Block& to, std::uint64_t most, Pipes& pipes);
   void send_fin() {
@@ -269,16 +280,7 @@ void Stream::Block::lose(int status) {
 ssize_t Stream::Block::offer(std::string_view first, std::string_view second) const {
   ssize_t taken;
   do {
-    if (second.empty()) {
-      taken = transmit(fd, first);
-    } else {
-      iovec pieces[] = {{const_cast<char*>(first.data()), first.size()},
-                        {const_cast<char*>(second.data()), second.size()}};
-      msghdr message{};
-      message.msg_iov = pieces;
-      message.msg_iovlen = 2;
-      taken = ::sendmsg(fd, &message, MSG_NOSIGNAL);
-    }
+    taken = second.empty() ? transmit(fd, first) : transmit_both(fd, first, second);
   } while (taken < 0 && errno == EINTR);
   if (taken < 0) return errno == EAGAIN ? 0 : -errno;
   return taken;

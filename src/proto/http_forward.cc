@@ -32,7 +32,7 @@ class HeadWriter {
     const auto end = std::to_chars(digits.begin(), digits.end(), number).ptr;
     return text({digits.data(), static_cast<std::size_t>(end - digits.data())});
   }
-  void end_line() { text("\r\n"); }
+  [[gnu::always_inline]] void end_line() { text("\r\n"); }
 
   // As it came: mostly the name, a colon, a space and the value still lie side by side, and are one copy.
   void field(const HeaderField& field) {

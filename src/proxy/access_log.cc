@@ -35,6 +35,8 @@ std::string shown_path(const proto::RequestHead& request) {
   return shown;
 }
 
+LogLevel level_of(int status) { return status >= kFirstFailure ? LogLevel::warn : LogLevel::info; }
+
 std::string latency(Duration took) {
   const auto ms = millis(took);
   const std::string fraction = std::to_string(1000 + ms % 1000);
@@ -54,11 +56,12 @@ bool AccessLog::tells(LogLevel level, bool failure) const {
   return wanted == config::AccessLines::all || (wanted == config::AccessLines::failures && failure);
 }
 
+bool AccessLog::tells_of(int status) const { return tells(level_of(status), status >= kFirstFailure); }
+
 void AccessLog::answered(const EndedRequest& request) {
   const int status = request.status;
-  const bool failure = status >= kFirstFailure;
-  const auto level = failure ? LogLevel::warn : LogLevel::info;
-  if (!tells(level, failure)) return;
+  if (!tells_of(status)) return;
+  const auto level = level_of(status);
   if (status == 101) return write(level, request, status, {}, {});
   const std::string size = std::to_string(request.bytes);
   write(level, request, status, {}, {{"httpRequest.responseSize", size}});

@@ -38,6 +38,8 @@ class AccessLog final : private loop::Deadline::Observer {
   explicit AccessLog(Environment& environment, Duration window = kRefusalWindow);
   ~AccessLog();  // says what is still untold
 
+  // Whether a line is written of an answer: otherwise nobody need put together what it would say.
+  bool tells_of(int status) const;
   void answered(const EndedRequest& request);
   // The answer ends in its middle.
   void cut_off(const EndedRequest& request, std::string_view why);

@@ -62,6 +62,7 @@ struct Environment {
   std::mt19937 random;  // for spreading, keys of masks and request ids; nothing here is a secret
   HttpDate date{};
   ParserShelf parsers;
+  std::string head;  // where a head is put together; between two of them it is memory to be used again
   loop::Pipes pipes{share.all().pipes()};  // for the payload of long frames
 
   const config::ProxyTimeouts& timeouts() const { return config->proxy.timeouts; }

@@ -22,7 +22,9 @@ std::string_view view(std::span<const char> bytes) { return {bytes.data(), bytes
 
 // The seconds of "Keep-Alive: timeout=5, max=100", if it names any.
 std::optional<int> keep_alive_seconds(const proto::ResponseHead& response) {
-  for (const auto part : split(response.fields.get(proto::FieldName::keep_alive), ',')) {
+  const auto* field = response.fields.find(proto::FieldName::keep_alive);
+  if (field == nullptr) return std::nullopt;
+  for (const auto part : split(field->value, ',')) {
     const auto item = trim(part);
     if (iequals(item.substr(0, 8), "timeout=")) return parse_decimal<int>(item.substr(8));
   }
@@ -107,7 +109,8 @@ void Exchange::send_head() {
   if (request_id_.empty() && !own_goes_on) request_id_ = new_request_id(environment_.random);
   proto::ClientView client = context_.client;
   client.request_id = request_id_;
-  std::string head;
+  std::string& head = environment_.head;
+  head.clear();
   proto::write_request_head(request_, client, environment_.hop(), config.proxy.backend.authority,
                             auth ? auth->stripped : kNothing,
                             grant != nullptr ? grant->fields : std::string_view(), head);
@@ -211,7 +214,8 @@ void Exchange::on_data(std::span<const char> bytes) {
     const Event event = response_.feed(bytes);
     switch (event) {
       case Event::more:
-        if (begins) std::ignore = begin_answer(first, piece);
+        if (begins && !begin_answer(first, piece)) return;
+        if (state_ == State::responding) deadline_.arm(environment_.timeouts().idle);
         return;
       case Event::head: {
         const int status = response_.response().status;
@@ -267,7 +271,6 @@ void Exchange::take_response_head() {
   continue_deadline_.disarm();
   unchunk_ = response.body == proto::BodyKind::chunked && !reading_.join_chunks;
   status_ = response.status;
-  deadline_.arm(environment_.timeouts().idle);
 }
 
 bool Exchange::begin_answer(std::string_view first, std::string_view second) {
@@ -286,7 +289,6 @@ bool Exchange::passed_on(bool taken) {
     return false;
   }
   if (sink_.busy()) backend_.read_stop();
-  deadline_.arm(environment_.timeouts().idle);
   return true;
 }
 

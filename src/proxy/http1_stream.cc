@@ -49,7 +49,8 @@ bool Http1Answer::begin(const Beginning& beginning) {
   view.trailers = beginning.trailers;
   view.via = environment_.via();
   view.date = environment_.http_date();
-  std::string out;
+  std::string& out = environment_.head;
+  out.clear();
   proto::write_response_head(beginning.head, view, out);
   out.append(beginning.first);
   return write(out, beginning.second);

@@ -63,7 +63,6 @@ bool Session::may_follow(State from, State next) {
 
 void Session::to(State next) {
   assert(may_follow(state_, next));
-  const Standing before = standing();
   if (state_ == State::held) leave_hold();
   if (state_ == State::asking) auth_->withdraw();
   state_ = next;
@@ -78,7 +77,7 @@ void Session::to(State next) {
     case State::tunnel:
     case State::closed: deadline_.disarm(); break;
   }
-  if (next != State::closed && standing() != before) environment_.host.session_moved(*this);
+  if (next != State::closed && standing() != row) environment_.host.session_moved(*this);
 }
 
 Session::Standing Session::standing() const {
@@ -262,7 +261,9 @@ void Session::leave_hold() {
 }
 
 void Session::answered() {
-  environment_.access->answered(ended_request());
+  if (environment_.access->tells_of(forwarding_->exchange.status())) {
+    environment_.access->answered(ended_request());
+  }
   const bool keep_alive = forwarding_->answer.keep_alive();
   forwarding_.reset();
   const bool more_may_come = !client_ended_ || !kept_.empty();

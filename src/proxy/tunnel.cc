@@ -133,13 +133,7 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
     violated(from);
     return bytes.size();
   }
-  if (from.tracker.closed() && !was_closed) {
-    to.close_sent = true;
-    stream(from).want(loop::Stream::Wanted::end);  // no byte counts behind a Close (RFC 6455 1.4)
-    begin_end(is_client(from) ? Cause::client_close : Cause::backend_close, name(from),
-              from.tracker.close_code(), from.tracker.close_reason(bytes.first(walked)));
-    await_replies();
-  }
+  if (from.tracker.closed() && !was_closed) passed_close(from, bytes.first(walked));
   if (ping_due_ && !is_client(from)) offer_ping();
   if (ending() && !done_) {
     offer_closes();

@@ -105,6 +105,7 @@ class Tunnel final : private loop::Deadline::Observer {
   void source_ended(Side& from, bool lost);
   void hung_up(Side& from, loop::HangUp what);
   bool rest_moves();
+  void passed_close(Side& from, std::span<const char> bytes);
   void violated(Side& by);
   Cause judged(Cause cause, std::uint16_t close_code);
   void begin_end(Cause cause, const char* by, std::uint16_t code, std::string_view reason);

@@ -71,6 +71,15 @@ void Tunnel::end_within(Duration time) {
   deadline_.arm(time);
 }
 
+// Its Close, at the end of `bytes`, has gone on.
+void Tunnel::passed_close(Side& from, std::span<const char> bytes) {
+  other(from).close_sent = true;
+  stream(from).want(loop::Stream::Wanted::end);  // no byte counts behind a Close (RFC 6455 1.4)
+  begin_end(is_client(from) ? Cause::client_close : Cause::backend_close, name(from),
+            from.tracker.close_code(), from.tracker.close_reason(bytes));
+  await_replies();
+}
+
 void Tunnel::violated(Side& by) {
   const bool too_big = by.tracker.problem() == proto::FrameTracker::Problem::too_big;
   begin_end(too_big ? Cause::max_message : Cause::protocol_error, name(by),
