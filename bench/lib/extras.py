@@ -60,7 +60,7 @@ def start(bench, chosen, figures):
             begun = time.monotonic()
             with proxy:
                 proxy.launch()
-                ended = first_answer(proxy.door, "/", begun + 10)
+                ended = first_answer(proxy.port, "/", begun + 10)
                 if proxy.has_probe:
                     ended = first_answer(proxy.probe, "/health/ready", begun + 10)
                 figures.setdefault(("start", "start", name), []).append((ended - begun) * 1000)

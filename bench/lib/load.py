@@ -37,7 +37,7 @@ class Load:
 
     def __init__(self, work, proxy, tools, directory, connections=None):
         self._work = work
-        port = proxy.probe if work.probe else proxy.door
+        port = proxy.probe if work.probe else proxy.port
         argv = [str(tools / "load"), "--work", work.kind, "--target", f"127.0.0.1:{port}", "--size", str(work.size),
                 "--window", str(work.connections)]
         if work.probe:

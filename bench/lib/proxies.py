@@ -1,4 +1,4 @@
-"""Who is compared: the command and the configuration of each, one worker, one door and one probe port."""
+"""Who is compared: the command and the configuration of each, one worker, one proxy and one probe port."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ from lib.processes import PROXY_CPU, Failure, Process
 from support.ports import free_port
 
 PROBEGATE = """
-proxy: {{listen: "127.0.0.1:{door}", backend: "{backend}", limits: {{connections: 20000}}}}
+proxy: {{listen: "127.0.0.1:{port}", backend: "{backend}", limits: {{connections: 20000}}}}
 probes: {{listen: "127.0.0.1:{probe}"}}
 checks:
   database: {{type: tcp, address: "{checked}", interval: 1h, affects: []}}
@@ -29,8 +29,8 @@ defaults
   timeout client 600s
   timeout server 600s
   timeout tunnel 600s
-frontend door
-  bind 127.0.0.1:{door}
+frontend proxy
+  bind 127.0.0.1:{port}
   default_backend app
 backend app
   http-reuse always
@@ -56,7 +56,7 @@ http {{
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   upstream app {{ server {backend}; keepalive 64; keepalive_requests 1000000000; }}
   server {{
-    listen 127.0.0.1:{door} backlog=4096;
+    listen 127.0.0.1:{port} backlog=4096;
     location / {{
       proxy_pass http://app;
       proxy_http_version 1.1;
@@ -80,7 +80,7 @@ CADDY = """
   admin off
   auto_https off
 }}
-http://:{door} {{
+http://:{port} {{
   bind 127.0.0.1
   reverse_proxy {backend}
 }}
@@ -102,16 +102,16 @@ class Proxy:
 
     def __init__(self, name, backend, directory, tools, descriptors, around=()):
         self.name = name
-        self.door, self.probe = free_port(), free_port()
+        self.port, self.probe = free_port(), free_port()
         self.process = None
-        self.directory = pathlib.Path(directory) / f"{name}-{self.door}"
+        self.directory = pathlib.Path(directory) / f"{name}-{self.port}"
         self.directory.mkdir()
         self._around = list(around)
         self._argv = getattr(self, "_" + name.split("-")[0])(backend, tools, descriptors)
 
     def _write(self, text, **values):
         file = self.directory / "configuration"
-        file.write_text(text.format(door=self.door, probe=self.probe, directory=self.directory, **values))
+        file.write_text(text.format(port=self.port, probe=self.probe, directory=self.directory, **values))
         return str(file)
 
     def _probegate(self, backend, tools, descriptors):
@@ -137,7 +137,7 @@ class Proxy:
         return ["/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config", self._write(CADDY, backend=server)]
 
     def _relay(self, backend, tools, descriptors):
-        return [str(tools / "relay"), "--listen", f"127.0.0.1:{self.door}", "--backend", backend]
+        return [str(tools / "relay"), "--listen", f"127.0.0.1:{self.port}", "--backend", backend]
 
     @property
     def has_probe(self):
@@ -152,7 +152,7 @@ class Proxy:
         self.launch()
         deadline = time.monotonic() + patience
         try:
-            first_answer(self.door, "/", deadline)
+            first_answer(self.port, "/", deadline)
             if self.has_probe:
                 first_answer(self.probe, "/health/ready", deadline)
         except SystemExit as error:

@@ -215,7 +215,7 @@ class Demo:
 
     def people_chat(self):
         screen = self.screen
-        screen.title("People chat through the door")
+        screen.title("People chat through the proxy")
         with screen.step("Ann and Bob talk over WebSocket") as seen:
             ann, bob = (Person(self.loop, name, self.sidecar.proxy_port) for name in ("ann", "bob"))
             talk("hello Bob", ann, bob)

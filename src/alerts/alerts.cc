@@ -95,18 +95,19 @@ void Alerts::end() { timer_.stop(); }
 void Alerts::post(const Receiver& receiver, const std::vector<Message>& messages) {
   const auto& alert = receiver.alert;
   for (const auto& message : messages) {
-    Parcel parcel{alert.to, alert.shown, std::string(to_string(message.kind)) + " " + message.subject, {}};
+    Notification notification{
+        alert.to, alert.shown, std::string(to_string(message.kind)) + " " + message.subject, {}};
     if (alert.mail) {
       const std::string from = alert.from.value_or("probegate@" + sender_.instance);
-      parcel.content = loop::Mail{
+      notification.content = loop::Mail{
           alert.to,      alert.user,         alert.password.value_or(""),
           from,          alert.recipients,   mail_text(message, sender_, from, alert.recipients, ++mails_),
           alert.timeout, tls_settings(alert)};
     } else {
-      parcel.content =
+      notification.content =
           webhook(alert, alert.slack ? slack_json(message, sender_) : webhook_json(message, sender_));
     }
-    delivery_.post(std::move(parcel));
+    delivery_.post(std::move(notification));
   }
 }
 

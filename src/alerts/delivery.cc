@@ -35,11 +35,11 @@ Secrets secrets_of(const std::string& receiver) {
 
 }  // namespace
 
-struct Delivery::Lane {
-  explicit Lane(loop::Loop& loop, std::function<void()> again) : pause(loop, std::move(again)) {}
+struct Delivery::ReceiverQueue {
+  explicit ReceiverQueue(loop::Loop& loop, std::function<void()> again) : pause(loop, std::move(again)) {}
 
-  std::deque<Parcel> parcels;  // the first one is under way
-  int attempts = 0;            // of the first one
+  std::deque<Notification> notifications;  // the first one is under way
+  int attempts = 0;                        // of the first one
   TimePoint begun{};
   std::unique_ptr<loop::HttpClient::Call> request;
   std::unique_ptr<loop::MailClient::Call> mail;
@@ -53,16 +53,16 @@ struct Delivery::Running {
         resolver(loop),
         http(loop, resolver),
         mails(loop, resolver),
-        last_call(loop, [this] { loop.stop(); }) {}
+        final_deadline(loop, [this] { loop.stop(); }) {}
 
   loop::Worker worker;
   loop::Loop& loop;
   loop::Resolver resolver;
   loop::HttpClient http;
   loop::MailClient mails;
-  loop::Timer last_call;
+  loop::Timer final_deadline;
   bool finishing = false;
-  std::map<std::string, std::unique_ptr<Lane>> lanes;  // by receiver; bounded by the configuration
+  std::map<std::string, std::unique_ptr<ReceiverQueue>> queues;  // by receiver; bounded by the configuration
 };
 
 Delivery::Delivery(Log& log, metrics::ControlMetrics& metrics, std::function<void()> ended)
@@ -79,15 +79,15 @@ void Delivery::start() {
   running_->worker.start("alerts", ended_);
 }
 
-void Delivery::post(Parcel parcel) {
+void Delivery::post(Notification notification) {
   if (posted_.fetch_add(1, std::memory_order_relaxed) >= kMostPosted) {
     posted_.fetch_sub(1, std::memory_order_relaxed);
     metrics_.alerts_unposted.add();
     return;
   }
-  running_->worker.post([this, parcel = std::move(parcel)]() mutable {
+  running_->worker.post([this, notification = std::move(notification)]() mutable {
     posted_.fetch_sub(1, std::memory_order_relaxed);
-    take(std::move(parcel));
+    take(std::move(notification));
   });
 }
 
@@ -101,93 +101,95 @@ void Delivery::join() {
 
 void Delivery::finish_within(Duration limit) {
   running_->finishing = true;
-  running_->last_call.start(limit);
+  running_->final_deadline.start(limit);
   // Whoever waits for a later attempt has this one now.
-  for (auto& [receiver, lane] : running_->lanes) {
-    if (lane->pause.active()) lane->pause.start(Duration::zero());
+  for (auto& [receiver, queue] : running_->queues) {
+    if (queue->pause.active()) queue->pause.start(Duration::zero());
   }
   end_if_done();
 }
 
-void Delivery::take(Parcel parcel) {
-  auto& slot = running_->lanes[parcel.receiver];
+void Delivery::take(Notification notification) {
+  auto& slot = running_->queues[notification.receiver];
   if (!slot) {
-    const std::string receiver = parcel.receiver;
-    slot = std::make_unique<Lane>(running_->loop, [this, receiver] { begin(*running_->lanes.at(receiver)); });
+    const std::string receiver = notification.receiver;
+    slot = std::make_unique<ReceiverQueue>(running_->loop,
+                                           [this, receiver] { begin(*running_->queues.at(receiver)); });
   }
-  Lane& lane = *slot;
-  if (lane.parcels.size() >= kMostQueued) drop_oldest(lane);
-  lane.parcels.push_back(std::move(parcel));
-  if (lane.parcels.size() == 1) lane.pause.start(Duration::zero());
+  ReceiverQueue& queue = *slot;
+  if (queue.notifications.size() >= kMostQueued) drop_oldest(queue);
+  queue.notifications.push_back(std::move(notification));
+  if (queue.notifications.size() == 1) queue.pause.start(Duration::zero());
 }
 
-void Delivery::begin(Lane& lane) {
-  const Parcel& parcel = lane.parcels.front();
-  if (lane.attempts == 0) lane.begun = running_->loop.now();
-  ++lane.attempts;
+void Delivery::begin(ReceiverQueue& queue) {
+  const Notification& notification = queue.notifications.front();
+  if (queue.attempts == 0) queue.begun = running_->loop.now();
+  ++queue.attempts;
   try {
-    attempt(lane, parcel);
-  } catch (const std::exception& error) {  // such as bad_alloc: a failed attempt, and not the lane's end
-    conclude(lane, false, false, error.what());
+    attempt(queue, notification);
+  } catch (const std::exception& error) {  // such as bad_alloc: a failed attempt, and not the queue's end
+    conclude(queue, false, false, error.what());
   }
 }
 
-void Delivery::attempt(Lane& lane, const Parcel& parcel) {
-  if (const auto* request = std::get_if<loop::HttpRequest>(&parcel.content)) {
-    lane.request = running_->http.start(*request, [this, &lane](const loop::HttpClient::Outcome& outcome) {
+void Delivery::attempt(ReceiverQueue& queue, const Notification& notification) {
+  if (const auto* request = std::get_if<loop::HttpRequest>(&notification.content)) {
+    queue.request = running_->http.start(*request, [this, &queue](const loop::HttpClient::Outcome& outcome) {
       if (!outcome) {
         const bool hopeless = outcome.error().kind == loop::HttpFailure::Kind::internal;
-        return conclude(lane, false, hopeless, outcome.error().message);
+        return conclude(queue, false, hopeless, outcome.error().message);
       }
       const int status = outcome->status;
-      conclude(lane, status >= 200 && status < 300, !worth_another_try(status),
+      conclude(queue, status >= 200 && status < 300, !worth_another_try(status),
                "the receiver answered " + std::to_string(status));
     });
   } else {
-    lane.mail = running_->mails.send(
-        std::get<loop::Mail>(parcel.content), [this, &lane](const loop::MailClient::Outcome& outcome) {
-          if (outcome) return conclude(lane, true, false, "");
-          conclude(lane, false, outcome.error().permanent, outcome.error().message);
+    queue.mail = running_->mails.send(
+        std::get<loop::Mail>(notification.content), [this, &queue](const loop::MailClient::Outcome& outcome) {
+          if (outcome) return conclude(queue, true, false, "");
+          conclude(queue, false, outcome.error().permanent, outcome.error().message);
         });
   }
 }
 
-void Delivery::conclude(Lane& lane, bool delivered, bool permanent, const std::string& why) {
-  lane.request.reset();
-  lane.mail.reset();
-  const Duration pause = kFirstPause * (1 << (2 * (lane.attempts - 1)));
-  const bool again = !permanent && lane.attempts < kAttempts && !running_->finishing &&
-                     running_->loop.now() + pause - lane.begun < kLifetime;
-  if (!delivered && again) return lane.pause.start(pause);
-  const Parcel parcel = std::move(lane.parcels.front());
-  lane.parcels.pop_front();
+void Delivery::conclude(ReceiverQueue& queue, bool delivered, bool permanent, const std::string& why) {
+  queue.request.reset();
+  queue.mail.reset();
+  const Duration pause = kFirstPause * (1 << (2 * (queue.attempts - 1)));
+  const bool again = !permanent && queue.attempts < kAttempts && !running_->finishing &&
+                     running_->loop.now() + pause - queue.begun < kLifetime;
+  if (!delivered && again) return queue.pause.start(pause);
+  const Notification notification = std::move(queue.notifications.front());
+  queue.notifications.pop_front();
   if (delivered) {
     metrics_.alerts[metrics::AlertResult::delivered].add();
-    log_.info("alert delivered", {{"alert", parcel.what}, {"to", parcel.shown}, {"attempts", lane.attempts}});
+    log_.info("alert delivered",
+              {{"alert", notification.what}, {"to", notification.shown}, {"attempts", queue.attempts}});
   } else {
     metrics_.alerts[metrics::AlertResult::failed].add();
-    log_.warn("alert not delivered", {{"alert", parcel.what},
-                                      {"to", parcel.shown},
-                                      {"attempts", lane.attempts},
-                                      {"why", secrets_of(parcel.receiver).masked(why)}});
+    log_.warn("alert not delivered", {{"alert", notification.what},
+                                      {"to", notification.shown},
+                                      {"attempts", queue.attempts},
+                                      {"why", secrets_of(notification.receiver).masked(why)}});
   }
-  lane.attempts = 0;
-  if (!lane.parcels.empty()) return lane.pause.start(Duration::zero());
+  queue.attempts = 0;
+  if (!queue.notifications.empty()) return queue.pause.start(Duration::zero());
   end_if_done();
 }
 
 // Not the first one, which is under way.
-void Delivery::drop_oldest(Lane& lane) {
-  const auto oldest = lane.parcels.begin() + 1;
+void Delivery::drop_oldest(ReceiverQueue& queue) {
+  const auto oldest = queue.notifications.begin() + 1;
   log_.warn("alert dropped, its receiver takes too long", {{"alert", oldest->what}, {"to", oldest->shown}});
   metrics_.alerts[metrics::AlertResult::dropped].add();
-  lane.parcels.erase(oldest);
+  queue.notifications.erase(oldest);
 }
 
 void Delivery::end_if_done() {
   if (!running_->finishing) return;
-  for (const auto& [receiver, lane] : running_->lanes) {
-    if (!lane->parcels.empty()) return;
+  for (const auto& [receiver, queue] : running_->queues) {
+    if (!queue->notifications.empty()) return;
   }
   running_->loop.stop();
 }

@@ -1,10 +1,10 @@
-// Delivery: brings parcels to receivers over HTTP and SMTP, and is in nobody's way.
+// Delivery: brings notifications to receivers over HTTP and SMTP, and is in nobody's way.
 //
 // A thread of its own, because TLS and curl would delay probes on the control loop. Owns: its loop and one
 // queue per receiver, so that a receiver that hangs delays nobody else's. Invariants: a queue holds at most
-// kMostQueued, and the oldest goes; a parcel is tried at most kAttempts times, ever more slowly, and for
-// kLifetime in all; what fails is logged once per parcel, without the receiver's secrets.
-// Thread: built, started, posted to, finished and joined by the control loop's.
+// kMostQueued, and the oldest goes; a notification is tried at most kAttempts times, ever more slowly, and
+// for kLifetime in all; what fails is logged once per notification, without the receiver's secrets. Thread:
+// built, started, posted to, finished and joined by the control loop's.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@
 
 namespace probegate::alerts {
 
-struct Parcel {
+struct Notification {
   std::string receiver;  // what tells receivers apart; may hold secrets
   std::string shown;     // the same for logs
   std::string what;      // "check_down redis", for logs
@@ -35,26 +35,26 @@ class Delivery {
   static constexpr Duration kFirstPause = std::chrono::seconds(1);  // then four times as long each
   static constexpr Duration kLifetime = std::chrono::minutes(2);
 
-  // `ended` is its last word, on its thread.
+  // `ended` is called last, on its thread.
   Delivery(Log& log, metrics::ControlMetrics& metrics, std::function<void()> ended);
   ~Delivery();
 
   void start();  // does nothing when it runs already
   bool running() const { return running_ != nullptr; }
 
-  void post(Parcel parcel);
+  void post(Notification notification);
   void finish(Duration limit);  // ends it once everything is delivered, at the latest after `limit`
   void join();
 
  private:
-  struct Lane;
+  struct ReceiverQueue;
   struct Running;
 
-  void take(Parcel parcel);
-  void begin(Lane& lane);
-  void attempt(Lane& lane, const Parcel& parcel);
-  void conclude(Lane& lane, bool delivered, bool permanent, const std::string& why);
-  void drop_oldest(Lane& lane);
+  void take(Notification notification);
+  void begin(ReceiverQueue& queue);
+  void attempt(ReceiverQueue& queue, const Notification& notification);
+  void conclude(ReceiverQueue& queue, bool delivered, bool permanent, const std::string& why);
+  void drop_oldest(ReceiverQueue& queue);
   void finish_within(Duration limit);
   void end_if_done();
 

@@ -56,7 +56,7 @@ struct AppendJson {
 constexpr std::string_view kRequestPrefix = "httpRequest.";
 constexpr std::string_view kTracePrefix = "logging.googleapis.com/";
 
-// Put together without a document in between: a busy door writes a line for each request.
+// Put together without a document in between: a busy proxy writes a line for each request.
 std::string format_json(LogLevel level, std::string_view message, std::span<const LogField> fields,
                         WallTime time) {
   std::string line;

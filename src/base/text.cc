@@ -89,7 +89,7 @@ bool list_contains(std::string_view list, std::string_view token) {
   return false;
 }
 
-// By the calendar of <chrono>: strftime takes ten times as long, and a busy door stamps a line for each
+// By the calendar of <chrono>: strftime takes ten times as long, and a busy proxy stamps a line for each
 // request.
 std::string iso8601(WallTime time) {
   using namespace std::chrono;

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "base/text.h"
-#include "checks/farewell.h"
+#include "checks/close_wait.h"
 #include "checks/mysql_answers.h"
 #include "checks/mysql_errors.h"
 #include "checks/mysql_login.h"
@@ -53,7 +53,7 @@ class MysqlCheck final : public Check {
   }
 
   const char* phase() const noexcept override {
-    if (farewell_) return "ending the old session";
+    if (close_wait_) return "ending the old session";
     if (query_) return "resolving the name";
     return login_ ? "connecting and logging in" : "waiting for the answer to the query";
   }
@@ -73,11 +73,11 @@ class MysqlCheck final : public Check {
   // What a step of the library says: what it waits for, 0 for done; nothing once the attempt is over.
   using Status = std::optional<int>;
 
-  // The old one goes first; see farewell.h.
+  // The old one goes first; see close_wait.h.
   void replace_session(TimePoint deadline) {
     const int socket = static_cast<int>(mysql_get_socket(session_.get()));
-    farewell_.emplace(context_.loop, socket, (deadline - context_.loop.now()) / 4, [this] {
-      farewell_.reset();
+    close_wait_.emplace(context_.loop, socket, (deadline - context_.loop.now()) / 4, [this] {
+      close_wait_.reset();
       resolve();
     });
     session_.reset();
@@ -311,7 +311,7 @@ class MysqlCheck final : public Check {
   // At once: on a socket that is shut down every call of the library returns, also those that say goodbye.
   void drop() {
     watch_.reset();
-    farewell_.reset();
+    close_wait_.reset();
     query_.reset();
     login_.reset();
     if (session_ && std::exchange(under_way_, false)) {
@@ -332,7 +332,7 @@ class MysqlCheck final : public Check {
   bool tables_read_ = false;  // in this session
   bool under_way_ = false;    // the library is in the middle of a step
   SessionAge age_;
-  std::optional<Farewell> farewell_;
+  std::optional<CloseWait> close_wait_;
   std::unique_ptr<loop::Resolver::Query> query_;
   std::vector<loop::Address> addresses_;
   std::size_t next_address_ = 0;

@@ -39,7 +39,7 @@ void read_tls(const config::CheckSpec& spec, const MysqlAddress& address, MysqlS
   if (!tls.verify) return;
   if (tls.server_name.empty())
     spec.fields.section("tls").problem("server_name", "is missing: a unix socket has no name to verify");
-  if (settings.authorities.empty() && !spec.fields.problems().elsewhere())
+  if (settings.authorities.empty() && !spec.fields.problems().rendering())
     spec.fields.section("tls").problem("ca_file", "this system has no file of authorities; name one");
 }
 

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/text.h"
-#include "checks/farewell.h"
+#include "checks/close_wait.h"
 #include "checks/postgres_errors.h"
 #include "checks/postgres_login.h"
 #include "checks/postgres_settings.h"
@@ -75,7 +75,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   }
 
   const char* phase() const noexcept override {
-    if (farewell_) return "ending the old session";
+    if (close_wait_) return "ending the old session";
     return session_ ? "waiting for the answer to the query" : login_ ? login_->phase() : nullptr;
   }
 
@@ -94,12 +94,13 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
     login_->start();
   }
 
-  // The old one goes first; see farewell.h.
+  // The old one goes first; see close_wait.h.
   void replace_session() {
-    farewell_.emplace(context_.loop, PQsocket(session_.get()), (deadline_ - context_.loop.now()) / 4, [this] {
-      farewell_.reset();
-      log_in();
-    });
+    close_wait_.emplace(context_.loop, PQsocket(session_.get()), (deadline_ - context_.loop.now()) / 4,
+                        [this] {
+                          close_wait_.reset();
+                          log_in();
+                        });
     session_.reset();
   }
 
@@ -306,7 +307,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   TimePoint deadline_{};
   bool reused_ = false;  // this attempt began on a kept session
   SessionAge age_;
-  std::optional<Farewell> farewell_;
+  std::optional<CloseWait> close_wait_;
   std::optional<PostgresLogin> login_;
   std::unique_ptr<MeteredSocket> meter_;  // outlives the session
   PostgresSession session_;

@@ -47,7 +47,7 @@ class Reader {
     const auto root = find(parameters_, "sslrootcert");
     if (root == "system") {
       const auto bundle = loop::system_bundle();
-      if (bundle.empty() && !fields_.problems().elsewhere())
+      if (bundle.empty() && !fields_.problems().rendering())
         problem("sslrootcert", "this system has no file of authorities; name one");
       parameters_["sslrootcert"] = bundle.empty() ? kUsualBundle : bundle;
       at_least("verify-full", "sslrootcert=system");
@@ -79,7 +79,7 @@ class Reader {
     const auto key = find(parameters_, "sslkey");
     if (certificate && !key) problem("sslcert", "needs sslkey, its private key");
     if (key && !certificate) problem("sslkey", "needs sslcert, its certificate");
-    if (fields_.problems().elsewhere()) return;
+    if (fields_.problems().rendering()) return;
     const auto look = [&](const char* keyword, const std::optional<std::string>& wrong) {
       if (wrong) problem(keyword, *wrong);
       return !wrong;

@@ -27,7 +27,7 @@ using Problem = std::optional<CheckResult>;
 
 constexpr std::size_t kLongestNodes = 384 * 1024;  // CLUSTER NODES: some 150 bytes for each node
 constexpr int kMostRedirections = 4;
-constexpr Duration kFarewell = std::chrono::milliseconds(200);
+constexpr Duration kCloseWait = std::chrono::milliseconds(200);
 
 class RedisCheck final : public Check {
  public:
@@ -35,7 +35,7 @@ class RedisCheck final : public Check {
       : context_(context),
         settings_(std::move(settings)),
         age_(settings_->max_session),
-        farewell_(context.loop, [this] { open(); }),
+        close_wait_(context.loop, [this] { open(); }),
         patience_(context.loop, [this] {
           on_failed(CheckResult::fail(FailKind::timeout, server_.to_string() + " does not answer"));
         }) {}
@@ -64,12 +64,12 @@ class RedisCheck final : public Check {
   // The old one goes first, and the server has let go of it: one that is full would refuse the new one
   // because of us.
   void replace_session() {
-    farewell_.start(std::min(kFarewell, (deadline_ - context_.loop.now()) / 4));
+    close_wait_.start(std::min(kCloseWait, (deadline_ - context_.loop.now()) / 4));
     session_->part([this] { open(); });
   }
 
   void open() {
-    farewell_.stop();
+    close_wait_.stop();
     reused_ = false;
     session_.reset();
     problem_.reset();
@@ -312,8 +312,8 @@ class RedisCheck final : public Check {
   Attempt attempt_;
   TimePoint deadline_{};
   SessionAge age_;
-  loop::Timer farewell_;  // to the session before
-  bool reused_ = false;   // this attempt began on a kept session
+  loop::Timer close_wait_;  // to the session before
+  bool reused_ = false;     // this attempt began on a kept session
   std::size_t node_ = 0;
   loop::Timer patience_;  // with a node, where there are others to ask
   std::optional<SentinelSearch> search_;

@@ -14,7 +14,7 @@ using health::CheckResult;
 using health::FailKind;
 
 constexpr Duration kBeat = 100ms;
-constexpr Duration kStoodStill = 350ms;
+constexpr Duration kSuspendThreshold = 350ms;
 constexpr Duration kGrace = 100ms;     // for a thread to answer, before its code is taken not to return
 constexpr Duration kLastWait = 250ms;  // for all of them, at the end
 
@@ -121,7 +121,7 @@ void Runner::reload(std::vector<health::CheckPolicy> policies, std::vector<Plann
   auto old = std::exchange(jobs_, {});
   const auto transitions = model_.reload(std::move(policies), from, loop_.wall_now());
   for (std::size_t i = 0; i < checks.size(); ++i) {
-    if (from[i].same_question) {
+    if (from[i].same_target) {
       jobs_.push_back(std::move(old[*from[i].before]));
       take_over(*jobs_.back(), i, std::move(checks[i]));
     } else {
@@ -137,7 +137,7 @@ void Runner::reload(std::vector<health::CheckPolicy> policies, std::vector<Plann
   old.clear();
   if (!running_) return;
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
-    if (!from[i].same_question && model_.runnable(i)) begin_first(*jobs_[i]);
+    if (!from[i].same_target && model_.runnable(i)) begin_first(*jobs_[i]);
   }
   for (const auto& transition : transitions) begin_first(*jobs_[transition.check]);
   for (const auto& transition : transitions) observer_.on_transition(transition);
@@ -376,7 +376,7 @@ void Runner::wait_until(Job& job, TimePoint at) {
 // True when this process stood still while attempts were under way: they are then inconclusive, and repeated.
 bool Runner::stood_still() {
   const TimePoint now = loop_.now();
-  if (!in_flight() || now - last_beat_ <= kStoodStill) return false;
+  if (!in_flight() || now - last_beat_ <= kSuspendThreshold) return false;
   const Duration gap = now - last_beat_;
   last_beat_ = now;
   observer_.on_frozen(gap);

@@ -5,23 +5,12 @@
 #include <iostream>
 
 #include "checks/registry.h"
-#include "config/load.h"
+#include "config/environment.h"
 
 namespace probegate::checks {
 
 Settings load_settings(const std::optional<std::string>& file) {
-  Settings settings;
-  config::Loaded loaded = config::load(file, config::process_environment(), checks::config_check_types());
-  settings.config = std::move(loaded.config);
-  settings.problems = std::move(loaded.problems);
-  settings.effective = std::move(loaded.effective);
-  settings.source = std::move(loaded.source);
-  settings.file = std::move(loaded.file);
-  settings.blank = loaded.blank;
-  settings.origins = std::move(loaded.origins);
-  settings.warnings = std::move(loaded.warnings);
-  settings.values = std::move(loaded.values);
-  settings.files = std::move(loaded.files);
+  Settings settings{config::load(file, config::process_environment(), config_check_types()), {}};
   if (settings.problems.empty()) settings.planned = checks::plan_checks(settings.config);
   return settings;
 }

@@ -6,24 +6,13 @@
 #include <vector>
 
 #include "checks/plan.h"
-#include "config/compare.h"
 #include "config/config.h"
-#include "config/environment.h"
+#include "config/load.h"
 
 namespace probegate::checks {
 
-struct Settings {
-  config::Config config;                // usable when there are no problems
-  std::vector<std::string> problems;    // one line each, ready to print
-  std::string effective;                // YAML, secrets hidden
-  std::string source;                   // the file, or "environment"
-  std::optional<std::string> file;      // empty: the environment alone
-  bool blank = false;                   // the file has nothing in it
-  std::vector<config::Origin> origins;  // which variables made which check
-  std::vector<std::string> warnings;    // one sentence each, without values
-  config::Values values;                // to compare with another's; holds secrets
-  std::vector<std::string> files;       // that it names to be read
-  std::vector<PlannedCheck> planned;    // one per check, when there are no problems
+struct Settings : config::Loaded {
+  std::vector<PlannedCheck> planned;  // one per check, when there are no problems
 };
 
 Settings load_settings(const std::optional<std::string>& file);

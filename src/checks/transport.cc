@@ -74,7 +74,7 @@ void add_secrets(const std::vector<std::pair<std::string, std::string>>& headers
 void add_url_files(const config::CheckSpec& spec, const std::optional<std::string>& ca_file,
                    const std::optional<std::string>& cert_file, const std::optional<std::string>& key_file,
                    loop::TlsSettings& tls) {
-  const bool here = !spec.fields.problems().elsewhere();
+  const bool here = !spec.fields.problems().rendering();
   const auto look = [&](const char* what, const std::optional<std::string>& problem) {
     if (problem) spec.fields.problem("url", std::string("the ") + what + " that it names: " + *problem);
     return !problem;

@@ -28,7 +28,7 @@ using health::FailKind;
 using proto::Opcode;
 
 constexpr std::size_t kLongestMessage = 1024 * 1024;
-constexpr Duration kFarewell = std::chrono::seconds(1);
+constexpr Duration kCloseWait = std::chrono::seconds(1);
 constexpr Duration kRefusalPatience = std::chrono::milliseconds(250);
 
 std::string close_text(const std::string& payload) {
@@ -43,13 +43,13 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   WebSocketCheck(const CheckContext& context, std::shared_ptr<const WebSocketSettings> settings)
       : context_(context),
         settings_(std::move(settings)),
-        farewell_(context.loop, [this] { connection_.reset(); }),
+        close_wait_(context.loop, [this] { connection_.reset(); }),
         refusal_patience_(context.loop, [this] { tell_refusal(); }) {}
 
   void start(Attempt attempt, TimePoint deadline) override {
     attempt_ = std::move(attempt);
     deadline_ = deadline;
-    farewell_.stop();
+    close_wait_.stop();
     refused_.reset();
     phase_ = nullptr;
     parser_.reset();
@@ -202,7 +202,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
       awaiting_close_ = true;
       return;
     }
-    farewell_.start(kFarewell);
+    close_wait_.start(kCloseWait);
     std::exchange(attempt_, {}).finish(std::move(result));
   }
 
@@ -237,7 +237,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
 
   // Also the end of a farewell; the attempt has then been reported and this result is nobody's.
   void finish(CheckResult result) {
-    farewell_.stop();
+    close_wait_.stop();
     refusal_patience_.stop();
     connection_.reset();
     std::exchange(attempt_, {}).finish(std::move(result));
@@ -249,7 +249,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   TimePoint deadline_{};
   const char* phase_ = nullptr;  // null until the connection is open
   std::optional<loop::Connection> connection_;
-  loop::Timer farewell_;
+  loop::Timer close_wait_;
   loop::Timer refusal_patience_;
   std::optional<RefusedAnswer> refused_;  // its body is still coming
   proto::OfferedHandshake offered_;

@@ -185,7 +185,7 @@ Command declare_report(CLI::App& app) {
       ->add_option("--fail-on", options->fail_on,
                    "exit 1 when one of these held in any minute, such as "
                    "'refused_ratio>0.01,check_failures>0,rss_bytes>100MiB'; the names are " +
-                       config::condition_names(config::Watcher::outside))
+                       config::condition_names(config::Observer::remote))
       ->type_name("CONDITIONS");
   command->add_flag("--json", options->json, "print the report as one JSON document at the end");
   return {command, runner(report, options)};

@@ -48,7 +48,7 @@ int render(const RenderOptions& options) {
   const Platform target = platform_of(options.platform);
   const auto environment = environment_of(target);
   const auto loaded =
-      config::load(options.config, environment, checks::config_check_types(), config::Place::elsewhere);
+      config::load(options.config, environment, checks::config_check_types(), config::Purpose::render);
   for (const auto& problem : loaded.problems) std::cerr << problem << "\n";
   if (!loaded.problems.empty()) return exit_code::kUsage;
 

@@ -60,7 +60,7 @@ class Watch {
       if (client_.interrupted()) break;
       print(recorder.take(seen, moment()));
     }
-    if (client_.interrupted()) print(recorder.take(look(), moment()));  // the last word
+    if (client_.interrupted()) print(recorder.take(look(), moment()));  // the row that was begun
   }
 
   client::Moment moment() const { return {client_.clock().now(), client_.clock().wall_now()}; }
@@ -102,7 +102,7 @@ class Watch {
 }  // namespace
 
 int report(const ReportOptions& options) {
-  auto conditions = config::parse_conditions(options.fail_on, config::Watcher::outside);
+  auto conditions = config::parse_conditions(options.fail_on, config::Observer::remote);
   if (!conditions) {
     std::cerr << "probegate: --fail-on: " << conditions.error().message
               << "\nTry 'probegate report --help'.\n";

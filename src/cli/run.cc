@@ -62,7 +62,7 @@ int run(const RunOptions& options) {
     if (*sockets) continue;
     std::cerr << "probegate: " << sockets->error().message << "\n";
     if (const auto& path = settings.config.state_file) {
-      sidecar::StateFile::record_stillborn(*path, loop.wall_now(), kStateFileTime);
+      sidecar::StateFile::record_failed_start(*path, loop.wall_now(), kStateFileTime);
     }
     return exit_code::kCannotListen;
   }

@@ -35,7 +35,7 @@ struct Failure {
   int count = 0;
 };
 
-// Visits one after the other, so that each latency is that of the door and not of our own crowd.
+// Visits one after the other, so that each latency is that of the proxy and not of our own connections.
 class Smoke final : private loop::ErrorSink {
  public:
   explicit Smoke(const SmokeOptions& options)

@@ -15,7 +15,7 @@ using Value = std::optional<double>;
 struct Quantity {
   const char* name;
   Value (*of)(const Span& span);
-  bool outside_only = false;
+  bool remote_only = false;
 };
 
 constexpr Quantity kQuantities[] = {
@@ -95,16 +95,16 @@ bool Condition::looks_down() const {
   return comparison == Comparison::below || comparison == Comparison::at_most;
 }
 
-std::string condition_names(Watcher watcher) {
+std::string condition_names(Observer observer) {
   std::string names;
   for (const auto& quantity : kQuantities) {
-    if (quantity.outside_only && watcher == Watcher::inside) continue;
+    if (quantity.remote_only && observer == Observer::self) continue;
     names += (names.empty() ? "" : ", ") + std::string(quantity.name);
   }
   return names;
 }
 
-Result<Condition> parse_condition(std::string_view text, Watcher watcher) {
+Result<Condition> parse_condition(std::string_view text, Observer observer) {
   const std::string quoted = "'" + std::string(text) + "'";
   const auto at = text.find_first_of("<>=");
   const auto* op =
@@ -115,17 +115,17 @@ Result<Condition> parse_condition(std::string_view text, Watcher watcher) {
             });
   if (op == std::end(kOperators)) {
     return failure(quoted + " is not NAME>NUMBER; allowed are > >= < <= ==, and the names " +
-                   condition_names(watcher));
+                   condition_names(observer));
   }
   const auto name = trim(text.substr(0, at));
   const auto* quantity = find_quantity(name);
   if (quantity == nullptr) {
     return failure(quoted + ": there is no '" + std::string(name) + "'; the names are " +
-                   condition_names(watcher));
+                   condition_names(observer));
   }
-  if (quantity->outside_only && watcher == Watcher::inside) {
+  if (quantity->remote_only && observer == Observer::self) {
     return failure(quoted + ": only `probegate report` can see that; the names here are " +
-                   condition_names(watcher));
+                   condition_names(observer));
   }
   const auto limit = parse_limit(trim(text.substr(at + op->text.size())));
   if (!limit) {
@@ -135,11 +135,11 @@ Result<Condition> parse_condition(std::string_view text, Watcher watcher) {
   return Condition{std::string(text), std::string(name), op->comparison, *limit};
 }
 
-Result<std::vector<Condition>> parse_conditions(std::string_view text, Watcher watcher) {
+Result<std::vector<Condition>> parse_conditions(std::string_view text, Observer observer) {
   std::vector<Condition> conditions;
   if (trim(text).empty()) return conditions;
   for (const auto part : split(text, ',')) {
-    auto condition = parse_condition(trim(part), watcher);
+    auto condition = parse_condition(trim(part), observer);
     if (!condition) return failure(condition.error().message);
     conditions.push_back(std::move(*condition));
   }

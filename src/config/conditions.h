@@ -50,13 +50,13 @@ struct Condition {
   bool operator==(const Condition&) const = default;
 };
 
-enum class Watcher { inside, outside };
+enum class Observer { self, remote };
 
 // The names that a condition may have, for messages and help.
-std::string condition_names(Watcher watcher);
+std::string condition_names(Observer observer);
 
-Result<Condition> parse_condition(std::string_view text, Watcher watcher);
+Result<Condition> parse_condition(std::string_view text, Observer observer);
 // Joined by commas; none for an empty text.
-Result<std::vector<Condition>> parse_conditions(std::string_view text, Watcher watcher);
+Result<std::vector<Condition>> parse_conditions(std::string_view text, Observer observer);
 
 }  // namespace probegate::config

@@ -10,6 +10,12 @@
 
 namespace probegate::config {
 
+// One ${VAR} of a configuration.
+struct Variable {
+  std::string name;
+  bool required = false;  // without a default somewhere
+};
+
 class Node;
 class Problems;
 

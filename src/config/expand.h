@@ -9,7 +9,6 @@
 #include "base/result.h"
 #include "config/environment.h"
 #include "config/node.h"
-#include "config/variable.h"
 
 namespace probegate::config {
 

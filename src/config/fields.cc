@@ -253,7 +253,7 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
           "begins with a byte order mark, which would be a part of the secret; save it as UTF-8 without one");
     if (content) {
       value = std::move(*content);
-    } else if (!problems_->elsewhere()) {
+    } else if (!problems_->rendering()) {
       problem(twin, shown_path(file->text) + ": " + content.error().message);
       break_off(twin);
     }

@@ -81,7 +81,7 @@ void warn_of_no_checks(const Environment& environment, Loaded& loaded) {
 }  // namespace
 
 Loaded load(const std::optional<std::string>& file, const Environment& environment, const CheckTypes& types,
-            Place place) {
+            Purpose purpose) {
   const bool named = file && !file->empty();
   if (!named && access(kDefaultFile, F_OK) != 0) {
     Loaded loaded = load_environment(environment, types);
@@ -92,7 +92,7 @@ Loaded load(const std::optional<std::string>& file, const Environment& environme
   const auto content = read_file(path, kMaxDocumentBytes);
   Loaded loaded;
   if (content) {
-    loaded = load_text(*content, path, environment, types, place);
+    loaded = load_text(*content, path, environment, types, purpose);
     loaded.blank = content->find_first_not_of(" \t\r\n") == std::string::npos;
   } else {
     loaded.source = path;
@@ -104,8 +104,8 @@ Loaded load(const std::optional<std::string>& file, const Environment& environme
 }
 
 Loaded load_text(const std::string& yaml, const std::string& source, const Environment& environment,
-                 const CheckTypes& types, Place place) {
-  auto problems = std::make_shared<Problems>(source, place);
+                 const CheckTypes& types, Purpose purpose) {
+  auto problems = std::make_shared<Problems>(source, purpose);
   const auto root = parse_document(yaml, *problems);
   auto variables = root ? variables_of(*root) : std::vector<Variable>();
   if (root) expand_tree(*root, environment, *problems);

@@ -13,14 +13,12 @@
 #include "config/config.h"
 #include "config/environment.h"
 #include "config/problems.h"
-#include "config/variable.h"
 
 namespace probegate::config {
 
-// What the check types know about their own keys; supplied by app from checks/registry, so that all mistakes,
-// also those inside a check's own keys, come out in one run. `known` says whether a type exists (its error
-// lists `types`); `read` reads and validates the own keys of one check, reporting into
-// spec.fields.problems().
+// What the check types know about their own keys; supplied by checks/registry, so that all mistakes,
+// also those inside a check's own keys, come out in one run. `read` reads and validates the own keys
+// of one check, and reports into spec.fields.problems().
 struct CheckTypes {
   std::vector<std::string> names;
   std::function<void(CheckSpec& spec, const Config& config)> read;
@@ -45,8 +43,8 @@ struct Loaded {
 
 // `file` empty: /etc/probegate/probegate.yaml if present, otherwise the environment alone.
 Loaded load(const std::optional<std::string>& file, const Environment& environment, const CheckTypes& types,
-            Place place = Place::here);
+            Purpose purpose = Purpose::run);
 Loaded load_text(const std::string& yaml, const std::string& source, const Environment& environment,
-                 const CheckTypes& types, Place place = Place::here);
+                 const CheckTypes& types, Purpose purpose = Purpose::run);
 
 }  // namespace probegate::config

@@ -77,12 +77,12 @@ std::vector<Address> interface_addresses() {
 
 // Of a name, without its dot at the end: "localhost" and below by RFC 6761, otherwise what the hosts file
 // says.
-std::vector<Address> named_addresses(std::string_view name, Place place) {
+std::vector<Address> named_addresses(std::string_view name, Purpose purpose) {
   const auto loopback = [] {
     return std::vector<Address>{*parse_address("127.0.0.1"), *parse_address("::1")};
   };
   if (iequals(name, "localhost") || to_lower(name).ends_with(".localhost")) return loopback();
-  if (place == Place::elsewhere) return {};
+  if (purpose == Purpose::render) return {};
   std::vector<Address> found;
   const auto hosts = read_file(kHostsFile, kHostsBytes).value_or("");
   for (const auto whole : split(hosts, '\n')) {
@@ -106,16 +106,16 @@ std::vector<Address> named_addresses(std::string_view name, Place place) {
   return found;
 }
 
-std::vector<Address> addresses_of(std::string_view host, Place place) {
+std::vector<Address> addresses_of(std::string_view host, Purpose purpose) {
   if (host == "*") return {Address{}};
   if (const auto address = parse_address(std::string(host))) return {*address};
   if (host.ends_with('.')) host.remove_suffix(1);
-  return named_addresses(host, place);
+  return named_addresses(host, purpose);
 }
 
-bool is_own(const Address& address, Place place) {
+bool is_own(const Address& address, Purpose purpose) {
   if (is_loopback(address)) return true;
-  if (place == Place::elsewhere) return false;
+  if (purpose == Purpose::render) return false;
   const auto own = interface_addresses();
   return std::find(own.begin(), own.end(), address) != own.end();
 }
@@ -126,24 +126,24 @@ Address connected(const Address& target) {
   return *parse_address(is_v4(target) ? "127.0.0.1" : "::1");
 }
 
-bool accepts(const Address& listen, const Address& target, Place place) {
+bool accepts(const Address& listen, const Address& target, Purpose purpose) {
   const auto real = connected(target);
   if (!is_any(listen)) return listen == real;
   // The IPv6 wildcard takes IPv4 too; the IPv4 one only its own.
-  return (!is_v4(listen) || is_v4(real)) && is_own(real, place);
+  return (!is_v4(listen) || is_v4(real)) && is_own(real, purpose);
 }
 
 }  // namespace
 
-bool leads_to(const Endpoint& target, const Endpoint& listen, Place place) {
+bool leads_to(const Endpoint& target, const Endpoint& listen, Purpose purpose) {
   if (target.is_unix() || listen.is_unix()) return target.is_unix() && target == listen;
   if (target.port != listen.port || target.port == 0) return false;
   if (iequals(target.host, listen.host)) return true;
-  const auto targets = addresses_of(target.host, place);
-  const auto listens = addresses_of(listen.host, place);
+  const auto targets = addresses_of(target.host, purpose);
+  const auto listens = addresses_of(listen.host, purpose);
   return std::any_of(targets.begin(), targets.end(), [&](const Address& to) {
     return std::any_of(listens.begin(), listens.end(),
-                       [&](const Address& at) { return accepts(at, to, place); });
+                       [&](const Address& at) { return accepts(at, to, purpose); });
   });
 }
 

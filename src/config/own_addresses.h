@@ -7,7 +7,7 @@
 
 namespace probegate::config {
 
-// `place` elsewhere: names and interfaces of this machine say nothing.
-bool leads_to(const Endpoint& target, const Endpoint& listen, Place place);
+// `purpose` elsewhere: names and interfaces of this machine say nothing.
+bool leads_to(const Endpoint& target, const Endpoint& listen, Purpose purpose);
 
 }  // namespace probegate::config

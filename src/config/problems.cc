@@ -15,7 +15,7 @@ void Problems::add(Mark mark, std::string_view key, std::string_view message) {
 }
 
 void Problems::add_absent(Mark mark, std::string_view key, std::string_view message) {
-  if (!elsewhere()) add(mark, key, message);
+  if (!rendering()) add(mark, key, message);
 }
 
 void Problems::add_variable(std::string_view variable, std::string_view message) {

@@ -15,20 +15,20 @@ struct Mark {
   int column = 0;  // from 1, in characters
 };
 
-// Whether the program is to run here, or the file is only looked at for a place where it will.
-enum class Place { here, elsewhere };
+// Whether the program is to run here, or the file is only read to render manifests for another machine.
+enum class Purpose { run, render };
 
 class Problems {
  public:
-  explicit Problems(std::string source, Place place = Place::here)
-      : source_(std::move(source)), place_(place) {}
+  explicit Problems(std::string source, Purpose purpose = Purpose::run)
+      : source_(std::move(source)), purpose_(purpose) {}
 
   // "FILE:LINE:COLUMN: key: what is wrong, what is allowed"; without a mark "FILE: key: ...".
   void add(Mark mark, std::string_view key, std::string_view message);
   // The same for a variable or a file of a secret that is not there; no mistake of a file that runs
   // elsewhere.
   void add_absent(Mark mark, std::string_view key, std::string_view message);
-  bool elsewhere() const { return place_ == Place::elsewhere; }
+  bool rendering() const { return purpose_ == Purpose::render; }
   // "environment: VARIABLE: ...", for a value that came from no file.
   void add_variable(std::string_view variable, std::string_view message);
 
@@ -41,7 +41,7 @@ class Problems {
     std::string text;
   };
   std::string source_;
-  Place place_;
+  Purpose purpose_;
   std::vector<Line> lines_;
 };
 

@@ -43,7 +43,7 @@ void read_mail(const Fields& fields, Alert& alert) {
 void read_thresholds(const Fields& fields, Alert& alert) {
   const auto texts = fields.text_list("thresholds", {});
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    auto condition = parse_condition(texts[i], Watcher::inside);
+    auto condition = parse_condition(texts[i], Observer::self);
     if (!condition) {
       fields.item_problem("thresholds", i, condition.error().message);
     } else if (std::find(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(i), texts[i]) !=

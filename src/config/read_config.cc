@@ -162,10 +162,10 @@ void refuse_shared_addresses(const Fields& root, const Config& config) {
   }
 }
 
-void refuse_own_backend(const Fields& root, const Config& config, Place place) {
+void refuse_own_backend(const Fields& root, const Config& config, Purpose purpose) {
   const auto& backend = config.proxy.backend.endpoint;
   const auto own = std::find_if(config.proxy.listen.begin(), config.proxy.listen.end(),
-                                [&](const Endpoint& listen) { return leads_to(backend, listen, place); });
+                                [&](const Endpoint& listen) { return leads_to(backend, listen, purpose); });
   if (own == config.proxy.listen.end()) return;
   const Fields proxy = root.section("proxy");
   std::string remedy = "; give the backend another port";
@@ -204,7 +204,7 @@ Config read_config(const Fields& root, const Environment& environment, const Che
   config.alerts = read_alerts(root, types);
 
   refuse_shared_addresses(root, config);
-  refuse_own_backend(root, config, root.problems().elsewhere() ? Place::elsewhere : Place::here);
+  refuse_own_backend(root, config, root.problems().rendering() ? Purpose::render : Purpose::run);
   check_precheck(root, config);
   for (auto& check : config.checks) {
     const auto known = std::find(types.names.begin(), types.names.end(), check.type) != types.names.end();

@@ -21,7 +21,7 @@ TlsOptions read_tls(const Fields& parent, TlsKeys keys, const CheckTypes& types)
   }
   if (value.cert_file && !value.key_file) tls->contradiction("cert_file", "needs key_file, its private key");
   if (value.key_file && !value.cert_file) tls->contradiction("key_file", "needs cert_file, its certificate");
-  if (types.tls_problems && !parent.problems().elsewhere()) {
+  if (types.tls_problems && !parent.problems().rendering()) {
     for (const auto& [key, message] : types.tls_problems(value)) tls->problem(key, message);
   }
   return value;

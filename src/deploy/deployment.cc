@@ -20,7 +20,7 @@ constexpr Duration kCloudRunRequest = 1h;    // the longest request, and so the 
 constexpr std::uint64_t kCloudRunMost = 1000;  // requests of one instance
 constexpr std::uint64_t kCloudRunUsual = 500;
 constexpr const char* kStateDirectory = "/var/lib/probegate";  // of the image, and its user's
-constexpr Duration kLastWords = 20s;  // after gate.startup_timeout, for the log to say what was missing
+constexpr Duration kFlushTimeout = 20s;  // after gate.startup_timeout, for the log to say what was missing
 
 std::int64_t whole_seconds(Duration duration) {
   return std::chrono::ceil<std::chrono::seconds>(duration).count();
@@ -124,7 +124,7 @@ class Planner {
     out_.startup_seconds = whole_seconds(startup);
     out_.drain_seconds = whole_seconds(drain);
     if (target_ != Platform::cloud_run) return;
-    out_.startup_patience = whole_seconds(std::min(kCloudRunStartup, startup + kLastWords));
+    out_.startup_patience = whole_seconds(std::min(kCloudRunStartup, startup + kFlushTimeout));
     if (startup == Duration::zero() || startup > kCloudRunStartup) {
       contradiction("gate.startup_timeout: " +
                     (startup == Duration::zero() ? "0s waits for ever" : format_duration(startup)) +

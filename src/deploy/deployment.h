@@ -11,8 +11,6 @@
 
 #include "config/config.h"
 #include "config/environment.h"
-#include "config/variable.h"
-
 namespace probegate::deploy {
 
 struct Names {  // of what is deployed

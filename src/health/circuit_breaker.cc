@@ -101,7 +101,6 @@ void CircuitBreaker::withdrawn(Ticket ticket) {
   change([&](Word& word) {
     if (word.state != State::trial || word.period != ticket.period) return false;
     word.state = State::open;
-    word.until_ms = 0;  // due now
     return true;
   });
 }

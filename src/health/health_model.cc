@@ -78,7 +78,7 @@ std::vector<Transition> HealthModel::reload(std::vector<CheckPolicy> policies,
     state.since = wall;
     if (!origins[i].before) continue;
     const CheckState& old = before[*origins[i].before];
-    if (origins[i].same_question) {
+    if (origins[i].same_target) {
       state = old;
       passing_since_[i] = passing_before[*origins[i].before];
     } else if (old.status == CheckStatus::fail) {
@@ -91,7 +91,7 @@ std::vector<Transition> HealthModel::reload(std::vector<CheckPolicy> policies,
   for (std::size_t i = 0; i < states_.size(); ++i) {
     const CheckStatus status = states_[i].status;
     if (status != CheckStatus::waiting && status != CheckStatus::unknown) continue;
-    const bool begun = status == CheckStatus::unknown && origins[i].same_question;  // the latch of its needs
+    const bool begun = status == CheckStatus::unknown && origins[i].same_target;  // the latch of its needs
     if (begun) continue;
     states_[i].status = CheckStatus::unknown;
     begin_waiting(i);

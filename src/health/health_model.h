@@ -73,7 +73,7 @@ struct Transition {
 // Where a check of a new configuration comes from.
 struct Origin {
   std::optional<std::size_t> before = {};  // the check of the same name, if there was one
-  bool same_question = false;              // and it asks the same of the same dependency
+  bool same_target = false;                // and it asks the same of the same dependency
   bool operator==(const Origin&) const = default;
 };
 

@@ -1,4 +1,4 @@
-// Snapshot: everything a reader of the control loop's mind may know, immutable once published.
+// Snapshot: the state of the control loop for its readers, immutable once published.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,6 @@ struct Snapshot {
   std::vector<std::size_t> waiting_for;
   GateState gate = GateState::starting;
   StartupTimeoutPolicy on_startup_timeout = StartupTimeoutPolicy::fail;
-  bool startup_timed_out = false;
   bool ever_opened = false;
   std::string stuck_loops = {};  // names of the data loops that have not turned for 10 s; empty: all turn
   TimePoint started{};

@@ -71,7 +71,7 @@ bool StartRecord::begin(WallTime now, const Alive& alive) {
   return unclean;
 }
 
-void StartRecord::begin_stillborn(WallTime now) {
+void StartRecord::begin_failed_start(WallTime now) {
   add(now, end_cause::kCannotListen);
   recent.back().ended = now;
 }

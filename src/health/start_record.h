@@ -52,7 +52,7 @@ struct StartRecord {
   // nobody accused.
   bool begin(WallTime now, const Alive& alive = {});
   // A start that never came to listen. Says nothing about others, one of which may hold the port.
-  void begin_stillborn(WallTime now);
+  void begin_failed_start(WallTime now);
   // Of one start; does nothing where so many came after it that it is forgotten.
   void set_end(std::uint64_t number, std::string_view cause, std::optional<WallTime> now);
 

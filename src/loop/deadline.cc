@@ -11,7 +11,7 @@ void Deadline::arm(Duration delay) {
   disarm();
   if (delay <= Duration::zero()) return;
   uv_update_time(wheel_.loop_.uv());  // a long turn would otherwise make it fire early
-  wheel_.excuse_standstill();         // what is armed now has lost nothing
+  wheel_.extend_after_suspend();      // what is armed now has lost nothing
   const auto millis = static_cast<std::uint64_t>(std::chrono::ceil<Millis>(delay).count());
   due_ = ((wheel_.loop_.turn_ms() + millis) / DeadlineWheel::kTickMillis + 1) & kMostTicks;
   excused_ = 0;
@@ -41,10 +41,10 @@ void DeadlineWheel::insert(Deadline& deadline) {
   if (scheduled_ == 0 || deadline.due_ < scheduled_) schedule();
 }
 
-void DeadlineWheel::excuse_standstill() {
+void DeadlineWheel::extend_after_suspend() {
   const std::uint64_t now = tick_now();
   const std::uint64_t gap = now - std::exchange(seen_, now);
-  if (scheduled_ == 0 || now <= scheduled_ + kStoodStill) return;
+  if (scheduled_ == 0 || now <= scheduled_ + kSuspendThreshold) return;
   Deadline* excused = nullptr;
   for (Deadline* node : slots_) {
     while (node != nullptr) {
@@ -66,7 +66,7 @@ void DeadlineWheel::excuse_standstill() {
 }
 
 void DeadlineWheel::advance() {
-  excuse_standstill();
+  extend_after_suspend();
   scheduled_ = 0;
   const std::uint64_t end = tick_now();
   // After a long freeze one full turn visits everything; more would visit it again.

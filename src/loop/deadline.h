@@ -2,9 +2,9 @@
 //
 // A hashed wheel with intrusive nodes: arming and disarming are O(1), allocate nothing and make no system
 // call; one libuv timer is armed for the next occupied slot, so an idle loop sleeps. Resolution 10 ms, never
-// early. When the wheel's timer is late by more than kStoodStill, this process stood still (CPU taken away,
-// SIGSTOP, a stuck turn) and peers had no chance to be heard: each deadline then begins anew once, for at
-// most its own delay, counted from when the wheel was last seen. Owns: nothing; a Deadline belongs to its
+// early. When the wheel's timer is late by more than kSuspendThreshold, this process stood still (CPU taken
+// away, SIGSTOP, a stuck turn) and peers had no chance to be heard: each deadline then begins anew once, for
+// at most its own delay, counted from when the wheel was last seen. Owns: nothing; a Deadline belongs to its
 // user and disarms itself when destroyed. The wheel outlives them all.
 #pragma once
 
@@ -58,12 +58,12 @@ class DeadlineWheel {
   friend class Deadline;
   static constexpr std::uint64_t kTickMillis = 10;
   static constexpr std::size_t kSlots = 1024;
-  static constexpr std::uint64_t kStoodStill = 50;  // ticks
+  static constexpr std::uint64_t kSuspendThreshold = 50;  // ticks
 
   std::uint64_t tick_now() const { return loop_.turn_ms() / kTickMillis; }
   void insert(Deadline& deadline);
   void advance();
-  void excuse_standstill();
+  void extend_after_suspend();
   void schedule();
 
   Loop& loop_;

@@ -40,7 +40,8 @@ class Loop final : public Clock {
 
   void run();   // until stop()
   void stop();  // leaves run() after this turn
-  // Turns until the condition holds or the time is over; the condition's last word. For start-up and tests.
+  // Turns until the condition holds or the time is over; returns what the condition says in the end. For
+  // start-up and tests.
   bool run_until(const std::function<bool()>& condition, Duration limit);
 
   TimePoint now() const override;  // exact

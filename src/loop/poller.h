@@ -4,7 +4,7 @@
 // Why not uv_tcp_t, which this folder would suggest: a session costs it two handles of 250 bytes and, as it
 // registers anew whenever an interest changes and once more to close, 7 calls of epoll_ctl where 2 do; and
 // readiness once reported is forgotten, so that pausing and resuming a reader costs another two. Handshake
-// and close through the door came from 28 system calls to 18, an idle tunnel from 1,980 bytes to 1,540.
+// and close through the proxy came from 28 system calls to 18, an idle tunnel from 1,980 bytes to 1,540.
 //
 // Owns: the epoll descriptor, and the sockets that have been released, until the turn is over.
 // Thread: the loop's own.

@@ -1,4 +1,4 @@
-// LeavableThread: a thread that is named (top -H) and deaf to signals, which belong to the control loop.
+// LeavableThread: a thread that is named (top -H) and blocks all signals, which belong to the control loop.
 // Worker and BackgroundJob are what most of the program has of it.
 #pragma once
 

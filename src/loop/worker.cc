@@ -3,7 +3,7 @@
 namespace probegate::loop {
 
 Worker::Worker(Log& log, std::string complaint)
-    : log_(log), complaint_(std::move(complaint)), loop_(*this), mail_(loop_, [this] { take_mail(); }) {}
+    : log_(log), complaint_(std::move(complaint)), loop_(*this), mail_(loop_, [this] { on_wakeup(); }) {}
 
 Worker::~Worker() {
   if (!thread_) return;
@@ -29,7 +29,7 @@ void Worker::join() {
 bool Worker::join(Duration limit) { return !thread_ || thread_->join(limit); }
 
 // Entered one by one: what one of them throws must not cost the others theirs.
-void Worker::take_mail() {
+void Worker::on_wakeup() {
   for (const auto& task : inbox_.take_all()) {
     loop_.enter(this, [&task] { task->run(); });
   }

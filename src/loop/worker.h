@@ -55,7 +55,7 @@ class Worker final : private ErrorSink {
     Work work;
   };
 
-  void take_mail();
+  void on_wakeup();
   void on_exception(const std::string& what) noexcept override;
 
   Log& log_;

@@ -1,7 +1,7 @@
 // BackendWatch: counts how often the backend went away and came back.
 //
 // The evidence is a connection: one that was refused or reset after another had been accepted, and then one
-// that is accepted again. Both the door and the websocket check with `traffic` bring it, so that a restart
+// that is accepted again. Both the proxy and the websocket check with `traffic` bring it, so that a restart
 // between two polls is seen by the traffic it met, and one without traffic by the check. A backend that is
 // slow, overloaded or answers errors has not restarted; neither has one that was never reached before. A
 // restart in which nobody tried to connect leaves no evidence and is not counted.

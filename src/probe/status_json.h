@@ -1,6 +1,6 @@
 // /status for programs: the readiness document, and in the same object what happened lately and what goes
-// through the door. Pure. docs/probes.md describes it; what changes in a way that breaks readers changes
-// kSchema.
+// through the proxy. Pure. docs/probes.md describes it; what changes in a way that breaks readers changes
+// kStatusSchema.
 #pragma once
 
 #include <string>

@@ -130,16 +130,17 @@ void AccessLog::tell_untold() {
 std::string_view AccessLog::shown_client(const EndedRequest& request) const {
   if (!request.trusted || request.head == nullptr) return request.peer;
   const auto client = client_behind(request.peer, request.head->fields, environment_.config->proxy.trust);
-  return client.substr(0, TunnelNote::kLongestText);
+  return client.substr(0, TunnelLogContext::kLongestText);
 }
 
-TunnelNote AccessLog::note(const EndedRequest& request) const {
+TunnelLogContext AccessLog::note(const EndedRequest& request) const {
   if (!environment_.log.enabled(LogLevel::info)) return {};
   return {shown_path(*request.head), shown_client(request), request.request_id,
           proto::trace_context(request.head->fields)};
 }
 
-void AccessLog::add_note(const TunnelNote& note, std::vector<LogField>& fields, std::string& texts) const {
+void AccessLog::add_note(const TunnelLogContext& note, std::vector<LogField>& fields,
+                         std::string& texts) const {
   if (note.empty()) return;
   fields.emplace_back("path", note.path());
   fields.emplace_back("request_id", note.request_id());
@@ -188,7 +189,7 @@ void AccessLog::write(LogLevel level, const EndedRequest& request, int status, s
   }
   if (!outcome.empty()) message.append(message.empty() ? "" : " ").append(outcome);
   if (!request.request_id.empty())
-    fields.emplace_back("request_id", request.request_id.substr(0, TunnelNote::kLongestText));
+    fields.emplace_back("request_id", request.request_id.substr(0, TunnelLogContext::kLongestText));
   if (context) add_trace(*context, fields, trace);
   line.insert(line.end(), fields.begin(), fields.end());  // those of httpRequest come first in `fields`
   environment_.log.write(level, message, line);

@@ -15,7 +15,7 @@
 #include "proto/http_message.h"
 #include "proxy/environment.h"
 #include "proxy/refusal.h"
-#include "proxy/tunnel_note.h"
+#include "proxy/tunnel_log_context.h"
 
 namespace probegate::proxy {
 
@@ -49,9 +49,9 @@ class AccessLog final : private loop::Deadline::Observer {
   void refused(const EndedRequest& request, const Refusal& refusal);
 
   // Empty where the tunnel's line would not be written.
-  TunnelNote note(const EndedRequest& request) const;
+  TunnelLogContext note(const EndedRequest& request) const;
   // The note's fields of a tunnel's line, appended. They view `note` and `texts`.
-  void add_note(const TunnelNote& note, std::vector<LogField>& fields, std::string& texts) const;
+  void add_note(const TunnelLogContext& note, std::vector<LogField>& fields, std::string& texts) const;
 
  private:
   struct Repeats {

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "proto/ws_handshake.h"
-#include "proxy/auth_desk.h"
+#include "proxy/auth_client.h"
 #include "proxy/hold_queue.h"
 
 namespace probegate::proxy {
@@ -109,7 +109,7 @@ Admission admit_through_gate(const Environment& environment, const proto::Reques
                              const Visitor& visitor) {
   if (auto refusal = judge(environment, request, visitor.surplus)) return std::move(*refusal);
   if (is_for_us(request)) return Next::answer_options;
-  if (!visitor.granted && environment.auth->asks_about(request)) return Next::ask_auth;
+  if (!visitor.granted && environment.auth->applies_to(request)) return Next::ask_auth;
   return Next::forward;
 }
 

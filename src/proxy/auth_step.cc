@@ -9,7 +9,7 @@ std::optional<AuthDecision> AuthStep::ask(const proto::RequestHead& request, pro
   if (request.fields.find(proto::FieldName::request_id) == nullptr)
     grant_.request_id = new_request_id(environment_.random);
   client.request_id = grant_.request_id;
-  AuthDesk::Asker& asker = *this;
+  AuthClient::Asker& asker = *this;
   auto asked = environment_.auth->ask(request, client, who, asker);
   if (auto* decision = std::get_if<AuthDecision>(&asked)) return std::move(*decision);
   question_ = std::move(std::get<std::unique_ptr<AuthQuestion>>(asked));

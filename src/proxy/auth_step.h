@@ -9,12 +9,12 @@
 #include <optional>
 #include <string_view>
 
-#include "proxy/auth_desk.h"
+#include "proxy/auth_client.h"
 #include "proxy/request_stream.h"
 
 namespace probegate::proxy {
 
-class AuthStep final : private AuthDesk::Asker {
+class AuthStep final : private AuthClient::Asker {
  public:
   class Owner {
    public:
@@ -31,7 +31,7 @@ class AuthStep final : private AuthDesk::Asker {
   std::optional<AuthDecision> ask(const proto::RequestHead& request, proto::ClientView client,
                                   std::string_view who);
   Duration timeout() const { return question_->timeout(); }
-  AuthDecision time_is_over() { return question_->time_is_over(); }
+  AuthDecision on_timeout() { return question_->on_timeout(); }
   void withdraw() { question_.reset(); }
 
   // The verdict is good for the rest of the request's life.

@@ -9,19 +9,19 @@
 namespace probegate::proxy {
 DataLoop::DataLoop(const std::vector<loop::ListenSocket>& sockets,
                    std::shared_ptr<const config::Config> config, std::shared_ptr<const GateView> gate,
-                   AuthLoop& auth, Log& log, Events& events, LoopShare share, unsigned seed)
+                   AuthWorker& auth, Log& log, Events& events, LoopLimits share, unsigned seed)
     : log_(log),
       events_(events),
       worker_(log, "internal error on a data loop"),
       loop_(worker_.loop()),
       wheel_(loop_),
-      environment_{loop_,      wheel_, log_,        metrics_, *this, std::move(config), std::move(gate),
-                   &backends_, &held_, &auth_desk_, &access_, share, std::mt19937(seed)},
+      environment_{loop_,      wheel_, log_,          metrics_, *this, std::move(config), std::move(gate),
+                   &backends_, &held_, &auth_client_, &access_, share, std::mt19937(seed)},
       backends_(environment_),
       held_(environment_),
-      auth_desk_(environment_, auth),
+      auth_client_(environment_, auth),
       access_(environment_),
-      mail_(loop_, [this] { take_mail(); }) {
+      mail_(loop_, [this] { on_wakeup(); }) {
   for (const auto& socket : sockets) {
     const auto copy = socket.duplicate();
     if (!copy) throw std::runtime_error(copy.error().message);
@@ -60,7 +60,7 @@ void DataLoop::beat(std::uint64_t number, TimePoint sent) {
   mail_.notify();
 }
 
-void DataLoop::take_mail() {
+void DataLoop::on_wakeup() {
   if (const auto beat = beat_.load(std::memory_order_acquire);
       beat != answered_.load(std::memory_order_relaxed)) {
     lag_ns_.store(loop_.now().time_since_epoch().count() - beat_sent_ns_.load(std::memory_order_relaxed),

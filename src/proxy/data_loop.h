@@ -1,6 +1,6 @@
 // DataLoop: one thread that carries traffic: accepts, serves sessions, and ends them when told to.
 //
-// Owns: its loop, its listeners, every session, the idle backend connections. Reads the control loop's mind
+// Owns: its loop, its listeners, every session, the idle backend connections. Reads the control loop's state
 // only through immutable views that arrive in mailboxes, so no lock is on the data path; tells it two things
 // through Events. Thread: built, started, joined and destroyed by the main thread; publish() and beat() by
 // the control thread; everything else on its own thread.
@@ -24,14 +24,14 @@
 #include "loop/worker.h"
 #include "metrics/data_loop_metrics.h"
 #include "proxy/access_log.h"
-#include "proxy/auth_desk.h"
-#include "proxy/auth_loop.h"
+#include "proxy/auth_client.h"
+#include "proxy/auth_worker.h"
 #include "proxy/backend_pool.h"
 #include "proxy/environment.h"
 #include "proxy/gate_view.h"
 #include "proxy/hold_queue.h"
-#include "proxy/process_limits.h"
 #include "proxy/session.h"
+#include "proxy/shared_limits.h"
 
 namespace probegate::proxy {
 
@@ -51,7 +51,7 @@ class DataLoop final : private SessionHost {
 
   // Listens on duplicates of `sockets`. `auth` runs before a configuration that needs it is published.
   DataLoop(const std::vector<loop::ListenSocket>& sockets, std::shared_ptr<const config::Config> config,
-           std::shared_ptr<const GateView> gate, AuthLoop& auth, Log& log, Events& events, LoopShare share,
+           std::shared_ptr<const GateView> gate, AuthWorker& auth, Log& log, Events& events, LoopLimits share,
            unsigned seed);
   ~DataLoop();  // after join()
 
@@ -79,7 +79,7 @@ class DataLoop final : private SessionHost {
   bool make_room();
   std::size_t sessions() const;
   Sessions& row(Standing standing) { return rows_[static_cast<std::size_t>(standing)]; }
-  void take_mail();
+  void on_wakeup();
   void act_on_gate();
   void take_config(std::shared_ptr<const config::Config> config);
   void begin_ending();
@@ -104,7 +104,7 @@ class DataLoop final : private SessionHost {
   Environment environment_;
   BackendPool backends_;
   HoldQueue held_;
-  AuthDesk auth_desk_;
+  AuthClient auth_client_;
   AccessLog access_;
   std::uint64_t stopping_told_ms_ = 0;
   std::array<Sessions, 5> rows_;   // by standing; who has had it longest is first

@@ -16,13 +16,13 @@
 #include "metrics/data_loop_metrics.h"
 #include "proto/http_forward.h"
 #include "proxy/gate_view.h"
-#include "proxy/parser_shelf.h"
-#include "proxy/process_limits.h"
+#include "proxy/parser_pool.h"
+#include "proxy/shared_limits.h"
 
 namespace probegate::proxy {
 
 class AccessLog;
-class AuthDesk;
+class AuthClient;
 class BackendPool;
 class HoldQueue;
 class Session;
@@ -56,12 +56,12 @@ struct Environment {
   std::shared_ptr<const GateView> gate;
   BackendPool* backends = nullptr;
   HoldQueue* held = nullptr;
-  AuthDesk* auth = nullptr;
+  AuthClient* auth = nullptr;
   AccessLog* access = nullptr;
-  LoopShare share;      // this loop's hands on what the whole process promises
+  LoopLimits share;     // this loop's view of the limits that all loops share
   std::mt19937 random;  // for spreading, keys of masks and request ids; nothing here is a secret
   HttpDate date{};
-  ParserShelf parsers;
+  ParserPool parsers;
   std::string head;  // where a head is put together; between two of them it is memory to be used again
   loop::Pipes pipes{share.all().pipes()};  // for the payload of long frames
 

@@ -128,8 +128,8 @@ class Exchange final {
   std::optional<proto::OfferedHandshake> upgrade_;
   std::unique_ptr<BackendConnect> connecting_;
   loop::Stream backend_;
-  BackendPool::Lease lease_;    // of backend_
-  ParserShelf::Parser parser_;  // of the answer
+  BackendPool::Lease lease_;   // of backend_
+  ParserPool::Parser parser_;  // of the answer
   proto::HttpParser& response_;
   loop::Deadline deadline_;
   loop::Deadline continue_deadline_;    // the backend says nothing to Expect: 100-continue

@@ -1,4 +1,4 @@
-// GateView: what the data loops know of the control loop's mind. Immutable; a new one is published on every
+// GateView: what the data loops know of the control loop's state. Immutable; a new one is published on every
 // change.
 #pragma once
 

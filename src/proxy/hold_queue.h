@@ -2,7 +2,7 @@
 //
 // Owns: nothing; a session that is held knows its place and leaves by itself (client gone, time over).
 // Invariant: at most hold.max sessions wait, each for at most hold.timeout, and hold.per_second are released,
-// all data loops together (process_limits.h); a held request has its head in memory and its body in the
+// all data loops together (shared_limits.h); a held request has its head in memory and its body in the
 // socket.
 #pragma once
 

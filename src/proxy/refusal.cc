@@ -43,7 +43,8 @@ unsigned retry_after(Reason reason, unsigned random) {
   }
 }
 
-// Written without a document: the memory of a busy door may be at its end, and then this refusal alone fails.
+// Written without a document: the memory of a busy proxy may be at its end, and then this refusal alone
+// fails.
 Relayed problem(const Refusal& refusal, std::string_view title) {
   constexpr std::size_t kUsualBody = 320;
   std::string body;

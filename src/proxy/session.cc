@@ -310,7 +310,7 @@ void Session::broken(const Exchange::Broken& how) {
 
 void Session::upgraded(Exchange::Upgraded what) {
   environment_.access->answered(ended_request());
-  TunnelNote note = environment_.access->note(ended_request());
+  TunnelLogContext note = environment_.access->note(ended_request());
   forwarding_.reset();
   parser_.reset();
   auth_.reset();
@@ -370,16 +370,16 @@ void Session::on_drained() {
 }
 
 void Session::on_deadline(loop::Deadline&) {
-  environment_.loop.enter(this, [this] { time_is_over(); });  // the deadline is older than our own scope
+  environment_.loop.enter(this, [this] { on_timeout(); });  // the deadline is older than our own scope
 }
 
-void Session::time_is_over() {
+void Session::on_timeout() {
   switch (state_) {
     case State::head:
       return refuse(
           Refusal::of(Reason::header_timeout, "the request's head did not arrive within timeouts.header"));
     case State::held: return refuse(refusal_by_gate(environment_, Reason::hold_timeout, kHoldTimeout));
-    case State::asking: return take_verdict(auth_->time_is_over());
+    case State::asking: return take_verdict(auth_->on_timeout());
     case State::tunnel: return close_tunnel_for_drain();
     case State::lingering: return linger_on();
     default: return end();  // an idle connection's time is over, or the client has had time enough to read

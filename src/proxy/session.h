@@ -154,7 +154,7 @@ class Session final : private loop::StreamObserver,
   void drop(std::span<const char> bytes);
   bool owes_body() const;
   void leave_hold();
-  void time_is_over();
+  void on_timeout();
   void close_tunnel_for_drain();
   void end();
 
@@ -170,8 +170,8 @@ class Session final : private loop::StreamObserver,
   bool served_ = false;     // a request has been answered here before
   State state_ = State::idle;
   std::uint32_t held_after_ms_ = 0;
-  ParserShelf::Parser parser_;  // not of a tunnel, whose memory is to be small
-  std::string kept_;            // bytes behind the request under way
+  ParserPool::Parser parser_;  // not of a tunnel, whose memory is to be small
+  std::string kept_;           // bytes behind the request under way
   loop::Deadline deadline_;
   std::unique_ptr<AuthStep> auth_;  // of the request under way; null: nobody was asked
   ExchangeDriver driver_;

@@ -30,7 +30,8 @@ std::uint64_t spread_lifetime(Duration lifetime, std::mt19937& random) {
 Tunnel::Side::Side(Tunnel& t, proto::Masking masking, bool extensions, std::uint64_t max_message)
     : tunnel(t), tracker(masking, extensions, max_message) {}
 
-Tunnel::Tunnel(Environment& environment, Owner& owner, loop::Stream backend, bool extensions, TunnelNote note)
+Tunnel::Tunnel(Environment& environment, Owner& owner, loop::Stream backend, bool extensions,
+               TunnelLogContext note)
     : environment_(environment),
       config_(environment.config),
       owner_(owner),
@@ -73,24 +74,24 @@ void Tunnel::relay(Side& from, std::span<const char> bytes) {
   if (done_) return;
   if (is_client(from)) {
     last_client_ms_ = now_ms();
-    if (our_pong_.chosen()) return relay_past_our_pongs(bytes);
+    if (pong_filter_.chosen()) return relay_without_our_pongs(bytes);
   }
   pass(from, bytes);
 }
 
 // As pass(), for a client that has been pinged: a Pong that answers us ends here.
-void Tunnel::relay_past_our_pongs(std::span<const char> bytes) {
+void Tunnel::relay_without_our_pongs(std::span<const char> bytes) {
   while (!bytes.empty() && !done_) {
     if (client_.tracker.at_boundary()) {
-      const auto found = our_pong_.take(bytes);
-      if (found == OurPong::Found::partly) return;
-      if (found == OurPong::Found::whole) {
-        client_.tracker.walk(our_pong_.kept());
-        our_pong_.forget();
+      const auto found = pong_filter_.take(bytes);
+      if (found == PongFilter::Found::partly) return;
+      if (found == PongFilter::Found::whole) {
+        client_.tracker.walk(pong_filter_.kept());
+        pong_filter_.forget();
         continue;
       }
-      const auto kept = our_pong_.kept();
-      our_pong_.forget();  // its bytes stay where they are until the next take()
+      const auto kept = pong_filter_.kept();
+      pong_filter_.forget();  // its bytes stay where they are until the next take()
       if (!kept.empty()) {
         pass(client_, kept);
         continue;
@@ -137,7 +138,7 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
   if (ping_due_ && !is_client(from)) offer_ping();
   if (ending() && !done_) {
     offer_closes();
-    settle();
+    advance_close();
   }
   return held_up || from.tracker.closed() ? bytes.size() : walked;
 }
@@ -195,7 +196,7 @@ void Tunnel::drained(Side& to) {
   Side& from = other(to);
   if (!from.ended && !stream(from).reading()) stream(from).read_start();
   await_replies();
-  settle();
+  advance_close();
 }
 
 void Tunnel::on_deadline(loop::Deadline&) {
@@ -261,13 +262,13 @@ void Tunnel::offer_ping() {
     return;
   }
   if (!backend_.tracker.at_boundary()) return;
-  if (!our_pong_.chosen()) {
-    our_pong_.choose(static_cast<std::uint64_t>(environment_.random()) << 32 | environment_.random());
+  if (!pong_filter_.chosen()) {
+    pong_filter_.choose(static_cast<std::uint64_t>(environment_.random()) << 32 | environment_.random());
     client_.tracker.stop_before_pong(true);
   }
   ping_due_ = false;
   pinged_ms_ = now_ms();
-  if (!stream(client_).write(proto::make_ping(our_pong_.payload()).view())) source_ended(client_, true);
+  if (!stream(client_).write(proto::make_ping(pong_filter_.payload()).view())) source_ended(client_, true);
 }
 
 }  // namespace probegate::proxy

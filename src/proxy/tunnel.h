@@ -21,8 +21,8 @@
 #include "metrics/labels.h"
 #include "proto/ws_frames.h"
 #include "proxy/environment.h"
-#include "proxy/our_pong.h"
-#include "proxy/tunnel_note.h"
+#include "proxy/pong_filter.h"
+#include "proxy/tunnel_log_context.h"
 
 namespace probegate::proxy {
 
@@ -42,7 +42,8 @@ class Tunnel final : private loop::Deadline::Observer {
   };
 
   // `extensions`: the handshake agreed on some, so RSV bits are legal.
-  Tunnel(Environment& environment, Owner& owner, loop::Stream backend, bool extensions, TunnelNote note);
+  Tunnel(Environment& environment, Owner& owner, loop::Stream backend, bool extensions,
+         TunnelLogContext note);
   ~Tunnel();
 
   // Begins to relay, first the bytes that came glued to the two heads. May end the tunnel before it returns.
@@ -92,7 +93,7 @@ class Tunnel final : private loop::Deadline::Observer {
   }
 
   void relay(Side& from, std::span<const char> bytes);
-  void relay_past_our_pongs(std::span<const char> bytes);
+  void relay_without_our_pongs(std::span<const char> bytes);
   std::size_t pass(Side& from, std::span<const char> bytes);
   bool move(Side& from);
   std::size_t walk(Side& from, std::span<const char> bytes);
@@ -114,7 +115,7 @@ class Tunnel final : private loop::Deadline::Observer {
   void offer_close(Side& to);
   void offer_closes();
   void await_replies();
-  void settle();
+  void advance_close();
   void send_fin(Side& to);
   void finish();
   void report();
@@ -140,7 +141,7 @@ class Tunnel final : private loop::Deadline::Observer {
   std::uint64_t rest_left_by_ms_ = 0;  // by when more of the rest must have been taken; 0 = there is none
   std::uint64_t rest_taken_ = 0;
   const Side* rest_of_ = nullptr;  // who has hung up behind bytes that the other side is slow to take
-  const TunnelNote note_;
+  const TunnelLogContext note_;
   std::string reason_;
   const char* ended_by_ = nullptr;  // static text
 
@@ -151,7 +152,7 @@ class Tunnel final : private loop::Deadline::Observer {
   bool replies_due_ = false;  // everything that a peer may have to reply to is on its way
   bool done_ = false;
   bool kept_alive_ = false;  // the backend's connection; the client's has it from the listener
-  OurPong our_pong_;
+  PongFilter pong_filter_;
 };
 
 }  // namespace probegate::proxy

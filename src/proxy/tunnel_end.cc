@@ -117,7 +117,7 @@ void Tunnel::source_ended(Side& from, bool lost) {
   }
   offer_closes();
   await_replies();
-  settle();
+  advance_close();
 }
 
 // A side that we do not read from, as the other one is slow, or has ended, is gone or sends no more. What it
@@ -163,7 +163,7 @@ void Tunnel::close_both(std::uint16_t to_client, std::uint16_t to_backend) {
   backend_.close_due = to_backend;
   end_within(kBoundary);
   offer_closes();
-  settle();
+  advance_close();
 }
 
 void Tunnel::offer_closes() {
@@ -200,7 +200,7 @@ void Tunnel::offer_close(Side& to) {
 }
 
 // Passes FINs on, and ends the tunnel once nothing more can come from either side.
-void Tunnel::settle() {
+void Tunnel::advance_close() {
   if (done_) return;
   const auto closed_both_ways = [](const Side& side) {
     return side.close_sent && (side.tracker.closed() || side.broken);

@@ -72,7 +72,7 @@ Control::Control(loop::Loop& loop, const checks::Settings& settings, Log& log, D
       probes_(loop, {details_of(settings.config.probes), kVersion, settings.config.probes.hosts}, snapshot(),
               *this, probe_limits(settings.config, loop::descriptor_limit())),
       runner_(loop, model_, settings.planned, *this, std::random_device{}()),
-      gate_timer_(loop, [this] { settle(); }),
+      gate_timer_(loop, [this] { update_gate(); }),
       beat_timer_(loop, [this] { beat(); }) {
   rename_metrics();
   history_.set_checks(model_, Duration(0));
@@ -87,7 +87,7 @@ void Control::start() {
   beat_due_ = loop_.now() + kBeat;
   beat_timer_.start(kBeat);
   runner_.start();
-  settle();
+  update_gate();
 }
 
 // Checks and policies are swapped whole; the startup latch and the drain are not the configuration's.
@@ -105,7 +105,7 @@ void Control::reload(const checks::Settings& settings) {
   rename_metrics();
   history_.set_checks(model_, loop_.now() - started_);
   on_event({.kind = health::EventKind::reload, .to = "applied"});
-  settle();
+  update_gate();
 }
 
 // One entry per check, in the order of the configuration; a name that stays goes on counting.
@@ -137,7 +137,7 @@ void Control::on_result(std::size_t check, const health::CheckResult& result, Du
     history_.add_run(check, latency, result.verdict == health::Verdict::fail);
   }
   tell_backend_seen(check, result);
-  settle();
+  update_gate();
 }
 
 void Control::tell_backend_seen(std::size_t check, const health::CheckResult& result) {
@@ -179,7 +179,7 @@ void Control::on_thread_lost(std::size_t check) {
 void Control::backend_refused(const std::string& why) {
   on_event({.kind = health::EventKind::backend_refused, .message = why});
   runner_.backend_refused(why);
-  settle();
+  update_gate();
   data_plane_.publish(view_);  // the loop that told us has closed its own view ahead of ours
 }
 
@@ -218,11 +218,11 @@ void Control::phase_changed() {
   } else {
     gate_.drain();
   }
-  settle();
+  update_gate();
 }
 
 // After anything that may have moved the gate.
-void Control::settle() {
+void Control::update_gate() {
   const GateState before = gate_.state();
   const bool timed_out_before = gate_.startup_timed_out();
   gate_.update(model_, loop_.now());
@@ -255,7 +255,6 @@ std::shared_ptr<const health::Snapshot> Control::snapshot() const {
   snapshot.waiting_for = health::Gate::waiting_for(model_, gate_.ever_opened());
   snapshot.gate = gate_.state();
   snapshot.on_startup_timeout = gate_policy_.on_startup_timeout;
-  snapshot.startup_timed_out = gate_.startup_timed_out();
   snapshot.ever_opened = gate_.ever_opened();
   snapshot.stuck_loops = stuck_loops_;
   snapshot.started = started_;

@@ -1,5 +1,5 @@
-// Control: the control loop's mind. Runs the checks, judges the gate, answers probes, and publishes what it
-// concluded.
+// Control: the state of the control loop. Runs the checks, judges the gate, answers probes, and publishes
+// what it concluded.
 //
 // Owns: the health model, the gate, the check runner and the probe server. Everything it concludes leaves as
 // an immutable snapshot (for probes) or gate view (for the data plane, which it observes). What happens
@@ -84,7 +84,7 @@ class Control final : public DataPlane::Observer, private checks::RunnerObserver
   std::size_t lost_check_threads() const override { return runner_.lost_threads(); }
 
   void tell_backend_seen(std::size_t check, const health::CheckResult& result);
-  void settle();
+  void update_gate();
   void rename_metrics();
   void publish();
   std::shared_ptr<const health::Snapshot> snapshot() const;

@@ -32,7 +32,7 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
       limits_(static_cast<std::size_t>(config->proxy.workers), beside_checks(*config)),
       auth_(log),
       connections_configured_(config->proxy.limits.connections),
-      mail_(control, [this] { take_mail(); }),
+      mail_(control, [this] { on_wakeup(); }),
       beat_timer_(control, [this] { beat(); }) {
   if (config->auth) start_auth();
   // Until the control loop has published what it concludes.
@@ -40,7 +40,7 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
   std::random_device seed;
   for (int i = 0; i < config->proxy.workers; ++i) {
     Events& events = *this;
-    const proxy::LoopShare share(limits_, static_cast<std::size_t>(i));
+    const proxy::LoopLimits share(limits_, static_cast<std::size_t>(i));
     loops_.push_back(
         std::make_unique<proxy::DataLoop>(sockets_, config, gate, auth_, log, events, share, seed()));
   }
@@ -121,7 +121,7 @@ void DataPlane::write_lag(metrics::ControlMetrics& control) const {
   for (std::size_t i = 0; i < loops_.size(); ++i) control.loops[i + 1].set_lag(loops_[i]->lag());
 }
 
-void DataPlane::take_mail() {
+void DataPlane::on_wakeup() {
   if (const auto close_code = stopping_.exchange(0)) observer_->backend_stopping(close_code);
   if (const auto why = refusal_.take()) observer_->backend_refused(*why);
   for (const auto& change : breaker_changes_.take_all()) {

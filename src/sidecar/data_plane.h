@@ -21,9 +21,9 @@
 #include "loop/wakeup.h"
 #include "metrics/control_metrics.h"
 #include "metrics/traffic.h"
-#include "proxy/auth_loop.h"
+#include "proxy/auth_worker.h"
 #include "proxy/data_loop.h"
-#include "proxy/process_limits.h"
+#include "proxy/shared_limits.h"
 #include "sidecar/shutdown.h"
 
 namespace probegate::sidecar {
@@ -64,7 +64,7 @@ class DataPlane final : private proxy::DataLoop::Events {
   // Once a second each loop is asked for a sign of life. Counting our own beats instead of reading a clock
   // makes this proof against a freeze of the whole process: then we did not beat either.
   void beat();
-  void take_mail();
+  void on_wakeup();
   void start_auth();
 
   void backend_refused(const std::string& why) override;
@@ -76,8 +76,8 @@ class DataPlane final : private proxy::DataLoop::Events {
   Shutdown& shutdown_;
   Observer* observer_ = nullptr;  // set before any data loop runs
   std::vector<loop::ListenSocket> sockets_;
-  proxy::ProcessLimits limits_;
-  proxy::AuthLoop auth_;  // outlives the data loops; its thread does not
+  proxy::SharedLimits limits_;
+  proxy::AuthWorker auth_;  // outlives the data loops; its thread does not
   std::vector<std::unique_ptr<proxy::DataLoop>> loops_;
   std::uint64_t connections_configured_;  // proxy.limits.connections
   struct BreakerChange {

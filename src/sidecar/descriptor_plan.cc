@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "proxy/process_limits.h"
+#include "proxy/shared_limits.h"
 
 namespace probegate::sidecar {
 namespace {
@@ -25,7 +25,7 @@ std::uint64_t fewest_descriptors(const config::Config& config) { return own(conf
 
 probe::ProbeLimits probe_limits(const config::Config& config, std::uint64_t descriptors) {
   constexpr std::uint64_t kFewest = 4;
-  const proxy::ProcessLimits traffic(static_cast<std::size_t>(config.proxy.workers), descriptors);
+  const proxy::SharedLimits traffic(static_cast<std::size_t>(config.proxy.workers), descriptors);
   const std::uint64_t taken = own(config) + 2 * traffic.connections(config.proxy.limits.connections) +
                               traffic.surplus() +
                               2 * traffic.pipes() * static_cast<std::uint64_t>(config.proxy.workers);

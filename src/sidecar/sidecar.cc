@@ -19,9 +19,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kLastWords = 500ms;  // for log and state file when all else has ended
-constexpr Duration kLastRecord = 2s;    // at an immediate end a busy disk may still sync the record before
-constexpr std::size_t kLoopStarts = 3;  // so many within kLoopWindow are announced
+constexpr Duration kFlushTimeout = 500ms;  // for log and state file when all else has ended
+constexpr Duration kLastRecord = 2s;       // at an immediate end a busy disk may still sync the record before
+constexpr std::size_t kLoopStarts = 3;     // so many within kLoopWindow are announced
 constexpr Duration kLoopWindow = 10min;
 
 alerts::Sender sender() {
@@ -86,12 +86,12 @@ int Sidecar::run() {
   alerts_.join();
   const bool all_ended = control_.check_threads_ended();
   const Ending& ending = shutdown_.ending_as();
-  record_end(ending.cause, kLastWords);
+  record_end(ending.cause, kFlushTimeout);
   shutdown_.recorded();
   log_.info("ended", {{"exit_code", ending.exit_code}});
   if (!all_ended) {  // destructors and exit handlers of libraries would pull them away from under that code
     probe_sockets_.clear();
-    log_.flush(kLastWords);
+    log_.flush(kFlushTimeout);
     std::_Exit(ending.exit_code);
   }
   return ending.exit_code;
@@ -317,7 +317,7 @@ void Sidecar::wake_after(std::optional<Duration> time) {
 
 void Sidecar::give_up(const Ending& ending) {
   record_end(ending.cause, kLastRecord);
-  log_.flush(kLastWords);
+  log_.flush(kFlushTimeout);
   std::_Exit(ending.exit_code);
 }
 

@@ -1,4 +1,4 @@
-// Sidecar: the running process. Joins the control loop's mind with the data plane, and owns start, reload
+// Sidecar: the running process. Joins Control with the data plane, and owns start, reload
 // and end; in which order everything ends is written in end_in_order().
 //
 // Owns: everything that runs. Invariant: it listens before anything slow begins; the probe port answers until

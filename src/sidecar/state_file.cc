@@ -49,11 +49,11 @@ class StateFile::Writer {
     return written ? "" : written.error().message;
   }
 
-  void write_stillborn(WallTime now) {
+  void write_failed_start(WallTime now) {
     take_lock();
     const StateLock::Turn turn(lock_);
     if (auto read = file_.read(); read.problem.empty()) {
-      read.record.begin_stillborn(now);
+      read.record.begin_failed_start(now);
       (void)file_.write(read.record);  // the failure to listen is what is told
     }
   }
@@ -102,9 +102,9 @@ std::string StateFile::end(std::string_view cause, Duration limit) {
   }
 }
 
-void StateFile::record_stillborn(const std::string& path, WallTime now, Duration limit) {
+void StateFile::record_failed_start(const std::string& path, WallTime now, Duration limit) {
   loop::BackgroundJob<bool> job(kThread, [writer = std::make_shared<Writer>(path), now] {
-    writer->write_stillborn(now);
+    writer->write_failed_start(now);
     return true;
   });
   (void)job.wait(limit);

@@ -38,7 +38,7 @@ class StateFile {
   std::string end(std::string_view cause, Duration limit);
 
   // For a process that ends before it has a loop to run: it could not listen.
-  static void record_stillborn(const std::string& path, WallTime now, Duration limit);
+  static void record_failed_start(const std::string& path, WallTime now, Duration limit);
 
  private:
   class Writer;

@@ -169,7 +169,7 @@ class Probegate:
         return self.probe("/metrics").text
 
     def request(self, path="/", **arguments):
-        """One request through the door."""
+        """One request through the proxy."""
         return request(self.proxy_port, path, **arguments)
 
     def wait_for_readiness(self, accept, what, timeout=PATIENCE):

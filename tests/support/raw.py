@@ -185,7 +185,7 @@ def close_code(payload):
 KEY = base64.b64encode(b"sixteen byte key").decode()
 
 
-def upgrade_request(path="/ws", key=KEY, version="13", extra="", host="door.test"):
+def upgrade_request(path="/ws", key=KEY, version="13", extra="", host="proxy.test"):
     return (f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             + (f"Sec-WebSocket-Key: {key}\r\n" if key is not None else "")
             + (f"Sec-WebSocket-Version: {version}\r\n" if version is not None else "")

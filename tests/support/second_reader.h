@@ -1,5 +1,5 @@
 // Reads requests with llhttp alone, strict or lenient, without the rules of src/proto in front of it, as many
-// a backend does. What the door lets through must be the same requests to both, neither more nor fewer.
+// a backend does. What the proxy lets through must be the same requests to both, neither more nor fewer.
 #pragma once
 
 #include <llhttp.h>

@@ -36,11 +36,11 @@ def talk(sidecar, path="/ws", headers=None):
     asyncio.run(once())
 
 
-def test_a_request_leaves_a_line_that_cloud_logging_shows_as_one(door):
+def test_a_request_leaves_a_line_that_cloud_logging_shows_as_one(proxy):
     """9: "plus Cloud Logging's `httpRequest` and trace fields on access lines"."""
-    answer = door.request("/bytes?n=1000", headers={"User-Agent": "curl/8", "X-Request-Id": "mine", **TRACEPARENT})
+    answer = proxy.request("/bytes?n=1000", headers={"User-Agent": "curl/8", "X-Request-Id": "mine", **TRACEPARENT})
     assert len(answer.body) == 1000
-    line = door.wait_for_line("GET /bytes 200")
+    line = proxy.wait_for_line("GET /bytes 200")
     seen = line["httpRequest"]
     assert line["severity"] == "INFO"
     assert seen["requestMethod"] == "GET"
@@ -55,13 +55,13 @@ def test_a_request_leaves_a_line_that_cloud_logging_shows_as_one(door):
     assert (line[TRACE_FIELD], line[SPAN_FIELD], line[SAMPLED_FIELD]) == (TRACE, SPAN, True)
 
 
-def test_the_request_id_of_the_line_is_the_one_the_backend_got(door):
+def test_the_request_id_of_the_line_is_the_one_the_backend_got(proxy):
     for path in ("/mirror", "/mirror?again"):
-        got = door.request(path).json["headers"]
+        got = proxy.request(path).json["headers"]
         sent = next(value for name, value in got if name.lower() == "x-request-id") if isinstance(got, list) else \
             next(value for name, value in got.items() if name.lower() == "x-request-id")
         assert sent in [line["request_id"] for line in wait_for(
-            lambda: access_lines(door), lambda lines: any(line["request_id"] == sent for line in lines), "the line")]
+            lambda: access_lines(proxy), lambda lines: any(line["request_id"] == sent for line in lines), "the line")]
 
 
 @pytest.mark.parametrize("config, env", [
@@ -78,24 +78,24 @@ def test_the_trace_is_named_in_its_project_so_that_the_platform_finds_it(rig, ba
     assert line[SAMPLED_FIELD] is True
 
 
-def test_a_query_never_reaches_the_log(door):
+def test_a_query_never_reaches_the_log(proxy):
     """4: "No password, token or URL user-info ever appears in any output, log or metric"; browsers put tokens there."""
-    door.request("/mirror?token=sesame")
-    talk(door, "/ws?access_token=sesame")
-    with Raw.connect(door.proxy_port) as client:
+    proxy.request("/mirror?token=sesame")
+    talk(proxy, "/ws?access_token=sesame")
+    with Raw.connect(proxy.proxy_port) as client:
         client.send(b"GET /mirror?token=sesame HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")
         assert client.read_head().status == 400
-    door.wait_for_line("GET /mirror 200")
-    door.wait_for_line("tunnel ended")
-    door.wait_for_line("400 refused: bad_request")
-    assert "sesame" not in door.output()
+    proxy.wait_for_line("GET /mirror 200")
+    proxy.wait_for_line("tunnel ended")
+    proxy.wait_for_line("400 refused: bad_request")
+    assert "sesame" not in proxy.output()
 
 
-def test_the_beginning_and_the_end_of_a_tunnel_are_told_and_belong_together(door):
+def test_the_beginning_and_the_end_of_a_tunnel_are_told_and_belong_together(proxy):
     """9 and 7: who ended it, code, reason; both lines are found by trace, request id and path."""
-    talk(door, headers=TRACEPARENT)
-    begin = door.wait_for_line("GET /ws 101")
-    end = door.wait_for_line("tunnel ended")
+    talk(proxy, headers=TRACEPARENT)
+    begin = proxy.wait_for_line("GET /ws 101")
+    end = proxy.wait_for_line("tunnel ended")
     assert begin["httpRequest"]["status"] == 101
     for name in (TRACE_FIELD, SPAN_FIELD, SAMPLED_FIELD, "request_id"):
         assert begin[name] == end[name], name
@@ -164,14 +164,14 @@ def test_an_answer_that_breaks_off_is_told_with_the_cause(rig):
     assert line["detail"].startswith("the backend's connection ended within its answer")
 
 
-def test_failures_of_the_backend_are_warnings(door):
-    door.request("/status/500")
-    door.request("/status/404")
-    assert door.wait_for_line("GET /status/500 500")["severity"] == "WARNING"
-    assert door.wait_for_line("GET /status/404 404")["severity"] == "INFO"
+def test_failures_of_the_backend_are_warnings(proxy):
+    proxy.request("/status/500")
+    proxy.request("/status/404")
+    assert proxy.wait_for_line("GET /status/500 500")["severity"] == "WARNING"
+    assert proxy.wait_for_line("GET /status/404 404")["severity"] == "INFO"
 
 
-def test_a_door_that_nothing_listens_behind_names_the_backend(rig):
+def test_a_proxy_that_nothing_listens_behind_names_the_backend(rig):
     port = free_port()
     sidecar = rig.probegate(f"proxy: {{backend: 'http://127.0.0.1:{port}'}}").start()
     assert sidecar.request("/chat").status == 502
@@ -222,27 +222,27 @@ def test_text_lines_are_for_people_and_nothing_in_them_moves_a_terminal(rig, bac
     assert "\x9b" not in line and "\\u009b" in line
 
 
-def test_probes_leave_no_lines(door):
+def test_probes_leave_no_lines(proxy):
     """Health checks: they come every second for ever."""
-    door.wait_for_line("listening")
-    before = len(door.logs())
+    proxy.wait_for_line("listening")
+    before = len(proxy.logs())
     for path in ("/health", "/health/ready", "/health/live", "/metrics", "/status", "/nothing"):
-        door.probe(path)
-    door.request("/mirror")
-    door.wait_for_line("GET /mirror 200")
-    assert len(door.logs()) == before + 1
+        proxy.probe(path)
+    proxy.request("/mirror")
+    proxy.wait_for_line("GET /mirror 200")
+    assert len(proxy.logs()) == before + 1
 
 
-def test_a_huge_request_leaves_a_line_of_bounded_size(door):
+def test_a_huge_request_leaves_a_line_of_bounded_size(proxy):
     path = "/" + "a" * 8000
-    door.request(path, headers={"User-Agent": "b" * 8000, "X-Request-Id": "c" * 8000})
-    line = wait_for(lambda: access_lines(door), bool, "the line")[0]
+    proxy.request(path, headers={"User-Agent": "b" * 8000, "X-Request-Id": "c" * 8000})
+    line = wait_for(lambda: access_lines(proxy), bool, "the line")[0]
     assert len(json.dumps(line)) < 4000
     assert line["httpRequest"]["requestUrl"].startswith("/aaa")
 
 
 def test_a_client_on_a_unix_socket_has_no_address_to_tell(rig, backend):
-    path = f"{rig.directory}/door.sock"
+    path = f"{rig.directory}/proxy.sock"
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', listen: 'unix:{path}'}}")
     sidecar.launch()
     wait_until(lambda: sidecar.running() and sidecar.probe("/health").status, "the probe port to answer")

@@ -71,7 +71,7 @@ def test_an_upgrade_passes_with_the_users_name_and_a_stranger_gets_the_services_
         assert client.read_frame()[2] == b"hello"
     for extra, status, body in (("", 401, b"who are you?"), ("Authorization: Bearer stranger\r\n", 403, b'{"error": "not you"}')):
         with upgrade(sidecar, extra) as client:
-            client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+            client.send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
             head = client.read_head()
             assert head.status == status
             assert head.get("probegate-reason") == "auth_denied"
@@ -93,7 +93,7 @@ def test_with_applies_to_all_every_request_is_asked_about(rig, backend):
     sidecar = rig.probegate(config(backend, service.url, "applies_to: all")).start()
     with Raw.connect(sidecar.proxy_port) as client:
         for path in ("/mirror/1", "/mirror/2"):
-            client.send(f"POST {path} HTTP/1.1\r\nHost: door.test\r\n{ADA}X-User-Id: root\r\nX_User_Id: root\r\n"
+            client.send(f"POST {path} HTTP/1.1\r\nHost: proxy.test\r\n{ADA}X-User-Id: root\r\nX_User_Id: root\r\n"
                         "Content-Length: 5\r\n\r\nhello".encode())
             head = client.read_head()
             assert head.status == 200
@@ -101,7 +101,7 @@ def test_with_applies_to_all_every_request_is_asked_about(rig, backend):
             assert '"size": 5' in seen
             assert '["X-User-Id", "ada"]' in seen
             assert "root" not in seen
-        client.send(b"GET /mirror/3 HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET /mirror/3 HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         assert client.read_head().status == 401
     assert [question["x-forwarded-uri"] for question in service.questions()] == ["/mirror/1", "/mirror/2", "/mirror/3"]
 
@@ -161,7 +161,7 @@ def test_while_the_precheck_fails_nobody_is_asked(rig, backend):
     assert len(service.questions()) == 1
 
 
-def test_the_bypass_opens_the_door_while_auth_is_unavailable_and_only_then(rig, backend):
+def test_the_bypass_opens_the_proxy_while_auth_is_unavailable_and_only_then(rig, backend):
     """3: `bypass`: "only while auth is unavailable, compared in constant time, logged, counted, header stripped"."""
     secret = os.path.join(rig.directory, "bypass")
     with open(secret, "w") as file:
@@ -212,7 +212,7 @@ def test_when_the_thread_that_asks_stands_still_everybody_still_gets_an_answer(r
         refused(sidecar)
         assert auth_metric(sidecar, "breaker_open") == 1
         assert sidecar.probe("/health").status == 200
-    wait_until(lambda: upgrade(sidecar).read_head().status == 101, "the door to open again")
+    wait_until(lambda: upgrade(sidecar).read_head().status == 101, "the proxy to open again")
 
 
 @pytest.mark.skipif(not dns.available(), reason="replacing /etc/resolv.conf for one process needs root, and a mount namespace")

@@ -19,7 +19,7 @@ def restarts(sidecar):
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_the_door_alone_sees_a_restart_and_counts_it_once(rig, workers):
+def test_the_proxy_alone_sees_a_restart_and_counts_it_once(rig, workers):
     """No check looks: refused connections between accepted ones are evidence enough, whichever data loop had them."""
     backend = rig.scripted(answering)
     sidecar = rig.probegate(f"""

@@ -136,7 +136,7 @@ def backend(rig):  # pylint: disable=redefined-outer-name
 
 
 @pytest.fixture
-def door(rig, backend):  # pylint: disable=redefined-outer-name
+def proxy(rig, backend):  # pylint: disable=redefined-outer-name
     """A running probegate with no checks, so with an open gate, before `backend`."""
     return rig.probegate(f"proxy: {{backend: '{backend.url}'}}").start()
 

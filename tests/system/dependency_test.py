@@ -44,11 +44,11 @@ async def says(socket, text):
 def test_redis_killed_fails_readiness_while_the_gate_stays_open_and_the_chat_goes_on(rig):
     """4: "The startup latch never reverts"; `readiness` fails `/health/ready`; existing and new tunnels work."""
     sidecar, _, redis, _ = incident(rig)
-    door = f"http://127.0.0.1:{sidecar.proxy_port}/ws"
+    proxy = f"http://127.0.0.1:{sidecar.proxy_port}/ws"
 
     async def chat():
         async with aiohttp.ClientSession() as session:
-            early = await session.ws_connect(f"{door}?name=early")
+            early = await session.ws_connect(f"{port}?name=early")
             await says(early, "before")
             redis.kill()
             failed = await asyncio.to_thread(sidecar.wait_for_check, "redis", "fail")
@@ -63,7 +63,7 @@ def test_redis_killed_fails_readiness_while_the_gate_stays_open_and_the_chat_goe
             assert (await asyncio.to_thread(sidecar.probe, "/health")).status == 200
 
             await says(early, "without redis")
-            late = await session.ws_connect(f"{door}?name=late")
+            late = await session.ws_connect(f"{port}?name=late")
             await says(late, "a new socket without redis")
 
             redis.start()

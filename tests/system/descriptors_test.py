@@ -31,7 +31,7 @@ def echoes(client):
 def status_of(client, path="/mirror"):
     """What a request on this connection is answered; None when there is no answer."""
     try:
-        client.send(f"GET {path} HTTP/1.1\r\nHost: door.test\r\n\r\n".encode())
+        client.send(f"GET {path} HTTP/1.1\r\nHost: proxy.test\r\n\r\n".encode())
         return client.read_head().status
     except (EOFError, OSError):
         return None
@@ -98,7 +98,7 @@ def test_without_a_single_descriptor_tunnels_and_the_drain_go_on_and_nothing_spi
                "the log to say why nobody is let in")
 
     resource.prlimit(sidecar.pid, resource.RLIMIT_NOFILE, (hard, hard))
-    probe.send(b"GET /health HTTP/1.1\r\nHost: door.test\r\n\r\n")
+    probe.send(b"GET /health HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
     assert probe.read_head().status == 200
     assert all(status_of(one) == 200 for one in waiting)
 

@@ -24,17 +24,17 @@ def tunnel(sidecar):
     return client
 
 
-def test_an_idle_sidecar_exits_with_0_at_once(door):
+def test_an_idle_sidecar_exits_with_0_at_once(proxy):
     """8: "Exit 0"; nothing to wait for, no waiting."""
     start = time.monotonic()
-    assert door.stop() == 0
+    assert proxy.stop() == 0
     assert time.monotonic() - start < 4
 
 
-def test_sigint_drains_too(door):
+def test_sigint_drains_too(proxy):
     """8: "SIGTERM or SIGINT"."""
-    door.send(signal.SIGINT)
-    assert door.wait() == 0
+    proxy.send(signal.SIGINT)
+    assert proxy.wait() == 0
 
 
 def test_readiness_says_draining_at_once_and_the_probe_port_answers_to_the_end(rig, backend):
@@ -166,9 +166,9 @@ def test_http_in_flight_is_finished_with_connection_close(rig, backend):
     """8: "HTTP answers in flight finish with `Connection: close`"; "idle ones are closed with FIN"."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 8s}}").start()
     with Raw.connect(sidecar.proxy_port) as idle, Raw.connect(sidecar.proxy_port) as busy:
-        idle.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        idle.send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         idle.read_body(idle.read_head())
-        busy.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        busy.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         wait_until(lambda: backend.waiting, "the request to reach the backend")
         sidecar.send(signal.SIGTERM)
         assert idle.read_some() == b""
@@ -186,7 +186,7 @@ def test_a_download_under_way_is_finished(rig, backend):
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 15s}}").start()
     size = 30_000_000
     with Raw.connect(sidecar.proxy_port, receive_buffer=65536) as client:
-        client.send(f"GET /bytes?n={size} HTTP/1.1\r\nHost: door.test\r\n\r\n".encode())
+        client.send(f"GET /bytes?n={size} HTTP/1.1\r\nHost: proxy.test\r\n\r\n".encode())
         assert client.read_head().status == 200
         body = client.read_exactly(1000)
         sidecar.send(signal.SIGTERM)
@@ -201,7 +201,7 @@ def test_a_new_connection_is_refused_once_the_listeners_are_closed(rig, backend)
     """8: "then listeners close": a new client is refused, not left hanging."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 10s}}").start()
     with Raw.connect(sidecar.proxy_port) as busy:
-        busy.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        busy.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         wait_until(lambda: backend.waiting, "the request to reach the backend")
         sidecar.send(signal.SIGTERM)
 
@@ -224,7 +224,7 @@ def test_a_request_completed_during_the_drain_is_503_draining(rig, backend):
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 10s}}").start()
     with Raw.connect(sidecar.proxy_port) as late, Raw.connect(sidecar.proxy_port) as busy:
         late.send(b"GET /mirror HTTP/1.1\r\nHost: do")
-        busy.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        busy.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         wait_until(lambda: backend.waiting, "the request to reach the backend")
         sidecar.send(signal.SIGTERM)
         wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
@@ -242,7 +242,7 @@ proxy: {{backend: '{backend.url}', workers: 2}}
 drain: {{timeout: 30s}}
 """).start()
     with Raw.connect(sidecar.proxy_port) as busy:
-        busy.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        busy.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         wait_until(lambda: backend.waiting, "the request to reach the backend")
         sidecar.send(signal.SIGTERM)
         wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
@@ -259,7 +259,7 @@ def test_what_is_still_open_at_the_end_is_cut(rig, backend):
     """8: "never past `delay + timeout`; what is still open then is cut. Exit 0 all the same.\""""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 1s}}").start()
     with Raw.connect(sidecar.proxy_port) as stuck, tunnel(sidecar) as deaf:
-        stuck.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        stuck.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         wait_until(lambda: backend.waiting, "the request to reach the backend")
         start = time.monotonic()
         assert sidecar.stop() == 0
@@ -271,7 +271,7 @@ def test_a_second_signal_ends_it_at_once_with_1(rig, backend):
     """8: "A second signal ends it at once, exit 1.\""""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 60s}}").start()
     with Raw.connect(sidecar.proxy_port) as stuck:
-        stuck.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        stuck.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         wait_until(lambda: backend.waiting, "the request to reach the backend")
         sidecar.send(signal.SIGTERM)
         wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
@@ -309,7 +309,7 @@ drain: {{timeout: 8s}}
     sidecar.wait_for_gate(state)
     clients = [Raw.connect(sidecar.proxy_port) for _ in range(5)]
     for client in clients:
-        client.send(b"GET / HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET / HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
     wait_for(lambda: metrics.parse(sidecar.metrics())["probegate_held"].value(), lambda held: held == 5, "five to be held")
     start = time.monotonic()
     sidecar.send(signal.SIGTERM)
@@ -328,9 +328,9 @@ drain: {{delay: 500ms, timeout: 3s}}
 """).start()
     half_head, keep_alive, endless, mute = (Raw.connect(sidecar.proxy_port) for _ in range(4))
     half_head.send(b"GET /mirror HT")
-    keep_alive.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+    keep_alive.send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
     keep_alive.read_body(keep_alive.read_head())
-    endless.send(b"GET /events HTTP/1.1\r\nHost: door.test\r\n\r\n")
+    endless.send(b"GET /events HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
     assert endless.read_head().status == 200
     never_replies, in_a_frame = tunnel(sidecar), tunnel(sidecar)
     in_a_frame.send(frame(TEXT, b"unfinished", mask=True)[:9])
@@ -391,7 +391,7 @@ def test_who_connects_while_the_port_closes_gets_an_answer_or_a_refusal_but_no_r
     sidecar.freeze()  # what comes now lies in the queue when the signal is seen
     for _ in range(50):
         client = Raw.connect(sidecar.proxy_port)
-        client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\nConnection: close\r\n\r\n")
+        client.send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\nConnection: close\r\n\r\n")
         connected.append(client)
     sidecar.send(signal.SIGTERM)
     sidecar.thaw()

@@ -96,8 +96,8 @@ def test_on_cloud_run_further_hops_are_listed(rig):
     in_own_network(body, [CLIENT, CLOUD_RUN])
 
 
-def test_a_hop_inside_the_machine_that_says_nothing_adds_nothing(door):
-    seen = dict(door.request("/mirror").json["headers"])
+def test_a_hop_inside_the_machine_that_says_nothing_adds_nothing(proxy):
+    seen = dict(proxy.request("/mirror").json["headers"])
     assert "X-Forwarded-For" not in seen
     assert seen["X-Forwarded-Proto"] == "http"
-    assert door.wait_for_line("GET /mirror 200")["httpRequest"]["remoteIp"] == "127.0.0.1"
+    assert proxy.wait_for_line("GET /mirror 200")["httpRequest"]["remoteIp"] == "127.0.0.1"

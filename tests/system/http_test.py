@@ -1,4 +1,4 @@
-"""HTTP through the door, between real clients and real backends (docs/contract.md, section 6)."""
+"""HTTP through the proxy, between real clients and real backends (docs/contract.md, section 6)."""
 
 import hashlib
 import http.client
@@ -28,25 +28,25 @@ def chunked(body, size=50_000):
 
 # Bodies
 
-def test_methods_paths_and_queries_arrive_as_they_were_sent(door):
+def test_methods_paths_and_queries_arrive_as_they_were_sent(proxy):
     """6: the request line is the client's."""
     for method, path in itertools.product(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"),
                                           ("/mirror", "/mirror/a%20b/%C3%A9?q=1&q=2&empty=", "/mirror/x;y=1,2/..?")):
-        answer = door.request(path, method=method)
+        answer = proxy.request(path, method=method)
         assert answer.status == 200
         assert answer.json["method"] == method
         assert answer.json["path"] == path
 
 
 @pytest.mark.parametrize("framing", ["content-length", "chunked"])
-def test_a_large_upload_arrives_whole(door, framing):
+def test_a_large_upload_arrives_whole(proxy, framing):
     """6: "bodies streamed both ways", "chunked kept chunked"."""
     body = pattern(20 * MEGABYTE)
     if framing == "chunked":
-        answer = door.request("/mirror", method="POST", body=chunked(body), encode_chunked=True,
+        answer = proxy.request("/mirror", method="POST", body=chunked(body), encode_chunked=True,
                               headers={"Transfer-Encoding": "chunked"})
     else:
-        answer = door.request("/mirror", method="POST", body=body)
+        answer = proxy.request("/mirror", method="POST", body=body)
     assert answer.json["size"] == len(body)
     assert answer.json["sha256"] == hashlib.sha256(body).hexdigest()
     names = {name.lower(): value for name, value in answer.json["headers"]}
@@ -57,10 +57,10 @@ def test_a_large_upload_arrives_whole(door, framing):
 
 
 @pytest.mark.parametrize("path", ["/bytes", "/chunks"])
-def test_a_large_download_arrives_whole(door, path):
+def test_a_large_download_arrives_whole(proxy, path):
     """6: "bodies streamed both ways", "chunked kept chunked"."""
     size = 20 * MEGABYTE
-    answer = door.request(f"{path}?n={size}")
+    answer = proxy.request(f"{path}?n={size}")
     assert answer.body == pattern(size)
     if path == "/chunks":
         assert answer.headers["Transfer-Encoding"] == "chunked" and answer.headers["Content-Length"] is None
@@ -68,11 +68,11 @@ def test_a_large_download_arrives_whole(door, path):
         assert answer.headers["Content-Length"] == str(size) and answer.headers["Transfer-Encoding"] is None
 
 
-def test_an_upload_and_its_answer_flow_at_the_same_time(door):
+def test_an_upload_and_its_answer_flow_at_the_same_time(proxy):
     """6: streamed means that the first part comes back before the last was sent."""
     part = pattern(MEGABYTE)
-    with Raw.connect(door.proxy_port) as client:
-        client.send(b"POST /echo HTTP/1.1\r\nHost: door.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+    with Raw.connect(proxy.proxy_port) as client:
+        client.send(b"POST /echo HTTP/1.1\r\nHost: proxy.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
         assert client.read_head().status == 200
         received = b""
         while len(received) < 5:
@@ -113,10 +113,10 @@ def test_a_cut_body_is_not_passed_off_as_whole(rig):
         sidecar.request("/")
 
 
-def test_an_event_stream_is_flushed_at_once(door):
+def test_an_event_stream_is_flushed_at_once(proxy):
     """6: "SSE flushed at once"."""
-    with Raw.connect(door.proxy_port) as client:
-        client.send(b"GET /events HTTP/1.1\r\nHost: door.test\r\n\r\n")
+    with Raw.connect(proxy.proxy_port) as client:
+        client.send(b"GET /events HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         assert client.read_head().status == 200
         start = time.monotonic()
         for number in range(5):
@@ -124,23 +124,23 @@ def test_an_event_stream_is_flushed_at_once(door):
         assert time.monotonic() - start < 5  # 250 ms of events; a buffer of a few KiB would take minutes
 
 
-def test_head_204_and_304_have_no_body_and_the_connection_lives(door):
+def test_head_204_and_304_have_no_body_and_the_connection_lives(proxy):
     """6: "HEAD/204/304 ... right"."""
-    with Raw.connect(door.proxy_port) as client:
+    with Raw.connect(proxy.proxy_port) as client:
         for line, status in (("HEAD /bytes?n=5000", 200), ("GET /status/204", 204), ("GET /status/304", 304)):
-            client.send(f"{line} HTTP/1.1\r\nHost: door.test\r\n\r\n".encode())
+            client.send(f"{line} HTTP/1.1\r\nHost: proxy.test\r\n\r\n".encode())
             head = client.read_head()
             assert head.status == status
             if "HEAD" in line:
                 assert head.get("content-length") == "5000"
-        client.send(b"GET /bytes?n=3 HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET /bytes?n=3 HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         head = client.read_head()
         assert client.read_body(head) == pattern(3)
 
 
-def test_keep_alive_and_pipelining_on_both_sides(door, backend):
+def test_keep_alive_and_pipelining_on_both_sides(proxy, backend):
     """6: one client connection for many requests; "keep-alive pool" towards the backend."""
-    connection = http.client.HTTPConnection("127.0.0.1", door.proxy_port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.proxy_port, timeout=PATIENCE)
     for _ in range(20):
         connection.request("POST", "/mirror", body=b"x")
         assert connection.getresponse().read()
@@ -149,26 +149,26 @@ def test_keep_alive_and_pipelining_on_both_sides(door, backend):
     connection.close()
     assert len(backend.connections) < 20
 
-    with Raw.connect(door.proxy_port) as client:
-        client.send(b"".join(b"GET /mirror/%d HTTP/1.1\r\nHost: door.test\r\n\r\n" % number for number in range(5)))
+    with Raw.connect(proxy.proxy_port) as client:
+        client.send(b"".join(b"GET /mirror/%d HTTP/1.1\r\nHost: proxy.test\r\n\r\n" % number for number in range(5)))
         for number in range(5):
             assert json.loads(client.read_body(client.read_head()))["path"] == f"/mirror/{number}"
 
 
-def test_http_1_0_is_served_and_closed(door):
+def test_http_1_0_is_served_and_closed(proxy):
     """6: "HTTP/1.1 and 1.0 from clients"; a 1.0 client cannot read chunks."""
-    with Raw.connect(door.proxy_port) as client:
-        client.send(b"GET /chunks?n=100000 HTTP/1.0\r\nHost: door.test\r\n\r\n")
+    with Raw.connect(proxy.proxy_port) as client:
+        client.send(b"GET /chunks?n=100000 HTTP/1.0\r\nHost: proxy.test\r\n\r\n")
         head = client.read_head()
         assert head.status == 200
         assert head.get("transfer-encoding") is None
         assert client.read_to_end() == pattern(100_000)
 
 
-def test_expect_100_continue_is_answered_before_the_body(door):
+def test_expect_100_continue_is_answered_before_the_body(proxy):
     """6: "Expect ... right": the client gets 100, sends, and gets its answer."""
-    with Raw.connect(door.proxy_port) as client:
-        client.send(b"POST /mirror HTTP/1.1\r\nHost: door.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+    with Raw.connect(proxy.proxy_port) as client:
+        client.send(b"POST /mirror HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
         assert client.read_head().status == 100
         client.send(b"hello")
         head = client.read_head()
@@ -185,7 +185,7 @@ def test_a_backend_silent_on_expect_gets_its_body_all_the_same(rig):
 
     sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"POST / HTTP/1.1\r\nHost: door.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        client.send(b"POST / HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
         assert client.read_head().status == 100
         client.send(b"hello")
         head = client.read_head()
@@ -202,7 +202,7 @@ def test_early_hints_reach_a_client_of_1_1_and_never_one_of_1_0(rig):
     sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
     for version, statuses in (("1.1", [103, 200]), ("1.0", [200])):
         with Raw.connect(sidecar.proxy_port) as client:
-            client.send(f"GET / HTTP/{version}\r\nHost: door.test\r\n\r\n".encode())
+            client.send(f"GET / HTTP/{version}\r\nHost: proxy.test\r\n\r\n".encode())
             heads = [client.read_head() for _ in statuses]
             assert [head.status for head in heads] == statuses
             assert client.read_body(heads[-1]) == b"ok"
@@ -218,7 +218,7 @@ def test_trailers_pass_to_who_asked_for_them(rig):
 
     sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"GET / HTTP/1.1\r\nHost: door.test\r\nTE: trailers\r\nConnection: TE\r\n\r\n")
+        client.send(b"GET / HTTP/1.1\r\nHost: proxy.test\r\nTE: trailers\r\nConnection: TE\r\n\r\n")
         client.read_head()
         assert client.read_until(b"0\r\n").endswith(b"hello\r\n")
         assert client.read_until(b"\r\n\r\n").lower() == b"x-sum: 42"
@@ -228,19 +228,19 @@ def test_an_idle_connection_is_closed_in_the_end(rig, backend):
     """3: `timeouts.idle`."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', timeouts: {{idle: 500ms}}}}").start()
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         client.read_body(client.read_head())
         assert client.read_some() == b"", "closed with FIN, and without a word"
 
 
-def test_many_clients_at_once(door):
+def test_many_clients_at_once(proxy):
     """6: sessions do not mix: everybody gets their own answer."""
     failures = []
 
     def one(number):
         for turn in range(10):
             body = f"{number}:{turn}".encode() * 2000
-            answer = door.request(f"/mirror/{number}-{turn}", method="POST", body=body)
+            answer = proxy.request(f"/mirror/{number}-{turn}", method="POST", body=body)
             if answer.json["sha256"] != hashlib.sha256(body).hexdigest() or f"{number}-{turn}" not in answer.json["path"]:
                 failures.append((number, turn))
 
@@ -270,7 +270,7 @@ def test_a_client_that_does_not_read_costs_bounded_memory(rig):
     sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(flood).url}'}}").start()
     before = sidecar.rss()
     with Raw.connect(sidecar.proxy_port, receive_buffer=65536) as client:
-        client.send(b"GET / HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET / HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         assert client.read_head().status == 200
         at_rest(lambda: sent["bytes"])
         assert sent["bytes"] < 100 * MEGABYTE
@@ -289,7 +289,7 @@ def test_a_backend_that_does_not_read_costs_bounded_memory(rig):
     before = sidecar.rss()
     sent = {"bytes": 0}
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"POST / HTTP/1.1\r\nHost: door.test\r\nContent-Length: %d\r\n\r\n" % (1000 * MEGABYTE))
+        client.send(b"POST / HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: %d\r\n\r\n" % (1000 * MEGABYTE))
 
         def flood():
             try:
@@ -311,7 +311,7 @@ def test_a_backend_that_does_not_read_costs_bounded_memory(rig):
 def headers_at_backend(sidecar, headers, path="/mirror"):
     with Raw.connect(sidecar.proxy_port) as client:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        client.send(f"GET {path} HTTP/1.1\r\nHost: door.test\r\n{lines}\r\n".encode())
+        client.send(f"GET {path} HTTP/1.1\r\nHost: proxy.test\r\n{lines}\r\n".encode())
         head = client.read_head()
         return head, json.loads(client.read_body(head))["headers"]
 
@@ -320,9 +320,9 @@ def values(headers, name):
     return [value for field, value in headers if field.lower() == name]
 
 
-def test_hop_by_hop_fields_stay_on_their_hop(door):
+def test_hop_by_hop_fields_stay_on_their_hop(proxy):
     """6: every field named in Connection, and the known ones."""
-    _, seen = headers_at_backend(door, [
+    _, seen = headers_at_backend(proxy, [
         ("Connection", "keep-alive, X-Private, x-other"), ("X-Private", "1"), ("X-Other", "2"), ("Keep-Alive", "timeout=5"),
         ("Proxy-Connection", "keep-alive"), ("X-Kept", "3"), ("Cookie", "a=b"), ("Authorization", "Bearer t"),
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")])
@@ -332,7 +332,7 @@ def test_hop_by_hop_fields_stay_on_their_hop(door):
     assert values(seen, "cookie") == ["a=b"]
     assert values(seen, "authorization") == ["Bearer t"]
     assert values(seen, "traceparent") == ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]
-    assert values(seen, "host") == ["door.test"], "the client's Host is passed on"
+    assert values(seen, "host") == ["proxy.test"], "the client's Host is passed on"
 
 
 def test_hop_by_hop_fields_of_the_answer_stay_on_their_hop(rig):
@@ -349,10 +349,10 @@ def test_hop_by_hop_fields_of_the_answer_stay_on_their_hop(rig):
     assert answer.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
 
 
-def test_forwarded_fields_are_appended_to_from_a_trusted_peer(door):
+def test_forwarded_fields_are_appended_to_from_a_trusted_peer(proxy):
     """Loopback is trusted by default: its X-Forwarded-* is kept, and its own address, which says nothing, is not added.
     Forwarded goes on untouched, and Via is added."""
-    head, seen = headers_at_backend(door, [
+    head, seen = headers_at_backend(proxy, [
         ("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "chat.example"),
         ("Forwarded", "for=203.0.113.7")])
     assert ", ".join(values(seen, "x-forwarded-for")) == "203.0.113.7"
@@ -370,21 +370,21 @@ def test_forwarded_fields_are_replaced_from_anybody_else(rig, backend):
         ("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil.example")])
     assert values(seen, "x-forwarded-for") == ["127.0.0.1"]
     assert values(seen, "x-forwarded-proto") == ["http"]
-    assert values(seen, "x-forwarded-host") == ["door.test"]
+    assert values(seen, "x-forwarded-host") == ["proxy.test"]
 
 
-def test_a_request_id_is_made_when_absent_and_kept_when_there(door):
+def test_a_request_id_is_made_when_absent_and_kept_when_there(proxy):
     """6: "`X-Request-Id` made when absent"."""
-    made = [values(headers_at_backend(door, [])[1], "x-request-id") for _ in range(2)]
+    made = [values(headers_at_backend(proxy, [])[1], "x-request-id") for _ in range(2)]
     assert all(len(value) == 1 and len(value[0]) >= 8 for value in made)
     assert made[0] != made[1]
-    _, seen = headers_at_backend(door, [("X-Request-Id", "mine-42")])
+    _, seen = headers_at_backend(proxy, [("X-Request-Id", "mine-42")])
     assert values(seen, "x-request-id") == ["mine-42"]
 
 
-def test_other_upgrade_tokens_are_dropped(door):
+def test_other_upgrade_tokens_are_dropped(proxy):
     """6: "other upgrade tokens are dropped": h2c becomes a plain request."""
-    head, seen = headers_at_backend(door, [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"),
+    head, seen = headers_at_backend(proxy, [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"),
                                            ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")])
     assert head.status == 200
     assert not values(seen, "upgrade")
@@ -404,7 +404,7 @@ def test_a_backend_on_a_unix_socket(rig):
 
 def test_listening_on_several_addresses_and_a_unix_socket(rig, backend):
     """3: `listen: host:port, [v6]:port, unix:/path, or a list of them`."""
-    path, second = f"{rig.directory}/door.sock", free_port()
+    path, second = f"{rig.directory}/proxy.sock", free_port()
     sidecar = rig.probegate(f"""
 proxy: {{listen: ["127.0.0.1:${{PORT}}", "127.0.0.1:{second}", "unix:{path}"], backend: "{backend.url}"}}
 """).start()
@@ -413,7 +413,7 @@ proxy: {{listen: ["127.0.0.1:${{PORT}}", "127.0.0.1:{second}", "unix:{path}"], b
     with socket.socket(socket.AF_UNIX) as plain:
         plain.connect(path)
         client = Raw(plain)
-        client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         seen = json.loads(client.read_body(client.read_head()))["headers"]
         assert not values(seen, "x-forwarded-for"), "a client on a unix socket adds no entry"
 
@@ -431,7 +431,7 @@ proxy: {{listen: ['127.0.0.1:${{PORT}}', '[::1]:{port}'], backend: '{backend.url
 """).start()
     with socket.create_connection(("::1", port), timeout=PATIENCE) as plain:
         client = Raw(plain)
-        client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         seen = json.loads(client.read_body(client.read_head()))["headers"]
         assert values(seen, "x-forwarded-for") == ["::1"]
 
@@ -445,7 +445,7 @@ def test_forward_websocket_answers_plain_http_with_404(rig, backend):
         assert client.read_head().status == 101
 
 
-def test_several_workers_share_the_door(rig, backend):
+def test_several_workers_share_the_proxy(rig, backend):
     """2: "Data loops (`proxy.workers`...) carry traffic"."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 3}}").start()
     for _ in range(30):
@@ -535,7 +535,7 @@ def test_a_client_that_leaves_frees_its_backend_connection(rig):
 
     sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"GET / HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET / HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         assert arrived.wait(PATIENCE)
         assert not gone.is_set()
         client.reset()
@@ -546,7 +546,7 @@ def test_a_slow_head_is_408(rig, backend):
     """6: "408 slow head"."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', timeouts: {{header: 500ms}}}}").start()
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"GET / HTTP/1.1\r\nHost: door")
+        client.send(b"GET / HTTP/1.1\r\nHost: proxy")
         problem_on(client, "header_timeout")
 
 
@@ -556,10 +556,10 @@ def test_limits_on_head_and_body(rig, backend):
 proxy: {{backend: "{backend.url}", limits: {{header_bytes: 4KiB, body_bytes: 100KiB}}}}
 """).start()
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"GET / HTTP/1.1\r\nHost: door.test\r\nX: " + b"a" * 8000 + b"\r\n\r\n")
+        client.send(b"GET / HTTP/1.1\r\nHost: proxy.test\r\nX: " + b"a" * 8000 + b"\r\n\r\n")
         problem_on(client, "header_too_large")
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"POST /mirror HTTP/1.1\r\nHost: door.test\r\nContent-Length: 200000\r\n\r\n")
+        client.send(b"POST /mirror HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: 200000\r\n\r\n")
         problem_on(client, "body_too_large")
     assert sidecar.request("/mirror", method="POST", body=b"x" * 100_000).json["size"] == 100_000
 
@@ -570,7 +570,7 @@ def test_a_limit_on_connections(rig, backend):
     wait_until(lambda: sidecar.request("/mirror").status == 200, "earlier connections to be gone")
     with Raw.connect(sidecar.proxy_port) as one, Raw.connect(sidecar.proxy_port) as two, Raw.connect(sidecar.proxy_port) as three:
         for busy in (one, two, three):
-            busy.send(b"GET /events HTTP/1.1\r\nHost: door.test\r\n\r\n")
+            busy.send(b"GET /events HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
             assert busy.read_head().status == 200
         problem_in(sidecar.request("/mirror"), "connection_limit")
     wait_until(lambda: sidecar.request("/mirror").status == 200, "room for another connection")

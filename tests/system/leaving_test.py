@@ -20,8 +20,8 @@ from support.ports import free_port, keep_alive_timers
 from support.raw import BINARY, Raw, upgrade_request, upgrade_response
 from support.waiting import PATIENCE, wait_until
 
-GET = b"GET /slow HTTP/1.1\r\nHost: door.test\r\n\r\n"
-POST = b"POST /slow HTTP/1.1\r\nHost: door.test\r\nContent-Length: 5\r\n\r\nhello"
+GET = b"GET /slow HTTP/1.1\r\nHost: proxy.test\r\n\r\n"
+POST = b"POST /slow HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: 5\r\n\r\nhello"
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n:\n\n\r\n"
 SOON = 2.0  # of a promise of 100 ms, on a machine that is busy
 
@@ -149,7 +149,7 @@ def test_half_close_serve_answers_and_still_notices_a_reset(rig):
 
     sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}', half_close: serve}}").start()
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"GET /answered HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET /answered HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         client.shutdown()
         time.sleep(0.3)  # long enough to be taken for gone
         release.set()
@@ -184,7 +184,7 @@ def test_a_broken_answer_is_a_whole_502_while_nothing_of_it_has_gone(rig):
             if (path, version) == ("/trailer", "1.0"):
                 continue  # it would not go on
             with Raw.connect(sidecar.proxy_port) as client:
-                client.send(f"GET {path} HTTP/{version}\r\nHost: door.test\r\nConnection: TE\r\nTE: trailers\r\n\r\n".encode())
+                client.send(f"GET {path} HTTP/{version}\r\nHost: proxy.test\r\nConnection: TE\r\nTE: trailers\r\n\r\n".encode())
                 problem_on(client, "backend_error")
         sidecar.wait_for_line(f"GET {path} 502 refused: backend_error")
     codes = {dict(labels).get("code") for _, labels in metrics.parse(sidecar.metrics())["probegate_requests_total"].samples}
@@ -196,7 +196,7 @@ def slow_upload(port, seconds, target="/upload"):
     with Raw.connect(port) as client:
         piece = pattern(20_000)
         count = int(seconds * 10)
-        client.send(f"POST {target} HTTP/1.1\r\nHost: door.test\r\nContent-Length: {len(piece) * count}\r\n\r\n".encode())
+        client.send(f"POST {target} HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: {len(piece) * count}\r\n\r\n".encode())
         for _ in range(count):
             client.send(piece)
             time.sleep(0.1)
@@ -218,7 +218,7 @@ def test_a_client_that_sends_all_of_its_body_first_reads_the_refusal(rig, config
 def test_a_body_that_stops_coming_is_not_waited_for(rig):
     sidecar = rig.probegate(f"proxy: {{backend: 'http://127.0.0.1:{free_port()}', limits: {{body_bytes: 1000}}}}").start()
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"POST / HTTP/1.1\r\nHost: door.test\r\nContent-Length: 100000\r\n\r\nbegun")
+        client.send(b"POST / HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: 100000\r\n\r\nbegun")
         problem_on(client, "body_too_large")
         wait_until(lambda: open_connections(sidecar) == 0, "the connection to end")
 
@@ -231,7 +231,7 @@ def test_both_sides_have_a_keep_alive_of_30_seconds(rig, backend, what):
             client.send(upgrade_request())
             assert client.read_head().status == 101
         else:
-            client.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+            client.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         for port in (sidecar.proxy_port, backend.port):
             wait_until(lambda p=port: any(seconds <= 30 for seconds in keep_alive_timers(p)), "a keep-alive within 30 s")
 
@@ -243,13 +243,13 @@ def test_idle_connections_give_way_to_new_ones(rig, backend, workers):
     for _ in range(20):
         client = Raw.connect(sidecar.proxy_port)
         kept.append(client)
-        client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         head = client.read_head()
         assert head.status == 200
         client.read_body(head)
     if workers == 1:
         assert kept[0].ends()
-    kept[-1].send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+    kept[-1].send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
     assert kept[-1].read_head().status == 200, "the ones used last stay"
     for client in kept:
         client.close()
@@ -304,7 +304,7 @@ def test_a_first_request_that_comes_just_after_the_end_has_begun_is_answered(rig
     sidecar.send(signal.SIGTERM)
     wait_until(lambda: sidecar.probe("/health/ready").status == 503, "the drain")
     time.sleep(0.05)
-    client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+    client.send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
     problem_on(client, "draining")
     client.close()
     assert sidecar.wait() == 0

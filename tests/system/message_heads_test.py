@@ -120,8 +120,8 @@ def test_the_log_shortens_a_method_without_end(rig):
     assert sidecar.wait_for_line("M" * 64 + " / 200")["httpRequest"]["requestMethod"] == "M" * 64
 
 
-def test_a_request_of_a_later_http_1_is_answered_as_1_1(door):
-    head, _ = ask(door.proxy_port, b"GET /mirror HTTP/1.2\r\nHost: a\r\n\r\n")
+def test_a_request_of_a_later_http_1_is_answered_as_1_1(proxy):
+    head, _ = ask(proxy.proxy_port, b"GET /mirror HTTP/1.2\r\nHost: a\r\n\r\n")
     assert head.start_line.startswith("HTTP/1.1 200")
 
 
@@ -243,7 +243,7 @@ proxy: {{listen: ['127.0.0.1:${{PORT}}', '127.0.0.1:{port}'], backend: 'http://1
     assert refused.value(reason="loop_detected") == 1
 
 
-def test_the_name_of_another_instance_is_no_loop(door):
+def test_the_name_of_another_instance_is_no_loop(proxy):
     request = (b"GET /mirror HTTP/1.1\r\nHost: a\r\nVia: 1.1 probegate-00000000, 1.1 probegate-00000000\r\n"
                b"Via: 1.1 probegate-00000000\r\n\r\n")
-    assert ask(door.proxy_port, request)[0].status == 200
+    assert ask(proxy.proxy_port, request)[0].status == 200

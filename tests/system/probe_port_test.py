@@ -221,11 +221,11 @@ def test_metrics_come_as_openmetrics_to_who_asks(opened):
     assert "# EOF" not in plain.text
 
 
-def test_probes_are_answered_while_the_door_is_busy(rig, backend):
+def test_probes_are_answered_while_the_proxy_is_busy(rig, backend):
     """2: "Probes are answered while every data loop is saturated"; a generous bound, the figure is a benchmark's."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}").start()
     with Raw.connect(sidecar.proxy_port) as busy:
-        busy.send(b"GET /bytes?n=100000000 HTTP/1.1\r\nHost: door.test\r\nConnection: close\r\n\r\n")
+        busy.send(b"GET /bytes?n=100000000 HTTP/1.1\r\nHost: proxy.test\r\nConnection: close\r\n\r\n")
         assert busy.read_head().status == 200
         took, read = [], 0
         while chunk := busy.read_some():
@@ -239,7 +239,7 @@ def test_probes_are_answered_while_the_door_is_busy(rig, backend):
     assert max(took) < 1
 
 
-def test_a_flood_of_silent_connections_costs_no_probe(door):
+def test_a_flood_of_silent_connections_costs_no_probe(proxy):
     """Whoever says something wins over who does not."""
     stop = threading.Event()
 
@@ -247,7 +247,7 @@ def test_a_flood_of_silent_connections_costs_no_probe(door):
         kept = collections.deque()
         while not stop.is_set():
             try:
-                kept.append(socket.create_connection(("127.0.0.1", door.probe_port), timeout=5))
+                kept.append(socket.create_connection(("127.0.0.1", proxy.probe_port), timeout=5))
             except OSError:
                 continue
             if len(kept) > 700:
@@ -260,7 +260,7 @@ def test_a_flood_of_silent_connections_costs_no_probe(door):
         one.start()
     try:
         for _ in range(300):
-            assert door.probe("/health/live").status == 200
+            assert proxy.probe("/health/live").status == 200
     finally:
         stop.set()
         for one in flooders:

@@ -70,8 +70,8 @@ def test_status(waiting):
     assert shape(re.sub(r"(in force \d+) of \d+", r"\1", ran.stdout)) == shape(shown("probegate status"))
 
 
-def test_smoke(door):
-    ran = command("smoke", f"ws://127.0.0.1:{door.proxy_port}/ws")
+def test_smoke(proxy):
+    ran = command("smoke", f"ws://127.0.0.1:{proxy.proxy_port}/ws")
     assert ran.returncode == 0
     assert shape(ran.stdout) == shape(shown("probegate smoke"))
 

@@ -229,7 +229,7 @@ def test_a_replaced_secret_file_is_a_change_and_stays_hidden(rig):
 
 # The rest of the file
 
-def test_the_door_serves_by_the_new_configuration(rig):
+def test_the_proxy_serves_by_the_new_configuration(rig):
     """3: "policies are swapped whole": the backend, the limits, who is trusted, the drain, the log."""
     first, second = rig.http_backend(), rig.http_backend()
     running = Reloading(rig, {"proxy": {"backend": first.url}, "log": {"level": "warn"}})
@@ -256,13 +256,13 @@ def test_an_answer_under_way_is_finished_by_the_old_backend_which_is_then_let_go
     first, second = rig.http_backend(), rig.http_backend()
     running = Reloading(rig, {"proxy": {"backend": first.url}})
     with Raw.connect(running.sidecar.proxy_port) as client:
-        client.send(b"GET /wait HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         wait_until(lambda: first.waiting == 1, "the request to arrive")
         running.settings["proxy"]["backend"] = second.url
         running.reload()
         first.release()
         assert client.read_body(client.read_head()) == b"released"
-        client.send(b"GET /mirror HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         client.read_body(client.read_head())
     assert len(second.connections) == 1
     assert not first.connections

@@ -55,33 +55,33 @@ def ends_politely(port, data):
 
 
 @pytest.mark.parametrize("name", GARBAGE)
-def test_garbage_on_either_port_is_refused_and_the_process_lives(door, name):
+def test_garbage_on_either_port_is_refused_and_the_process_lives(proxy, name):
     """Issue: "garbage on either port: ... a clear message, the right ... status"."""
-    for port in (door.proxy_port, door.probe_port):
+    for port in (proxy.proxy_port, proxy.probe_port):
         for _ in range(3):
             status = ends_politely(port, GARBAGE[name])
             assert status in (None, 400, 408, 414, 431, 501, 505), status
-    assert door.probe("/health").status == 200
-    assert door.request("/mirror").status == 200
+    assert proxy.probe("/health").status == 200
+    assert proxy.request("/mirror").status == 200
 
 
-def test_random_bytes_do_not_kill_it(door):
+def test_random_bytes_do_not_kill_it(proxy):
     """The same with bytes nobody chose; the seed is fixed, so that a failure repeats."""
     dice = random.Random(20261123)
     for _ in range(60):
         data = dice.randbytes(dice.randrange(1, 3000))
         start = dice.choice([b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n", upgrade_request()[:-2]])
-        for port in (door.proxy_port, door.probe_port):
+        for port in (proxy.proxy_port, proxy.probe_port):
             ends_politely(port, start + data)
-    assert door.probe("/health").status == 200
-    assert door.request("/mirror").status == 200
+    assert proxy.probe("/health").status == 200
+    assert proxy.request("/mirror").status == 200
 
 
-def test_random_frames_do_not_kill_it(door):
+def test_random_frames_do_not_kill_it(proxy):
     """7: a client may send anything into a tunnel."""
     dice = random.Random(20261123)
     for _ in range(30):
-        with Raw.connect(door.proxy_port) as client:
+        with Raw.connect(proxy.proxy_port) as client:
             client.send(upgrade_request())
             assert client.read_head().status == 101
             try:
@@ -90,8 +90,8 @@ def test_random_frames_do_not_kill_it(door):
                 client.read_to_end()
             except (ConnectionResetError, BrokenPipeError):
                 pass
-    wait_for(lambda: metrics.parse(door.metrics())["probegate_tunnels"].value(), lambda count: count == 0, "no tunnel")
-    with Raw.connect(door.proxy_port) as client:
+    wait_for(lambda: metrics.parse(proxy.metrics())["probegate_tunnels"].value(), lambda count: count == 0, "no tunnel")
+    with Raw.connect(proxy.proxy_port) as client:
         client.send(upgrade_request())
         assert client.read_head().status == 101
         client.send_frame(TEXT, b"hello", mask=True)
@@ -113,8 +113,8 @@ def test_an_ambiguous_request_is_400_closed_and_not_forwarded_whole(rig, name):
 
     sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}").start()
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"POST /first HTTP/1.1\r\nHost: door.test\r\n" + AMBIGUOUS[name]
-                    + b"GET /smuggled HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"POST /first HTTP/1.1\r\nHost: proxy.test\r\n" + AMBIGUOUS[name]
+                    + b"GET /smuggled HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         head = client.read_head()
         assert head.status in (400, 501)
         client.read_body(head)
@@ -122,25 +122,25 @@ def test_an_ambiguous_request_is_400_closed_and_not_forwarded_whole(rig, name):
     assert not [line for line in seen if "smuggled" in line]
 
 
-def test_no_host_is_400(door):
+def test_no_host_is_400(proxy):
     """6: "no or two Hosts"."""
-    with Raw.connect(door.proxy_port) as client:
+    with Raw.connect(proxy.proxy_port) as client:
         client.send(b"GET / HTTP/1.1\r\n\r\n")
         assert client.read_head().status == 400
 
 
-def test_a_thousand_connections_that_come_and_go_leave_nothing_behind(door):
+def test_a_thousand_connections_that_come_and_go_leave_nothing_behind(proxy):
     """2 and 6: descriptors and memory are given back."""
     def open_files():
-        return metrics.parse(door.metrics())["process_open_fds"].value()
+        return metrics.parse(proxy.metrics())["process_open_fds"].value()
 
     before = open_files()
     for number in range(1000):
-        with Raw.connect(door.proxy_port) as client:
+        with Raw.connect(proxy.proxy_port) as client:
             if number % 2:
                 client.send(upgrade_request()[:number % 150])
     wait_for(open_files, lambda count: count <= before + 5, "descriptors to be given back")
-    assert door.request("/mirror").status == 200
+    assert proxy.request("/mirror").status == 200
 
 
 def test_a_check_on_a_flooding_peer_is_bounded(rig):

@@ -1,4 +1,4 @@
-"""`probegate smoke`: real WebSocket connections through the door, with their latencies (docs/contract.md, section 10)."""
+"""`probegate smoke`: real WebSocket connections through the proxy, with their latencies (docs/contract.md, section 10)."""
 
 import json
 import os
@@ -16,25 +16,25 @@ from support.waiting import wait_until
 CLOSE, PING, PONG = 8, 9, 10
 
 
-def ws(door, path="/ws"):
-    return f"ws://127.0.0.1:{door.proxy_port}{path}"
+def ws(proxy, path="/ws"):
+    return f"ws://127.0.0.1:{proxy.proxy_port}{path}"
 
 
-def test_ten_connections_are_made_and_measured(door):
-    ran = command("smoke", ws(door))
+def test_ten_connections_are_made_and_measured(proxy):
+    ran = command("smoke", ws(proxy))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     first, blank, head, *rows = ran.stdout.splitlines()
-    assert first == f"{ws(door)}: 10 of 10 passed" and blank == ""
+    assert first == f"{ws(proxy)}: 10 of 10 passed" and blank == ""
     assert head.split() == ["MIN", "MEDIAN", "P95", "MAX"]
     assert [row.split()[0] for row in rows] == ["connect", "handshake", "ping", "close", "total"]
     for row in rows:
         least, median, p95, most = [float(number) for number in row.split()[1::2]]
         assert 0 <= least <= median <= p95 <= most
-    assert 'probegate_upgrades_total{result="accepted"} 10' in door.metrics()
+    assert 'probegate_upgrades_total{result="accepted"} 10' in proxy.metrics()
 
 
-def test_json_has_the_same_numbers(door):
-    ran = command("smoke", ws(door), "-n", "3", "--json")
+def test_json_has_the_same_numbers(proxy):
+    ran = command("smoke", ws(proxy), "-n", "3", "--json")
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout)
     assert (said["connections"], said["passed"], said["failed"], said["failures"]) == (3, 3, 0, [])
@@ -78,13 +78,13 @@ def test_a_header_that_cannot_be_sent_is_2_and_its_value_is_not_shown(wrong, tol
 
 
 def test_a_closed_gate_is_1_and_its_reason_is_told(rig, backend):
-    door = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\n"
+    proxy = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\n"
                          f"checks: {{broker: {{type: tcp, address: '127.0.0.1:{free_port()}'}}}}\n").start()
-    ran = command("smoke", ws(door), "-n", "4")
+    ran = command("smoke", ws(proxy), "-n", "4")
     assert ran.returncode == 1
     assert "0 of 4 passed" in ran.stdout
     assert "4 x answer: answered 503 to the upgrade, expected 101 (Probegate-Reason: gate_closed)" in ran.stdout
-    ran = command("smoke", ws(door), "-n", "2", "--json")
+    ran = command("smoke", ws(proxy), "-n", "2", "--json")
     assert ran.returncode == 1
     [failed] = json.loads(ran.stdout)["failures"]
     assert (failed["count"], failed["kind"]) == (2, "answer") and "gate_closed" in failed["message"]

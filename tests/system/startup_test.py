@@ -52,7 +52,7 @@ def test_probes_say_not_ready_and_traffic_is_refused_from_the_first_moment(rig):
 
     # No moment lies between the two ports: one probe was answered, so traffic is.
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"GET /history HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"GET /history HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         problem_on(client, "gate_closed", waiting_for=["nats"])
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(upgrade_request())
@@ -63,7 +63,7 @@ def test_a_refused_head_request_gets_the_headers_and_no_body(rig):
     """6: a complete HTTP answer in every state; HEAD has no body."""
     sidecar = rig.probegate(unreachable()).start()
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"HEAD / HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(b"HEAD / HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         head = client.read_head()
         assert head.status == 503
         assert head.get("probegate-reason") == "gate_closed"
@@ -74,7 +74,7 @@ def test_a_refused_upload_is_answered_without_reading_its_body(rig):
     """6: "A refusal leaves within 50 ms of the end of the head", body or not."""
     sidecar = rig.probegate(unreachable()).start()
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(b"POST /upload HTTP/1.1\r\nHost: door.test\r\nContent-Length: 1000000\r\n\r\n")
+        client.send(b"POST /upload HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: 1000000\r\n\r\n")
         head = client.read_head()
         assert head.status == 503
         assert client.read_body(head)

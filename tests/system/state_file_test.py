@@ -161,13 +161,13 @@ def test_a_restart_loop_is_announced_with_its_causes(rig, path):
     assert shown[1] == "restart loop: 3 starts within 10m, the one before this ended as unclean"
 
 
-def test_a_first_start_is_no_restart_loop_and_without_a_state_file_nothing_is_known(rig, path, door):
+def test_a_first_start_is_no_restart_loop_and_without_a_state_file_nothing_is_known(rig, path, proxy):
     first = started(rig, path)
     line(first, "start counted")
     assert first.probe("/status").json["starts"] == {"total": 1, "unclean_ends": 0, "last_end": None, "recent": 1,
                                                      "recent_seconds": 600.0, "restart_loop": False}
-    assert door.probe("/status").json["starts"] is None
-    for sidecar in (first, door):
+    assert proxy.probe("/status").json["starts"] is None
+    for sidecar in (first, proxy):
         assert "estart loop" not in sidecar.probe("/").text
         assert "restart loop" not in command("status", "--url", f"http://127.0.0.1:{sidecar.probe_port}").stdout
 
@@ -278,7 +278,7 @@ print(looks)
     assert int(looks) > 0
 
 
-def test_without_a_state_file_the_metrics_have_no_sample(door):
-    families = metrics.parse(door.metrics())
+def test_without_a_state_file_the_metrics_have_no_sample(proxy):
+    families = metrics.parse(proxy.metrics())
     assert not families["probegate_starts_total"].samples
     assert not families["probegate_unclean_ends_total"].samples

@@ -12,29 +12,29 @@ from support.process import Child
 from support.waiting import wait_until
 
 
-def url(door):
-    return f"http://127.0.0.1:{door.probe_port}"
+def url(proxy):
+    return f"http://127.0.0.1:{proxy.probe_port}"
 
 
-def closed_door(rig, backend, port):
+def closed_proxy(rig, backend, port):
     """A running one whose check fails, as nobody listens on this port."""
-    door = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\n"
+    proxy = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\n"
                          f"checks:\n  broker: {{type: tcp, address: '127.0.0.1:{port}', interval: 50ms, startup_interval: 50ms}}\n"
                          "  later: {type: tcp, address: '127.0.0.1:1', needs: [broker]}\n").start()
-    door.wait_for_error("broker", "connect")
-    return door
+    proxy.wait_for_error("broker", "connect")
+    return proxy
 
 
-def test_an_open_gate_is_ready_and_0(door):
-    ran = command("status", "--url", url(door))
+def test_an_open_gate_is_ready_and_0(proxy):
+    ran = command("status", "--url", url(proxy))
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("ready, gate open, up ") and "first open after" in ran.stdout
     assert "\x1b" not in ran.stdout
 
 
 def test_a_closed_gate_says_why_and_is_1(rig, backend):
-    door = closed_door(rig, backend, free_port())
-    ran = command("status", "--url", url(door))
+    proxy = closed_proxy(rig, backend, free_port())
+    ran = command("status", "--url", url(proxy))
     assert ran.returncode == 1
     first, upgrades, requests, connections, traffic, blank, head, broker, later = ran.stdout.splitlines()
     assert upgrades == "upgrades in the last minute: 0 accepted, 0 refused, 0 failed"
@@ -49,11 +49,11 @@ def test_a_closed_gate_says_why_and_is_1(rig, backend):
 
 
 def test_json_is_what_status_says(rig, backend):
-    door = closed_door(rig, backend, free_port())
-    ran = command("status", "--json", "--url", url(door))
+    proxy = closed_proxy(rig, backend, free_port())
+    ran = command("status", "--json", "--url", url(proxy))
     assert ran.returncode == 1
     said = json.loads(ran.stdout)
-    served = door.probe("/status").json
+    served = proxy.probe("/status").json
     assert said.keys() == served.keys()
     assert said["waiting_for"] == ["broker"] and said["checks"].keys() == served["checks"].keys()
 
@@ -88,17 +88,17 @@ def test_somebody_else_there_is_1_with_a_sentence(backend):
     assert ran.returncode == 1 and "not the probe port of probegate" in ran.stderr
 
 
-def test_a_terminal_gets_colours_unless_no_color_says_no(door):
-    assert "\x1b[32mready\x1b[0m" in on_a_terminal("status", "--url", url(door))
-    assert "\x1b" not in on_a_terminal("status", "--url", url(door), env={"NO_COLOR": "1"})
-    assert "\x1b" not in on_a_terminal("status", "--url", url(door), env={"TERM": "dumb"})
+def test_a_terminal_gets_colours_unless_no_color_says_no(proxy):
+    assert "\x1b[32mready\x1b[0m" in on_a_terminal("status", "--url", url(proxy))
+    assert "\x1b" not in on_a_terminal("status", "--url", url(proxy), env={"NO_COLOR": "1"})
+    assert "\x1b" not in on_a_terminal("status", "--url", url(proxy), env={"TERM": "dumb"})
 
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_watch_in_a_pipe_writes_a_line_for_each_change_and_ends_with_the_last_state(rig, backend, as_json):
     port = free_port()
-    door = closed_door(rig, backend, port)
-    argv = [BINARY, "status", "--watch", "--url", url(door)] + (["--json"] if as_json else [])
+    proxy = closed_proxy(rig, backend, port)
+    argv = [BINARY, "status", "--watch", "--url", url(proxy)] + (["--json"] if as_json else [])
     child = Child("status", argv, os.path.join(rig.directory, "watch.log"), environment())
     wait_until(lambda: len(child.output().splitlines()) == 1, "the first state")
     server = rig.scripted(lambda connection: connection.read_to_end(), port=port)
@@ -118,11 +118,11 @@ def test_watch_in_a_pipe_writes_a_line_for_each_change_and_ends_with_the_last_st
         assert all(line[:2] == "20" for line in lines), "each with its time"
 
 
-def test_watch_goes_on_when_the_running_one_is_gone(rig, door):
-    child = Child("status", [BINARY, "status", "--watch", "--url", url(door)], os.path.join(rig.directory, "watch.log"),
+def test_watch_goes_on_when_the_running_one_is_gone(rig, proxy):
+    child = Child("status", [BINARY, "status", "--watch", "--url", url(proxy)], os.path.join(rig.directory, "watch.log"),
                   environment())
     wait_until(lambda: "ready" in child.output(), "the first state")
-    assert door.stop() == 0
+    assert proxy.stop() == 0
     wait_until(lambda: "cannot be reached" in child.output(), "the news")
     assert child.alive
     assert child.stop(signal.SIGINT) == 1
@@ -130,13 +130,13 @@ def test_watch_goes_on_when_the_running_one_is_gone(rig, door):
 
 def test_readiness_that_fails_behind_an_open_gate_says_that_clients_are_still_let_in(rig, backend):
     server = rig.scripted(lambda connection: connection.read_to_end())
-    door = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\n"
+    proxy = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\n"
                          f"checks:\n  broker: {{type: tcp, address: '127.0.0.1:{server.port}', interval: 50ms}}\n").start()
-    door.wait_for_gate("open")
+    proxy.wait_for_gate("open")
     server.close()
-    door.wait_for_error("broker", "connect")
-    wait_until(lambda: door.probe("/health/ready").status == 503, "readiness to fail")
-    ran = command("status", "--url", url(door))
+    proxy.wait_for_error("broker", "connect")
+    wait_until(lambda: proxy.probe("/health/ready").status == 503, "readiness to fail")
+    ran = command("status", "--url", url(proxy))
     assert ran.returncode == 1
     assert ran.stdout.startswith("not_ready, gate open, not ready because of broker; new clients are still let in, up ")
     assert f"127.0.0.1:{server.port}" in ran.stdout.splitlines()[-1]

@@ -8,7 +8,7 @@ from support.waiting import wait_for, wait_until
 
 
 @pytest.fixture
-def door(rig, backend):
+def proxy(rig, backend):
     """A running one with many checks, of which the first is broken."""
     port = free_port()
     more = "".join(f"  check_{i:02}: {{type: tcp, address: '127.0.0.1:{backend.port}', affects: []}}\n" for i in range(12))
@@ -20,11 +20,11 @@ def door(rig, backend):
 
 
 @pytest.fixture
-def screens(door):
+def screens(proxy):
     made = []
 
     def watch(**arguments):
-        made.append(Screen("status", "--watch", "--url", f"http://127.0.0.1:{door.probe_port}", **arguments))
+        made.append(Screen("status", "--watch", "--url", f"http://127.0.0.1:{proxy.probe_port}", **arguments))
         return made[-1]
 
     yield watch
@@ -40,7 +40,7 @@ def shown(screen, text):
     return wait_for(lambda: screen.lines, lambda lines: any(text in line for line in lines), f"{text!r} on the screen")
 
 
-def test_a_frame_takes_the_place_of_the_one_before_it(rig, door, screens):
+def test_a_frame_takes_the_place_of_the_one_before_it(rig, proxy, screens):
     screen = screens()
     shown(screen, "connect: ")
     wait_until(lambda: frames(screen) >= 3, "three frames")
@@ -49,7 +49,7 @@ def test_a_frame_takes_the_place_of_the_one_before_it(rig, door, screens):
     assert [line.split()[0] for line in lines[6:8]] == ["CHECK", "broker"]
     assert sum("CHECK" in line for line in lines) == 1
     assert screen.raw.count(b"\x1b[2J") == 1, "cleared once: what is redrawn does not flicker"
-    rig.scripted(lambda connection: connection.read_to_end(), port=door.broker_port)
+    rig.scripted(lambda connection: connection.read_to_end(), port=proxy.broker_port)
     # A look may fall into the middle of a frame; what stays of the old one stays in the next frames too.
     wait_for(lambda: screen.lines, lambda lines: lines[0].startswith("ready, gate open") and "refused" not in lines[7],
              "a frame that leaves nothing of the one before")
@@ -94,10 +94,10 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines(screens):
 
 
 def test_at_80_columns_a_long_reason_goes_on_in_the_next_line(rig, backend):
-    door = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\nchecks:\n"
+    proxy = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\nchecks:\n"
                          f"  broker: {{type: tcp, address: '127.0.0.1:{free_port()}', interval: 50ms, startup_interval: 50ms}}\n").start()
-    door.wait_for_error("broker", "connect")
-    screen = Screen("status", "--watch", "--url", f"http://127.0.0.1:{door.probe_port}", columns=80)
+    proxy.wait_for_error("broker", "connect")
+    screen = Screen("status", "--watch", "--url", f"http://127.0.0.1:{proxy.probe_port}", columns=80)
     try:
         whole = wait_for(lambda: " ".join(" ".join(screen.lines).split()), lambda text: "in a row)" in text, "the whole reason")
         assert "connect: cannot connect to 127.0.0.1:" in whole and "connection refused (" in whole

@@ -1,5 +1,5 @@
 """WebSockets between two ends of an independent library (docs/contract.md, section 7): python-websockets on both sides of the
-door checks masks, reserved bits, fragments, compression and UTF-8 for itself, and ends the connection at a mistake.
+proxy checks masks, reserved bits, fragments, compression and UTF-8 for itself, and ends the connection at a mistake.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Backend:
 
 @pytest.fixture
 def through(rig):
-    """Starts a backend and a door in front of it; returns (where a client connects to, the backend)."""
+    """Starts a backend and a proxy in front of it; returns (where a client connects to, the backend)."""
     backends = []
 
     def start(serve, **options):

@@ -1,4 +1,4 @@
-"""WebSockets through the door with real clients, and handshakes with bad manners (docs/contract.md, sections 6 and 7)."""
+"""WebSockets through the proxy with real clients, and handshakes with bad manners (docs/contract.md, sections 6 and 7)."""
 
 import asyncio
 import os
@@ -23,8 +23,8 @@ def run(coroutine):
     return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
-def scripted_door(rig, script, settings=""):
-    """(sidecar, backend) with a raw backend behind the door."""
+def scripted_proxy(rig, script, settings=""):
+    """(sidecar, backend) with a raw backend behind the proxy."""
     backend = rig.scripted(script)
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}' {settings}}}").start()
     return sidecar, backend
@@ -40,10 +40,10 @@ def accepting(then):
 
 # Two well-kept clients
 
-def test_the_websockets_library_talks_through_the_door(door):
+def test_the_websockets_library_talks_through_the_proxy(proxy):
     """7: "Bytes are relayed unchanged": text, binary, fragments, 4 MB, ping and pong, and a close with its code."""
     async def talk():
-        async with websockets.connect(ws_url(door), max_size=None) as socket:
+        async with websockets.connect(ws_url(proxy), max_size=None) as socket:
             await socket.send("hello")
             assert await socket.recv() == "hello"
             await socket.send("grüße 👋")
@@ -64,11 +64,11 @@ def test_the_websockets_library_talks_through_the_door(door):
     run(talk())
 
 
-def test_the_aiohttp_client_talks_through_the_door(door):
+def test_the_aiohttp_client_talks_through_the_proxy(proxy):
     """7: the same with the other library."""
     async def talk():
         async with aiohttp.ClientSession() as session:
-            async with session.ws_connect(ws_url(door), max_msg_size=0) as socket:
+            async with session.ws_connect(ws_url(proxy), max_msg_size=0) as socket:
                 await socket.send_str("hello")
                 assert await socket.receive_str(timeout=PATIENCE) == "hello"
                 large = os.urandom(4_000_000)
@@ -81,14 +81,14 @@ def test_the_aiohttp_client_talks_through_the_door(door):
     run(talk())
 
 
-def test_permessage_deflate_passes_as_negotiated(door):
+def test_permessage_deflate_passes_as_negotiated(proxy):
     """6: "offered ... extensions" are the two ends' own affair."""
     async def talk():
-        async with websockets.connect(ws_url(door), compression="deflate") as socket:
+        async with websockets.connect(ws_url(proxy), compression="deflate") as socket:
             assert [extension.name for extension in socket.extensions] == ["permessage-deflate"]
             await socket.send("a" * 100_000)
             assert await socket.recv() == "a" * 100_000
-        async with websockets.connect(ws_url(door), compression=None) as socket:
+        async with websockets.connect(ws_url(proxy), compression=None) as socket:
             assert socket.extensions == []
             await socket.send("plain")
             assert await socket.recv() == "plain"
@@ -96,22 +96,22 @@ def test_permessage_deflate_passes_as_negotiated(door):
     run(talk())
 
 
-def test_the_subprotocol_is_the_backends_choice(door):
+def test_the_subprotocol_is_the_backends_choice(proxy):
     """6: "offered subprotocol"."""
     async def talk():
-        async with websockets.connect(ws_url(door), subprotocols=["nobody.knows", "chat.v2"]) as socket:
+        async with websockets.connect(ws_url(proxy), subprotocols=["nobody.knows", "chat.v2"]) as socket:
             assert socket.subprotocol == "chat.v2"
-        async with websockets.connect(ws_url(door)) as socket:
+        async with websockets.connect(ws_url(proxy)) as socket:
             assert socket.subprotocol is None
 
     run(talk())
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011, 3000, 4999])
-def test_the_backends_close_code_reaches_the_client(door, code):
+def test_the_backends_close_code_reaches_the_client(proxy, code):
     """7: relayed unchanged."""
     async def talk():
-        async with websockets.connect(ws_url(door)) as socket:
+        async with websockets.connect(ws_url(proxy)) as socket:
             await socket.send(f"bye {code}")
             with pytest.raises(websockets.ConnectionClosed):
                 await socket.recv()
@@ -129,7 +129,7 @@ def test_the_clients_close_code_reaches_the_backend(rig):
         seen.append((fin, opcode, payload, masked))
         connection.send_frame(CLOSE, payload)
 
-    sidecar, _ = scripted_door(rig, accepting(then))
+    sidecar, _ = scripted_proxy(rig, accepting(then))
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(upgrade_request())
         assert client.read_head().status == 101
@@ -151,7 +151,7 @@ def test_fragments_arrive_as_fragments(rig):
         connection.send_frame(TEXT, b"done")
         connection.read_to_end()
 
-    sidecar, _ = scripted_door(rig, accepting(then))
+    sidecar, _ = scripted_proxy(rig, accepting(then))
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(upgrade_request())
         assert client.read_head().status == 101
@@ -162,10 +162,10 @@ def test_fragments_arrive_as_fragments(rig):
         assert seen == sent
 
 
-def test_many_sockets_at_once(door):
+def test_many_sockets_at_once(proxy):
     """7: everybody hears their own echo; the metrics count the tunnels."""
     async def one(number):
-        async with websockets.connect(ws_url(door)) as socket:
+        async with websockets.connect(ws_url(proxy)) as socket:
             for turn in range(10):
                 text = f"{number}:{turn}"
                 await socket.send(text)
@@ -176,7 +176,7 @@ def test_many_sockets_at_once(door):
         assert sum(await asyncio.gather(*(one(number) for number in range(50)))) == 50
 
     run(talk())
-    families = wait_for(lambda: metrics.parse(door.metrics()),
+    families = wait_for(lambda: metrics.parse(proxy.metrics()),
                         lambda seen: seen["probegate_tunnels"].value() == 0, "all tunnels to be over")
     assert families["probegate_upgrades_total"].value(result="accepted") == 50
 
@@ -207,9 +207,9 @@ def test_the_handshake_that_reaches_the_backend(rig):
         connection.send(upgrade_response(head.get("sec-websocket-key")))
         connection.read_to_end()
 
-    sidecar, _ = scripted_door(rig, script)
+    sidecar, _ = scripted_proxy(rig, script)
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send((f"GET /ws?room=1 HTTP/1.1\r\nHost: door.test\r\nConnection: keep-alive, Upgrade\r\nUPGRADE: WebSocket\r\n"
+        client.send((f"GET /ws?room=1 HTTP/1.1\r\nHost: proxy.test\r\nConnection: keep-alive, Upgrade\r\nUPGRADE: WebSocket\r\n"
                      f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\nOrigin: https://chat.example\r\n"
                      "Cookie: session=1\r\n\r\n").encode())
         head = client.read_head()
@@ -225,15 +225,15 @@ def test_the_handshake_that_reaches_the_backend(rig):
     assert head.get("sec-websocket-version") == "13"
     assert head.get("origin") == "https://chat.example"
     assert head.get("cookie") == "session=1"
-    assert head.get("host") == "door.test"
+    assert head.get("host") == "proxy.test"
     assert head.get("x-forwarded-for") is None, "loopback is a hop of the machine, and says nothing"
     assert head.get("x-request-id")
 
 
 @pytest.mark.parametrize("version", ["8", "12", "14", "x"])
-def test_another_version_is_426_and_names_ours(door, version):
+def test_another_version_is_426_and_names_ours(proxy, version):
     """6: "version 13 or 426"."""
-    with Raw.connect(door.proxy_port) as client:
+    with Raw.connect(proxy.proxy_port) as client:
         client.send(upgrade_request(version=version))
         head = client.read_head()
         assert head.status in (426, 400) if version == "x" else head.status == 426
@@ -250,9 +250,9 @@ def test_another_version_is_426_and_names_ours(door, version):
     ids=["no version", "no key", "short key", "no base64", "two keys", "a body", "POST"])
 def test_a_bad_handshake_is_refused_and_never_forwarded(rig, request_):
     """6: "another method 400", "Upgrade with a body" 400; nothing of it reaches the backend, the connection ends."""
-    sidecar, backend = scripted_door(rig, silent)
+    sidecar, backend = scripted_proxy(rig, silent)
     with Raw.connect(sidecar.proxy_port) as client:
-        client.send(request_ + b"GET /smuggled HTTP/1.1\r\nHost: door.test\r\n\r\n")
+        client.send(request_ + b"GET /smuggled HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         head = client.read_head()
         assert head.status in ((400, 426) if b"Version" not in request_ else (400,))
         client.read_body(head)
@@ -275,7 +275,7 @@ def test_a_bad_101_from_the_backend_is_502(rig, answer):
         connection.send(answer + frame(TEXT, b"too early"))
         connection.read_to_end()
 
-    sidecar, _ = scripted_door(rig, script)
+    sidecar, _ = scripted_proxy(rig, script)
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(upgrade_request())
         problem_on(client, "backend_error")
@@ -293,7 +293,7 @@ def test_a_non_101_is_relayed_as_plain_http(rig):
         connection.send(b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nX-Why: because\r\nContent-Length: 9\r\n\r\nnot today")
         after.append(connection.read_to_end())
 
-    sidecar, _ = scripted_door(rig, script)
+    sidecar, _ = scripted_proxy(rig, script)
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(upgrade_request() + frame(TEXT, b"early bird", mask=True))
         head = client.read_head()
@@ -316,7 +316,7 @@ def test_bytes_glued_to_either_head_are_not_lost(rig):
         connection.send_frame(TEXT, b"got it")
         connection.read_to_end()
 
-    sidecar, _ = scripted_door(rig, script)
+    sidecar, _ = scripted_proxy(rig, script)
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(upgrade_request() + frame(TEXT, b"early bird", mask=True))
         assert client.read_head().status == 101
@@ -325,9 +325,9 @@ def test_bytes_glued_to_either_head_are_not_lost(rig):
     assert seen == [(True, TEXT, b"early bird")]
 
 
-def test_a_handshake_sent_byte_by_byte(door):
+def test_a_handshake_sent_byte_by_byte(proxy):
     """6: how the bytes are cut must not matter, in the head and in frames."""
-    with Raw.connect(door.proxy_port) as client:
+    with Raw.connect(proxy.proxy_port) as client:
         for byte in upgrade_request():
             client.send(bytes([byte]))
         assert client.read_head().status == 101
@@ -359,7 +359,7 @@ def test_a_backend_that_dies_gives_the_client_a_close_frame(rig):
         connection.read_frame()
         connection.reset()
 
-    sidecar, _ = scripted_door(rig, accepting(then))
+    sidecar, _ = scripted_proxy(rig, accepting(then))
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(upgrade_request())
         assert client.read_head().status == 101
@@ -405,7 +405,7 @@ def test_a_client_that_vanishes_ends_the_backends_connection(rig):
         finally:
             ended.append(True)
 
-    sidecar, _ = scripted_door(rig, accepting(then))
+    sidecar, _ = scripted_proxy(rig, accepting(then))
     client = Raw.connect(sidecar.proxy_port)
     client.send(upgrade_request())
     assert client.read_head().status == 101
@@ -423,7 +423,7 @@ def test_half_close_is_passed_on(rig):
             connection.send_frame(TEXT, b"%d after %d bytes" % (number, len(heard)))
         connection.send_frame(CLOSE, close_payload(1000))
 
-    sidecar, _ = scripted_door(rig, accepting(then))
+    sidecar, _ = scripted_proxy(rig, accepting(then))
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(upgrade_request())
         assert client.read_head().status == 101
@@ -436,7 +436,7 @@ def test_half_close_is_passed_on(rig):
 
 
 def test_pings_and_pongs_pass_both_ways(rig):
-    """7: relayed unchanged; the door answers no ping in the backend's place."""
+    """7: relayed unchanged; the proxy answers no ping in the backend's place."""
     def then(connection):
         connection.send_frame(PING, b"from the backend")
         assert connection.read_frame()[:3] == (True, PONG, b"from the backend")
@@ -444,7 +444,7 @@ def test_pings_and_pongs_pass_both_ways(rig):
         connection.send_frame(PONG, b"from the client")
         connection.read_to_end()
 
-    sidecar, _ = scripted_door(rig, accepting(then))
+    sidecar, _ = scripted_proxy(rig, accepting(then))
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(upgrade_request())
         assert client.read_head().status == 101
@@ -464,7 +464,7 @@ def test_a_tunnel_whose_reader_stalls_costs_bounded_memory(rig):
             connection.send(block)
             sent["bytes"] += len(block)
 
-    sidecar, _ = scripted_door(rig, accepting(then))
+    sidecar, _ = scripted_proxy(rig, accepting(then))
     before = sidecar.rss()
     with Raw.connect(sidecar.proxy_port, receive_buffer=65536) as client:
         client.send(upgrade_request())
@@ -482,7 +482,7 @@ def test_http_timeouts_end_at_101(rig):
         connection.send_frame(TEXT, payload)
         connection.read_to_end()
 
-    sidecar, _ = scripted_door(
+    sidecar, _ = scripted_proxy(
         rig, accepting(then), ", timeouts: {header: 300ms, upgrade: 300ms, response: 300ms, connect: 300ms, idle: 300ms}")
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(upgrade_request())
@@ -493,23 +493,23 @@ def test_http_timeouts_end_at_101(rig):
         assert client.read_frame()[2] == b"still here"
 
 
-def test_one_log_line_tells_how_a_tunnel_ended(door):
+def test_one_log_line_tells_how_a_tunnel_ended(proxy):
     """7: "Each tunnel ends in one log line: who ended it, code, reason, age, bytes and messages each way, gate state.\""""
     async def talk():
-        async with websockets.connect(ws_url(door)) as socket:
+        async with websockets.connect(ws_url(proxy)) as socket:
             for _ in range(3):
                 await socket.send("hello")
                 await socket.recv()
             await socket.close(code=4123, reason="all said")
 
     run(talk())
-    wait_for(lambda: metrics.parse(door.metrics())["probegate_tunnel_ends_total"].value(cause="client_close"),
+    wait_for(lambda: metrics.parse(proxy.metrics())["probegate_tunnel_ends_total"].value(cause="client_close"),
              lambda count: count == 1, "the tunnel's end to be counted")
-    (line,) = wait_for(lambda: [line for line in door.logs() if "4123" in str(line)], bool, "the log line")
+    (line,) = wait_for(lambda: [line for line in proxy.logs() if "4123" in str(line)], bool, "the log line")
     told = str(line)
     for part in ("client_close", "4123", "all said", "open"):
         assert part in told, f"{part} is missing in {told}"
-    families = metrics.parse(door.metrics())
+    families = metrics.parse(proxy.metrics())
     # 3 texts and a Close each way; the Close is no message.
     assert families["probegate_tunnel_messages_total"].value(direction="client_to_backend") == 3
     assert families["probegate_tunnel_messages_total"].value(direction="backend_to_client") == 3

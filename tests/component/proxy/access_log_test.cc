@@ -85,7 +85,7 @@ TEST_CASE("What was left out is told at the latest when the loop ends") {
   CHECK(told.more(Reason::draining) == 15);
 }
 
-TEST_CASE("A door that is told to be quiet says nothing of refusals, counted ones included") {
+TEST_CASE("A proxy that is told to be quiet says nothing of refusals, counted ones included") {
   Told told;
   auto quiet = std::make_shared<config::Config>(*told.bare.environment.config);
   quiet->log.access = config::AccessLines::none;

@@ -10,7 +10,7 @@
 #include <new>
 #include <thread>
 
-#include "door.h"
+#include "proxy_fixture.h"
 
 namespace probegate::test {
 
@@ -45,21 +45,21 @@ inline void watch_libuv() {
       [](void* block) { std::free(block); });
 }
 
-// Marks the door's data loop as the thread that is watched: it is the one that drops a view it has replaced.
-inline void watch_data_loop(TestLoop& loop, Door& door) {
+// Marks the proxy's data loop as the thread that is watched: it is the one that drops a view it has replaced.
+inline void watch_data_loop(TestLoop& loop, ProxyFixture& proxy) {
   auto marked = std::make_shared<std::atomic<bool>>(false);
   auto* const view = new proxy::GateView(open_gate());
   const auto test_thread = std::this_thread::get_id();
-  door.loop().publish(
+  proxy.loop().publish(
       std::shared_ptr<const proxy::GateView>(view, [marked, test_thread](const proxy::GateView* v) {
         delete v;
         if (std::this_thread::get_id() == test_thread) return;
         watched_thread = true;
         *marked = true;
       }));
-  door.loop().beat(1, loop->now());
-  loop.until([&] { return door.loop().answered() == 1; });  // it has the view now
-  door.publish(open_gate());
+  proxy.loop().beat(1, loop->now());
+  loop.until([&] { return proxy.loop().answered() == 1; });  // it has the view now
+  proxy.publish(open_gate());
   if (!loop.until([&] { return marked->load(); })) throw std::runtime_error("the data loop takes no mail");
 }
 

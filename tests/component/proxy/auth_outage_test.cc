@@ -30,7 +30,7 @@ std::function<void(Wire&)> always(std::string answer) {
 
 // How an upgrade fares, from a client of its own.
 Answer upgrade(AuthRig& rig, const std::string& request = kUpgrade) {
-  FakeClient client(rig.loop, rig.door.endpoint(), request);
+  FakeClient client(rig.loop, rig.proxy.endpoint(), request);
   return next_answer(rig.loop, client);
 }
 
@@ -79,7 +79,7 @@ TEST_CASE("Whatever is no verdict is auth_unavailable, and never more than auth.
         a.breaker_failures = 1000;
       }));
       rig.service.on_connection = row.service;
-      FakeClient client(rig.loop, rig.door.endpoint(), kUpgrade + text(From::client, "smuggled"));
+      FakeClient client(rig.loop, rig.proxy.endpoint(), kUpgrade + text(From::client, "smuggled"));
       const auto before = rig.loop->now();
       const Answer answer = next_answer(rig.loop, client);
       CHECK(rig.loop->now() - before < 10s);
@@ -91,7 +91,7 @@ TEST_CASE("Whatever is no verdict is auth_unavailable, and never more than auth.
       CHECK(rig.loop.until([&] { return client.ended(); }));
       CHECK(rig.backend.connections() == 0);
       CHECK(rig.results(AuthResult::unavailable) == 1);
-      CHECK(rig.door.metrics().auth_prevented_seconds.seconds() == 0);
+      CHECK(rig.proxy.metrics().auth_prevented_seconds.seconds() == 0);
     }
   }
 }
@@ -110,7 +110,7 @@ TEST_CASE("A 2xx is a verdict whatever follows its head") {
   AuthRig rig;
   rig.service.on_connection =
       always("HTTP/1.1 200 OK\r\nX-User-Id: ada\r\nContent-Length: 70000\r\n\r\n" + std::string(70000, 'x'));
-  FakeClient client(rig.loop, rig.door.endpoint(), kUpgrade);
+  FakeClient client(rig.loop, rig.proxy.endpoint(), kUpgrade);
   CHECK(has_line(rig.forwarded(), "X-User-Id: ada"));
 }
 
@@ -125,7 +125,7 @@ TEST_CASE(
   rig.service.on_connection = always(kBroken);
   for (int i = 0; i < 2; ++i) CHECK(upgrade(rig).status == 503);
   const auto opened = rig.loop->now();
-  CHECK(rig.door.auth_breaker().open());
+  CHECK(rig.proxy.auth_breaker().open());
   const auto asked = rig.service.connections();
   std::uint64_t spared = 0;
   while (rig.loop->now() - opened < 200ms) {
@@ -135,27 +135,28 @@ TEST_CASE(
   }
   CHECK(rig.service.connections() == asked);
   CHECK(rig.service.wire(0).received().empty());
-  CHECK(rig.door.metrics().auth_prevented_seconds.seconds() == Approx(3.0 * static_cast<double>(spared)));
+  CHECK(rig.proxy.metrics().auth_prevented_seconds.seconds() == Approx(3.0 * static_cast<double>(spared)));
 
   // The trial: the first after recovery is asked and the others are not.
   rig.service.on_connection = [](Wire&) {};
   if (asked > 0) rig.service.wire(asked - 1).close();
   rig.loop.run_for(500ms);
-  FakeClient trial(rig.loop, rig.door.endpoint(), kUpgrade);
+  FakeClient trial(rig.loop, rig.proxy.endpoint(), kUpgrade);
   rig.question(asked);
   CHECK(upgrade(rig).get("probegate-reason") == "auth_unavailable");
-  CHECK(rig.door.auth_breaker().open());
+  CHECK(rig.proxy.auth_breaker().open());
   rig.answer(kDenied, asked);  // the service does its work again
   CHECK(rig.reason(trial) == "auth_denied");
-  CHECK_FALSE(rig.door.auth_breaker().open());
+  CHECK_FALSE(rig.proxy.auth_breaker().open());
 
-  FakeClient next(rig.loop, rig.door.endpoint(), kUpgrade);
+  FakeClient next(rig.loop, rig.proxy.endpoint(), kUpgrade);
   rig.question(asked);
   rig.answer(kAllowed, asked);
   CHECK(next_answer(rig.loop, next).status == 101);
-  CHECK(rig.loop.until(
-      [&] { return rig.door.log_lines("auth breaker closed, the auth service answers again").size() == 1; }));
-  CHECK(rig.door.log_lines("auth breaker open, the auth service is not asked until its trial").size() == 1);
+  CHECK(rig.loop.until([&] {
+    return rig.proxy.log_lines("auth breaker closed, the auth service answers again").size() == 1;
+  }));
+  CHECK(rig.proxy.log_lines("auth breaker open, the auth service is not asked until its trial").size() == 1);
 }
 
 TEST_CASE("A denial between failures starts the count again") {
@@ -165,7 +166,7 @@ TEST_CASE("A denial between failures starts the count again") {
     upgrade(rig);
     rig.service.wire(rig.service.connections() - 1).close();
   }
-  CHECK_FALSE(rig.door.auth_breaker().open());
+  CHECK_FALSE(rig.proxy.auth_breaker().open());
 }
 
 TEST_CASE("A client with the trial that leaves hands it to the next one") {
@@ -179,15 +180,15 @@ TEST_CASE("A client with the trial that leaves hands it to the next one") {
   const auto asked = rig.service.connections();
   rig.loop.run_for(60ms);
   {
-    FakeClient trial(rig.loop, rig.door.endpoint(), kUpgrade);
+    FakeClient trial(rig.loop, rig.proxy.endpoint(), kUpgrade);
     rig.question(asked);
   }
   REQUIRE(rig.loop.until([&] { return rig.service.wire(asked).gone(); }));
-  FakeClient next(rig.loop, rig.door.endpoint(), kUpgrade);
+  FakeClient next(rig.loop, rig.proxy.endpoint(), kUpgrade);
   rig.question(asked + 1);
   rig.answer(kAllowed, asked + 1);
   rig.forwarded();
-  CHECK_FALSE(rig.door.auth_breaker().open());
+  CHECK_FALSE(rig.proxy.auth_breaker().open());
 }
 
 TEST_CASE("While the pre-check fails nobody is asked") {
@@ -199,15 +200,15 @@ TEST_CASE("While the pre-check fails nobody is asked") {
   rig.backend.on_connection = accept_all;
   auto gate = open_gate();
   gate.auth_precheck_fails = true;
-  rig.door.publish(gate);
+  rig.proxy.publish(gate);
   rig.loop.run_for(20ms);
   const Answer answer = upgrade(rig);
   CHECK(answer.get("probegate-reason") == "auth_unavailable");
   CHECK(answer.body.find("check auth fails") != std::string::npos);
   CHECK(rig.service.connections() == 0);
-  CHECK(rig.door.metrics().auth_prevented_seconds.seconds() == 3);
-  CHECK_FALSE(rig.door.auth_breaker().open());
-  rig.door.publish(open_gate());
+  CHECK(rig.proxy.metrics().auth_prevented_seconds.seconds() == 3);
+  CHECK_FALSE(rig.proxy.auth_breaker().open());
+  rig.proxy.publish(open_gate());
   rig.loop.run_for(20ms);
   CHECK(upgrade(rig).status == 101);
 }
@@ -216,7 +217,7 @@ TEST_CASE(
     "on_unavailable: allow lets the request pass without the client's own set_headers; a denial stays one") {
   AuthRig rig(auth([](config::Auth& a) { a.allow_when_unavailable = true; }));
   rig.service.on_connection = always(kBroken);
-  FakeClient client(rig.loop, rig.door.endpoint(), with_fields(kUpgrade, "X-User-Id: admin\r\n"));
+  FakeClient client(rig.loop, rig.proxy.endpoint(), with_fields(kUpgrade, "X-User-Id: admin\r\n"));
   CHECK(to_lower(rig.forwarded()).find("x-user-id") == std::string::npos);
   CHECK(rig.results(AuthResult::unavailable) == 1);
   CHECK(rig.results(AuthResult::allowed) == 0);
@@ -233,13 +234,13 @@ TEST_CASE("The bypass lets whoever knows the secret pass while auth is unavailab
   const std::string right = "X-Pass: geheim\r\n";
   SECTION("the right secret passes, is stripped, counted and logged, and appears nowhere") {
     rig.service.on_connection = always(kBroken);
-    FakeClient client(rig.loop, rig.door.endpoint(), with_fields(kUpgrade, right));
+    FakeClient client(rig.loop, rig.proxy.endpoint(), with_fields(kUpgrade, right));
     const std::string head = rig.forwarded();
     CHECK(to_lower(head).find("x-pass") == std::string::npos);
     CHECK(rig.results(AuthResult::bypassed) == 1);
     CHECK(rig.results(AuthResult::unavailable) == 0);
-    CHECK(rig.loop.until([&] { return rig.door.log_lines("auth bypassed").size() == 1; }));
-    CHECK(rig.door.log().find("geheim") == std::string::npos);
+    CHECK(rig.loop.until([&] { return rig.proxy.log_lines("auth bypassed").size() == 1; }));
+    CHECK(rig.proxy.log().find("geheim") == std::string::npos);
   }
   SECTION("a wrong one, a part of it, or two of them do not") {
     rig.service.on_connection = always(kBroken);
@@ -256,7 +257,7 @@ TEST_CASE("The bypass lets whoever knows the secret pass while auth is unavailab
     CHECK(upgrade(rig, with_fields(kUpgrade, right)).status == 401);
   }
   SECTION("an allowed request does not carry it to the backend, nor to the service") {
-    FakeClient client(rig.loop, rig.door.endpoint(), with_fields(kUpgrade, right));
+    FakeClient client(rig.loop, rig.proxy.endpoint(), with_fields(kUpgrade, right));
     CHECK(to_lower(rig.question()).find("x-pass") == std::string::npos);
     rig.answer(kAllowed);
     CHECK(to_lower(rig.forwarded()).find("x-pass") == std::string::npos);
@@ -272,20 +273,20 @@ TEST_CASE("No credential of a client appears in the log, at any level") {
   CHECK(upgrade(rig, request).status == 503);
   CHECK(upgrade(rig, request).status == 503);
   CHECK(rig.loop.until(
-      [&] { return rig.door.log_lines("GET /chat 503 refused: auth_unavailable").size() == 2; }));
-  CHECK(rig.door.log().find("geheim") == std::string::npos);
+      [&] { return rig.proxy.log_lines("GET /chat 503 refused: auth_unavailable").size() == 2; }));
+  CHECK(rig.proxy.log().find("geheim") == std::string::npos);
 }
 
 TEST_CASE("Of many questions so many are at the service at once, and the others wait for their turn") {
   AuthRig rig(auth([](config::Auth& a) { a.timeout = 60s; }));
   rig.backend.on_connection = accept_all;
-  constexpr std::size_t kClients = proxy::AuthLoop::kMostAsked + 60;
+  constexpr std::size_t kClients = proxy::AuthWorker::kMostAsked + 60;
   std::vector<std::unique_ptr<FakeClient>> clients;
   for (std::size_t i = 0; i < kClients; ++i)
-    clients.push_back(std::make_unique<FakeClient>(rig.loop, rig.door.endpoint(), kUpgrade));
-  REQUIRE(rig.loop.until([&] { return rig.service.connections() == proxy::AuthLoop::kMostAsked; }));
+    clients.push_back(std::make_unique<FakeClient>(rig.loop, rig.proxy.endpoint(), kUpgrade));
+  REQUIRE(rig.loop.until([&] { return rig.service.connections() == proxy::AuthWorker::kMostAsked; }));
   rig.loop.run_for(100ms);
-  CHECK(rig.service.connections() == proxy::AuthLoop::kMostAsked);
+  CHECK(rig.service.connections() == proxy::AuthWorker::kMostAsked);
   for (std::size_t i = 0; i < rig.service.connections(); ++i) {
     always(kAllowed)(rig.service.wire(i));
     rig.service.wire(i).on_bytes();
@@ -327,7 +328,7 @@ class StuckAuthThread {
  private:
   // Its time is over already, so it is dropped as soon as it is looked at.
   bool ask(std::shared_ptr<const config::Config> config) {
-    return rig_.door.auth().ask({}, rig_.loop->now() - 1s, std::move(config), replies_).has_value();
+    return rig_.proxy.auth().ask({}, rig_.loop->now() - 1s, std::move(config), replies_).has_value();
   }
 
   struct State {
@@ -349,7 +350,7 @@ TEST_CASE("When the auth thread itself hangs, every request is still answered wi
   {
     StuckAuthThread stuck(rig);
     for (int i = 0; i < 2; ++i) CHECK(upgrade(rig).get("probegate-reason") == "auth_unavailable");
-    CHECK(rig.door.auth_breaker().open());
+    CHECK(rig.proxy.auth_breaker().open());
     CHECK(rig.service.connections() == 0);
   }
   rig.loop.run_for(50ms);
@@ -365,11 +366,11 @@ TEST_CASE(
   rig.backend.on_connection = accept_all;
   rig.service.on_connection = always(kAllowed);
   StuckAuthThread stuck(rig);
-  CHECK(stuck.fill() == proxy::AuthLoop::kMostQuestions);  // the one it hangs on has left its place
+  CHECK(stuck.fill() == proxy::AuthWorker::kMostQuestions);  // the one it hangs on has left its place
   const Answer answer = upgrade(rig);
   CHECK(answer.get("probegate-reason") == "auth_unavailable");
   CHECK(answer.body.find("too many") != std::string::npos);
-  CHECK_FALSE(rig.door.auth_breaker().open());
+  CHECK_FALSE(rig.proxy.auth_breaker().open());
   stuck.release();
   CHECK(rig.loop.until([&] { return upgrade(rig).status == 101; }));
 }

@@ -1,4 +1,4 @@
-// AuthRig: a door with `auth`, and both the auth service and the backend in the test's hands.
+// AuthRig: a proxy with `auth`, and both the auth service and the backend in the test's hands.
 #pragma once
 
 #include <string>
@@ -21,7 +21,7 @@ struct AuthRig {
                    const Endpoint& service_address = Endpoint::tcp("127.0.0.1", 0))
       : service(loop, service_address),
         backend(loop),
-        door(
+        proxy(
             loop, backend.endpoint(),
             [&](config::Config& config) {
               config.log.level = LogLevel::debug;
@@ -41,13 +41,13 @@ struct AuthRig {
   void answer(const std::string& bytes, std::size_t index = 0) { service.wire(index).send(bytes); }
   std::string reason(Wire& client) { return next_answer(loop, client).get("probegate-reason"); }
   std::uint64_t results(metrics::AuthResult result) const {
-    return door.metrics().auth_requests[result].value();
+    return proxy.metrics().auth_requests[result].value();
   }
 
   TestLoop loop;
   LiveBackend service;
   LiveBackend backend;
-  Door door;
+  ProxyFixture proxy;
 
  private:
   std::string head_on(Wire& wire) {

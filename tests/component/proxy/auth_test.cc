@@ -19,7 +19,7 @@ void all_requests(config::Config& config) { config.auth->all_requests = true; }
 TEST_CASE("The question carries the chosen fields and who asks for what, and nothing of the upgrade") {
   AuthRig rig;
   FakeClient client(
-      rig.loop, rig.door.endpoint(),
+      rig.loop, rig.proxy.endpoint(),
       with_fields(
           kUpgrade,
           "Authorization: Bearer abc\r\nCookie: a=1\r\nCookie: b=2\r\nSec-WebSocket-Protocol: chat.v1\r\n"
@@ -49,7 +49,7 @@ TEST_CASE("A trusted peer's word on the client is passed on with the question") 
     loopback.prefix = 8;
     config.proxy.trust.networks = {loopback};
   });
-  FakeClient client(rig.loop, rig.door.endpoint(),
+  FakeClient client(rig.loop, rig.proxy.endpoint(),
                     with_fields(kUpgrade,
                                 "X-Forwarded-For: 10.0.0.9\r\nX-Forwarded-Host: app.example\r\n"
                                 "X-Forwarded-Proto: https\r\n"));
@@ -62,7 +62,7 @@ TEST_CASE("A trusted peer's word on the client is passed on with the question") 
 TEST_CASE(
     "After a 2xx the request goes to the backend with the service's fields in place of the client's own") {
   AuthRig rig;
-  FakeClient client(rig.loop, rig.door.endpoint(),
+  FakeClient client(rig.loop, rig.proxy.endpoint(),
                     with_fields(kUpgrade, "X-User-Id: admin\r\nX_User_Id: root\r\nX-Other: stays\r\n") +
                         text(From::client, "early"));
   const std::string question = rig.question();
@@ -89,12 +89,12 @@ TEST_CASE(
   CHECK(rig.loop.until(
       [&] { return frames_in(rig.backend.wire(0).received()) == std::vector<std::string>{"M:text early"}; }));
   CHECK(rig.results(AuthResult::allowed) == 1);
-  CHECK(rig.door.metrics().auth_duration.sum_seconds() > 0);
+  CHECK(rig.proxy.metrics().auth_duration.sum_seconds() > 0);
 }
 
 TEST_CASE("A value that would break the backend's head is never copied") {
   AuthRig rig;
-  FakeClient client(rig.loop, rig.door.endpoint(), kUpgrade);
+  FakeClient client(rig.loop, rig.proxy.endpoint(), kUpgrade);
   rig.question();
   rig.answer("HTTP/1.1 200 OK\r\nX-User-Id: a\rX-Admin: 1\r\nX-User-Id: b\x01\r\nContent-Length: 0\r\n\r\n");
   const std::string head = rig.forwarded();
@@ -106,7 +106,7 @@ TEST_CASE("A denial is the service's own answer, and ends the connection with no
   const int status = GENERATE(401, 403);
   const std::string answer = status == 401 ? kDenied : "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
   AuthRig rig;
-  FakeClient client(rig.loop, rig.door.endpoint(), kUpgrade + text(From::client, "smuggled") + kGet);
+  FakeClient client(rig.loop, rig.proxy.endpoint(), kUpgrade + text(From::client, "smuggled") + kGet);
   rig.question();
   rig.answer(answer);
   const Answer denial = next_answer(rig.loop, client);
@@ -122,13 +122,13 @@ TEST_CASE("A denial is the service's own answer, and ends the connection with no
   CHECK(client.received().empty());
   CHECK(rig.backend.connections() == 0);
   CHECK(rig.results(AuthResult::denied) == 1);
-  CHECK(rig.door.metrics().refused[Reason::auth_denied].value() == 1);
-  CHECK(rig.door.metrics().upgrades[metrics::UpgradeResult::refused].value() == 1);
+  CHECK(rig.proxy.metrics().refused[Reason::auth_denied].value() == 1);
+  CHECK(rig.proxy.metrics().upgrades[metrics::UpgradeResult::refused].value() == 1);
 }
 
 TEST_CASE("Only upgrades are asked about, but a client's own set_headers never reach the backend") {
   AuthRig rig;
-  FakeClient client(rig.loop, rig.door.endpoint(),
+  FakeClient client(rig.loop, rig.proxy.endpoint(),
                     with_fields(kGet, "X-User-Id: admin\r\nX-Pass: geheim\r\n"));
   const std::string head = rig.forwarded();
   CHECK(to_lower(head).find("x-user-id") == std::string::npos);
@@ -142,7 +142,7 @@ TEST_CASE(
     "With applies_to: all every request of a connection has its own question, and the connection lives on") {
   AuthRig rig(all_requests);
   rig.backend.on_connection = serve;
-  FakeClient client(rig.loop, rig.door.endpoint());
+  FakeClient client(rig.loop, rig.proxy.endpoint());
   for (const char* path : {"/one?token=5", "/two"}) {
     client.send("GET " + std::string(path) + " HTTP/1.1\r\nHost: example\r\n\r\n");
     CHECK(has_line(rig.question(), "X-Forwarded-Uri: " + std::string(path)));
@@ -161,7 +161,7 @@ TEST_CASE(
 TEST_CASE("Pipelined requests wait for the verdict on the first") {
   AuthRig rig(all_requests);
   rig.backend.on_connection = serve;
-  FakeClient client(rig.loop, rig.door.endpoint(), kGet + kGet);
+  FakeClient client(rig.loop, rig.proxy.endpoint(), kGet + kGet);
   for (int i = 0; i < 2; ++i) {
     rig.question();
     CHECK(rig.service.wire(0).received().empty());
@@ -172,7 +172,7 @@ TEST_CASE("Pipelined requests wait for the verdict on the first") {
 
 TEST_CASE("A body stays in the socket until the verdict, and 100 Continue is not said before it") {
   AuthRig rig(all_requests);
-  FakeClient client(rig.loop, rig.door.endpoint(), kPost);
+  FakeClient client(rig.loop, rig.proxy.endpoint(), kPost);
   rig.question();
   rig.loop.run_for(1200ms);  // the backend's second to say 100 has not begun
   CHECK(client.received().empty());
@@ -190,12 +190,12 @@ TEST_CASE("A client that ends its sending side while auth is asked has left, or 
     all_requests(c);
     c.proxy.serve_half_closed = serve;
   });
-  FakeClient client(rig.loop, rig.door.endpoint(), kGet);
+  FakeClient client(rig.loop, rig.proxy.endpoint(), kGet);
   rig.question();
   client.half_close();
   if (!serve) {
     CHECK(rig.loop.until([&] { return client.ended(); }));
-    CHECK(rig.loop.until([&] { return rig.door.log_lines("GET / client left").size() == 1; }));
+    CHECK(rig.loop.until([&] { return rig.proxy.log_lines("GET / client left").size() == 1; }));
     return;
   }
   rig.loop.run_for(30ms);
@@ -207,7 +207,7 @@ TEST_CASE("A client that ends its sending side while auth is asked has left, or 
 
 TEST_CASE("A denial of HEAD has the length and not the body") {
   AuthRig rig(all_requests);
-  FakeClient client(rig.loop, rig.door.endpoint(), "HEAD / HTTP/1.1\r\nHost: example\r\n\r\n");
+  FakeClient client(rig.loop, rig.proxy.endpoint(), "HEAD / HTTP/1.1\r\nHost: example\r\n\r\n");
   rig.question();
   rig.answer(kDenied);
   REQUIRE(rig.loop.until([&] { return client.ended(); }));
@@ -219,14 +219,16 @@ TEST_CASE("A denial of HEAD has the length and not the body") {
 
 TEST_CASE("Whoever is refused before auth is not asked about") {
   AuthRig rig([](config::Config& config) { config.proxy.websocket.origins = {"https://app.example"}; });
-  FakeClient origin(rig.loop, rig.door.endpoint(), with_fields(kUpgrade, "Origin: https://evil.example\r\n"));
+  FakeClient origin(rig.loop, rig.proxy.endpoint(),
+                    with_fields(kUpgrade, "Origin: https://evil.example\r\n"));
   CHECK(rig.reason(origin) == "origin_denied");
   std::string bad = kUpgrade;
-  FakeClient handshake(rig.loop, rig.door.endpoint(), bad.replace(bad.find("Version: 13"), 11, "Version: 8"));
+  FakeClient handshake(rig.loop, rig.proxy.endpoint(),
+                       bad.replace(bad.find("Version: 13"), 11, "Version: 8"));
   CHECK(rig.reason(handshake) == "bad_request");
-  rig.door.publish(closed_gate());
+  rig.proxy.publish(closed_gate());
   rig.loop.run_for(20ms);
-  FakeClient gate(rig.loop, rig.door.endpoint(), kUpgrade);
+  FakeClient gate(rig.loop, rig.proxy.endpoint(), kUpgrade);
   CHECK(rig.reason(gate) == "gate_closed");
   CHECK(rig.service.connections() == 0);
 }
@@ -234,7 +236,7 @@ TEST_CASE("Whoever is refused before auth is not asked about") {
 TEST_CASE("A client that leaves withdraws its question") {
   const bool by_reset = GENERATE(false, true);
   AuthRig rig;
-  FakeClient client(rig.loop, rig.door.endpoint(), kUpgrade);
+  FakeClient client(rig.loop, rig.proxy.endpoint(), kUpgrade);
   rig.question();
   if (by_reset) {
     client.reset();
@@ -243,30 +245,30 @@ TEST_CASE("A client that leaves withdraws its question") {
   }
   CHECK(rig.loop.until([&] { return rig.service.wire(0).gone(); }));
   CHECK(rig.backend.connections() == 0);
-  CHECK(rig.door.metrics().refused[Reason::auth_unavailable].value() == 0);
+  CHECK(rig.proxy.metrics().refused[Reason::auth_unavailable].value() == 0);
 }
 
 TEST_CASE("A drain refuses those who wait for a verdict, and withdraws their questions") {
   AuthRig rig;
-  FakeClient client(rig.loop, rig.door.endpoint(), kUpgrade);
+  FakeClient client(rig.loop, rig.proxy.endpoint(), kUpgrade);
   rig.question();
-  rig.door.publish(draining(health::Phase::lame_duck));
+  rig.proxy.publish(draining(health::Phase::lame_duck));
   rig.loop.run_for(30ms);
   CHECK(client.received().empty());
-  rig.door.publish(draining(health::Phase::closing));
+  rig.proxy.publish(draining(health::Phase::closing));
   CHECK(rig.reason(client) == "draining");
   CHECK(rig.loop.until([&] { return rig.service.wire(0).gone(); }));
   CHECK(rig.backend.connections() == 0);
   client.close();
-  CHECK(rig.loop.until([&] { return rig.door.ended() == 1; }));
+  CHECK(rig.loop.until([&] { return rig.proxy.ended() == 1; }));
 }
 
 TEST_CASE("A gate that closes while the service is asked is obeyed after the verdict") {
   SECTION("without a hold the request is refused") {
     AuthRig rig;
-    FakeClient client(rig.loop, rig.door.endpoint(), kUpgrade);
+    FakeClient client(rig.loop, rig.proxy.endpoint(), kUpgrade);
     rig.question();
-    rig.door.publish(closed_gate());
+    rig.proxy.publish(closed_gate());
     rig.loop.run_for(30ms);
     rig.answer(kAllowed);
     CHECK(rig.reason(client) == "gate_closed");
@@ -274,13 +276,13 @@ TEST_CASE("A gate that closes while the service is asked is obeyed after the ver
   }
   SECTION("with a hold it waits, and is not asked about twice") {
     AuthRig rig([](config::Config& config) { config.proxy.hold = {5, 10s, 1000}; });
-    FakeClient client(rig.loop, rig.door.endpoint(), kUpgrade);
+    FakeClient client(rig.loop, rig.proxy.endpoint(), kUpgrade);
     rig.question();
-    rig.door.publish(closed_gate());
+    rig.proxy.publish(closed_gate());
     rig.loop.run_for(30ms);
     rig.answer(kAllowed);
-    REQUIRE(rig.loop.until([&] { return rig.door.metrics().held.value() == 1; }));
-    rig.door.publish(open_gate());
+    REQUIRE(rig.loop.until([&] { return rig.proxy.metrics().held.value() == 1; }));
+    rig.proxy.publish(open_gate());
     CHECK(has_line(rig.forwarded(), "X-User-Id: ada"));
     CHECK(rig.service.wire(0).received().empty());
     CHECK(rig.results(AuthResult::allowed) == 1);
@@ -289,22 +291,22 @@ TEST_CASE("A gate that closes while the service is asked is obeyed after the ver
 
 TEST_CASE("A request released from the hold is asked about then") {
   AuthRig rig([](config::Config& config) { config.proxy.hold = {5, 10s, 1000}; }, closed_gate());
-  FakeClient client(rig.loop, rig.door.endpoint(), kUpgrade);
-  REQUIRE(rig.loop.until([&] { return rig.door.metrics().held.value() == 1; }));
+  FakeClient client(rig.loop, rig.proxy.endpoint(), kUpgrade);
+  REQUIRE(rig.loop.until([&] { return rig.proxy.metrics().held.value() == 1; }));
   CHECK(rig.service.connections() == 0);
-  rig.door.publish(open_gate());
+  rig.proxy.publish(open_gate());
   rig.question();
-  CHECK(rig.door.metrics().held.value() == 0);
+  CHECK(rig.proxy.metrics().held.value() == 0);
   rig.answer(kAllowed);
   CHECK(has_line(rig.forwarded(), "X-User-Id: ada"));
 }
 
 TEST_CASE("A configuration that drops auth stops the asking, and a question under way keeps its own rules") {
   AuthRig rig;
-  FakeClient before(rig.loop, rig.door.endpoint(), kUpgrade);
+  FakeClient before(rig.loop, rig.proxy.endpoint(), kUpgrade);
   rig.question();
-  rig.door.publish([](config::Config& config) { config.auth.reset(); });
-  FakeClient after(rig.loop, rig.door.endpoint(), kUpgrade);
+  rig.proxy.publish([](config::Config& config) { config.auth.reset(); });
+  FakeClient after(rig.loop, rig.proxy.endpoint(), kUpgrade);
   rig.forwarded();
   rig.answer(kDenied);
   CHECK(rig.reason(before) == "auth_denied");

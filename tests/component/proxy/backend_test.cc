@@ -11,12 +11,12 @@ TEST_CASE("A connection to the backend is used again, also for another client") 
   TestLoop loop;
   FakePeer backend(
       loop, {expect("\r\n\r\n"), send(kOk), expect("\r\n\r\n"), send(kOk), expect("\r\n\r\n"), send(kOk)});
-  Door door(loop, backend.endpoint());
-  FakeClient one(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient one(loop, proxy.endpoint(), kGet);
   next_answer(loop, one);
   one.send(kGet);
   next_answer(loop, one);
-  FakeClient two(loop, door.endpoint(), kGet);
+  FakeClient two(loop, proxy.endpoint(), kGet);
   next_answer(loop, two);
   CHECK(backend.connections() == 1);
 }
@@ -44,8 +44,8 @@ TEST_CASE("A kept connection is left alone when it has served its time or said t
     DYNAMIC_SECTION(row.name) {
       TestLoop loop;
       FakePeer backend(loop, {expect("\r\n\r\n"), send(row.answer), expect("\r\n\r\n"), send(kOk)});
-      Door door(loop, backend.endpoint());
-      FakeClient client(loop, door.endpoint(), kGet);
+      ProxyFixture proxy(loop, backend.endpoint());
+      FakeClient client(loop, proxy.endpoint(), kGet);
       CHECK(next_answer(loop, client).body == "ok");
       if (row.wait > 0ms) loop.run_for(row.wait);
       client.send(kGet);
@@ -58,8 +58,8 @@ TEST_CASE("A kept connection is left alone when it has served its time or said t
 TEST_CASE("Bytes that an idle connection sends unasked never become an answer") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), kGet);
   Wire& first = backend.await();
   REQUIRE(loop.until([&] { return first.received().ends_with("\r\n\r\n"); }));
   first.send(kOk);
@@ -101,8 +101,8 @@ TEST_CASE("A request on a kept connection that dies is sent again only if that i
         if (number == 1 && second_dies) return {expect("\r\n\r\n"), end};
         return {expect("\r\n\r\n"), send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")};
       });
-      Door door(loop, backend.endpoint());
-      FakeClient client(loop, door.endpoint(), kGet);
+      ProxyFixture proxy(loop, backend.endpoint());
+      FakeClient client(loop, proxy.endpoint(), kGet);
       CHECK(next_answer(loop, client).status == 200);
       client.send(row.request);
       const Answer answer = next_answer(loop, client, row.request.starts_with("HEAD"));
@@ -117,8 +117,8 @@ TEST_CASE("A request on a kept connection that dies is sent again only if that i
 TEST_CASE("An answer that has begun is never asked for again") {
   TestLoop loop;
   FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk), expect("\r\n\r\n"), send("HTTP/1.1 2"), close()});
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), kGet);
   next_answer(loop, client);
   client.send(kGet);
   CHECK(next_answer(loop, client).status == 502);
@@ -156,8 +156,9 @@ TEST_CASE("A backend that fails is answered for, in bounded time and by its own 
     DYNAMIC_SECTION(row.name) {
       TestLoop loop;
       FakePeer backend(loop, row.script);
-      Door door(loop, backend.endpoint(), [](config::Config& c) { c.proxy.timeouts.response = 200ms; });
-      FakeClient client(loop, door.endpoint(), kGet);
+      ProxyFixture proxy(loop, backend.endpoint(),
+                         [](config::Config& c) { c.proxy.timeouts.response = 200ms; });
+      FakeClient client(loop, proxy.endpoint(), kGet);
       const Answer answer = next_answer(loop, client);
       CHECK(answer.status == row.status);
       CHECK(answer.get("probegate-reason") == row.reason);
@@ -174,32 +175,32 @@ TEST_CASE("A backend that nobody can connect to is tried until timeouts.connect 
   TestLoop loop;
   const auto before = loop->now();
   SECTION("refused") {
-    Door door(loop, Endpoint::tcp("127.0.0.1", closed_port()));
-    FakeClient client(loop, door.endpoint(), kGet);
+    ProxyFixture proxy(loop, Endpoint::tcp("127.0.0.1", closed_port()));
+    FakeClient client(loop, proxy.endpoint(), kGet);
     const Answer answer = next_answer(loop, client);
     CHECK(answer.status == 502);
     CHECK(answer.get("probegate-reason") == "backend_unreachable");
     CHECK(loop->now() - before >= 400ms);
     CHECK(loop->now() - before < 1500ms);
-    CHECK(door.refusals() == 0);
+    CHECK(proxy.refusals() == 0);
   }
   SECTION("no socket file") {
-    Door door(loop, Endpoint::unix_socket("/tmp/probegate-nobody-listens-here.sock"));
-    FakeClient client(loop, door.endpoint(), kGet);
+    ProxyFixture proxy(loop, Endpoint::unix_socket("/tmp/probegate-nobody-listens-here.sock"));
+    FakeClient client(loop, proxy.endpoint(), kGet);
     CHECK(next_answer(loop, client).get("probegate-reason") == "backend_unreachable");
   }
   SECTION("a black hole") {
     BlackHole hole;
-    Door door(loop, hole.endpoint());
-    FakeClient client(loop, door.endpoint(), kGet);
+    ProxyFixture proxy(loop, hole.endpoint());
+    FakeClient client(loop, proxy.endpoint(), kGet);
     const Answer answer = next_answer(loop, client);
     CHECK(answer.status == 504);
     CHECK(answer.get("probegate-reason") == "backend_timeout");
     CHECK(loop->now() - before < 1500ms);
   }
   SECTION("a name that does not resolve") {
-    Door door(loop, Endpoint::tcp("nobody.invalid", 80));
-    FakeClient client(loop, door.endpoint(), kGet);
+    ProxyFixture proxy(loop, Endpoint::tcp("nobody.invalid", 80));
+    FakeClient client(loop, proxy.endpoint(), kGet);
     CHECK(next_answer(loop, client).status >= 502);
   }
 }
@@ -207,8 +208,10 @@ TEST_CASE("A backend that nobody can connect to is tried until timeouts.connect 
 TEST_CASE("A backend that appears within timeouts.connect serves, whatever the method") {
   TestLoop loop;
   const auto port = closed_port();
-  Door door(loop, Endpoint::tcp("127.0.0.1", port), [](config::Config& c) { c.proxy.timeouts.connect = 5s; });
-  FakeClient client(loop, door.endpoint(), "POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 2\r\n\r\nhi");
+  ProxyFixture proxy(loop, Endpoint::tcp("127.0.0.1", port),
+                     [](config::Config& c) { c.proxy.timeouts.connect = 5s; });
+  FakeClient client(loop, proxy.endpoint(),
+                    "POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 2\r\n\r\nhi");
   loop.run_for(100ms);
   CHECK(client.received().empty());
   FakePeer backend(
@@ -223,9 +226,9 @@ TEST_CASE("A backend that appears within timeouts.connect serves, whatever the m
 TEST_CASE("A backend given by name is found") {
   TestLoop loop;
   FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk)});
-  Door door(loop, Endpoint::tcp("localhost", backend.port()),
-            [](config::Config& c) { c.proxy.timeouts.connect = 5s; });
-  FakeClient client(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, Endpoint::tcp("localhost", backend.port()),
+                     [](config::Config& c) { c.proxy.timeouts.connect = 5s; });
+  FakeClient client(loop, proxy.endpoint(), kGet);
   CHECK(next_answer(loop, client).status == 200);
 }
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <utility>
 
-#include "door.h"
 #include "proxy/environment.h"
+#include "proxy_fixture.h"
 #include "support/test_loop.h"
 
 namespace probegate::test {
@@ -28,7 +28,7 @@ struct BareEnvironment final : proxy::SessionHost {
                     nullptr,
                     nullptr,
                     nullptr,
-                    proxy::LoopShare(limits, 0),
+                    proxy::LoopLimits(limits, 0),
                     std::mt19937(7)} {}
   ~BareEnvironment() { ::close(log_fd); }
 
@@ -52,7 +52,7 @@ struct BareEnvironment final : proxy::SessionHost {
   int log_fd = ::memfd_create("log", MFD_CLOEXEC);
   Log log{log_fd, LogLevel::info, LogFormat::json, *loop};
   metrics::DataLoopMetrics metrics;
-  proxy::ProcessLimits limits{1, 100};
+  proxy::SharedLimits limits{1, 100};
   proxy::Environment environment;
 };
 

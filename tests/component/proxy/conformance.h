@@ -1,7 +1,7 @@
-// The drivers of the conformance tables: each case goes through a real door whole, and cut in two at every
+// The drivers of the conformance tables: each case goes through a real proxy whole, and cut in two at every
 // byte.
 //
-// The pieces of all cuts are sent at once and the second ones follow when the door has read the first: that
+// The pieces of all cuts are sent at once and the second ones follow when the proxy has read the first: that
 // is known without a sleep, as a data loop serves what is ready in order, and a request sent later has its
 // answer.
 #pragma once
@@ -18,7 +18,7 @@ namespace probegate::test {
 
 inline constexpr std::size_t kAtOnce = 48;  // cuts under way together
 
-// What a request would do if somebody read on where the door stopped.
+// What a request would do if somebody read on where the proxy stopped.
 inline const std::string kSmuggled = "GET /smuggled HTTP/1.1\r\nHost: smuggled\r\n\r\n";
 
 // Made ids are unlike; the tables call them ID, and an instance by the name it has without its digits.
@@ -53,7 +53,7 @@ inline std::string with_plain_hop(std::string bytes) {
   return bytes;
 }
 
-// The head as the backend gets it from a client that nobody knows: its own fields, then the door's.
+// The head as the backend gets it from a client that nobody knows: its own fields, then the proxy's.
 inline std::string forwarded(const std::string& line, const std::string& host, const std::string& fields = "",
                              const std::string& framing = "", const std::string& body = "", int minor = 1) {
   return line + " HTTP/1.1\r\n" + (host.empty() ? "" : "Host: " + host + "\r\n") + fields +
@@ -62,13 +62,14 @@ inline std::string forwarded(const std::string& line, const std::string& host, c
          std::to_string(minor) + " probegate\r\n" + framing + "\r\n" + body;
 }
 
-// Records what reaches it, each request on a connection of its own, as it tells the door to close after each.
+// Records what reaches it, each request on a connection of its own, as it tells the proxy to close after
+// each.
 class RecordingBackend {
  public:
   explicit RecordingBackend(TestLoop& loop) : live_(loop) {
     live_.on_connection = [](Wire& wire) {
       wire.on_bytes = [&wire, answered = false]() mutable {
-        // With other eyes than the door's, and they must find the same one request in it.
+        // With other eyes than the proxy's, and they must find the same one request in it.
         const SecondReading reading = read_again(wire.received(), true);
         if (answered || reading.requests.empty() || !reading.requests.front().done) return;
         answered = true;
@@ -78,10 +79,10 @@ class RecordingBackend {
   }
   const Endpoint& endpoint() const { return live_.endpoint(); }
 
-  // Everything since the last time, sorted; ends those connections. `broken_off`: the door ends them first.
+  // Everything since the last time, sorted; ends those connections. `broken_off`: the proxy ends them first.
   std::vector<std::string> take(TestLoop& loop, bool broken_off) {
     std::vector<std::string> records;
-    loop.settle(3);  // whatever the door has connected is in the queue by now
+    loop.settle(3);  // whatever the proxy has connected is in the queue by now
     for (; taken_ < live_.connections(); ++taken_) {
       if (broken_off) CHECK(loop.until([&] { return live_.wire(taken_).gone(); }));
       std::string record = with_plain_id(live_.wire(taken_).take());
@@ -100,11 +101,11 @@ class RecordingBackend {
   std::size_t taken_ = 0;
 };
 
-// Returns once the door has read everything that was sent to it before.
-inline void await_door(TestLoop& loop, const Door& door) {
-  FakeClient last(loop, door.endpoint(), "OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n");
+// Returns once the proxy has read everything that was sent to it before.
+inline void await_proxy(TestLoop& loop, const ProxyFixture& proxy) {
+  FakeClient last(loop, proxy.endpoint(), "OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n");
   if (!loop.until([&] { return last.received().starts_with("HTTP/1.1 204 "); })) {
-    throw std::runtime_error("the door does not answer");
+    throw std::runtime_error("the proxy does not answer");
   }
   last.reset();
 }
@@ -168,14 +169,14 @@ inline void require_refused(TestLoop& loop, const RequestRow& row, Wire& client,
 
 }  // namespace detail
 
-inline void check_request(TestLoop& loop, RecordingBackend& backend, const Door& door, const RequestRow& row,
-                          const std::vector<std::size_t>& cuts) {
+inline void check_request(TestLoop& loop, RecordingBackend& backend, const ProxyFixture& proxy,
+                          const RequestRow& row, const std::vector<std::size_t>& cuts) {
   const bool refused = row.forwarded.empty();
   std::vector<std::unique_ptr<FakeClient>> clients;
   for (const std::size_t cut : cuts) {
-    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), row.bytes.substr(0, cut)));
+    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), row.bytes.substr(0, cut)));
   }
-  await_door(loop, door);
+  await_proxy(loop, proxy);
   for (std::size_t i = 0; i < cuts.size(); ++i) {
     clients[i]->send(row.bytes.substr(cuts[i]) + (refused ? kSmuggled : ""));
   }
@@ -201,14 +202,14 @@ inline void check_request(TestLoop& loop, RecordingBackend& backend, const Door&
   for (const auto& client : clients) client->reset();
 }
 
-inline void check_requests(const std::vector<RequestRow>& table, const Door::Tune& tune = {}) {
+inline void check_requests(const std::vector<RequestRow>& table, const ProxyFixture::Tune& tune = {}) {
   for (const RequestRow& row : table) {
     DYNAMIC_SECTION(row.sentence) {
       TestLoop loop;
       RecordingBackend backend(loop);
-      Door door(loop, backend.endpoint(), tune);
+      ProxyFixture proxy(loop, backend.endpoint(), tune);
       in_batches(every_cut(row.bytes), [&](const std::vector<std::size_t>& cuts) {
-        check_request(loop, backend, door, row, cuts);
+        check_request(loop, backend, proxy, row, cuts);
       });
       for (const std::string& record : row.forwarded) {
         for (const bool lenient : {false, true}) {  // nobody reads anything else in what is passed on
@@ -235,22 +236,22 @@ struct AnswerRow {
 
 inline void check_answer(TestLoop& loop, const AnswerRow& row, const std::vector<std::size_t>& cuts) {
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
+  ProxyFixture proxy(loop, backend.endpoint());
   std::vector<std::unique_ptr<FakeClient>> clients;
   for (std::size_t i = 0; i < cuts.size(); ++i) {
-    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), row.request));
+    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), row.request));
   }
   for (std::size_t i = 0; i < cuts.size(); ++i) {
     Wire& server = backend.await(i);
     REQUIRE(loop.until([&] { return server.received().find("\r\n\r\n") != std::string::npos; }));
   }
   for (std::size_t i = 0; i < cuts.size(); ++i) backend.wire(i).send(row.bytes.substr(0, cuts[i]));
-  await_door(loop, door);
+  await_proxy(loop, proxy);
   for (std::size_t i = 0; i < cuts.size(); ++i) {
     if (cuts[i] < row.bytes.size()) backend.wire(i).send(row.bytes.substr(cuts[i]));
     if (row.backend_ends) backend.wire(i).half_close();
   }
-  // Which client has which cut is the door's affair: all of them must see the same.
+  // Which client has which cut is the proxy's affair: all of them must see the same.
   for (const auto& client : clients) {
     if (row.to_client.empty()) {
       const Answer answer = next_answer(loop, *client, row.request.starts_with("HEAD "));

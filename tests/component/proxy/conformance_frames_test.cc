@@ -148,7 +148,7 @@ TEST_CASE("Frames of every kind pass byte for byte both ways, cut at every byte"
     INFO("cut behind " << cut << " bytes of " << up.bytes.size());
     exchange_cut(tunnel, up, down, cut);
   }
-  const auto& counts = tunnel.door.metrics();
+  const auto& counts = tunnel.proxy.metrics();
   CHECK(counts.tunnel_messages[Direction::client_to_backend].value() == up.messages * up.bytes.size());
   CHECK(counts.tunnel_messages[Direction::backend_to_client].value() == down.messages * up.bytes.size());
   CHECK(counts.tunnel_bytes[Direction::client_to_backend].value() == up.bytes.size() * up.bytes.size());
@@ -174,7 +174,7 @@ TEST_CASE("Frames of every size pass byte for byte both ways, cut at every byte 
     INFO("cut behind " << cut << " bytes");
     exchange_cut(tunnel, up, down, cut);
   }
-  const auto& counts = tunnel.door.metrics();
+  const auto& counts = tunnel.proxy.metrics();
   CHECK(counts.tunnel_messages[Direction::client_to_backend].value() == up.messages * cuts.size());
   CHECK(counts.tunnel_messages[Direction::backend_to_client].value() == down.messages * cuts.size());
 }

@@ -286,9 +286,9 @@ TEST_CASE("What is larger than it may be is refused by the part that is") {
     const std::string target = "/" + std::string(7980, 'x');
     TestLoop loop;
     RecordingBackend backend(loop);
-    Door door(loop, backend.endpoint());
+    ProxyFixture proxy(loop, backend.endpoint());
     const auto row = passes("", line("GET " + target + " HTTP/1.1"), {forwarded("GET " + target, "a")});
-    check_request(loop, backend, door, row, {1, 4096, 7999, row.bytes.size()});
+    check_request(loop, backend, proxy, row, {1, 4096, 7999, row.bytes.size()});
   }
 }
 

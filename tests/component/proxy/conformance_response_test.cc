@@ -156,8 +156,8 @@ TEST_CASE("Informational answers go on as they come, but never to HTTP/1.0") {
     for (int i = 0; i < 17; ++i) many += "HTTP/1.1 103 Early Hints\r\n\r\n";
     TestLoop loop;
     FakePeer backend(loop, {expect("\r\n\r\n"), send(many + last)});
-    Door door(loop, backend.endpoint());
-    FakeClient client(loop, door.endpoint(), kGet);
+    ProxyFixture proxy(loop, backend.endpoint());
+    FakeClient client(loop, proxy.endpoint(), kGet);
     for (int i = 0; i < 16; ++i) CHECK(next_answer(loop, client).status == 103);
     CHECK(next_answer(loop, client).status == 502);
   }

@@ -14,12 +14,12 @@ TEST_CASE("In the lame-duck phase traffic is served, and each answer ends its co
   TestLoop loop;
   LiveBackend backend(loop);
   backend.on_connection = serve;
-  Door door(loop, backend.endpoint());
-  FakeClient before(loop, door.endpoint());
-  door.publish(draining(Phase::lame_duck));
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient before(loop, proxy.endpoint());
+  proxy.publish(draining(Phase::lame_duck));
   loop.run_for(20ms);
   before.send(kGet);
-  FakeClient after(loop, door.endpoint(), kGet);
+  FakeClient after(loop, proxy.endpoint(), kGet);
   for (FakeClient* client : {&before, &after}) {
     const Answer answer = next_answer(loop, *client);
     CHECK(answer.status == 200);
@@ -27,19 +27,19 @@ TEST_CASE("In the lame-duck phase traffic is served, and each answer ends its co
     CHECK(loop.until([&] { return client->ended(); }));
   }
   const auto connections = backend.connections();
-  FakeClient upgrade(loop, door.endpoint(), kUpgrade);
+  FakeClient upgrade(loop, proxy.endpoint(), kUpgrade);
   CHECK(loop.until([&] { return backend.connections() > connections; }));
-  CHECK(door.ended() == 0);
+  CHECK(proxy.ended() == 0);
 }
 
 TEST_CASE("A loop without sessions ends at once, and its port refuses") {
   TestLoop loop;
-  Door door(loop, Endpoint::tcp("127.0.0.1", 1));
-  FakeClient client(loop, door.endpoint());
+  ProxyFixture proxy(loop, Endpoint::tcp("127.0.0.1", 1));
+  FakeClient client(loop, proxy.endpoint());
   client.close();
-  door.publish(draining(Phase::closing));
-  REQUIRE(loop.until([&] { return door.ended() == 1; }));
-  FakeClient late(loop, door.endpoint());
+  proxy.publish(draining(Phase::closing));
+  REQUIRE(loop.until([&] { return proxy.ended() == 1; }));
+  FakeClient late(loop, proxy.endpoint());
   CHECK(late.lost());
 }
 
@@ -64,26 +64,26 @@ TEST_CASE("A request is judged by the gate published last, even where its data l
 TEST_CASE("An idle connection ends with FIN, an answer under way is finished first") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
-  FakeClient idle(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient idle(loop, proxy.endpoint(), kGet);
   Wire& first = backend.await(0);
   REQUIRE(loop.until([&] { return !first.received().empty(); }));
   first.send(kOk);
   next_answer(loop, idle);
-  FakeClient fresh(loop, door.endpoint());
-  FakeClient waiting(loop, door.endpoint(), kGet + kGet);  // pipelined: the second is refused
+  FakeClient fresh(loop, proxy.endpoint());
+  FakeClient waiting(loop, proxy.endpoint(), kGet + kGet);  // pipelined: the second is refused
   REQUIRE(loop.until([&] { return first.received().size() > kGet.size() * 2; }));
-  FakeClient reading(loop, door.endpoint(), kGet);
+  FakeClient reading(loop, proxy.endpoint(), kGet);
   Wire& second = backend.await(1);
   REQUIRE(loop.until([&] { return !second.received().empty(); }));
   second.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhal");
   REQUIRE(loop.until([&] { return reading.received().ends_with("hal"); }));
 
-  door.publish(draining(Phase::closing));
+  proxy.publish(draining(Phase::closing));
   CHECK(loop.until([&] { return idle.ended() && fresh.ended(); }));
   CHECK(idle.received().empty());
   CHECK(fresh.received().empty());
-  CHECK(door.ended() == 0);
+  CHECK(proxy.ended() == 0);
   first.send(kOk);
   second.send("f");
   const Answer last = next_answer(loop, waiting);
@@ -95,20 +95,20 @@ TEST_CASE("An idle connection ends with FIN, an answer under way is finished fir
     CHECK(client->received().empty());
   }
   for (FakeClient* client : {&idle, &fresh, &waiting, &reading}) client->close();
-  CHECK(loop.until([&] { return door.ended() == 1; }, 1s));
+  CHECK(loop.until([&] { return proxy.ended() == 1; }, 1s));
 }
 
 TEST_CASE("Tunnels are closed one after another over the first half of the budget") {
   TestLoop loop;
   FakePeer backend(loop, {expect("\r\n\r\n"), send(kSwitching)});
-  Door door(loop, backend.endpoint(), [](config::Config& c) {
+  ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) {
     c.drain.timeout = 1200ms;
     c.drain.close_code = 1012;
   });
   std::vector<std::unique_ptr<FakeClient>> clients;
   std::vector<Duration> closed;
   for (int i = 0; i < 6; ++i) {
-    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kUpgrade));
+    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), kUpgrade));
     REQUIRE(loop.until([&] { return clients.back()->received().ends_with("\r\n\r\n"); }));
     clients.back()->take();
   }
@@ -116,7 +116,7 @@ TEST_CASE("Tunnels are closed one after another over the first half of the budge
   for (auto& client : clients) {
     client->on_bytes = [&loop, &closed, before] { closed.push_back(loop->now() - before); };
   }
-  door.publish(draining(Phase::closing));
+  proxy.publish(draining(Phase::closing));
   REQUIRE(loop.until([&] { return closed.size() == 6; }));
   CHECK(closed.front() < 150ms);
   CHECK(closed.back() >= 450ms);
@@ -128,11 +128,11 @@ TEST_CASE("Tunnels are closed one after another over the first half of the budge
 TEST_CASE("An upgrade that is answered after the drain began becomes a tunnel that is closed") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kUpgrade);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), kUpgrade);
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return !server.received().empty(); }));
-  door.publish(draining(Phase::closing));
+  proxy.publish(draining(Phase::closing));
   loop.run_for(20ms);
   server.send(kSwitching);
   REQUIRE(loop.until([&] { return client.received().find("\r\n\r\n") != std::string::npos; }));
@@ -144,11 +144,11 @@ TEST_CASE("What a request lies in already is no idle connection") {
   LiveBackend backend(loop);
   backend.on_connection = serve;
   for (int round = 0; round < 10; ++round) {
-    Door door(loop, backend.endpoint());
-    FakeClient client(loop, door.endpoint(), kGet);
+    ProxyFixture proxy(loop, backend.endpoint());
+    FakeClient client(loop, proxy.endpoint(), kGet);
     REQUIRE(next_answer(loop, client).status == 200);
     client.send(kGet);
-    door.publish(draining(Phase::closing));
+    proxy.publish(draining(Phase::closing));
     REQUIRE(loop.until([&] { return client.gone(); }));
     INFO(client.received());
     CHECK_FALSE(client.received().empty());
@@ -158,56 +158,56 @@ TEST_CASE("What a request lies in already is no idle connection") {
 
 TEST_CASE("A head that is completed during the drain is answered, one that is not is cut") {
   TestLoop loop;
-  Door door(loop, Endpoint::tcp("127.0.0.1", 1));
-  FakeClient completed(loop, door.endpoint(), kGet.substr(0, 10)),
-      never(loop, door.endpoint(), kGet.substr(0, 10));
+  ProxyFixture proxy(loop, Endpoint::tcp("127.0.0.1", 1));
+  FakeClient completed(loop, proxy.endpoint(), kGet.substr(0, 10)),
+      never(loop, proxy.endpoint(), kGet.substr(0, 10));
   loop.run_for(50ms);
-  door.publish(draining(Phase::closing));
+  proxy.publish(draining(Phase::closing));
   loop.run_for(20ms);
   completed.send(kGet.substr(10));
   CHECK(next_answer(loop, completed).get("probegate-reason") == "draining");
   completed.close();
   CHECK_FALSE(never.gone());
-  CHECK(door.ended() == 0);
-  door.publish(draining(Phase::cutting));
+  CHECK(proxy.ended() == 0);
+  proxy.publish(draining(Phase::cutting));
   CHECK(loop.until([&] { return never.gone(); }));
-  CHECK(loop.until([&] { return door.ended() == 1; }, 1s));
+  CHECK(loop.until([&] { return proxy.ended() == 1; }, 1s));
 }
 
 TEST_CASE("At the end of the budget no answer looks whole that is not, and who has none yet gets ours") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
-  FakeClient endless(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient endless(loop, proxy.endpoint(), kGet);
   Wire& first = backend.await(0);
   REQUIRE(loop.until([&] { return !first.received().empty(); }));
   first.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nwithout a length");
   REQUIRE(loop.until([&] { return endless.received().ends_with("length"); }));
-  FakeClient waiting(loop, door.endpoint(), kGet);
+  FakeClient waiting(loop, proxy.endpoint(), kGet);
   REQUIRE(loop.until([&] { return backend.connections() == 2; }));
-  door.publish(draining(Phase::closing));
-  door.publish(draining(Phase::cutting));
+  proxy.publish(draining(Phase::closing));
+  proxy.publish(draining(Phase::cutting));
   CHECK(loop.until([&] { return endless.lost(); }));
   const Answer answer = next_answer(loop, waiting);
   CHECK(answer.status == 503);
   CHECK(answer.get("probegate-reason") == "draining");
-  CHECK(loop.until([&] { return door.ended() == 1; }, 1s));
+  CHECK(loop.until([&] { return proxy.ended() == 1; }, 1s));
 }
 
 TEST_CASE("What is left at the end of the budget is cut") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
-  FakeClient waiting(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient waiting(loop, proxy.endpoint(), kGet);
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return !server.received().empty(); }));
-  FakeClient half(loop, door.endpoint(), "GET / HT");
+  FakeClient half(loop, proxy.endpoint(), "GET / HT");
   loop.run_for(20ms);
-  door.publish(draining(Phase::closing));
+  proxy.publish(draining(Phase::closing));
   loop.run_for(50ms);
-  CHECK(door.ended() == 0);
-  door.publish(draining(Phase::cutting));
-  CHECK(loop.until([&] { return door.ended() == 1; }, 1s));
+  CHECK(proxy.ended() == 0);
+  proxy.publish(draining(Phase::cutting));
+  CHECK(loop.until([&] { return proxy.ended() == 1; }, 1s));
 }
 
 }  // namespace probegate::test

@@ -1,11 +1,11 @@
-// What most tests of the door begin with: a request, an answer, and taking it apart.
+// What most tests of the proxy begin with: a request, an answer, and taking it apart.
 #pragma once
 
 #include <catch2/catch.hpp>
 #include <string>
 
 #include "answer.h"
-#include "door.h"
+#include "proxy_fixture.h"
 #include "wire.h"
 
 namespace probegate::test {

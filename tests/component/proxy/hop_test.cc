@@ -50,8 +50,8 @@ TEST_CASE("Trailers of an answer go to a client that asked for them, and to no o
     DYNAMIC_SECTION(row.name) {
       TestLoop loop;
       LiveBackend backend(loop);
-      Door door(loop, backend.endpoint());
-      FakeClient client(loop, door.endpoint());
+      ProxyFixture proxy(loop, backend.endpoint());
+      FakeClient client(loop, proxy.endpoint());
       // The answer in two parts, cut at each byte behind the head.
       for (std::size_t cut = kWithTrailers.find("\r\n\r\n") + 4; cut <= kWithTrailers.size(); ++cut) {
         INFO("cut at " << cut);
@@ -102,7 +102,7 @@ TEST_CASE("A request's trailers say nothing that only its head may say") {
   for (const Row& row : rows) {
     DYNAMIC_SECTION(row.line) {
       AuthRig rig;
-      FakeClient client(rig.loop, rig.door.endpoint(),
+      FakeClient client(rig.loop, rig.proxy.endpoint(),
                         "POST / HTTP/1.1\r\nHost: example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
       Wire& server = rig.backend.await();
       REQUIRE(rig.loop.until([&] { return server.received().ends_with("abc\r\n"); }));
@@ -128,7 +128,7 @@ TEST_CASE(
   AuthRig rig([](config::Config& config) { config.auth->all_requests = true; });
   const std::string body = "3\r\nabc\r\n0\r\n" + name + ": root\r\n\r\n";
   const bool at_once = GENERATE(true, false);
-  FakeClient client(rig.loop, rig.door.endpoint(),
+  FakeClient client(rig.loop, rig.proxy.endpoint(),
                     "POST / HTTP/1.1\r\nHost: example\r\nTransfer-Encoding: chunked\r\nTrailer: " + name +
                         "\r\n\r\n" + (at_once ? body : ""));
   rig.question();
@@ -144,13 +144,13 @@ TEST_CASE(
 TEST_CASE("OPTIONS with no forwards left is answered here, and with some left goes on with one less") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
+  ProxyFixture proxy(loop, backend.endpoint());
   const auto ask = [](const std::string& target, const std::string& value) {
     return "OPTIONS " + target + " HTTP/1.1\r\nHost: example\r\nMax-Forwards: " + value + "\r\n\r\n";
   };
   SECTION("none left") {
     const std::string target = GENERATE("*", "/x", "http://example");
-    FakeClient client(loop, door.endpoint(), ask(target, "0") + kGet);
+    FakeClient client(loop, proxy.endpoint(), ask(target, "0") + kGet);
     const Answer answer = next_answer(loop, client);
     CHECK(answer.status == 204);
     CHECK(answer.get("allow").find("OPTIONS") != std::string::npos);
@@ -158,10 +158,10 @@ TEST_CASE("OPTIONS with no forwards left is answered here, and with some left go
     CHECK(loop.until([&] { return client.ended(); }));
     CHECK(client.received().empty());
     CHECK(backend.connections() == 0);
-    CHECK(door.metrics().requests.value(204) == 1);
+    CHECK(proxy.metrics().requests.value(204) == 1);
   }
   SECTION("some left") {
-    FakeClient client(loop, door.endpoint(), ask("*", "1"));
+    FakeClient client(loop, proxy.endpoint(), ask("*", "1"));
     Wire& server = backend.await();
     REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
     CHECK(server.received().starts_with("OPTIONS * HTTP/1.1\r\n"));
@@ -170,7 +170,7 @@ TEST_CASE("OPTIONS with no forwards left is answered here, and with some left go
     CHECK(next_answer(loop, client).status == 200);
   }
   SECTION("TRACE shows nobody what is added for the backend") {
-    FakeClient client(loop, door.endpoint(), "TRACE / HTTP/1.1\r\nHost: example\r\nMax-Forwards: 5\r\n\r\n");
+    FakeClient client(loop, proxy.endpoint(), "TRACE / HTTP/1.1\r\nHost: example\r\nMax-Forwards: 5\r\n\r\n");
     const Answer answer = next_answer(loop, client);
     CHECK(answer.status == 405);
     CHECK(answer.get("allow").find("GET") != std::string::npos);

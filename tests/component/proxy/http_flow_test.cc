@@ -1,4 +1,4 @@
-// The time of HTTP through the door: what is relayed before its end, and who waits for whom.
+// The time of HTTP through the proxy: what is relayed before its end, and who waits for whom.
 #include <catch2/catch.hpp>
 
 #include "exchange.h"
@@ -13,9 +13,9 @@ TEST_CASE("Informational answers are relayed as they come, but never to an HTTP/
       loop,
       {expect("\r\n\r\n"),
        send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + kOk)});
-  Door door(loop, backend.endpoint());
+  ProxyFixture proxy(loop, backend.endpoint());
   SECTION("1.1") {
-    FakeClient client(loop, door.endpoint(), kGet);
+    FakeClient client(loop, proxy.endpoint(), kGet);
     const Answer hints = next_answer(loop, client);
     CHECK(hints.status == 103);
     CHECK(hints.get("link") == "</a.css>");
@@ -24,7 +24,7 @@ TEST_CASE("Informational answers are relayed as they come, but never to an HTTP/
     CHECK(next_answer(loop, client).status == 200);
   }
   SECTION("1.0") {
-    FakeClient client(loop, door.endpoint(), "GET / HTTP/1.0\r\n\r\n");
+    FakeClient client(loop, proxy.endpoint(), "GET / HTTP/1.0\r\n\r\n");
     CHECK(next_answer(loop, client).status == 200);
   }
 }
@@ -34,8 +34,8 @@ TEST_CASE("Informational answers without end are an error of the backend") {
   std::string many;
   for (int i = 0; i < 100; ++i) many += "HTTP/1.1 102 Processing\r\n\r\n";
   FakePeer backend(loop, {expect("\r\n\r\n"), send(many)});
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), kGet);
   int status = 102;
   for (int i = 0; i < 20 && status == 102; ++i) status = next_answer(loop, client).status;
   CHECK(status == 502);
@@ -45,8 +45,8 @@ TEST_CASE("Expect: 100-continue never waits for a body that waits for us") {
   const std::string post = request("POST", "Expect: 100-continue\r\nContent-Length: 5\r\n");
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), post);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), post);
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
   CHECK(has_line(server.take(), "Expect: 100-continue"));
@@ -93,8 +93,8 @@ TEST_CASE("Expect: 100-continue never waits for a body that waits for us") {
 TEST_CASE("An early final answer reaches a client that is still sending, whatever the backend does then") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), request("POST", "Content-Length: 50000000\r\n"));
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), request("POST", "Content-Length: 50000000\r\n"));
   Wire& server = backend.await();
   client.send(pattern(100'000));
   REQUIRE(loop.until([&] { return server.received().size() > 1000; }));
@@ -112,8 +112,8 @@ TEST_CASE("An early final answer reaches a client that is still sending, whateve
 TEST_CASE("Pieces of an answer without a length are passed on at once") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), kGet);
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
   server.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -130,8 +130,8 @@ TEST_CASE("Pieces of an answer without a length are passed on at once") {
 TEST_CASE("A reader that stops stops the backend behind it, and gets every byte once it reads on") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), kGet);
   client.stop_reading();
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
@@ -147,9 +147,9 @@ TEST_CASE("A reader that stops stops the backend behind it, and gets every byte 
 TEST_CASE("A backend that stops reading stops the client behind it, and gets every byte once it reads on") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
+  ProxyFixture proxy(loop, backend.endpoint());
   const std::string body = pattern(48 << 20);
-  FakeClient client(loop, door.endpoint(),
+  FakeClient client(loop, proxy.endpoint(),
                     request("POST", "Content-Length: " + std::to_string(body.size()) + "\r\n"));
   Wire& server = backend.await();
   server.stop_reading();
@@ -179,14 +179,14 @@ TEST_CASE("A client that pipelines without reading is not served ahead of what i
     }
     return script;
   });
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint());
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint());
   client.stop_reading();
   std::string many;
   for (int i = 0; i < 600; ++i) many += kGet;
   client.send(many);
   std::uint64_t before = 0;
-  const auto served = [&] { return door.metrics().requests.value(200); };
+  const auto served = [&] { return proxy.metrics().requests.value(200); };
   REQUIRE(loop.until([&] {
     loop.run_for(100ms);
     return served() > 0 && std::exchange(before, served()) == served();

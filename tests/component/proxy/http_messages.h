@@ -1,4 +1,4 @@
-// Messages that tests of HTTP through the door send, and what they look for in them.
+// Messages that tests of HTTP through the proxy send, and what they look for in them.
 #pragma once
 
 #include <cstdio>

@@ -1,4 +1,4 @@
-// HTTP through the door: what passes, byte for byte where it must, and how connections go on or end.
+// HTTP through the proxy: what passes, byte for byte where it must, and how connections go on or end.
 #include <catch2/catch.hpp>
 #include <cstdio>
 
@@ -81,15 +81,15 @@ TEST_CASE("An answer reaches the client as its framing says") {
       Script script{expect("\r\n\r\n"), bytewise ? send_bytewise(row.answer) : send(row.answer)};
       if (row.backend_closes) script.push_back(half_close());
       FakePeer backend(loop, script);
-      Door door(loop, backend.endpoint());
-      FakeClient client(loop, door.endpoint(), row.request);
+      ProxyFixture proxy(loop, backend.endpoint());
+      FakeClient client(loop, proxy.endpoint(), row.request);
       const Answer answer = next_answer(loop, client, row.request.starts_with("HEAD"));
       CHECK(answer.status == row.status);
       CHECK(answer.body == row.body);
       CHECK(answer.get("connection") == (row.keeps_alive ? "keep-alive" : "close"));
-      CHECK(answer.get("via") == (row.answer.starts_with("HTTP/1.0") ? "1.0 " : "1.1 ") + door.instance());
+      CHECK(answer.get("via") == (row.answer.starts_with("HTTP/1.0") ? "1.0 " : "1.1 ") + proxy.instance());
       row.more(answer);
-      CHECK(door.metrics().requests.value(row.status) == 1);
+      CHECK(proxy.metrics().requests.value(row.status) == 1);
       if (!row.keeps_alive) CHECK(loop.until([&] { return client.ended(); }));
       loop.settle();
       CHECK(client.ended() == !row.keeps_alive);
@@ -102,8 +102,8 @@ TEST_CASE("An answer that is broken before a byte of it has gone becomes a whole
   const std::string body = GENERATE("zz\r\n", "3\r\nabc\r\nzz\r\n", "2 \r\nhi\r\n0\r\n\r\n");
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), kGet);
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
   server.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body);
@@ -137,8 +137,8 @@ TEST_CASE("A truncated answer is seen to be truncated") {
     DYNAMIC_SECTION(row.name) {
       TestLoop loop;
       LiveBackend backend(loop);
-      Door door(loop, backend.endpoint());
-      FakeClient client(loop, door.endpoint(), row.request);
+      ProxyFixture proxy(loop, backend.endpoint());
+      FakeClient client(loop, proxy.endpoint(), row.request);
       Wire& server = backend.await();
       REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
       server.send(row.answer);
@@ -153,7 +153,7 @@ TEST_CASE("A truncated answer is seen to be truncated") {
       CHECK(client.lost() == row.reset_to_client);
       std::string bytes = client.take();
       CHECK_FALSE((take_answer(bytes, true).has_value() && !row.reset_to_client));
-      CHECK(door.metrics().refused[metrics::Reason::backend_error].value() == 0);
+      CHECK(proxy.metrics().refused[metrics::Reason::backend_error].value() == 0);
     }
   }
 }
@@ -161,10 +161,10 @@ TEST_CASE("A truncated answer is seen to be truncated") {
 TEST_CASE("Requests pipelined on one connection are answered in order, late answers included") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
+  ProxyFixture proxy(loop, backend.endpoint());
   std::string all;
   for (int i = 0; i < 5; ++i) all += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: example\r\n\r\n";
-  FakeClient client(loop, door.endpoint(), all.substr(0, all.size() - 10));
+  FakeClient client(loop, proxy.endpoint(), all.substr(0, all.size() - 10));
   Wire& server = backend.await();
   for (int i = 0; i < 5; ++i) {
     const std::string path = "/" + std::to_string(i);
@@ -181,8 +181,8 @@ TEST_CASE("Requests pipelined on one connection are answered in order, late answ
 TEST_CASE("A client that ends its side after whole requests gets every answer where half_close is serve") {
   TestLoop loop;
   FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk), expect("\r\n\r\n"), send(kOk)});
-  Door door(loop, backend.endpoint(), [](config::Config& c) { c.proxy.serve_half_closed = true; });
-  FakeClient client(loop, door.endpoint(), kGet + kGet);
+  ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) { c.proxy.serve_half_closed = true; });
+  FakeClient client(loop, proxy.endpoint(), kGet + kGet);
   client.half_close();
   CHECK(next_answer(loop, client).status == 200);
   CHECK(next_answer(loop, client).status == 200);
@@ -209,8 +209,8 @@ TEST_CASE("Bodies of requests pass byte for byte, and the connection goes on beh
     DYNAMIC_SECTION(row.name << (glued ? "" : ", behind the head")) {
       TestLoop loop;
       LiveBackend backend(loop);
-      Door door(loop, backend.endpoint());
-      FakeClient client(loop, door.endpoint());
+      ProxyFixture proxy(loop, backend.endpoint());
+      FakeClient client(loop, proxy.endpoint());
       const std::string head = request("POST", row.fields);
       if (glued) {
         client.send(head + row.body + kGet);
@@ -253,8 +253,8 @@ TEST_CASE("Large answers pass byte for byte") {
              send(in_chunks ? "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(large, 50'000)
                             : "HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n" + large),
              expect("\r\n\r\n"), send(kOk)});
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), kGet);
   CHECK(next_answer(loop, client, false, 30s).body == large);
   client.send(kGet);
   CHECK(next_answer(loop, client).body == "ok");
@@ -303,10 +303,10 @@ TEST_CASE("What is for one hop stays on it, and who asked is passed on") {
     DYNAMIC_SECTION(row.name) {
       TestLoop loop;
       FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk)});
-      Door door(loop, backend.endpoint(), [&](config::Config& c) {
+      ProxyFixture proxy(loop, backend.endpoint(), [&](config::Config& c) {
         if (row.trusted) c.proxy.trust.networks = {config::Cidr{"127.0.0.0/8", false, {127}, 8}};
       });
-      FakeClient client(loop, door.endpoint(), request("GET", row.fields));
+      FakeClient client(loop, proxy.endpoint(), request("GET", row.fields));
       CHECK(next_answer(loop, client).status == 200);
       const std::string head = backend.client(0).received;
       INFO(head);
@@ -314,7 +314,7 @@ TEST_CASE("What is for one hop stays on it, and who asked is passed on") {
       for (const auto& line : row.lines) CHECK(has_line(head, line));
       for (const auto& word : row.missing) CHECK(head.find(word) == std::string::npos);
       CHECK(head.find("\r\nX-Request-Id: ") != std::string::npos);
-      CHECK(has_line(head, "Via: 1.1 " + door.instance()));
+      CHECK(has_line(head, "Via: 1.1 " + proxy.instance()));
     }
   }
 }
@@ -324,8 +324,8 @@ TEST_CASE("A request whose own id does not go on gets one") {
       GENERATE("X-Request-Id: \r\n", "Connection: X-Request-Id\r\nX-Request-Id: mine\r\n");
   TestLoop loop;
   FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk)});
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), "GET / HTTP/1.1\r\nHost: example\r\n" + fields + "\r\n");
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), "GET / HTTP/1.1\r\nHost: example\r\n" + fields + "\r\n");
   next_answer(loop, client);
   const std::string head = backend.client(0).received, name = "X-Request-Id: ";
   REQUIRE(head.find(name) != std::string::npos);
@@ -336,8 +336,8 @@ TEST_CASE("A request whose own id does not go on gets one") {
 TEST_CASE("Each request without an id gets one of its own") {
   TestLoop loop;
   FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk), expect("\r\n\r\n"), send(kOk)});
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kGet + kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), kGet + kGet);
   next_answer(loop, client);
   next_answer(loop, client);
   const std::string heads = backend.client(0).received, name = "X-Request-Id: ";
@@ -347,11 +347,11 @@ TEST_CASE("Each request without an id gets one of its own") {
 }
 
 TEST_CASE("A unix socket carries both hops, and its clients are trusted and add no address") {
-  const std::string base = "/tmp/probegate-door-" + std::to_string(::getpid());
+  const std::string base = "/tmp/probegate-proxy-" + std::to_string(::getpid());
   TestLoop loop;
   LiveBackend backend(loop, Endpoint::unix_socket(base + "-backend.sock"));
-  Door door(loop, backend.endpoint(), {}, open_gate(), Endpoint::unix_socket(base + ".sock"));
-  FakeClient client(loop, door.endpoint(), request("GET", "X-Forwarded-For: 6.6.6.6\r\n"));
+  ProxyFixture proxy(loop, backend.endpoint(), {}, open_gate(), Endpoint::unix_socket(base + ".sock"));
+  FakeClient client(loop, proxy.endpoint(), request("GET", "X-Forwarded-For: 6.6.6.6\r\n"));
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
   CHECK(has_line(server.received(), "X-Forwarded-For: 6.6.6.6"));

@@ -44,21 +44,21 @@ TEST_CASE("A client that leaves takes its request along, whatever it waits for")
     DYNAMIC_SECTION(row.name << ", " << how) {
       TestLoop loop;
       LiveBackend backend(loop);
-      Door door(loop, backend.endpoint());
-      FakeClient client(loop, door.endpoint(), row.request);
+      ProxyFixture proxy(loop, backend.endpoint());
+      FakeClient client(loop, proxy.endpoint(), row.request);
       Wire& server = backend.await();
       REQUIRE(loop.until([&] { return asked(server); }));
       if (!row.answer.empty()) {
         server.send(row.answer);
         REQUIRE(loop.until([&] { return !client.received().empty(); }));
       }
-      CHECK(door.connections() == 1);
+      CHECK(proxy.connections() == 1);
       if (how == "FIN") client.close();
       if (how == "half-close") client.half_close();
       if (how == "RST") client.reset();
       CHECK(loop.until([&] { return server.gone(); }));
-      CHECK(loop.until([&] { return door.connections() == 0; }));
-      CHECK(loop.until([&] { return door.log_lines(row.line).size() == 1; }));
+      CHECK(loop.until([&] { return proxy.connections() == 0; }));
+      CHECK(loop.until([&] { return proxy.log_lines(row.line).size() == 1; }));
       CHECK(backend.connections() == 1);
     }
   }
@@ -68,8 +68,8 @@ TEST_CASE("A client that leaves is noticed behind an answer that it does not rea
   TestLoop loop;
   LiveBackend backend(loop);
   const bool serve = GENERATE(false, true);
-  Door door(loop, backend.endpoint(), serve ? serve_half_closed : Door::Tune{});
-  FakeClient client(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint(), serve ? serve_half_closed : ProxyFixture::Tune{});
+  FakeClient client(loop, proxy.endpoint(), kGet);
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return asked(server); }));
   client.stop_reading();
@@ -82,15 +82,15 @@ TEST_CASE("A client that leaves is noticed behind an answer that it does not rea
     client.half_close();
   }
   CHECK(loop.until([&] { return server.gone(); }));
-  CHECK(loop.until([&] { return door.connections() == 0; }));
+  CHECK(loop.until([&] { return proxy.connections() == 0; }));
 }
 
 TEST_CASE(
     "half_close: serve answers a client that has ended its sending side, and notices the reset behind it") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint(), serve_half_closed);
-  FakeClient client(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint(), serve_half_closed);
+  FakeClient client(loop, proxy.endpoint(), kGet);
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return asked(server); }));
   const bool streaming = GENERATE(false, true);
@@ -109,19 +109,19 @@ TEST_CASE(
   SECTION("it is reset") {
     client.reset();
     CHECK(loop.until([&] { return server.gone(); }));
-    CHECK(loop.until([&] { return door.connections() == 0; }));
+    CHECK(loop.until([&] { return proxy.connections() == 0; }));
     CHECK(loop.until(
-        [&] { return !door.log_lines(streaming ? "GET / 200 client left" : "GET / client left").empty(); }));
+        [&] { return !proxy.log_lines(streaming ? "GET / 200 client left" : "GET / client left").empty(); }));
   }
 }
 
 TEST_CASE("half_close: serve lets a body that waits in the socket arrive before its end") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint(), serve_half_closed);
+  ProxyFixture proxy(loop, backend.endpoint(), serve_half_closed);
   const std::string body = pattern(10 << 20);
   const std::string head = request("POST", "Content-Length: " + std::to_string(body.size()) + "\r\n");
-  FakeClient client(loop, door.endpoint(), head);
+  FakeClient client(loop, proxy.endpoint(), head);
   Wire& server = backend.await();
   server.stop_reading();
   client.send(body);
@@ -139,22 +139,23 @@ TEST_CASE("A backend on a unix socket is let go as well, and a client on one is 
   TestLoop loop;
   const std::string path = "/tmp/probegate-leaving-" + std::to_string(::getpid());
   LiveBackend backend(loop, Endpoint::unix_socket(path + "-backend.sock"));
-  Door door(loop, backend.endpoint(), GENERATE(true, false) ? serve_half_closed : Door::Tune{}, open_gate(),
-            Endpoint::unix_socket(path + "-door.sock"));
-  FakeClient client(loop, door.endpoint(), kGet + kGet);
+  ProxyFixture proxy(loop, backend.endpoint(),
+                     GENERATE(true, false) ? serve_half_closed : ProxyFixture::Tune{}, open_gate(),
+                     Endpoint::unix_socket(path + "-proxy.sock"));
+  FakeClient client(loop, proxy.endpoint(), kGet + kGet);
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return asked(server); }));
   client.close();
   CHECK(loop.until([&] { return server.gone(); }));
-  CHECK(loop.until([&] { return door.connections() == 0; }));
+  CHECK(loop.until([&] { return proxy.connections() == 0; }));
 }
 
 TEST_CASE("While a request is under way nothing more is read of its client") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
+  ProxyFixture proxy(loop, backend.endpoint());
   const std::string first = GENERATE(kUpgrade, kGet);
-  FakeClient client(loop, door.endpoint(), first);
+  FakeClient client(loop, proxy.endpoint(), first);
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return asked(server); }));
   client.send(pattern(32 << 20));
@@ -165,13 +166,13 @@ TEST_CASE("While a request is under way nothing more is read of its client") {
 
 namespace {
 
-// The reader takes nothing more; the writer has sent so much that the door has stopped reading from it, and
-// all of it has reached the door's socket.
+// The reader takes nothing more; the writer has sent so much that the proxy has stopped reading from it, and
+// all of it has reached the proxy's socket.
 void fill(OpenTunnel& tunnel, From writer) {
   tunnel.end(OpenTunnel::other(writer)).stop_reading();
   const auto& passed =
-      tunnel.door.metrics().tunnel_bytes[writer == From::client ? metrics::Direction::client_to_backend
-                                                                : metrics::Direction::backend_to_client];
+      tunnel.proxy.metrics().tunnel_bytes[writer == From::client ? metrics::Direction::client_to_backend
+                                                                 : metrics::Direction::backend_to_client];
   std::uint64_t sent = 0, before = 1;
   tunnel.await(
       [&] {
@@ -201,8 +202,8 @@ TEST_CASE("A peer that is lost while the other side of its tunnel is slow ends t
   }
   const auto report = tunnel.report();
   CHECK(report["cause"] == (writer == From::client ? "client_lost" : "backend_lost"));
-  CHECK(tunnel.loop.until([&] { return tunnel.door.connections() == 0; }));
-  CHECK(tunnel.door.metrics().tunnels.value() == 0);
+  CHECK(tunnel.loop.until([&] { return tunnel.proxy.connections() == 0; }));
+  CHECK(tunnel.proxy.metrics().tunnels.value() == 0);
 }
 
 TEST_CASE("What a peer left behind goes to a slow reader for as long as that takes any of it") {
@@ -229,14 +230,14 @@ TEST_CASE("A drain leaves a client no more than 2 s to answer its backend's Clos
   OpenTunnel tunnel([](config::Config& c) { c.drain.timeout = 60s; });
   const bool drain_first = GENERATE(false, true);
   if (drain_first) {
-    tunnel.door.publish(draining(health::Phase::lame_duck));
+    tunnel.proxy.publish(draining(health::Phase::lame_duck));
   } else {
     tunnel.server().send(close_frame(From::backend, 1001));
     REQUIRE(tunnel.sees(From::client, {"close 1001"}));
   }
-  tunnel.door.publish(draining(health::Phase::closing));
+  tunnel.proxy.publish(draining(health::Phase::closing));
   if (drain_first) tunnel.server().send(close_frame(From::backend, 1001));
-  CHECK(tunnel.loop.until([&] { return tunnel.door.ended() == 1; }));
+  CHECK(tunnel.loop.until([&] { return tunnel.proxy.ended() == 1; }));
 }
 
 }  // namespace probegate::test

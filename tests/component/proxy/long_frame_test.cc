@@ -44,7 +44,7 @@ bool arrives(OpenTunnel& tunnel, Wire& at, const std::string& bytes) {
 
 // The reader at `side` takes nothing more, and what is written to it has come to a stand.
 std::uint64_t at_a_stand(OpenTunnel& tunnel, From writer) {
-  const auto& passed = tunnel.door.metrics().tunnel_bytes[direction_of(writer)];
+  const auto& passed = tunnel.proxy.metrics().tunnel_bytes[direction_of(writer)];
   std::uint64_t before = 0;
   tunnel.await(
       [&] {
@@ -78,16 +78,16 @@ TEST_CASE("A long frame passes byte for byte through a pipe, wherever its beginn
     bytes += message.size() + next.size();
   }
   CHECK(pipe_ends() == before + 2);  // one served for all, and stays
-  CHECK(tunnel.door.metrics().tunnel_messages[direction_of(side)].value() == 2 * cuts.size());
-  CHECK(tunnel.door.metrics().tunnel_bytes[direction_of(side)].value() == bytes);
+  CHECK(tunnel.proxy.metrics().tunnel_messages[direction_of(side)].value() == 2 * cuts.size());
+  CHECK(tunnel.proxy.metrics().tunnel_bytes[direction_of(side)].value() == bytes);
 }
 
 TEST_CASE("Long frames pass over a unix socket, as fragments and with control frames between them") {
   const From side = GENERATE(From::client, From::backend);
   TestLoop loop;
   LiveBackend backend(loop, Endpoint::unix_socket("/tmp/probegate-long-" + std::to_string(::getpid())));
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kUpgrade);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), kUpgrade);
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
   server.take();
@@ -101,18 +101,18 @@ TEST_CASE("Long frames pass over a unix socket, as fragments and with control fr
   (side == From::client ? client : server).send(bytes);
   REQUIRE(loop.until([&] { return to.received().size() >= bytes.size(); }, 30s));
   CHECK((to.received() == bytes));
-  CHECK(door.metrics().tunnel_messages[direction_of(side)].value() == 1);
+  CHECK(proxy.metrics().tunnel_messages[direction_of(side)].value() == 1);
 }
 
 TEST_CASE("More stalled readers than pipes stop their writers all the same, and every byte arrives") {
   constexpr std::size_t kTunnels = kMostPipes + 4;
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
+  ProxyFixture proxy(loop, backend.endpoint());
   const std::size_t before = pipe_ends();
   std::vector<std::unique_ptr<FakeClient>> clients;
   for (std::size_t i = 0; i < kTunnels; ++i) {
-    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kUpgrade));
+    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), kUpgrade));
     Wire& server = backend.await(i);
     REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
     server.send(kSwitching);
@@ -122,7 +122,7 @@ TEST_CASE("More stalled readers than pipes stop their writers all the same, and 
   }
   const std::string message = frame(From::backend, 0x82, payload(16 << 20));
   for (std::size_t i = 0; i < kTunnels; ++i) backend.wire(i).send(message);
-  const auto& passed = door.metrics().tunnel_bytes[Direction::backend_to_client];
+  const auto& passed = proxy.metrics().tunnel_bytes[Direction::backend_to_client];
   std::uint64_t last = 0;
   REQUIRE(loop.until([&] {
     loop.run_for(100ms);
@@ -204,7 +204,7 @@ TEST_CASE("A drain puts its Close behind a long frame, also when its reader is s
   const std::string message = frame(From::backend, 0x82, payload(24 << 20));
   tunnel.server().send(message + text(From::backend, "too late"));
   at_a_stand(tunnel, From::backend);
-  tunnel.door.publish(draining(health::Phase::closing));
+  tunnel.proxy.publish(draining(health::Phase::closing));
   CHECK(tunnel.sees(From::backend, {"M:close 1001"}));
   tunnel.client.read_on();
   REQUIRE(tunnel.loop.until([&] { return tunnel.client.received().size() > message.size(); }, 30s));

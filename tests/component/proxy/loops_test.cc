@@ -7,9 +7,9 @@
 namespace probegate::test {
 namespace {
 
-std::int64_t held(Door& door) {
+std::int64_t held(ProxyFixture& proxy) {
   std::int64_t all = 0;
-  for (std::size_t i = 0; i < door.loops(); ++i) all += door.loop(i).metrics().held.value();
+  for (std::size_t i = 0; i < proxy.loops(); ++i) all += proxy.loop(i).metrics().held.value();
   return all;
 }
 
@@ -30,7 +30,7 @@ TEST_CASE("hold.max, hold.per_second and the order of the hold are those of all 
       wire.send(kOk);
     };
   };
-  Door door(
+  ProxyFixture proxy(
       loop, backend.endpoint(),
       [](config::Config& c) {
         c.proxy.workers = 3;
@@ -40,31 +40,31 @@ TEST_CASE("hold.max, hold.per_second and the order of the hold are those of all 
   std::vector<std::unique_ptr<FakeClient>> clients;
   std::vector<std::string> asked;
   for (int i = 0; i < 9; ++i) {
-    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), get(i)));
+    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), get(i)));
     asked.push_back("/" + std::to_string(i));
-    REQUIRE(loop.until([&] { return held(door) == i + 1; }));
+    REQUIRE(loop.until([&] { return held(proxy) == i + 1; }));
   }
   std::size_t loops_with_some = 0;
-  for (std::size_t i = 0; i < door.loops(); ++i)
-    loops_with_some += door.loop(i).metrics().held.value() > 0 ? 1u : 0u;
+  for (std::size_t i = 0; i < proxy.loops(); ++i)
+    loops_with_some += proxy.loop(i).metrics().held.value() > 0 ? 1u : 0u;
   CHECK(loops_with_some > 1);
   for (int i = 0; i < 6; ++i) {  // whichever loop it meets
-    FakeClient surplus(loop, door.endpoint(), kGet);
+    FakeClient surplus(loop, proxy.endpoint(), kGet);
     CHECK(next_answer(loop, surplus).get("probegate-reason") == "hold_full");
   }
   const auto before = loop->now();
-  door.publish(open_gate());
+  proxy.publish(open_gate());
   REQUIRE(loop.until([&] { return order.size() == 9; }));
   CHECK(order == asked);
   CHECK(loop->now() - before >= 395ms);  // eight pauses of 50 ms
   for (auto& client : clients) CHECK(next_answer(loop, *client).status == 200);
-  CHECK(loop.until([&] { return held(door) == 0; }));
+  CHECK(loop.until([&] { return held(proxy) == 0; }));
 }
 
 TEST_CASE("A place in the hold that is free again can be had at any loop") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(
+  ProxyFixture proxy(
       loop, backend.endpoint(),
       [](config::Config& c) {
         c.proxy.workers = 3;
@@ -72,17 +72,17 @@ TEST_CASE("A place in the hold that is free again can be had at any loop") {
       },
       closed_gate());
   for (int i = 0; i < 8; ++i) {
-    FakeClient client(loop, door.endpoint(), kGet);
-    REQUIRE(loop.until([&] { return held(door) == 1; }));
+    FakeClient client(loop, proxy.endpoint(), kGet);
+    REQUIRE(loop.until([&] { return held(proxy) == 1; }));
     client.close();
-    REQUIRE(loop.until([&] { return held(door) == 0; }));
+    REQUIRE(loop.until([&] { return held(proxy) == 0; }));
   }
 }
 
 TEST_CASE("limits.connections is that of all loops together") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(
+  ProxyFixture proxy(
       loop, backend.endpoint(),
       [](config::Config& c) {
         c.proxy.workers = 3;
@@ -92,25 +92,25 @@ TEST_CASE("limits.connections is that of all loops together") {
       closed_gate());
   std::vector<std::unique_ptr<FakeClient>> clients;  // that wait, as idle ones would give way
   for (int i = 0; i < 6; ++i) {
-    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kGet));
-    REQUIRE(loop.until([&] { return held(door) == i + 1; }));
+    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), kGet));
+    REQUIRE(loop.until([&] { return held(proxy) == i + 1; }));
   }
   for (int i = 0; i < 4; ++i) {
-    FakeClient surplus(loop, door.endpoint(), kGet);
+    FakeClient surplus(loop, proxy.endpoint(), kGet);
     CHECK(next_answer(loop, surplus).get("probegate-reason") == "connection_limit");
     REQUIRE(loop.until([&] { return surplus.ended(); }));
   }
   clients.pop_back();
-  REQUIRE(loop.until([&] { return held(door) == 5; }));
-  FakeClient another(loop, door.endpoint(), kGet);
-  CHECK(loop.until([&] { return held(door) == 6; }));
+  REQUIRE(loop.until([&] { return held(proxy) == 5; }));
+  FakeClient another(loop, proxy.endpoint(), kGet);
+  CHECK(loop.until([&] { return held(proxy) == 6; }));
 }
 
 TEST_CASE("Connections that stay are spread evenly over the loops") {
   const int workers = GENERATE(2, 4);
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(
+  ProxyFixture proxy(
       loop, backend.endpoint(),
       [&](config::Config& c) {
         c.proxy.workers = workers;
@@ -120,12 +120,12 @@ TEST_CASE("Connections that stay are spread evenly over the loops") {
   constexpr int kClients = 200;
   std::vector<std::unique_ptr<FakeClient>> clients;
   for (int i = 0; i < kClients; ++i) {
-    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kGet));
-    REQUIRE(loop.until([&] { return held(door) == i + 1; }));
+    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), kGet));
+    REQUIRE(loop.until([&] { return held(proxy) == i + 1; }));
   }
-  for (std::size_t i = 0; i < door.loops(); ++i) {
+  for (std::size_t i = 0; i < proxy.loops(); ++i) {
     INFO("loop " << i << " of " << workers);
-    CHECK(door.loop(i).metrics().held.value() >= kClients / workers / 2);
+    CHECK(proxy.loop(i).metrics().held.value() >= kClients / workers / 2);
   }
 }
 
@@ -134,8 +134,8 @@ TEST_CASE("All loops together answer what is in the accept queue when the drain 
   LiveBackend backend(loop);
   backend.on_connection = serve;
   for (int round = 0; round < 8; ++round) {
-    Door door(loop, backend.endpoint(), [&](config::Config& c) { c.proxy.workers = 1 + round % 3; });
-    const auto address = *loop::Address::literal(door.endpoint());
+    ProxyFixture proxy(loop, backend.endpoint(), [&](config::Config& c) { c.proxy.workers = 1 + round % 3; });
+    const auto address = *loop::Address::literal(proxy.endpoint());
     std::vector<int> clients;
     for (int i = 0; i < 40; ++i) {
       const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -145,7 +145,7 @@ TEST_CASE("All loops together answer what is in the accept queue when the drain 
       }
       clients.push_back(client);
     }
-    door.publish(draining(health::Phase::closing));
+    proxy.publish(draining(health::Phase::closing));
     for (std::size_t i = 0; i < clients.size(); ++i) {
       // An answer for who has asked, FIN for who has not; a reset for nobody.
       std::string answer;
@@ -161,9 +161,9 @@ TEST_CASE("All loops together answer what is in the accept queue when the drain 
       CHECK(answer.empty() == (i % 2 == 1));
       ::close(clients[i]);
     }
-    CHECK(loop.until([&] { return door.ended() == door.loops(); }));
+    CHECK(loop.until([&] { return proxy.ended() == proxy.loops(); }));
     // The port is free, whatever is left of the old owner.
-    CHECK(loop::ListenSocket::bind(door.endpoint()));
+    CHECK(loop::ListenSocket::bind(proxy.endpoint()));
   }
 }
 

@@ -47,7 +47,7 @@ TEST_CASE("No message allocates") {
     c.proxy.websocket.max_message = 1000;
   });
   echo(tunnel.server());
-  watch_data_loop(tunnel.loop, tunnel.door);
+  watch_data_loop(tunnel.loop, tunnel.proxy);
   const std::string message = text(From::client, std::string(64, 'm'));
   const std::size_t answer = message.size() - 4;
   const auto round = [&](int count) {
@@ -64,18 +64,18 @@ TEST_CASE("No message allocates") {
   const auto before = allocations.load();
   REQUIRE(round(10'000));
   CHECK(allocations.load() == before);
-  CHECK(tunnel.door.metrics().tunnel_messages[metrics::Direction::client_to_backend].value() == 10'160);
+  CHECK(tunnel.proxy.metrics().tunnel_messages[metrics::Direction::client_to_backend].value() == 10'160);
 }
 
 TEST_CASE("Without any memory sessions end, and the data loop goes on") {
   TestLoop loop;
   LiveBackend backend(loop);
   backend.on_connection = serve;
-  Door door(loop, backend.endpoint());
-  watch_data_loop(loop, door);
+  ProxyFixture proxy(loop, backend.endpoint());
+  watch_data_loop(loop, proxy);
   std::vector<std::unique_ptr<FakeClient>> kept;
   for (int i = 0; i < 20; ++i) {
-    kept.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kGet));
+    kept.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), kGet));
     REQUIRE(next_answer(loop, *kept.back()).status == 200);
   }
   fail_all = true;
@@ -85,7 +85,7 @@ TEST_CASE("Without any memory sessions end, and the data loop goes on") {
   });
   fail_all = false;
   CHECK(all_ended);
-  FakeClient again(loop, door.endpoint(), kGet);
+  FakeClient again(loop, proxy.endpoint(), kGet);
   CHECK(next_answer(loop, again).status == 200);
 }
 
@@ -100,8 +100,8 @@ TEST_CASE("An exception inside a session ends that session alone") {
       wire.send(upgrade ? kSwitching + text(From::backend, "hi") + close_frame(From::backend, 1000) : kOk);
     };
   };
-  Door door(loop, backend.endpoint(), [](config::Config& c) { c.log.level = LogLevel::error; });
-  watch_data_loop(loop, door);
+  ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) { c.log.level = LogLevel::error; });
+  watch_data_loop(loop, proxy);
   const std::string post = "POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 3\r\n\r\nabc";
 
   std::uint64_t beats = 1;  // watch_data_loop() has sent the first
@@ -109,12 +109,12 @@ TEST_CASE("An exception inside a session ends that session alone") {
     int failed = 0;
     for (int nth = 0; nth < 400; ++nth) {
       // Only once the loop has done with the last one: its log line allocates too.
-      door.loop().beat(++beats, loop->now());
-      REQUIRE(loop.until([&] { return door.loop().answered() == beats; }));
+      proxy.loop().beat(++beats, loop->now());
+      REQUIRE(loop.until([&] { return proxy.loop().answered() == beats; }));
       fail_after = nth;
       {
-        FakeClient client(loop, door.endpoint(), request);
-        INFO("allocation " << nth << " failed of " << request << door.log());
+        FakeClient client(loop, proxy.endpoint(), request);
+        INFO("allocation " << nth << " failed of " << request << proxy.log());
         REQUIRE(loop.until([&] {
           std::string bytes = client.received();
           return client.gone() || take_answer(bytes).has_value();
@@ -126,29 +126,29 @@ TEST_CASE("An exception inside a session ends that session alone") {
     }
     CHECK(failed > 5);
     CHECK(failed < 400);
-    FakeClient after(loop, door.endpoint(), kGet);
+    FakeClient after(loop, proxy.endpoint(), kGet);
     CHECK(next_answer(loop, after).status == 200);
   }
   for (std::size_t i = 0; i < backend.connections(); ++i) backend.wire(i).close();
-  CHECK(loop.until([&] { return door.metrics().tunnels.value() == 0; }));
-  CHECK(door.metrics().held.value() == 0);
-  CHECK(loop.until([&] { return !door.log_lines("a session ended by an internal error").empty(); }));
-  CHECK(door.ended() == 0);
+  CHECK(loop.until([&] { return proxy.metrics().tunnels.value() == 0; }));
+  CHECK(proxy.metrics().held.value() == 0);
+  CHECK(loop.until([&] { return !proxy.log_lines("a session ended by an internal error").empty(); }));
+  CHECK(proxy.ended() == 0);
 }
 
 TEST_CASE("A refusal at a closed gate that finds no memory ends its session alone") {
   TestLoop loop;
   LiveBackend backend(loop);
   backend.on_connection = serve;
-  Door door(loop, backend.endpoint());  // its lines of refusals are written out of the same memory
-  watch_data_loop(loop, door);
+  ProxyFixture proxy(loop, backend.endpoint());  // its lines of refusals are written out of the same memory
+  watch_data_loop(loop, proxy);
   std::uint64_t beats = 1;
   const auto settled = [&] {
-    door.loop().beat(++beats, loop->now());
-    return loop.until([&] { return door.loop().answered() == beats; });
+    proxy.loop().beat(++beats, loop->now());
+    return loop.until([&] { return proxy.loop().answered() == beats; });
   };
   // A name that needs every kind of escaping.
-  door.publish(closed_gate({"database", "\"caf\xc3\xa9\"\n\xff" + std::string(300, 'n')}));
+  proxy.publish(closed_gate({"database", "\"caf\xc3\xa9\"\n\xff" + std::string(300, 'n')}));
 
   for (const std::string& request : {kGet, kUpgrade}) {
     int failed = 0;
@@ -156,8 +156,8 @@ TEST_CASE("A refusal at a closed gate that finds no memory ends its session alon
       REQUIRE(settled());  // only once the loop has done with the last one
       fail_after = nth;
       {
-        FakeClient client(loop, door.endpoint(), request);
-        INFO("allocation " << nth << " failed of " << request << door.log());
+        FakeClient client(loop, proxy.endpoint(), request);
+        INFO("allocation " << nth << " failed of " << request << proxy.log());
         REQUIRE(loop.until([&] {
           std::string bytes = client.received();
           return client.gone() || take_answer(bytes).has_value();
@@ -169,7 +169,7 @@ TEST_CASE("A refusal at a closed gate that finds no memory ends its session alon
     }
     CHECK(failed > 5);
     CHECK(failed < 400);
-    FakeClient after(loop, door.endpoint(), request);
+    FakeClient after(loop, proxy.endpoint(), request);
     const Answer answer = next_answer(loop, after);
     CHECK(answer.status == 503);
     CHECK(answer.get("probegate-reason") == "gate_closed");
@@ -177,17 +177,17 @@ TEST_CASE("A refusal at a closed gate that finds no memory ends its session alon
 
   fail_all = true;
   std::vector<std::unique_ptr<FakeClient>> many;
-  for (int i = 0; i < 20; ++i) many.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kGet));
+  for (int i = 0; i < 20; ++i) many.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), kGet));
   const bool all_ended = loop.until([&] {
     return std::all_of(many.begin(), many.end(), [](const auto& client) { return client->gone(); });
   });
   fail_all = false;
   CHECK(all_ended);
-  door.publish(open_gate());
+  proxy.publish(open_gate());
   REQUIRE(settled());
-  FakeClient served(loop, door.endpoint(), kGet);
+  FakeClient served(loop, proxy.endpoint(), kGet);
   CHECK(next_answer(loop, served).status == 200);
-  CHECK(door.ended() == 0);
+  CHECK(proxy.ended() == 0);
 }
 
 TEST_CASE(
@@ -195,8 +195,8 @@ TEST_CASE(
   TestLoop loop;
   LiveBackend backend(loop);
   backend.on_connection = serve;
-  Door door(loop, backend.endpoint());
-  FakeClient open(loop, door.endpoint());
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient open(loop, proxy.endpoint());
   // More than once: without descriptors UBSan cannot look at a type that it has not met before.
   for (int i = 0; i < 3; ++i) {
     open.send(kGet);
@@ -204,7 +204,7 @@ TEST_CASE(
   }
 
   // Connecting needs no new descriptor, accepting does.
-  const auto address = *loop::Address::literal(door.endpoint());
+  const auto address = *loop::Address::literal(proxy.endpoint());
   const int waiting = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int next = ::dup(waiting);
   ::close(next);

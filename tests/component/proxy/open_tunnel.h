@@ -1,19 +1,19 @@
-// OpenTunnel: a tunnel through a real door, with both of its ends in the test's hands and both heads taken.
+// OpenTunnel: a tunnel through a real proxy, with both of its ends in the test's hands and both heads taken.
 #pragma once
 
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "door.h"
 #include "frames.h"
+#include "proxy_fixture.h"
 #include "wire.h"
 
 namespace probegate::test {
 
 struct OpenTunnel {
-  explicit OpenTunnel(const Door::Tune& tune = {}, const std::string& switching = kSwitching,
+  explicit OpenTunnel(const ProxyFixture::Tune& tune = {}, const std::string& switching = kSwitching,
                       const std::string& upgrade = kUpgrade)
-      : backend(loop), door(loop, backend.endpoint(), tune), client(loop, door.endpoint(), upgrade) {
+      : backend(loop), proxy(loop, backend.endpoint(), tune), client(loop, proxy.endpoint(), upgrade) {
     Wire& b = backend.await();
     await([&] { return b.received().ends_with("\r\n\r\n"); }, "no request");
     b.take();
@@ -31,8 +31,8 @@ struct OpenTunnel {
   }
   // The tunnel's one log line.
   nlohmann::json report() {
-    await([&] { return !door.log_lines("tunnel ended").empty(); }, "the tunnel does not end");
-    const auto lines = door.log_lines("tunnel ended");
+    await([&] { return !proxy.log_lines("tunnel ended").empty(); }, "the tunnel does not end");
+    const auto lines = proxy.log_lines("tunnel ended");
     if (lines.size() != 1) throw std::runtime_error("a tunnel ends more than once");
     return nlohmann::json::parse(lines.front());
   }
@@ -42,7 +42,7 @@ struct OpenTunnel {
 
   TestLoop loop;
   LiveBackend backend;
-  Door door;
+  ProxyFixture proxy;
   FakeClient client;
 };
 

@@ -19,7 +19,7 @@ struct Row {
   Reason reason;
   int status;
   std::string request;
-  Door::Tune tune = {};
+  ProxyFixture::Tune tune = {};
   proxy::GateView gate = open_gate();
 };
 
@@ -91,13 +91,13 @@ TEST_CASE("A refusal is complete, says why, and closes") {
       FakePeer backend(loop, Script{});
       auto gate = row.gate;
       if (row.reason == Reason::draining) gate = open_gate();
-      Door door(loop, backend.endpoint(), row.tune, gate);
-      FakeClient client(loop, door.endpoint());
+      ProxyFixture proxy(loop, backend.endpoint(), row.tune, gate);
+      FakeClient client(loop, proxy.endpoint());
       if (row.reason == Reason::draining) {
         // Accepted before the drain, complete after it began.
         client.send("GET");
         loop.run_for(20ms);
-        door.publish(draining(health::Phase::closing));
+        proxy.publish(draining(health::Phase::closing));
         loop.run_for(20ms);
         client.send(row.request.substr(3));
       } else {
@@ -124,8 +124,8 @@ TEST_CASE("A refusal is complete, says why, and closes") {
                                            : nlohmann::json::array()));
       CHECK(loop.until([&] { return client.ended(); }));
       CHECK(client.received().empty());
-      CHECK(door.metrics().refused[row.reason].value() == 1);
-      CHECK(door.metrics().requests.value(row.status) == 1);
+      CHECK(proxy.metrics().refused[row.reason].value() == 1);
+      CHECK(proxy.metrics().requests.value(row.status) == 1);
     }
   }
 }
@@ -133,8 +133,8 @@ TEST_CASE("A refusal is complete, says why, and closes") {
 TEST_CASE("A body that comes byte by byte does not hold its connection for ever") {
   TestLoop loop;
   FakePeer backend(loop, {expect("\r\n\r\n")});
-  Door door(loop, backend.endpoint(), [](config::Config& c) { c.proxy.timeouts.response = 400ms; });
-  FakeClient client(loop, door.endpoint(), post("Content-Length: 1000000\r\n"));
+  ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) { c.proxy.timeouts.response = 400ms; });
+  FakeClient client(loop, proxy.endpoint(), post("Content-Length: 1000000\r\n"));
   loop::Timer drip(loop, [&] { client.send("x"); });
   drip.start_repeating(20ms);  // each of them well within the time
   const Answer answer = next_answer(loop, client);
@@ -145,8 +145,8 @@ TEST_CASE("A body that comes byte by byte does not hold its connection for ever"
 
 TEST_CASE("A refusal to HEAD has no body") {
   TestLoop loop;
-  Door door(loop, Endpoint::tcp("127.0.0.1", 1), {}, closed_gate());
-  FakeClient client(loop, door.endpoint(), "HEAD / HTTP/1.1\r\nHost: example\r\n\r\n");
+  ProxyFixture proxy(loop, Endpoint::tcp("127.0.0.1", 1), {}, closed_gate());
+  FakeClient client(loop, proxy.endpoint(), "HEAD / HTTP/1.1\r\nHost: example\r\n\r\n");
   REQUIRE(loop.until([&] { return client.ended(); }));
   CHECK(client.received().ends_with("\r\n\r\n"));
   const Answer answer = next_answer(loop, client, true);
@@ -158,8 +158,8 @@ TEST_CASE("A refusal to a HEAD that is wrong behind its first line has no body e
   const std::string fields =
       GENERATE("\r\n", "Host: a\r\nX : y\r\n\r\n", "Host: a\r\nContent-Length: x\r\n\r\n");
   TestLoop loop;
-  Door door(loop, Endpoint::tcp("127.0.0.1", 1));
-  FakeClient client(loop, door.endpoint(), "HEAD / HTTP/1.1\r\n" + fields);
+  ProxyFixture proxy(loop, Endpoint::tcp("127.0.0.1", 1));
+  FakeClient client(loop, proxy.endpoint(), "HEAD / HTTP/1.1\r\n" + fields);
   REQUIRE(loop.until([&] { return client.ended(); }));
   CHECK(client.received().ends_with("\r\n\r\n"));
   CHECK(next_answer(loop, client, true).status == 400);
@@ -188,10 +188,10 @@ TEST_CASE("Retry-After is spread, so that refused clients do not come back toget
 TEST_CASE("Nothing that follows a refused request reaches the backend") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint(), {}, closed_gate());
-  FakeClient client(loop, door.endpoint(), kUpgrade + text(From::client, "x") + kGet);
+  ProxyFixture proxy(loop, backend.endpoint(), {}, closed_gate());
+  FakeClient client(loop, proxy.endpoint(), kUpgrade + text(From::client, "x") + kGet);
   next_answer(loop, client);
-  door.publish(open_gate());
+  proxy.publish(open_gate());
   client.send(kGet);
   CHECK(loop.until([&] { return client.ended(); }));
   loop.run_for(50ms);
@@ -201,10 +201,10 @@ TEST_CASE("Nothing that follows a refused request reaches the backend") {
 
 TEST_CASE("A refusal survives a client that is still sending, and the wait for its end is bounded") {
   TestLoop loop;
-  Door door(
+  ProxyFixture proxy(
       loop, Endpoint::tcp("127.0.0.1", 1), [](config::Config& c) { c.proxy.timeouts.response = 1s; },
       closed_gate());
-  FakeClient client(loop, door.endpoint(), post("Content-Length: 9000000\r\n"));
+  FakeClient client(loop, proxy.endpoint(), post("Content-Length: 9000000\r\n"));
   client.send(std::string(1'000'000, 'x'));
   loop.run_for(50ms);
   client.send(std::string(1'000'000, 'x'));
@@ -225,18 +225,18 @@ TEST_CASE(
     "Connections over the limit are answered, and those far over it wait until the silent ones give way") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint(), [](config::Config& c) { c.proxy.limits.connections = 2; });
-  FakeClient one(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) { c.proxy.limits.connections = 2; });
+  FakeClient one(loop, proxy.endpoint(), kGet);
   backend.await();  // and does not answer
-  auto two = std::make_unique<FakeClient>(loop, door.endpoint());
-  REQUIRE(loop.until([&] { return door.connections() == 2; }));
-  FakeClient three(loop, door.endpoint(), kGet);
+  auto two = std::make_unique<FakeClient>(loop, proxy.endpoint());
+  REQUIRE(loop.until([&] { return proxy.connections() == 2; }));
+  FakeClient three(loop, proxy.endpoint(), kGet);
   const Answer answer = next_answer(loop, three);
   CHECK(answer.status == 503);
   CHECK(answer.get("probegate-reason") == "connection_limit");
   std::vector<std::unique_ptr<FakeClient>> many;
-  for (int i = 0; i < 290; ++i) many.push_back(std::make_unique<FakeClient>(loop, door.endpoint()));
-  CHECK(loop.until([&] { return door.connections() >= 258; }));
+  for (int i = 0; i < 290; ++i) many.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint()));
+  CHECK(loop.until([&] { return proxy.connections() >= 258; }));
   many.back()->send(kGet);
   CHECK(next_answer(loop, *many.back()).status == 503);
   for (const auto& client : many) CHECK_FALSE(client->lost());
@@ -247,7 +247,7 @@ TEST_CASE(
   three.close();
   int status = 0;
   for (int i = 0; i < 100 && status != 200; ++i) {
-    FakeClient again(loop, door.endpoint(), kGet);
+    FakeClient again(loop, proxy.endpoint(), kGet);
     status = next_answer(loop, again).status;
   }
   CHECK(status == 200);
@@ -255,8 +255,9 @@ TEST_CASE(
 
 TEST_CASE("A connection that never says a word is closed without one") {
   TestLoop loop;
-  Door door(loop, Endpoint::tcp("127.0.0.1", 1), [](config::Config& c) { c.proxy.timeouts.header = 100ms; });
-  FakeClient client(loop, door.endpoint());
+  ProxyFixture proxy(loop, Endpoint::tcp("127.0.0.1", 1),
+                     [](config::Config& c) { c.proxy.timeouts.header = 100ms; });
+  FakeClient client(loop, proxy.endpoint());
   CHECK(loop.until([&] { return client.ended(); }, 2s));
   CHECK(client.received().empty());
 }
@@ -264,8 +265,8 @@ TEST_CASE("A connection that never says a word is closed without one") {
 TEST_CASE("A kept connection that is idle for too long is closed without a word") {
   TestLoop loop;
   FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk)});
-  Door door(loop, backend.endpoint(), [](config::Config& c) { c.proxy.timeouts.idle = 150ms; });
-  FakeClient client(loop, door.endpoint(), kGet);
+  ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) { c.proxy.timeouts.idle = 150ms; });
+  FakeClient client(loop, proxy.endpoint(), kGet);
   CHECK(next_answer(loop, client).status == 200);
   CHECK(loop.until([&] { return client.ended(); }, 2s));
   CHECK(client.received().empty());

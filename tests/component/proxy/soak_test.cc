@@ -23,7 +23,7 @@ std::ptrdiff_t open_sockets() {
 
 class Soak {
  public:
-  explicit Soak(unsigned seed) : random_(seed), backend_(loop_), door_(loop_, backend_.endpoint(), tune) {
+  explicit Soak(unsigned seed) : random_(seed), backend_(loop_), proxy_(loop_, backend_.endpoint(), tune) {
     backend_.on_connection = [this](Wire& wire) { answer(wire); };
   }
 
@@ -36,14 +36,14 @@ class Soak {
 
   // Everybody leaves, in one way or the other, while the process drains.
   void end() {
-    door_.publish(closed_ ? closed_gate() : open_gate());
-    door_.publish(draining(health::Phase::closing));
+    proxy_.publish(closed_ ? closed_gate() : open_gate());
+    proxy_.publish(draining(health::Phase::closing));
     for (auto& client : clients_) {
       if (chance(2)) leave(*client);
     }
     loop_.settle(20);
-    door_.publish(draining(health::Phase::cutting));
-    REQUIRE(loop_.until([&] { return door_.ended() == door_.loops(); }));
+    proxy_.publish(draining(health::Phase::cutting));
+    REQUIRE(loop_.until([&] { return proxy_.ended() == proxy_.loops(); }));
     check_counts();
   }
 
@@ -93,7 +93,7 @@ class Soak {
     std::erase_if(servers_, [](const Wire* server) { return !server->open(); });
     const unsigned what = upto(20);
     if (what < 5 || clients_.empty()) {
-      clients_.push_back(std::make_unique<FakeClient>(loop_, door_.endpoint(), chance(4) ? kGet : kUpgrade));
+      clients_.push_back(std::make_unique<FakeClient>(loop_, proxy_.endpoint(), chance(4) ? kGet : kUpgrade));
       clients_.back()->on_bytes = [&client = *clients_.back()] { client.take(); };
     } else if (what < 10) {
       say(*clients_[upto(clients_.size())], From::client);
@@ -105,7 +105,7 @@ class Soak {
       leave(*servers_[upto(servers_.size())]);
     } else if (what == 18) {
       closed_ = !closed_;
-      door_.publish(closed_ ? closed_gate() : open_gate());
+      proxy_.publish(closed_ ? closed_gate() : open_gate());
     } else {
       loop_.run_for(std::chrono::milliseconds(upto(20)));
     }
@@ -140,8 +140,8 @@ class Soak {
 
   void check_counts() {
     std::uint64_t accepted = 0, ends = 0, messages = 0;
-    for (std::size_t i = 0; i < door_.loops(); ++i) {
-      const auto& metrics = door_.loop(i).metrics();
+    for (std::size_t i = 0; i < proxy_.loops(); ++i) {
+      const auto& metrics = proxy_.loop(i).metrics();
       CHECK(metrics.tunnels.value() == 0);
       CHECK(metrics.held.value() == 0);
       accepted += metrics.upgrades[metrics::UpgradeResult::accepted].value();
@@ -153,10 +153,10 @@ class Soak {
     CHECK(accepted == ends);
     CHECK(accepted > 20);
     CHECK(messages > 20);
-    CHECK(door_.connections() == 0);
+    CHECK(proxy_.connections() == 0);
     CHECK(
-        loop_.until([&] { return door_.log_lines("tunnel ended").size() == ends; }));  // it is written later
-    CHECK(door_.log_lines("a session ended by an internal error").empty());
+        loop_.until([&] { return proxy_.log_lines("tunnel ended").size() == ends; }));  // it is written later
+    CHECK(proxy_.log_lines("a session ended by an internal error").empty());
     CHECK(loop_.sink.errors.empty());
   }
 
@@ -165,7 +165,7 @@ class Soak {
   LiveBackend backend_;
   std::vector<Wire*> servers_;  // upgraded
   bool closed_ = false;
-  Door door_;
+  ProxyFixture proxy_;
   std::vector<std::unique_ptr<FakeClient>> clients_;
 };
 

@@ -10,30 +10,30 @@ TEST_CASE("Views, configurations and beats arrive while traffic flows on several
   TestLoop loop;
   LiveBackend backend(loop);
   backend.on_connection = serve;
-  Door door(loop, backend.endpoint(), [](config::Config& c) {
+  ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) {
     c.proxy.workers = 3;
     c.proxy.hold = {1000, 10s, 10'000};
   });
   std::vector<std::unique_ptr<FakeClient>> clients;
-  for (int i = 0; i < 12; ++i) clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint()));
+  for (int i = 0; i < 12; ++i) clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint()));
   constexpr int kRounds = 60;
   for (int round = 1; round <= kRounds; ++round) {
     for (auto& client : clients) client->send(kGet);
-    door.publish(round % 3 == 0 ? closed_gate({"round " + std::to_string(round)}) : open_gate());
-    door.publish([&](config::Config& c) { c.proxy.timeouts.idle = std::chrono::seconds(100 + round); });
-    for (std::size_t i = 0; i < door.loops(); ++i) {
-      door.loop(i).beat(static_cast<std::uint64_t>(round), loop->now());
-      std::uint64_t seen = door.loop(i).metrics().requests.value(200);
+    proxy.publish(round % 3 == 0 ? closed_gate({"round " + std::to_string(round)}) : open_gate());
+    proxy.publish([&](config::Config& c) { c.proxy.timeouts.idle = std::chrono::seconds(100 + round); });
+    for (std::size_t i = 0; i < proxy.loops(); ++i) {
+      proxy.loop(i).beat(static_cast<std::uint64_t>(round), loop->now());
+      std::uint64_t seen = proxy.loop(i).metrics().requests.value(200);
       CHECK(seen <= static_cast<std::uint64_t>(kRounds) * clients.size());
     }
-    if (round % 3 == 0) door.publish(open_gate());
+    if (round % 3 == 0) proxy.publish(open_gate());
     for (auto& client : clients) REQUIRE(next_answer(loop, *client, false, 30s).status == 200);
   }
   std::uint64_t served = 0;
-  for (std::size_t i = 0; i < door.loops(); ++i) {
-    REQUIRE(loop.until([&] { return door.loop(i).answered() == kRounds; }));
-    CHECK(door.loop(i).lag() < 5s);
-    served += door.loop(i).metrics().requests.value(200);
+  for (std::size_t i = 0; i < proxy.loops(); ++i) {
+    REQUIRE(loop.until([&] { return proxy.loop(i).answered() == kRounds; }));
+    CHECK(proxy.loop(i).lag() < 5s);
+    served += proxy.loop(i).metrics().requests.value(200);
   }
   CHECK(served == kRounds * clients.size());
 }
@@ -46,24 +46,24 @@ TEST_CASE("All loops drain with tunnels open on each") {
       if (wire.received().ends_with("\r\n\r\n")) wire.send(kSwitching);
     };
   };
-  Door door(loop, backend.endpoint(), [](config::Config& c) {
+  ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) {
     c.proxy.workers = 3;
     c.drain.timeout = 200ms;
   });
   std::vector<std::unique_ptr<FakeClient>> clients;
   for (int i = 0; i < 30; ++i) {
-    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kUpgrade));
+    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), kUpgrade));
     REQUIRE(loop.until([&] { return clients.back()->received().ends_with("\r\n\r\n"); }));
     clients.back()->take();
   }
-  door.publish(draining(health::Phase::closing));
+  proxy.publish(draining(health::Phase::closing));
   for (auto& client : clients) {
     REQUIRE(
         loop.until([&] { return frames_in(client->received()) == std::vector<std::string>{"close 1001"}; }));
     client->close();
   }
   for (std::size_t i = 0; i < clients.size(); ++i) backend.wire(i).close();
-  CHECK(loop.until([&] { return door.ended() == 3; }));
+  CHECK(loop.until([&] { return proxy.ended() == 3; }));
 }
 
 TEST_CASE(
@@ -98,7 +98,7 @@ TEST_CASE(
   for (int round = 0; round < kRounds; ++round) {
     std::vector<std::unique_ptr<FakeClient>> clients;
     for (int i = 0; i < 12; ++i)
-      clients.push_back(std::make_unique<FakeClient>(rig.loop, rig.door.endpoint(), kUpgrade));
+      clients.push_back(std::make_unique<FakeClient>(rig.loop, rig.proxy.endpoint(), kUpgrade));
     for (std::size_t i = 0; i < clients.size(); ++i) {
       if (i % 4 == 0) {
         clients[i]->reset();  // perhaps before its question is asked, perhaps after
@@ -108,7 +108,7 @@ TEST_CASE(
       CHECK((status == 101 || status == 401 || status == 503));
       ++answered;
     }
-    rig.door.publish([&](config::Config& c) { c.auth->timeout = std::chrono::milliseconds(200 + round); });
+    rig.proxy.publish([&](config::Config& c) { c.auth->timeout = std::chrono::milliseconds(200 + round); });
   }
   CHECK(answered == kRounds * 9);
 }

@@ -37,11 +37,12 @@ TEST_CASE("Lifetimes are spread, so that a generation of tunnels does not come b
       if (wire.received().ends_with("\r\n\r\n")) wire.send(kSwitching);
     };
   };
-  Door door(loop, backend.endpoint(), [](config::Config& c) { c.proxy.websocket.max_lifetime = 3s; });
+  ProxyFixture proxy(loop, backend.endpoint(),
+                     [](config::Config& c) { c.proxy.websocket.max_lifetime = 3s; });
   std::vector<std::unique_ptr<FakeClient>> clients;
   std::vector<TimePoint> begun, ended;
   for (int i = 0; i < 24; ++i) {
-    clients.push_back(std::make_unique<FakeClient>(loop, door.endpoint(), kUpgrade));
+    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), kUpgrade));
     FakeClient& client = *clients.back();
     REQUIRE(loop.until([&] { return client.received().ends_with("\r\n\r\n"); }));
     begun.push_back(loop->now());

@@ -228,8 +228,8 @@ TEST_CASE("A tunnel's end is told to both sides in a way they can read") {
       CHECK(report["close_code"] == ending.code);
       CHECK(report["age_seconds"].get<double>() < 5);
       CHECK(report["gate"] == "open");
-      CHECK(tunnel.door.metrics().tunnel_ends[ending.cause].value() == 1);
-      CHECK(tunnel.loop.until([&] { return tunnel.door.metrics().tunnels.value() == 0; }));
+      CHECK(tunnel.proxy.metrics().tunnel_ends[ending.cause].value() == 1);
+      CHECK(tunnel.loop.until([&] { return tunnel.proxy.metrics().tunnels.value() == 0; }));
     }
   }
 }
@@ -293,7 +293,7 @@ TEST_CASE("A drain closes a tunnel towards both sides, and waits for a large fra
   const auto drain = [](config::Config& c) { c.drain.timeout = 10ms; };
   SECTION("between frames") {
     OpenTunnel tunnel(drain);
-    tunnel.door.publish(draining(health::Phase::closing));
+    tunnel.proxy.publish(draining(health::Phase::closing));
     CHECK(tunnel.sees(From::client, {"close 1001"}));
     CHECK(tunnel.sees(From::backend, {"M:close 1001"}));
     tunnel.client.send(close_frame(From::client, 1001));
@@ -305,7 +305,7 @@ TEST_CASE("A drain closes a tunnel towards both sides, and waits for a large fra
     CHECK(report["cause"] == "drain");
     CHECK(report["ended_by"] == "probegate");
     CHECK(report["close_code"] == 1001);
-    CHECK(tunnel.loop.until([&] { return tunnel.door.ended() == 1; }));
+    CHECK(tunnel.loop.until([&] { return tunnel.proxy.ended() == 1; }));
     CHECK(frames_in(tunnel.client.received()) == Frames{"close 1001"});
     CHECK(frames_in(tunnel.server().received()) == Frames{"M:close 1001"});
   }
@@ -317,7 +317,7 @@ TEST_CASE("A drain closes a tunnel towards both sides, and waits for a large fra
     tunnel.server().send(down.substr(0, 3));
     REQUIRE(tunnel.loop.until([&] { return tunnel.server().received().size() == 66'000; }));
     REQUIRE(tunnel.loop.until([&] { return tunnel.client.received().size() == 3; }));
-    tunnel.door.publish(draining(health::Phase::closing));
+    tunnel.proxy.publish(draining(health::Phase::closing));
     tunnel.loop.run_for(50ms);
     CHECK(tunnel.client.received().size() == 3);
     tunnel.client.send(up.substr(66'000) + text(From::client, "too late"));
@@ -335,17 +335,17 @@ TEST_CASE("A drain closes a tunnel towards both sides, and waits for a large fra
     OpenTunnel tunnel(drain);
     tunnel.client.send(text(From::client, "unfinished").substr(0, 9));
     REQUIRE(tunnel.sees(From::backend, {"rest 9"}));
-    tunnel.door.publish(draining(health::Phase::closing));
+    tunnel.proxy.publish(draining(health::Phase::closing));
     CHECK(tunnel.sees(From::client, {"close 1001"}));
-    tunnel.door.publish(draining(health::Phase::cutting));
+    tunnel.proxy.publish(draining(health::Phase::cutting));
     CHECK(tunnel.loop.until([&] { return tunnel.client.gone() && tunnel.server().gone(); }));
     CHECK(tunnel.report()["cause"] == "drain");
-    CHECK(tunnel.loop.until([&] { return tunnel.door.ended() == 1; }));
+    CHECK(tunnel.loop.until([&] { return tunnel.proxy.ended() == 1; }));
   }
   SECTION("a peer that never answers is waited for 2 s") {
     OpenTunnel tunnel(drain);
     const auto before = tunnel.loop->now();
-    tunnel.door.publish(draining(health::Phase::closing));
+    tunnel.proxy.publish(draining(health::Phase::closing));
     tunnel.report();
     const auto took = tunnel.loop->now() - before;
     CHECK(took > 1900ms);
@@ -357,7 +357,7 @@ TEST_CASE("A slow reader gets all that was queued for it and the Close behind it
   OpenTunnel tunnel;
   tunnel.client.stop_reading();
   const std::string message = frame(From::backend, 0x82, std::string(60'000, 'x'));
-  const auto& passed = tunnel.door.metrics().tunnel_bytes[metrics::Direction::backend_to_client];
+  const auto& passed = tunnel.proxy.metrics().tunnel_bytes[metrics::Direction::backend_to_client];
   std::size_t messages = 0;
   do {
     REQUIRE(++messages < 1000);
@@ -366,7 +366,7 @@ TEST_CASE("A slow reader gets all that was queued for it and the Close behind it
   --messages;  // the last one stays where it is, behind one that lies in our queue
   REQUIRE(passed.value() == messages * message.size());
 
-  tunnel.door.publish(draining(health::Phase::closing));
+  tunnel.proxy.publish(draining(health::Phase::closing));
   CHECK(tunnel.sees(From::backend, {"M:close 1001"}));
   tunnel.loop.run_for(3s);
   tunnel.client.read_on();
@@ -388,7 +388,7 @@ TEST_CASE("Only data messages are counted, each in its direction") {
   tunnel.client.close();
   tunnel.server().close();
   const auto report = tunnel.report();
-  const auto& counts = tunnel.door.metrics().tunnel_messages;
+  const auto& counts = tunnel.proxy.metrics().tunnel_messages;
   using metrics::Direction;
   CHECK(counts[Direction::client_to_backend].value() == (side == From::client ? 4 : 0));
   CHECK(counts[Direction::backend_to_client].value() == (side == From::client ? 0 : 4));

@@ -41,9 +41,9 @@ TEST_CASE("Frames of every kind pass byte for byte, whole and in single bytes") 
 
   const auto direction =
       side == From::client ? metrics::Direction::client_to_backend : metrics::Direction::backend_to_client;
-  CHECK(tunnel.door.metrics().tunnel_messages[direction].value() == 5 + 5 + 3);
-  CHECK(tunnel.door.metrics().tunnel_bytes[direction].value() == bytes.size() + large.size());
-  CHECK(tunnel.door.metrics().tunnels.value() == 1);
+  CHECK(tunnel.proxy.metrics().tunnel_messages[direction].value() == 5 + 5 + 3);
+  CHECK(tunnel.proxy.metrics().tunnel_bytes[direction].value() == bytes.size() + large.size());
+  CHECK(tunnel.proxy.metrics().tunnels.value() == 1);
 }
 
 TEST_CASE(
@@ -71,10 +71,10 @@ TEST_CASE("Bytes glued to either head reach the other side, wherever the pieces 
   const std::string request = kUpgrade + from_client, answer = kSwitching + from_backend;
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
+  ProxyFixture proxy(loop, backend.endpoint());
   const std::size_t splits = std::max(request.size(), answer.size());
   for (std::size_t at = 1; at < splits; ++at) {
-    FakeClient client(loop, door.endpoint(), request.substr(0, std::min(at, request.size())));
+    FakeClient client(loop, proxy.endpoint(), request.substr(0, std::min(at, request.size())));
     loop.settle(3);
     if (at < request.size()) client.send(request.substr(at));
     Wire& server = backend.await(at - 1);
@@ -88,7 +88,7 @@ TEST_CASE("Bytes glued to either head reach the other side, wherever the pieces 
     client.reset();
     server.reset();
   }
-  CHECK(loop.until([&] { return door.metrics().tunnels.value() == 0; }));
+  CHECK(loop.until([&] { return proxy.metrics().tunnels.value() == 0; }));
 }
 
 TEST_CASE("A reader that stops stops the writer behind it, and gets every byte once it reads on") {
@@ -101,8 +101,8 @@ TEST_CASE("A reader that stops stops the writer behind it, and gets every byte o
   for (int i = 0; i < kMessages; ++i) tunnel.end(writer).send(message);
 
   const auto& passed =
-      tunnel.door.metrics().tunnel_bytes[writer == From::client ? metrics::Direction::client_to_backend
-                                                                : metrics::Direction::backend_to_client];
+      tunnel.proxy.metrics().tunnel_bytes[writer == From::client ? metrics::Direction::client_to_backend
+                                                                 : metrics::Direction::backend_to_client];
   // It comes to a stand once the kernel's buffers are full.
   std::uint64_t before = 0;
   REQUIRE(tunnel.loop.until([&] {

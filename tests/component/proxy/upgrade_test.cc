@@ -2,9 +2,9 @@
 #include <catch2/catch.hpp>
 
 #include "answer.h"
-#include "door.h"
 #include "exchange.h"
 #include "frames.h"
+#include "proxy_fixture.h"
 #include "support/fake_peer.h"
 
 namespace probegate::test {
@@ -36,10 +36,10 @@ TEST_CASE("A client's wrong handshake is refused and never reaches the backend")
   };
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
+  ProxyFixture proxy(loop, backend.endpoint());
   for (const Row& row : rows) {
     DYNAMIC_SECTION(row.name) {
-      FakeClient client(loop, door.endpoint(), row.request + text(From::client, "smuggled"));
+      FakeClient client(loop, proxy.endpoint(), row.request + text(From::client, "smuggled"));
       const Answer answer = next_answer(loop, client);
       CHECK(answer.status == row.status);
       CHECK(answer.get("probegate-reason") == "bad_request");
@@ -56,14 +56,14 @@ TEST_CASE("A client's wrong handshake is refused and never reaches the backend")
 TEST_CASE("In HTTP/1.0 and for other protocols Upgrade means nothing") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
+  ProxyFixture proxy(loop, backend.endpoint());
   const std::string request = GENERATE(
       std::string("GET /chat HTTP/1.0\r\nHost: example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
       std::string(
           "GET /chat HTTP/1.1\r\nHost: example\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n"
           "HTTP2-Settings: AAA\r\n\r\n"),
       std::string("GET /chat HTTP/1.1\r\nHost: example\r\nUpgrade: websocket\r\n\r\n"));
-  FakeClient client(loop, door.endpoint(), request);
+  FakeClient client(loop, proxy.endpoint(), request);
   Wire& server = backend.await();
   REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
   CHECK(to_lower(server.received()).find("upgrade") == std::string::npos);
@@ -94,9 +94,9 @@ TEST_CASE("Origins are allowed by the list, and only browsers send one") {
     DYNAMIC_SECTION(row.name) {
       TestLoop loop;
       FakePeer backend(loop, {expect("\r\n\r\n"), send(kSwitching)});
-      Door door(loop, backend.endpoint(),
-                [&](config::Config& c) { c.proxy.websocket.origins = row.allowed; });
-      FakeClient client(loop, door.endpoint(), with(kUpgrade, "", row.line));
+      ProxyFixture proxy(loop, backend.endpoint(),
+                         [&](config::Config& c) { c.proxy.websocket.origins = row.allowed; });
+      FakeClient client(loop, proxy.endpoint(), with(kUpgrade, "", row.line));
       REQUIRE(loop.until([&] { return client.received().find("\r\n\r\n") != std::string::npos; }));
       if (row.passes) {
         CHECK(client.received().starts_with("HTTP/1.1 101 "));
@@ -129,15 +129,15 @@ TEST_CASE("A wrong 101 opens nothing: 502, and both connections end") {
     DYNAMIC_SECTION(row.name) {
       TestLoop loop;
       FakePeer backend(loop, {expect("\r\n\r\n"), send(row.answer + text(From::backend, "smuggled"))});
-      Door door(loop, backend.endpoint());
-      FakeClient client(loop, door.endpoint(), kUpgrade);
+      ProxyFixture proxy(loop, backend.endpoint());
+      FakeClient client(loop, proxy.endpoint(), kUpgrade);
       const Answer answer = next_answer(loop, client);
       CHECK(answer.status == 502);
       CHECK(answer.get("probegate-reason") == "backend_error");
       CHECK(
           loop.until([&] { return client.ended() && (backend.client(0).ended || backend.client(0).lost); }));
-      CHECK(door.metrics().upgrades[metrics::UpgradeResult::failed].value() == 1);
-      CHECK(door.metrics().tunnels.value() == 0);
+      CHECK(proxy.metrics().upgrades[metrics::UpgradeResult::failed].value() == 1);
+      CHECK(proxy.metrics().tunnels.value() == 0);
     }
   }
 }
@@ -146,23 +146,23 @@ TEST_CASE("A subprotocol that was offered comes through") {
   TestLoop loop;
   FakePeer backend(loop,
                    {expect("\r\n\r\n"), send(with(kSwitching, "", "Sec-WebSocket-Protocol: chat.v2\r\n"))});
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(),
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(),
                     with(kUpgrade, "", "Sec-WebSocket-Protocol: chat.v1, chat.v2\r\n"));
   REQUIRE(loop.until([&] { return client.received().ends_with("\r\n\r\n"); }));
   CHECK(client.received().find("Sec-WebSocket-Protocol: chat.v2\r\n") != std::string::npos);
   CHECK(backend.client(0).received.find("Sec-WebSocket-Protocol: chat.v1, chat.v2\r\n") != std::string::npos);
   CHECK(backend.client(0).received.find("Connection: Upgrade\r\nUpgrade: websocket\r\n") !=
         std::string::npos);
-  CHECK(door.metrics().upgrades[metrics::UpgradeResult::accepted].value() == 1);
+  CHECK(proxy.metrics().upgrades[metrics::UpgradeResult::accepted].value() == 1);
 }
 
 TEST_CASE("An answer other than 101 is plain HTTP, and nothing the client sent behind its upgrade goes on") {
   TestLoop loop;
   FakePeer backend(loop, {expect("\r\n\r\n"), send("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n"
                                                    "Content-Length: 6\r\n\r\ndenied")});
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kUpgrade + kGet);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), kUpgrade + kGet);
   const Answer answer = next_answer(loop, client);
   CHECK(answer.status == 401);
   CHECK(answer.body == "denied");
@@ -171,14 +171,14 @@ TEST_CASE("An answer other than 101 is plain HTTP, and nothing the client sent b
   CHECK(loop.until([&] { return client.ended(); }));
   CHECK(backend.connections() == 1);
   CHECK(backend.client(0).received.find("GET / ") == std::string::npos);
-  CHECK(door.metrics().upgrades[metrics::UpgradeResult::failed].value() == 1);
+  CHECK(proxy.metrics().upgrades[metrics::UpgradeResult::failed].value() == 1);
 }
 
 TEST_CASE("An upgrade that is not answered ends with 504 at its deadline") {
   TestLoop loop;
   FakePeer backend(loop, Script{expect("\r\n\r\n")});
-  Door door(loop, backend.endpoint(), [](config::Config& c) { c.proxy.timeouts.upgrade = 100ms; });
-  FakeClient client(loop, door.endpoint(), kUpgrade);
+  ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) { c.proxy.timeouts.upgrade = 100ms; });
+  FakeClient client(loop, proxy.endpoint(), kUpgrade);
   const Answer answer = next_answer(loop, client);
   CHECK(answer.status == 504);
   CHECK(answer.get("probegate-reason") == "backend_timeout");
@@ -187,8 +187,8 @@ TEST_CASE("An upgrade that is not answered ends with 504 at its deadline") {
 TEST_CASE("A client that leaves while its upgrade is under way leaves nothing behind") {
   TestLoop loop;
   LiveBackend backend(loop);
-  Door door(loop, backend.endpoint());
-  FakeClient client(loop, door.endpoint(), kUpgrade);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(), kUpgrade);
   Wire& server = backend.await();
   if (GENERATE(true, false)) {
     client.reset();
@@ -196,7 +196,7 @@ TEST_CASE("A client that leaves while its upgrade is under way leaves nothing be
     client.close();
   }
   CHECK(loop.until([&] { return server.gone(); }));
-  CHECK(door.metrics().tunnels.value() == 0);
+  CHECK(proxy.metrics().tunnels.value() == 0);
 }
 
 }  // namespace probegate::test

@@ -1,4 +1,4 @@
-// Wire: one live connection in a test's hands, at either end of the door. FakeClient connects to the door;
+// Wire: one live connection in a test's hands, at either end of the proxy. FakeClient connects to the proxy;
 // LiveBackend accepts from it and is told what to do as the test goes on, where FakePeer's script would be in
 // the way. All on the test's own loop.
 #pragma once

@@ -184,7 +184,7 @@ TEST_CASE("A start after a crash is told, and one after a drain is not") {
 
 PolicyOptions with_thresholds(const std::string& text) {
   auto options = all();
-  options.thresholds = config::parse_conditions(text, config::Watcher::inside).value();
+  options.thresholds = config::parse_conditions(text, config::Observer::self).value();
   return options;
 }
 

@@ -71,7 +71,7 @@ class Watching {
     Report report;
     report.planned = planned;
     report.conditions =
-        with_reachability(config::parse_conditions(fail_on, config::Watcher::outside).value());
+        with_reachability(config::parse_conditions(fail_on, config::Observer::remote).value());
     return report;
   }
 
@@ -263,7 +263,7 @@ TEST_CASE("Without any traffic nothing is divided by zero, and only what asks fo
   Report planned;
   planned.planned = 1min;
   planned.conditions =
-      config::parse_conditions("refused_ratio>0,messages_per_minute<1", config::Watcher::outside).value();
+      config::parse_conditions("refused_ratio>0,messages_per_minute<1", config::Observer::remote).value();
   Recorder recorder(planned, kPeriod, Watched{}.look(), Moment{});
   CHECK_FALSE(recorder.take(Watched{}.look(), Moment{TimePoint(1min), {}}));
   REQUIRE(recorder.finish(false));

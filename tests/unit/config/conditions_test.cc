@@ -8,7 +8,7 @@ namespace {
 using namespace std::chrono_literals;
 
 std::vector<bool> held(const std::string& text, const Span& span) {
-  const auto conditions = parse_conditions(text, Watcher::outside);
+  const auto conditions = parse_conditions(text, Observer::remote);
   REQUIRE(conditions);
   std::vector<bool> out;
   for (const auto& condition : *conditions) out.push_back(condition.holds(span));
@@ -50,24 +50,24 @@ TEST_CASE("A wrong condition names what is allowed") {
   for (const char* text :
        {"memory>1", "rss_bytes", "rss_bytes>", "rss_bytes>much", "rss_bytes!=3", ",", "rss_bytes>1,,"}) {
     INFO(text);
-    REQUIRE_FALSE(parse_conditions(text, Watcher::outside));
+    REQUIRE_FALSE(parse_conditions(text, Observer::remote));
   }
   CHECK(
-      parse_conditions("memory>1", Watcher::outside).error().message.find("refused_ratio, check_failures") !=
+      parse_conditions("memory>1", Observer::remote).error().message.find("refused_ratio, check_failures") !=
       std::string::npos);
-  CHECK(parse_conditions("", Watcher::outside)->empty());
+  CHECK(parse_conditions("", Observer::remote)->empty());
 }
 
 TEST_CASE("What only somebody outside sees is refused within, and is not among the names there") {
   for (const char* text : {"restarts>0", "unreachable_seconds>0"}) {
     INFO(text);
-    CHECK(parse_condition(text, Watcher::outside));
-    const auto inside = parse_condition(text, Watcher::inside);
+    CHECK(parse_condition(text, Observer::remote));
+    const auto inside = parse_condition(text, Observer::self);
     REQUIRE_FALSE(inside);
     CHECK(inside.error().message.find("only `probegate report` can see that") != std::string::npos);
   }
-  CHECK(condition_names(Watcher::inside).find("unreachable") == std::string::npos);
-  CHECK(condition_names(Watcher::outside).find("unreachable_seconds") != std::string::npos);
+  CHECK(condition_names(Observer::self).find("unreachable") == std::string::npos);
+  CHECK(condition_names(Observer::remote).find("unreachable_seconds") != std::string::npos);
 }
 
 }  // namespace probegate::config

@@ -9,8 +9,8 @@
 namespace probegate::config {
 namespace {
 
-bool leads(const std::string& target, const std::string& listen, Place place = Place::here) {
-  return leads_to(*Endpoint::parse(target), *Endpoint::parse(listen), place);
+bool leads(const std::string& target, const std::string& listen, Purpose purpose = Purpose::run) {
+  return leads_to(*Endpoint::parse(target), *Endpoint::parse(listen), purpose);
 }
 
 TEST_CASE("A backend is the gate itself under every name of loopback") {
@@ -34,7 +34,7 @@ TEST_CASE("A backend is the gate itself under the names of this machine") {
   char own[256] = "";
   REQUIRE(gethostname(own, sizeof own - 1) == 0);
   CHECK(leads(std::string(own) + ":80", "0.0.0.0:80"));
-  CHECK_FALSE(leads(std::string(own) + ":80", "0.0.0.0:80", Place::elsewhere));
+  CHECK_FALSE(leads(std::string(own) + ":80", "0.0.0.0:80", Purpose::render));
 }
 
 TEST_CASE("Another address, another port and another family are another backend") {

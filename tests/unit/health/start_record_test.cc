@@ -38,7 +38,7 @@ TEST_CASE("A start that finds the one before alive knows that it was killed, and
 TEST_CASE("A start that could not listen counts, and calls nobody dead") {
   StartRecord record;
   record.begin(kNow);
-  record.begin_stillborn(kNow + 1s);
+  record.begin_failed_start(kNow + 1s);
   CHECK(record.starts == 2);
   CHECK(record.recent.front().end == "running");
   CHECK(record.recent.back().end == "cannot_listen");

@@ -1,11 +1,11 @@
-#include "proxy/tunnel_note.h"
+#include "proxy/tunnel_log_context.h"
 
 #include <catch2/catch.hpp>
 #include <string>
 #include <utility>
 
 using namespace probegate;
-using proxy::TunnelNote;
+using proxy::TunnelLogContext;
 
 namespace {
 
@@ -20,8 +20,8 @@ proto::TraceContext a_trace() {
 }  // namespace
 
 TEST_CASE("A tunnel's note gives back what it was made of") {
-  TunnelNote note("/ws", "10.0.0.1", "id-1", a_trace());
-  const TunnelNote moved = std::move(note);
+  TunnelLogContext note("/ws", "10.0.0.1", "id-1", a_trace());
+  const TunnelLogContext moved = std::move(note);
   CHECK_FALSE(moved.empty());
   CHECK(moved.path() == "/ws");
   CHECK(moved.client() == "10.0.0.1");
@@ -33,19 +33,19 @@ TEST_CASE("A tunnel's note gives back what it was made of") {
 }
 
 TEST_CASE("A tunnel's note may lack anything") {
-  const TunnelNote nothing;
+  const TunnelLogContext nothing;
   CHECK(nothing.empty());
   CHECK(nothing.path().empty());
   CHECK_FALSE(nothing.trace());
-  const TunnelNote blank("", "", "", std::nullopt);
+  const TunnelLogContext blank("", "", "", std::nullopt);
   CHECK_FALSE(blank.empty());
   CHECK(blank.request_id().empty());
   CHECK_FALSE(blank.trace());
 }
 
 TEST_CASE("A tunnel's note is bounded, whatever a client sends") {
-  const TunnelNote note(std::string(100'000, 'p'), "c", std::string(100'000, 'i'), a_trace());
-  CHECK(note.path() == std::string(TunnelNote::kLongestText, 'p'));
-  CHECK(note.request_id() == std::string(TunnelNote::kLongestText, 'i'));
+  const TunnelLogContext note(std::string(100'000, 'p'), "c", std::string(100'000, 'i'), a_trace());
+  CHECK(note.path() == std::string(TunnelLogContext::kLongestText, 'p'));
+  CHECK(note.request_id() == std::string(TunnelLogContext::kLongestText, 'i'));
   CHECK(note.trace()->trace() == std::string(32, 'a'));
 }

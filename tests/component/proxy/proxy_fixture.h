@@ -1,4 +1,4 @@
-// Door: a real data loop on a thread of its own, in front of a backend that the test plays.
+// ProxyFixture: a real data loop on a thread of its own, in front of a backend that the test plays.
 #pragma once
 
 #include <sys/mman.h>
@@ -35,12 +35,12 @@ inline proxy::GateView draining(health::Phase phase) {
   return gate;
 }
 
-class Door final : private proxy::DataLoop::Events {
+class ProxyFixture final : private proxy::DataLoop::Events {
  public:
   using Tune = std::function<void(config::Config&)>;
 
-  Door(TestLoop& loop, const Endpoint& backend, const Tune& tune = {}, proxy::GateView gate = open_gate(),
-       const Endpoint& listen = Endpoint::tcp("127.0.0.1", 0))
+  ProxyFixture(TestLoop& loop, const Endpoint& backend, const Tune& tune = {},
+               proxy::GateView gate = open_gate(), const Endpoint& listen = Endpoint::tcp("127.0.0.1", 0))
       : log_fd_(::memfd_create("log", MFD_CLOEXEC)) {
     sockets_.push_back(bind(listen));
     auto config = std::make_shared<config::Config>();
@@ -49,19 +49,19 @@ class Door final : private proxy::DataLoop::Events {
     if (tune) tune(*config);
     config_ = config;
     log_ = std::make_unique<Log>(log_fd_, config->log.level, LogFormat::json, *loop);
-    auth_ = std::make_unique<proxy::AuthLoop>(*log_);
+    auth_ = std::make_unique<proxy::AuthWorker>(*log_);
     if (config->auth) auth_->start([] {});
     const auto workers = static_cast<std::size_t>(config->proxy.workers);
-    limits_ = std::make_unique<proxy::ProcessLimits>(workers, 20'000);
+    limits_ = std::make_unique<proxy::SharedLimits>(workers, 20'000);
     for (std::size_t number = 0; number < workers; ++number) {
       proxy::DataLoop::Events& events = *this;
       loops_.push_back(std::make_unique<proxy::DataLoop>(
           sockets_, config, std::make_shared<proxy::GateView>(gate), *auth_, *log_, events,
-          proxy::LoopShare(*limits_, number), 7u + static_cast<unsigned>(number)));
+          proxy::LoopLimits(*limits_, number), 7u + static_cast<unsigned>(number)));
     }
     for (const auto& l : loops_) l->start();
   }
-  ~Door() {
+  ~ProxyFixture() {
     publish(draining(health::Phase::cutting));
     for (const auto& l : loops_) l->join();
     auth_->stop();
@@ -84,7 +84,7 @@ class Door final : private proxy::DataLoop::Events {
     for (const auto& l : loops_) l->publish(config_);
   }
   proxy::DataLoop& loop(std::size_t index = 0) { return *loops_.at(index); }
-  proxy::AuthLoop& auth() { return *auth_; }
+  proxy::AuthWorker& auth() { return *auth_; }
   health::CircuitBreaker& auth_breaker() { return auth_->breaker(); }
   std::size_t loops() const { return loops_.size(); }
   const metrics::DataLoopMetrics& metrics() const { return loops_.front()->metrics(); }
@@ -138,8 +138,8 @@ class Door final : private proxy::DataLoop::Events {
   std::atomic<std::size_t> refusals_{0};
   std::atomic<std::size_t> stops_{0};
   std::atomic<bool> breaker_open_{false};
-  std::unique_ptr<proxy::ProcessLimits> limits_;
-  std::unique_ptr<proxy::AuthLoop> auth_;
+  std::unique_ptr<proxy::SharedLimits> limits_;
+  std::unique_ptr<proxy::AuthWorker> auth_;
   std::vector<std::unique_ptr<proxy::DataLoop>> loops_;
 };
 

@@ -1,5 +1,5 @@
 // What the data loops share, asked as two loops would ask it.
-#include "proxy/process_limits.h"
+#include "proxy/shared_limits.h"
 
 #include <catch2/catch.hpp>
 
@@ -7,8 +7,8 @@
 
 namespace probegate::test {
 
-using proxy::LoopShare;
-using proxy::ProcessLimits;
+using proxy::LoopLimits;
+using proxy::SharedLimits;
 
 TEST_CASE("Connections are limited so that each can have two descriptors and probes have theirs") {
   struct Case {
@@ -18,20 +18,20 @@ TEST_CASE("Connections are limited so that each can have two descriptors and pro
        {Case{1'000'000, 10'000, 10'000}, Case{1'000'000, 0, 499'544}, Case{1'024, 10'000, 408},
         Case{1'024, 100, 100}, Case{256, 10'000, 78}, Case{16, 10'000, 4}, Case{0, 10'000, 4}}) {
     CAPTURE(descriptors, configured);
-    const ProcessLimits limits(1, descriptors);
+    const SharedLimits limits(1, descriptors);
     const auto allowed = limits.connections(configured);
     CHECK(allowed == connections);
     if (descriptors >= 64) CHECK(2 * (allowed + limits.pipes()) + limits.surplus() + 24 <= descriptors);
   }
-  const ProcessLimits limits(1, 1'024);
+  const SharedLimits limits(1, 1'024);
   CHECK_FALSE(limits.is_reserve(943));
   CHECK(limits.is_reserve(944));
 }
 
 TEST_CASE(
     "Releases are spaced over all loops, the oldest first, and a loop that does not answer is passed over") {
-  ProcessLimits limits(2, 1'024);
-  LoopShare one(limits, 0), two(limits, 1);
+  SharedLimits limits(2, 1'024);
+  LoopLimits one(limits, 0), two(limits, 1);
   const auto at = [](Duration time) { return TimePoint(1000s + time); };
   one.oldest_waits(5);
   two.oldest_waits(6);
@@ -54,8 +54,8 @@ TEST_CASE(
 }
 
 TEST_CASE("A rate above what a timer can tell is kept, and what was missed for long is not made up for") {
-  ProcessLimits limits(1, 1'024);
-  LoopShare share(limits, 0);
+  SharedLimits limits(1, 1'024);
+  LoopLimits share(limits, 0);
   share.oldest_waits(1);
   const auto releases_at = [&](Duration time) {
     int released = 0;
@@ -70,8 +70,8 @@ TEST_CASE("A rate above what a timer can tell is kept, and what was missed for l
 }
 
 TEST_CASE("At the limit a loop asks another one to end idle connections, no more than it has") {
-  ProcessLimits limits(2, 1'024);
-  LoopShare one(limits, 0), two(limits, 1);
+  SharedLimits limits(2, 1'024);
+  LoopLimits one(limits, 0), two(limits, 1);
   int woken = 0;
   two.on_asked([&] { ++woken; });
   one.idle_now(5);
@@ -87,8 +87,8 @@ TEST_CASE("At the limit a loop asks another one to end idle connections, no more
 }
 
 TEST_CASE("A loop with more connections than another leaves new ones to it") {
-  ProcessLimits limits(2, 1'024);
-  LoopShare one(limits, 0), two(limits, 1);
+  SharedLimits limits(2, 1'024);
+  LoopLimits one(limits, 0), two(limits, 1);
   for (int i = 0; i < 4; ++i) {
     CHECK(one.may_accept());
     one.connection_opened();

@@ -1,4 +1,4 @@
-// Farewell: waits until a server has ended a session that a library closes without waiting for it.
+// CloseWait: waits until a server has ended a session that a library closes without waiting for it.
 //
 // A server that allows a user one session refuses the next while the old one is ending. Both PostgreSQL and
 // MariaDB close the connection last, so its end says that the session no longer counts. Owns: a descriptor of
@@ -14,14 +14,14 @@
 
 namespace probegate::checks {
 
-class Farewell {
+class CloseWait {
  public:
   // Before the library closes `socket`. `done` is called once, at the end of the connection or when `limit`
   // has passed; it may destroy us.
-  Farewell(loop::Loop& loop, int socket, Duration limit, std::function<void()> done);
-  ~Farewell();
-  Farewell(const Farewell&) = delete;
-  Farewell& operator=(const Farewell&) = delete;
+  CloseWait(loop::Loop& loop, int socket, Duration limit, std::function<void()> done);
+  ~CloseWait();
+  CloseWait(const CloseWait&) = delete;
+  CloseWait& operator=(const CloseWait&) = delete;
 
  private:
   void on_ready();

@@ -1,4 +1,4 @@
-#include "proxy/parser_shelf.h"
+#include "proxy/parser_pool.h"
 
 namespace probegate::proxy {
 namespace {
@@ -9,13 +9,13 @@ constexpr std::size_t kMost = 32;
 }  // namespace
 
 // Room for all of them from the start: giving back never throws.
-ParserShelf::ParserShelf() {
+ParserPool::ParserPool() {
   requests_.reserve(kMost);
   responses_.reserve(kMost);
 }
 
-ParserShelf::Parser ParserShelf::take(proto::HttpParser::Role role, const proto::HttpLimits& limits,
-                                      proto::MessageOptions options) {
+ParserPool::Parser ParserPool::take(proto::HttpParser::Role role, const proto::HttpLimits& limits,
+                                    proto::MessageOptions options) {
   Row& kept = row(role);
   if (kept.empty()) return {new proto::HttpParser(role, limits, options), GiveBack(*this, role)};
   Parser parser(kept.back().release(), GiveBack(*this, role));
@@ -24,9 +24,9 @@ ParserShelf::Parser ParserShelf::take(proto::HttpParser::Role role, const proto:
   return parser;
 }
 
-void ParserShelf::GiveBack::operator()(proto::HttpParser* parser) const noexcept {
+void ParserPool::GiveBack::operator()(proto::HttpParser* parser) const noexcept {
   std::unique_ptr<proto::HttpParser> owned(parser);
-  Row& kept = shelf_->row(role_);
+  Row& kept = pool_->row(role_);
   if (kept.size() < kMost) kept.push_back(std::move(owned));
 }
 

@@ -1,4 +1,4 @@
-#include "checks/farewell.h"
+#include "checks/close_wait.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -8,7 +8,7 @@
 
 namespace probegate::checks {
 
-Farewell::Farewell(loop::Loop& loop, int socket, Duration limit, std::function<void()> done)
+CloseWait::CloseWait(loop::Loop& loop, int socket, Duration limit, std::function<void()> done)
     : fd_(::fcntl(socket, F_DUPFD_CLOEXEC, 0)), done_(std::move(done)), limit_(loop, [this] { end(); }) {
   limit_.start(fd_ < 0 ? Duration::zero() : limit);  // no descriptor left: as if it were over
   if (fd_ < 0) return;
@@ -16,19 +16,19 @@ Farewell::Farewell(loop::Loop& loop, int socket, Duration limit, std::function<v
   watch_->want(true, false);
 }
 
-Farewell::~Farewell() {
+CloseWait::~CloseWait() {
   watch_.reset();
   if (fd_ >= 0) ::close(fd_);
 }
 
-void Farewell::on_ready() {
+void CloseWait::on_ready() {
   char last[512];
   const auto count = ::recv(fd_, last, sizeof last, MSG_DONTWAIT);
   const bool more = count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
   if (!more) end();
 }
 
-void Farewell::end() {
+void CloseWait::end() {
   watch_.reset();
   limit_.stop();
   const auto done = done_;

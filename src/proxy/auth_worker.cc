@@ -1,4 +1,4 @@
-#include "proxy/auth_loop.h"
+#include "proxy/auth_worker.h"
 
 #include <chrono>
 #include <map>
@@ -12,7 +12,7 @@ namespace probegate::proxy {
 
 // What exists only where `auth` is configured. Who asked what threw hears nothing, and goes by its own
 // deadline.
-struct AuthLoop::Running {
+struct AuthWorker::Running {
   explicit Running(Log& log)
       : worker(log, "internal error on the auth loop"),
         resolver(worker.loop()),
@@ -31,30 +31,30 @@ struct AuthLoop::Running {
   bool asking_soon = false;
 };
 
-AuthLoop::AuthLoop(Log& log) : log_(log) {}
+AuthWorker::AuthWorker(Log& log) : log_(log) {}
 
-AuthLoop::~AuthLoop() {
+AuthWorker::~AuthWorker() {
   stop();
   join();
 }
 
-void AuthLoop::start(std::function<void()> ended) {
+void AuthWorker::start(std::function<void()> ended) {
   if (running_) return;
   running_ = std::make_unique<Running>(log_);
   running_->worker.start("auth", std::move(ended));
 }
 
-void AuthLoop::stop() {
+void AuthWorker::stop() {
   if (running_) running_->worker.stop();
 }
 
-void AuthLoop::join() {
+void AuthWorker::join() {
   if (running_) running_->worker.join();
 }
 
-std::optional<std::uint64_t> AuthLoop::ask(loop::HttpRequest request, TimePoint until,
-                                           std::shared_ptr<const config::Config> config,
-                                           AuthReplies& replies) {
+std::optional<std::uint64_t> AuthWorker::ask(loop::HttpRequest request, TimePoint until,
+                                             std::shared_ptr<const config::Config> config,
+                                             AuthReplies& replies) {
   std::unique_ptr<std::atomic<std::size_t>, GiveBack> place;
   const auto before = questions_.fetch_add(1, std::memory_order_relaxed);
   place.reset(&questions_);
@@ -69,7 +69,7 @@ std::optional<std::uint64_t> AuthLoop::ask(loop::HttpRequest request, TimePoint 
 }
 
 // At most one for each question, so these are bounded as those are.
-void AuthLoop::withdraw(std::uint64_t question) {
+void AuthWorker::withdraw(std::uint64_t question) {
   running_->worker.post([this, question] {
     running_->waiting.erase(question);
     running_->asked.erase(question);
@@ -78,7 +78,7 @@ void AuthLoop::withdraw(std::uint64_t question) {
 }
 
 // Once for all that came together: who withdraws in the same turn is not asked for.
-void AuthLoop::ask_soon() {
+void AuthWorker::ask_soon() {
   if (running_->asking_soon) return;
   running_->worker.loop().after_turn([this] {
     running_->asking_soon = false;
@@ -87,7 +87,7 @@ void AuthLoop::ask_soon() {
   running_->asking_soon = true;
 }
 
-void AuthLoop::ask_waiting() {
+void AuthWorker::ask_waiting() {
   auto& waiting = running_->waiting;
   while (running_->asked.size() < kMostAsked && !waiting.empty()) {
     Question question = std::move(waiting.extract(waiting.begin()).mapped());
@@ -102,7 +102,7 @@ void AuthLoop::ask_waiting() {
   }
 }
 
-void AuthLoop::answered(std::uint64_t number, const loop::HttpClient::Outcome& outcome) {
+void AuthWorker::answered(std::uint64_t number, const loop::HttpClient::Outcome& outcome) {
   const auto asked = running_->asked.extract(number);
   const Question& question = asked.mapped().question;
   question.replies->inbox.put({number, judge_auth(*question.config->auth, outcome)});

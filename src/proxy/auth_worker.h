@@ -1,4 +1,4 @@
-// AuthLoop: one thread that asks the auth service on behalf of all data loops.
+// AuthWorker: one thread that asks the auth service on behalf of all data loops.
 //
 // A thread of its own, because TLS handshakes and curl's work would delay tunnels on a data loop and probes
 // on the control loop. Owns: its loop, its connections to the service, the questions until they are answered,
@@ -36,16 +36,16 @@ struct AuthReplies {
   loop::Wakeup wakeup;
 };
 
-class AuthLoop {
+class AuthWorker {
  public:
   static constexpr std::size_t kMostQuestions = 4096;
   static constexpr std::size_t kMostAsked = 128;
 
-  explicit AuthLoop(Log& log);
-  ~AuthLoop();
+  explicit AuthWorker(Log& log);
+  ~AuthWorker();
 
   // Before the first configuration with `auth` is published. Does nothing when it runs already. `ended` is
-  // called on its thread, as its last word.
+  // called on its thread, last.
   void start(std::function<void()> ended);
   bool running() const { return running_ != nullptr; }
   void stop();  // may be repeated

@@ -1,11 +1,12 @@
-#include "proxy/tunnel_note.h"
+#include "proxy/tunnel_log_context.h"
 
 #include <cstring>
 
 namespace probegate::proxy {
 
-TunnelNote::TunnelNote(std::string_view path, std::string_view client, std::string_view request_id,
-                       const std::optional<proto::TraceContext>& trace) {
+TunnelLogContext::TunnelLogContext(std::string_view path, std::string_view client,
+                                   std::string_view request_id,
+                                   const std::optional<proto::TraceContext>& trace) {
   const std::string_view texts[] = {path.substr(0, kLongestText), client.substr(0, kLongestText),
                                     request_id.substr(0, kLongestText)};
   Header header;
@@ -23,13 +24,13 @@ TunnelNote::TunnelNote(std::string_view path, std::string_view client, std::stri
   if (trace) std::memcpy(place, &*trace, sizeof *trace);
 }
 
-TunnelNote::Header TunnelNote::header() const {
+TunnelLogContext::Header TunnelLogContext::header() const {
   Header header;
   if (block_ != nullptr) std::memcpy(&header, block_.get(), sizeof header);
   return header;
 }
 
-std::string_view TunnelNote::text(std::size_t index) const {
+std::string_view TunnelLogContext::text(std::size_t index) const {
   if (block_ == nullptr) return {};
   const Header sizes = header();
   const char* place = block_.get() + sizeof sizes;
@@ -37,7 +38,7 @@ std::string_view TunnelNote::text(std::size_t index) const {
   return {place, sizes.sizes[index]};
 }
 
-std::optional<proto::TraceContext> TunnelNote::trace() const {
+std::optional<proto::TraceContext> TunnelLogContext::trace() const {
   if (!header().traced) return std::nullopt;
   proto::TraceContext trace;
   const auto last = request_id();

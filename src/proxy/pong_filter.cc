@@ -1,4 +1,4 @@
-#include "proxy/our_pong.h"
+#include "proxy/pong_filter.h"
 
 #include <cstring>
 
@@ -12,12 +12,12 @@ constexpr unsigned char kMasked = 0x80;
 
 }  // namespace
 
-void OurPong::choose(std::uint64_t random) {
+void PongFilter::choose(std::uint64_t random) {
   std::memcpy(payload_.data(), &random, kPayload);
   chosen_ = true;
 }
 
-OurPong::Found OurPong::take(std::span<const char>& bytes) {
+PongFilter::Found PongFilter::take(std::span<const char>& bytes) {
   while (!bytes.empty() && size_ < frame_.size()) {
     frame_[size_++] = bytes.front();
     if (!may_be_ours()) {
@@ -30,7 +30,7 @@ OurPong::Found OurPong::take(std::span<const char>& bytes) {
   return proto::pong_size(kept(), payload()) == frame_.size() ? Found::whole : Found::nothing;
 }
 
-bool OurPong::may_be_ours() const {
+bool PongFilter::may_be_ours() const {
   const auto last = static_cast<unsigned char>(frame_[size_ - 1u]);
   if (size_ == 1) return last == kFinPong;
   if (size_ == 2) return last == (kMasked | kPayload);

@@ -1,4 +1,4 @@
-// OurPong: recognises the Pong that answers a Ping of ours, so that it is not passed on to a backend that
+// PongFilter: recognises the Pong that answers a Ping of ours, so that it is not passed on to a backend that
 // never pinged. Pure; the bytes of one such frame that has come in part are kept here, never more.
 //
 // Invariant: all Pings of one tunnel carry the same payload, so a late Pong is recognised too.
@@ -11,7 +11,7 @@
 
 namespace probegate::proxy {
 
-class OurPong {
+class PongFilter {
  public:
   void choose(std::uint64_t random);  // the payload of this tunnel's Pings
   bool chosen() const { return chosen_; }

@@ -1,4 +1,5 @@
-// TunnelNote: what a tunnel remembers of the request it began with, for the line that it leaves when it ends.
+// TunnelLogContext: what a tunnel remembers of the request it began with, for the line that it leaves when it
+// ends.
 //
 // Owns: one block of memory of just the size, or none: thousands of tunnels carry one. A value; any thread.
 #pragma once
@@ -13,13 +14,13 @@
 
 namespace probegate::proxy {
 
-class TunnelNote {
+class TunnelLogContext {
  public:
   static constexpr std::size_t kLongestText = 256;  // of each; what is longer is cut
 
-  TunnelNote() = default;  // nothing is remembered
-  TunnelNote(std::string_view path, std::string_view client, std::string_view request_id,
-             const std::optional<proto::TraceContext>& trace);
+  TunnelLogContext() = default;  // nothing is remembered
+  TunnelLogContext(std::string_view path, std::string_view client, std::string_view request_id,
+                   const std::optional<proto::TraceContext>& trace);
 
   bool empty() const { return block_ == nullptr; }
   std::string_view path() const { return text(0); }

@@ -1,8 +1,8 @@
-// AuthDesk: where the sessions of one data loop ask whether a request may pass.
+// AuthClient: where the sessions of one data loop ask whether a request may pass.
 //
 // Decides at once where nobody needs to be asked (the breaker is open, the pre-check fails), and otherwise
-// hands a question to the AuthLoop. Invariant: whatever the AuthLoop does, a question is decided within
-// auth.timeout, because its session arms that deadline and calls time_is_over(). Counts and logs what was
+// hands a question to the AuthWorker. Invariant: whatever the AuthWorker does, a question is decided within
+// auth.timeout, because its session arms that deadline and calls on_timeout(). Counts and logs what was
 // decided. Called from: Session and the data loop's Wakeup, on its thread.
 #pragma once
 
@@ -14,7 +14,7 @@
 #include "health/circuit_breaker.h"
 #include "proto/http_forward.h"
 #include "proto/http_message.h"
-#include "proxy/auth_loop.h"
+#include "proxy/auth_worker.h"
 #include "proxy/environment.h"
 #include "proxy/refusal.h"
 
@@ -28,7 +28,7 @@ struct AuthDecision {
 
 class AuthQuestion;
 
-class AuthDesk {
+class AuthClient {
  public:
   class Asker {
    public:
@@ -40,9 +40,9 @@ class AuthDesk {
   };
   using Asked = std::variant<AuthDecision, std::unique_ptr<AuthQuestion>>;
 
-  AuthDesk(Environment& environment, AuthLoop& auth_loop);
+  AuthClient(Environment& environment, AuthWorker& auth_worker);
 
-  bool asks_about(const proto::RequestHead& request) const;
+  bool applies_to(const proto::RequestHead& request) const;
   // `request` lives as long as the question.
   // `who`: the client, for the log.
   Asked ask(const proto::RequestHead& request, const proto::ClientView& client, std::string_view who,
@@ -60,7 +60,7 @@ class AuthDesk {
   void conclude(AuthQuestion& question, const AuthAnswer& answer, Duration took);
 
   Environment& environment_;
-  AuthLoop& auth_loop_;
+  AuthWorker& auth_worker_;
   AuthReplies replies_;
   std::unordered_map<std::uint64_t, AuthQuestion*> questions_;
 };
@@ -73,20 +73,21 @@ class AuthQuestion {
   AuthQuestion& operator=(const AuthQuestion&) = delete;
 
   Duration timeout() const { return config_->auth->timeout; }
-  AuthDecision time_is_over();
+  AuthDecision on_timeout();
 
  private:
-  friend class AuthDesk;
-  AuthQuestion(AuthDesk& desk, AuthDesk::Asker& asker, const proto::RequestHead& request, std::string client);
+  friend class AuthClient;
+  AuthQuestion(AuthClient& auth_client, AuthClient::Asker& asker, const proto::RequestHead& request,
+               std::string client);
 
-  AuthDesk& desk_;
-  AuthDesk::Asker& asker_;
+  AuthClient& auth_client_;
+  AuthClient::Asker& asker_;
   const proto::RequestHead& request_;
   const std::string client_;
   const std::shared_ptr<const config::Config> config_;  // as it was when the question was asked
   const TimePoint asked_at_;
-  std::optional<AuthDesk::Ticket> ticket_;  // of the breaker, until it has been told how it ended
-  std::uint64_t number_ = 0;                // with the AuthLoop, until it is decided
+  std::optional<AuthClient::Ticket> ticket_;  // of the breaker, until it has been told how it ended
+  std::uint64_t number_ = 0;                  // with the AuthWorker, until it is decided
 };
 
 }  // namespace probegate::proxy

@@ -1,4 +1,4 @@
-// ProcessLimits: what is promised for the whole process and not for each data loop: limits.connections,
+// SharedLimits: what is promised for the whole process and not for each data loop: limits.connections,
 // hold.max, hold.per_second and the order of the hold, descriptors that traffic leaves to probes, and an even
 // share of new connections; and what they all see of the backend.
 //
@@ -26,10 +26,10 @@
 
 namespace probegate::proxy {
 
-class ProcessLimits {
+class SharedLimits {
  public:
   // `descriptors`: how many this process may have open.
-  ProcessLimits(std::size_t loops, std::uint64_t descriptors);
+  SharedLimits(std::size_t loops, std::uint64_t descriptors);
 
   // What of limits.connections (0 = no limit) can be kept: each connection may need a second descriptor, and
   // some stay for probes, checks and the drain.
@@ -50,7 +50,7 @@ class ProcessLimits {
   metrics::BackendWatch& backend() { return backend_; }
 
  private:
-  friend class LoopShare;
+  friend class LoopLimits;
   static constexpr std::uint64_t kNobody = UINT64_MAX;
   struct alignas(64) PerLoop {
     std::atomic<std::uint64_t> connections{0};
@@ -74,12 +74,12 @@ class ProcessLimits {
   metrics::BackendWatch backend_;
 };
 
-// One data loop's hands on them.
-class LoopShare {
+// One data loop's view of the shared limits.
+class LoopLimits {
  public:
-  LoopShare(ProcessLimits& all, std::size_t loop) : all_(&all), mine_(&all.per_loop_[loop]) {}
+  LoopLimits(SharedLimits& all, std::size_t loop) : all_(&all), mine_(&all.per_loop_[loop]) {}
 
-  const ProcessLimits& all() const { return *all_; }
+  const SharedLimits& all() const { return *all_; }
   metrics::BackendWatch& backend() { return all_->backend(); }
 
   std::uint64_t connection_opened();  // how many the whole process had before
@@ -107,8 +107,8 @@ class LoopShare {
   Duration until_release(std::uint64_t ticket, TimePoint now, Duration pause);
 
  private:
-  ProcessLimits* all_;
-  ProcessLimits::PerLoop* mine_;
+  SharedLimits* all_;
+  SharedLimits::PerLoop* mine_;
   std::int64_t asked_ns_ = 0;  // since when a request of ours has waited for its turn, and nobody has had one
 };
 

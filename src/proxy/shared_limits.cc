@@ -1,4 +1,4 @@
-#include "proxy/process_limits.h"
+#include "proxy/shared_limits.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -37,7 +37,7 @@ std::int64_t nanoseconds(TimePoint t) { return t.time_since_epoch().count(); }
 
 }  // namespace
 
-ProcessLimits::ProcessLimits(std::size_t loops, std::uint64_t descriptors)
+SharedLimits::SharedLimits(std::size_t loops, std::uint64_t descriptors)
     : instance_(make_instance()),
       loops_(loops),
       pipes_(static_cast<std::size_t>(std::min(kMostPipes, descriptors / 128 / loops))),
@@ -45,26 +45,26 @@ ProcessLimits::ProcessLimits(std::size_t loops, std::uint64_t descriptors)
       surplus_(std::min(kMostSurplus, descriptors / 8)),
       per_loop_(std::make_unique<PerLoop[]>(loops)) {}
 
-std::uint64_t ProcessLimits::connections(std::uint64_t configured) const {
+std::uint64_t SharedLimits::connections(std::uint64_t configured) const {
   const std::uint64_t possible = std::max(kFewest, (ceiling_ - surplus_) / 2);
   return configured == 0 ? possible : std::min(configured, possible);
 }
 
-std::uint64_t LoopShare::connection_opened() {
+std::uint64_t LoopLimits::connection_opened() {
   mine_->connections.fetch_add(1, std::memory_order_relaxed);
   return all_->connections_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void LoopShare::connections_closed(std::uint64_t count) {
+void LoopLimits::connections_closed(std::uint64_t count) {
   mine_->connections.fetch_sub(count, std::memory_order_relaxed);
   all_->connections_.fetch_sub(count, std::memory_order_relaxed);
 }
 
-bool LoopShare::is_first_front_end(const void* configuration) {
+bool LoopLimits::is_first_front_end(const void* configuration) {
   return all_->warned_for_.exchange(configuration, std::memory_order_relaxed) != configuration;
 }
 
-bool LoopShare::may_accept() const {
+bool LoopLimits::may_accept() const {
   const std::uint64_t mine = mine_->connections.load(std::memory_order_relaxed);
   for (std::size_t i = 0; i < all_->loops_; ++i) {
     if (all_->per_loop_[i].connections.load(std::memory_order_relaxed) + kMostAhead <= mine) return false;
@@ -72,7 +72,7 @@ bool LoopShare::may_accept() const {
   return true;
 }
 
-bool LoopShare::ask_for_room() {
+bool LoopLimits::ask_for_room() {
   for (std::size_t i = 0; i < all_->loops_; ++i) {
     auto& other = all_->per_loop_[i];
     if (&other == mine_ || !other.wake) continue;
@@ -84,9 +84,9 @@ bool LoopShare::ask_for_room() {
   return false;
 }
 
-std::uint64_t LoopShare::take_asked() { return mine_->asked.exchange(0, std::memory_order_relaxed); }
+std::uint64_t LoopLimits::take_asked() { return mine_->asked.exchange(0, std::memory_order_relaxed); }
 
-bool LoopShare::take_place(std::uint64_t most) {
+bool LoopLimits::take_place(std::uint64_t most) {
   std::uint64_t taken = all_->held_.load(std::memory_order_relaxed);
   while (taken < most) {
     if (all_->held_.compare_exchange_weak(taken, taken + 1, std::memory_order_relaxed)) return true;
@@ -94,15 +94,17 @@ bool LoopShare::take_place(std::uint64_t most) {
   return false;
 }
 
-void LoopShare::return_place() { all_->held_.fetch_sub(1, std::memory_order_relaxed); }
+void LoopLimits::return_place() { all_->held_.fetch_sub(1, std::memory_order_relaxed); }
 
-std::uint64_t LoopShare::next_ticket() { return all_->tickets_.fetch_add(1, std::memory_order_relaxed); }
+std::uint64_t LoopLimits::next_ticket() { return all_->tickets_.fetch_add(1, std::memory_order_relaxed); }
 
-void LoopShare::oldest_waits(std::uint64_t ticket) { mine_->oldest.store(ticket, std::memory_order_relaxed); }
+void LoopLimits::oldest_waits(std::uint64_t ticket) {
+  mine_->oldest.store(ticket, std::memory_order_relaxed);
+}
 
-void LoopShare::nobody_waits() { oldest_waits(ProcessLimits::kNobody); }
+void LoopLimits::nobody_waits() { oldest_waits(SharedLimits::kNobody); }
 
-Duration LoopShare::until_release(std::uint64_t ticket, TimePoint now, Duration pause) {
+Duration LoopLimits::until_release(std::uint64_t ticket, TimePoint now, Duration pause) {
   auto& next = all_->next_release_ns_;
   std::int64_t due = next.load(std::memory_order_relaxed);
   const std::int64_t asked = std::exchange(asked_ns_, 0);

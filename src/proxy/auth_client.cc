@@ -1,4 +1,4 @@
-#include "proxy/auth_desk.h"
+#include "proxy/auth_client.h"
 
 #include "base/text.h"
 
@@ -12,43 +12,43 @@ using metrics::Reason;
 
 // A verdict that comes so much later than the deadline tells of our own standstill (a frozen process, a stuck
 // loop), not of the service.
-constexpr Duration kStandstill = 500ms;
+constexpr Duration kSuspendThreshold = 500ms;
 
 }  // namespace
 
-AuthQuestion::AuthQuestion(AuthDesk& desk, AuthDesk::Asker& asker, const proto::RequestHead& request,
-                           std::string client)
-    : desk_(desk),
+AuthQuestion::AuthQuestion(AuthClient& auth_client, AuthClient::Asker& asker,
+                           const proto::RequestHead& request, std::string client)
+    : auth_client_(auth_client),
       asker_(asker),
       request_(request),
       client_(std::move(client)),
-      config_(desk.environment_.config),
-      asked_at_(desk.environment_.loop.now()) {}
+      config_(auth_client.environment_.config),
+      asked_at_(auth_client.environment_.loop.now()) {}
 
 AuthQuestion::~AuthQuestion() {
-  if (ticket_) desk_.auth_loop_.breaker().withdrawn(*ticket_);
-  if (number_ != 0) desk_.forget(*this);
+  if (ticket_) auth_client_.auth_worker_.breaker().withdrawn(*ticket_);
+  if (number_ != 0) auth_client_.forget(*this);
 }
 
-AuthDecision AuthQuestion::time_is_over() {
-  if (number_ != 0) desk_.forget(*this);
+AuthDecision AuthQuestion::on_timeout() {
+  if (number_ != 0) auth_client_.forget(*this);
   AuthAnswer answer;
   answer.why = "no answer within " + format_duration(timeout());
-  return desk_.decide(*this, std::move(answer));
+  return auth_client_.decide(*this, std::move(answer));
 }
 
-AuthDesk::AuthDesk(Environment& environment, AuthLoop& auth_loop)
+AuthClient::AuthClient(Environment& environment, AuthWorker& auth_worker)
     : environment_(environment),
-      auth_loop_(auth_loop),
+      auth_worker_(auth_worker),
       replies_(environment.loop, [this] { take_replies(); }) {}
 
-bool AuthDesk::asks_about(const proto::RequestHead& request) const {
+bool AuthClient::applies_to(const proto::RequestHead& request) const {
   const auto& auth = environment_.config->auth;
   return auth && (auth->all_requests || request.upgrade_websocket);
 }
 
-AuthDesk::Asked AuthDesk::ask(const proto::RequestHead& request, const proto::ClientView& client,
-                              std::string_view who, Asker& asker) {
+AuthClient::Asked AuthClient::ask(const proto::RequestHead& request, const proto::ClientView& client,
+                                  std::string_view who, Asker& asker) {
   const auto& auth = *environment_.config->auth;
   const auto spared = [&](std::string detail) {
     environment_.metrics.auth_prevented_seconds.add(auth.timeout);
@@ -58,11 +58,11 @@ AuthDesk::Asked AuthDesk::ask(const proto::RequestHead& request, const proto::Cl
     return spared("check " + *auth.precheck + " fails, so the auth service is not asked");
   }
   std::unique_ptr<AuthQuestion> question(new AuthQuestion(*this, asker, request, std::string(who)));
-  question->ticket_ = auth_loop_.breaker().admit(question->asked_at_);
+  question->ticket_ = auth_worker_.breaker().admit(question->asked_at_);
   if (!question->ticket_) return spared("the auth service has failed repeatedly and is not asked for now");
 
-  const auto number = auth_loop_.ask(auth_request(auth, request, client), question->asked_at_ + auth.timeout,
-                                     question->config_, replies_);
+  const auto number = auth_worker_.ask(auth_request(auth, request, client),
+                                       question->asked_at_ + auth.timeout, question->config_, replies_);
   if (!number) {
     return unavailable(auth, request, who, "too many requests wait for the auth service already");
   }
@@ -71,13 +71,13 @@ AuthDesk::Asked AuthDesk::ask(const proto::RequestHead& request, const proto::Cl
   return question;
 }
 
-void AuthDesk::forget(AuthQuestion& question) {
+void AuthClient::forget(AuthQuestion& question) {
   const auto number = std::exchange(question.number_, 0);
   questions_.erase(number);
-  auth_loop_.withdraw(number);
+  auth_worker_.withdraw(number);
 }
 
-void AuthDesk::take_replies() {
+void AuthClient::take_replies() {
   for (auto& reply : replies_.inbox.take_all()) {
     const auto found = questions_.find(reply.question);
     if (found == questions_.end()) continue;  // its session has left, or has waited long enough
@@ -88,7 +88,7 @@ void AuthDesk::take_replies() {
   }
 }
 
-AuthDecision AuthDesk::decide(AuthQuestion& question, AuthAnswer answer) {
+AuthDecision AuthClient::decide(AuthQuestion& question, AuthAnswer answer) {
   const Duration took = environment_.loop.now() - question.asked_at_;
   environment_.metrics.auth_duration.observe(took);
   conclude(question, answer, took);
@@ -112,17 +112,17 @@ AuthDecision AuthDesk::decide(AuthQuestion& question, AuthAnswer answer) {
 }
 
 // What the breaker learns from it. A denial is a success: the service did its work.
-void AuthDesk::conclude(AuthQuestion& question, const AuthAnswer& answer, Duration took) {
+void AuthClient::conclude(AuthQuestion& question, const AuthAnswer& answer, Duration took) {
   const auto ticket = std::exchange(question.ticket_, std::nullopt);
   if (!ticket) return;
   const auto& auth = *question.config_->auth;
-  auto& breaker = auth_loop_.breaker();
+  auto& breaker = auth_worker_.breaker();
   if (answer.kind != AuthAnswer::Kind::unavailable) {
     if (breaker.succeeded(*ticket) == CircuitBreaker::Change::closed) {
       environment_.log.info("auth breaker closed, the auth service answers again");
       environment_.host.auth_breaker_changed(false, {});
     }
-  } else if (answer.ours || took > auth.timeout + kStandstill) {
+  } else if (answer.ours || took > auth.timeout + kSuspendThreshold) {
     breaker.withdrawn(*ticket);
   } else if (breaker.failed(*ticket, {auth.breaker_failures, auth.breaker_recovery},
                             environment_.loop.now()) == CircuitBreaker::Change::opened) {
@@ -134,8 +134,8 @@ void AuthDesk::conclude(AuthQuestion& question, const AuthAnswer& answer, Durati
   }
 }
 
-AuthDecision AuthDesk::unavailable(const config::Auth& auth, const proto::RequestHead& request,
-                                   std::string_view client, std::string detail) {
+AuthDecision AuthClient::unavailable(const config::Auth& auth, const proto::RequestHead& request,
+                                     std::string_view client, std::string detail) {
   auto& results = environment_.metrics.auth_requests;
   if (carries_bypass(auth, request)) {
     results[AuthResult::bypassed].add();

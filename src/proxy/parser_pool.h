@@ -1,4 +1,4 @@
-// ParserShelf: parsers whose session or exchange has ended, kept for the next one of the same data loop.
+// ParserPool: parsers whose session or exchange has ended, kept for the next one of the same data loop.
 //
 // A parser lives for a handshake and is several blocks of memory. Made anew each time, it costs instructions,
 // and what it frees between two tunnels that stay are holes that no tunnel fits: a third of the memory that
@@ -13,21 +13,21 @@
 
 namespace probegate::proxy {
 
-class ParserShelf {
+class ParserPool {
  public:
   class GiveBack {
    public:
     GiveBack() = default;
-    GiveBack(ParserShelf& shelf, proto::HttpParser::Role role) : shelf_(&shelf), role_(role) {}
+    GiveBack(ParserPool& pool, proto::HttpParser::Role role) : pool_(&pool), role_(role) {}
     void operator()(proto::HttpParser* parser) const noexcept;
 
    private:
-    ParserShelf* shelf_ = nullptr;
+    ParserPool* pool_ = nullptr;
     proto::HttpParser::Role role_{};
   };
   using Parser = std::unique_ptr<proto::HttpParser, GiveBack>;
 
-  ParserShelf();
+  ParserPool();
   // As good as new.
   Parser take(proto::HttpParser::Role role, const proto::HttpLimits& limits, proto::MessageOptions options);
 
