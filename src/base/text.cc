@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 
 namespace probegate {
 namespace {
@@ -89,6 +90,17 @@ bool list_contains(std::string_view list, std::string_view token) {
   return false;
 }
 
+std::string hex(std::string_view bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    text.append({kDigits[byte >> 4], kDigits[byte & 15]});
+  }
+  return text;
+}
+
 // By the calendar of <chrono>: strftime takes ten times as long, and a busy proxy stamps a line for each
 // request.
 std::string iso8601(WallTime time) {
@@ -109,6 +121,18 @@ std::string iso8601(WallTime time) {
   put(19, clock.seconds().count());
   put(23, clock.subseconds().count());
   return text;
+}
+
+std::optional<WallTime> parse_iso8601(const std::string& text) {
+  constexpr std::size_t kSize = 24, kPoint = 19;
+  std::tm utc{};
+  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &utc);
+  if (text.size() != kSize || rest != text.c_str() + kPoint || *rest != '.' || text.back() != 'Z') {
+    return std::nullopt;
+  }
+  const auto millis = parse_decimal<int>(std::string_view(text).substr(kPoint + 1, 3));
+  if (!millis) return std::nullopt;
+  return WallTime(std::chrono::seconds(::timegm(&utc)) + Millis(*millis));
 }
 
 std::string format_duration(Duration d) {

@@ -37,7 +37,9 @@ std::optional<Int> parse_decimal(std::string_view text) {
   return value;
 }
 
+std::string hex(std::string_view bytes);  // two small digits for each
 std::string iso8601(WallTime time);       // 2026-11-23T12:00:00.123Z, always 24 characters
+std::optional<WallTime> parse_iso8601(const std::string& text);  // exactly the form iso8601() writes
 std::string format_duration(Duration d);  // "250ms", "2s", "1m30s", "0s": the exact form the config reads
 
 }  // namespace probegate

@@ -19,4 +19,7 @@ struct Utf8Start {
 };
 Utf8Start utf8_start(std::string_view text);
 
+// The longest beginning of at most `most` bytes that does not cut a character in two.
+std::string_view cut_utf8(std::string_view text, std::size_t most);
+
 }  // namespace probegate

@@ -24,15 +24,7 @@ const char* const kMysqlSessionQuery =
 const char* const kMysqlGaleraQuery =
     "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status')";
 
-std::string mysql_literal(const std::string& text) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex;
-  for (const char c : text) {
-    hex += kDigits[static_cast<unsigned char>(c) >> 4];
-    hex += kDigits[static_cast<unsigned char>(c) & 15];
-  }
-  return "_utf8mb4 x'" + hex + "'";
-}
+std::string mysql_literal(const std::string& text) { return "_utf8mb4 x'" + hex(text) + "'"; }
 
 // One lookup for each spelling, as only a comparison with constants spares the server a walk through all its
 // tables.

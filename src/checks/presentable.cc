@@ -9,12 +9,9 @@ constexpr std::size_t kLongestRead = 64 * 1024;
 constexpr std::size_t kLongestMessage = 500;
 constexpr std::size_t kLongestQuote = 80;
 
-// Cut between two characters, never inside one.
 std::string shortened(std::string_view text, std::size_t limit) {
   if (text.size() <= limit) return std::string(text);
-  std::size_t end = limit;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return std::string(text.substr(0, end)) + "...";
+  return std::string(cut_utf8(text, limit)) + "...";
 }
 
 std::string one_line(std::string_view text) {

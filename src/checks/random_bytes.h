@@ -6,6 +6,8 @@
 #include <random>
 #include <string>
 
+#include "base/text.h"
+
 namespace probegate::checks {
 
 template <std::size_t Size>
@@ -17,12 +19,8 @@ std::array<unsigned char, Size> random_bytes() {
 }
 
 inline std::string random_hex() {
-  std::string text;
-  for (const unsigned char byte : random_bytes<8>()) {
-    text += "0123456789abcdef"[byte >> 4];
-    text += "0123456789abcdef"[byte & 15];
-  }
-  return text;
+  const auto bytes = random_bytes<8>();
+  return hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 }  // namespace probegate::checks

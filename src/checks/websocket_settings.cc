@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/url.h"
 #include "checks/transport.h"
+#include "proto/head_scan.h"
 
 namespace probegate::checks {
 namespace {
@@ -40,17 +41,10 @@ Headers read_headers(const config::Fields& fields) {
   return headers;
 }
 
-bool is_token(std::string_view text) {
-  constexpr std::string_view kSeparators = "()<>@,;:\\\"/[]?={}";
-  return !text.empty() && std::none_of(text.begin(), text.end(), [&](char c) {
-    return c <= ' ' || c >= '\x7f' || kSeparators.find(c) != std::string_view::npos;
-  });
-}
-
 std::vector<std::string> read_subprotocols(const config::Fields& fields) {
   auto names = fields.text_list("subprotocols", {});
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (!is_token(names[i]))
+    if (!proto::is_token(names[i]))
       fields.item_problem("subprotocols", i, "is not a subprotocol's name, a word such as graphql-ws");
   }
   return names;
@@ -141,7 +135,7 @@ Result<Headers> visit_headers(const std::vector<std::string>& lines) {
   for (const auto& line : lines) {
     const auto colon = line.find(':');
     const auto name = std::string_view(line).substr(0, colon);
-    if (colon == std::string::npos || !is_token(name)) return failure("--header: expected NAME:VALUE");
+    if (colon == std::string::npos || !proto::is_token(name)) return failure("--header: expected NAME:VALUE");
     if (iequals(name, "sec-websocket-protocol")) return failure("--header: use --subprotocol");
     if (const auto problem = header_problem(name); !problem.empty()) return failure("--header: " + problem);
     const auto value = trim(std::string_view(line).substr(colon + 1));
@@ -189,7 +183,7 @@ Result<WebSocketSettings> websocket_visit_settings(const WebSocketVisit& visit, 
   const auto headers = visit_headers(visit.headers);
   if (!headers) return failure(headers.error().message);
   for (const auto& name : visit.subprotocols) {
-    if (!is_token(name))
+    if (!proto::is_token(name))
       return failure("--subprotocol: expected a subprotocol's name, a word such as graphql-ws");
   }
   const Address address{url->endpoint(tls ? 443 : 80), tls, url->authority, url->target};

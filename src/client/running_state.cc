@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 
 #include "base/text.h"
 #include "client/terminal.h"
@@ -36,21 +35,6 @@ std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
   return text;
-}
-
-// Seconds since the epoch; the form is iso8601()'s.
-std::optional<double> parse_time(const std::string& text) {
-  int year = 0;
-  unsigned month = 0, day = 0, hour = 0, minute = 0;
-  double second = 0;
-  if (std::sscanf(text.c_str(), "%d-%u-%uT%u:%u:%lfZ", &year, &month, &day, &hour, &minute, &second) != 6) {
-    return std::nullopt;
-  }
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
-                                         std::chrono::day(day)};
-  if (!date.ok()) return std::nullopt;
-  const auto days = std::chrono::sys_days(date).time_since_epoch().count();
-  return static_cast<double>(days) * 86'400 + hour * 3600 + minute * 60 + second;
 }
 
 // An object that is not there reads as one without keys.
@@ -153,14 +137,14 @@ std::string restarts_text(const Json& document) {
          text_at(*starts, "last_end");
 }
 
-CheckLine read_check(const std::string& name, const Json& check, std::optional<double> now) {
+CheckLine read_check(const std::string& name, const Json& check, std::optional<WallTime> now) {
   CheckLine line;
   line.name = printable(name);
   if (!check.is_object()) return line;
   line.status = text_at(check, "status");
   line.latency_ms = number_at(check, "latency_ms");
-  const auto since = parse_time(text_at(check, "since"));
-  if (since && now) line.since_seconds = *now - *since;
+  const auto since = parse_iso8601(text_at(check, "since"));
+  if (since && now) line.since_seconds = std::chrono::duration<double>(*now - *since).count();
   line.target = text_at(check, "target");
   line.why = why_text(check);
   line.reason = reason_text(check);
@@ -189,7 +173,7 @@ Result<RunningState> read_running_state(const loop::HttpResponse& response) {
   state.concerns = texts_at(object_at(document, "traffic"), "concerns");
   const auto checks = document.find("checks");
   if (checks == document.end() || !checks->is_object()) return state;
-  const auto now = parse_time(text_at(document, "timestamp"));
+  const auto now = parse_iso8601(text_at(document, "timestamp"));
   const Json& runs = object_at(document, "recent_runs");
   for (const auto& [name, check] : checks->items()) {
     state.checks.push_back(read_check(name, check, now));

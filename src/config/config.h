@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/endpoint.h"
 #include "base/log.h"
+#include "base/startup_timeout.h"
 #include "config/conditions.h"
 #include "config/fields.h"
 
@@ -101,7 +102,7 @@ struct Probes {
 
 struct GateOptions {
   Duration startup_timeout = 120s;  // 0 = wait for ever
-  enum class OnTimeout { fail, exit, wait } on_startup_timeout = OnTimeout::fail;
+  StartupTimeoutPolicy on_startup_timeout = StartupTimeoutPolicy::fail;
 };
 
 // What every check type has, whatever it talks to.

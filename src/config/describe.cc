@@ -3,17 +3,14 @@
 #include <algorithm>
 
 #include "base/url.h"
+#include "base/utf8.h"
 
 namespace probegate::config {
 
 std::string quote(std::string_view text) {
   constexpr std::size_t kLongest = 60;
   auto shown = text.starts_with('/') ? std::string(text) : redact_url(text);
-  if (shown.size() > kLongest) {
-    auto end = kLongest;
-    while ((shown[end] & 0xC0) == 0x80) --end;  // not inside a character
-    shown = shown.substr(0, end) + "...";
-  }
+  if (shown.size() > kLongest) shown = std::string(cut_utf8(shown, kLongest)) + "...";
   const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
   std::replace_if(shown.begin(), shown.end(), control, ' ');
   return "\"" + shown + "\"";

@@ -18,17 +18,17 @@ struct Preset {
   Duration drain_timeout;
   bool json_log;
   // Where liveness would restart the gate, that helps no dependency, and a restart loop outlives the outage.
-  GateOptions::OnTimeout on_startup_timeout;
+  StartupTimeoutPolicy on_startup_timeout;
 };
 
 constexpr Preset kPresets[] = {
     // SIGKILL comes 10 s after SIGTERM; an instance that does not start is replaced.
-    {Platform::cloud_run, "cloud-run", 0s, 8s, true, GateOptions::OnTimeout::fail},
+    {Platform::cloud_run, "cloud-run", 0s, 8s, true, StartupTimeoutPolicy::fail},
     // Endpoints take seconds to forget a Pod; the grace is 30 s.
-    {Platform::kubernetes, "kubernetes", 5s, 25s, true, GateOptions::OnTimeout::wait},
+    {Platform::kubernetes, "kubernetes", 5s, 25s, true, StartupTimeoutPolicy::wait},
     // docker stop waits 10 s.
-    {Platform::docker, "docker", 0s, 8s, true, GateOptions::OnTimeout::wait},
-    {Platform::none, "none", 0s, 8s, false, GateOptions::OnTimeout::fail},
+    {Platform::docker, "docker", 0s, 8s, true, StartupTimeoutPolicy::wait},
+    {Platform::none, "none", 0s, 8s, false, StartupTimeoutPolicy::fail},
 };
 constexpr Duration kCloudRunStop = 10s;
 
@@ -75,12 +75,11 @@ Probes read_probes(const Fields& probes) {
 }
 
 GateOptions read_gate(const Fields& gate, const Preset& preset) {
-  using OnTimeout = GateOptions::OnTimeout;
+  using enum StartupTimeoutPolicy;
   GateOptions value;
   value.startup_timeout = gate.duration("startup_timeout", value.startup_timeout);
-  value.on_startup_timeout =
-      gate.choice("on_startup_timeout", preset.on_startup_timeout,
-                  {{"fail", OnTimeout::fail}, {"exit", OnTimeout::exit}, {"wait", OnTimeout::wait}});
+  value.on_startup_timeout = gate.choice("on_startup_timeout", preset.on_startup_timeout,
+                                         {{"fail", fail}, {"exit", exit}, {"wait", wait}});
   return value;
 }
 

@@ -150,16 +150,15 @@ class Planner {
 
   // On Cloud Run the startup probe ends an instance that does not start, whatever liveness says.
   void plan_liveness() {
-    using OnTimeout = config::GateOptions::OnTimeout;
     const auto policy = config_.gate.on_startup_timeout;
     const auto startup = config_.gate.startup_timeout;
     const bool depends = std::any_of(config_.checks.begin(), config_.checks.end(),
                                      [](const config::CheckSpec& check) { return check.startup; });
-    if (target_ == Platform::cloud_run || policy == OnTimeout::wait || startup == Duration::zero() ||
-        !depends)
+    if (target_ == Platform::cloud_run || policy == StartupTimeoutPolicy::wait ||
+        startup == Duration::zero() || !depends)
       return;
     warn(std::string("gate.on_startup_timeout: ") +
-         (policy == OnTimeout::fail ? "fail, so liveness fails" : "exit, so the gate ends") +
+         (policy == StartupTimeoutPolicy::fail ? "fail, so liveness fails" : "exit, so the gate ends") +
          " when a dependency is down for " + format_duration(startup) + " at the start, and " +
          (target_ == Platform::docker ? "the container is unhealthy or restarted"
                                       : "Kubernetes restarts the gate again and again") +

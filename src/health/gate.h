@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/startup_timeout.h"
 #include "health/health_model.h"
 
 namespace probegate::health {
@@ -18,8 +19,6 @@ enum class GateState { starting, open, closed, failed, draining };
 inline constexpr GateState kGateStates[] = {GateState::starting, GateState::open, GateState::closed,
                                             GateState::failed, GateState::draining};
 std::string_view to_string(GateState state);
-
-enum class StartupTimeoutPolicy { fail, exit, wait };
 
 struct GatePolicy {
   Duration startup_timeout = std::chrono::seconds(120);  // 0 = wait for ever

@@ -1,7 +1,6 @@
 #include "health/start_record.h"
 
 #include <algorithm>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -12,16 +11,6 @@ namespace {
 
 constexpr std::uint64_t kVersion = 1;
 constexpr std::string_view kStateKey = "\"state\": \"";  // as to_json() writes it
-
-// As iso8601() writes it.
-std::optional<WallTime> parse_time(const std::string& text) {
-  std::tm utc{};
-  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &utc);
-  if (rest == nullptr || *rest != '.') return std::nullopt;
-  const auto millis = parse_decimal<int>(std::string_view(rest + 1).substr(0, 3));
-  if (!millis || std::string_view(rest + 4) != "Z") return std::nullopt;
-  return WallTime(std::chrono::seconds(::timegm(&utc)) + Millis(*millis));
-}
 
 bool is_cause(const std::string& word) {
   constexpr std::size_t kLongest = 32;
@@ -38,10 +27,10 @@ std::uint64_t count_of(const nlohmann::json& json, const char* key) {
 
 Start start_of(const nlohmann::json& json) {
   Start start;
-  const auto started = parse_time(json.at("started").get<std::string>());
+  const auto started = parse_iso8601(json.at("started").get<std::string>());
   if (!started) throw std::runtime_error("a time is not one");
   start.started = *started;
-  if (!json.at("ended").is_null()) start.ended = parse_time(json.at("ended").get<std::string>());
+  if (!json.at("ended").is_null()) start.ended = parse_iso8601(json.at("ended").get<std::string>());
   start.end = json.at("end").get<std::string>();
   if (!is_cause(start.end)) throw std::runtime_error("an end is not one");
   return start;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "base/utf8.h"
+
 namespace probegate::proto {
 namespace {
 
@@ -276,13 +278,6 @@ ControlFrame make_control(Opcode opcode, std::string_view payload, const MaskKey
   if (key != nullptr) apply_mask(frame.bytes.data() + frame.size, payload.size(), *key);
   frame.size += payload.size();
   return frame;
-}
-
-// The longest beginning of at most `most` bytes that does not cut a character in two.
-std::string_view cut_utf8(std::string_view text, std::size_t most) {
-  if (text.size() <= most) return text;
-  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0u) == 0x80u) --most;
-  return text.substr(0, most);
 }
 
 ControlFrame make_close(std::uint16_t code, std::string_view reason, const MaskKey* key) {

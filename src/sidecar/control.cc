@@ -26,15 +26,7 @@ using health::GateState;
 constexpr Duration kBeat = 1s;
 
 health::GatePolicy make_gate_policy(const config::GateOptions& options) {
-  using OnTimeout = config::GateOptions::OnTimeout;
-  health::GatePolicy policy;
-  policy.startup_timeout = options.startup_timeout;
-  switch (options.on_startup_timeout) {
-    case OnTimeout::fail: policy.on_startup_timeout = health::StartupTimeoutPolicy::fail; break;
-    case OnTimeout::exit: policy.on_startup_timeout = health::StartupTimeoutPolicy::exit; break;
-    case OnTimeout::wait: policy.on_startup_timeout = health::StartupTimeoutPolicy::wait; break;
-  }
-  return policy;
+  return {options.startup_timeout, options.on_startup_timeout};
 }
 
 health::Details details_of(const config::Probes& probes) {
@@ -235,7 +227,7 @@ void Control::update_gate() {
   publish();
   const bool timed_out = gate_.startup_timed_out() && !timed_out_before;
   if (timed_out) tell_startup_timeout();
-  if (timed_out && gate_policy_.on_startup_timeout == health::StartupTimeoutPolicy::exit) {
+  if (timed_out && gate_policy_.on_startup_timeout == StartupTimeoutPolicy::exit) {
     observer_.startup_timed_out_for_exit();
   }
 }

@@ -76,6 +76,23 @@ TEST_CASE("Times are written in UTC with milliseconds") {
   CHECK(iso8601(WallTime(1'709'164'800s)) == "2024-02-29T00:00:00.000Z");
 }
 
+TEST_CASE("A time that was written is read again, and no other form of one is") {
+  const std::string written = "2026-11-23T12:00:00.123Z";
+  REQUIRE(parse_iso8601(written).has_value());
+  CHECK(iso8601(*parse_iso8601(written)) == written);
+  for (std::size_t size = 0; size < written.size(); ++size)
+    CHECK_FALSE(parse_iso8601(written.substr(0, size)));
+  for (const char* other :
+       {"2026-11-23T12:00:00.1234", "2026-11-23 12:00:00.123Z", "2026-11-23T12:00:00.123z",
+        "2026-11-23T12:00:00.1x3Z", "2026-13-23T12:00:00.123Z", "2026-11-23T12:00:00.123ZZ"})
+    CHECK_FALSE(parse_iso8601(other));
+}
+
+TEST_CASE("Bytes are written as two hexadecimal digits each") {
+  CHECK(hex("") == "");
+  CHECK(hex(std::string_view("\x00\x0f\xf0\xff", 4)) == "000ff0ff");
+}
+
 TEST_CASE("Durations are written as the configuration reads them") {
   CHECK(format_duration(0s) == "0s");
   CHECK(format_duration(250ms) == "250ms");

@@ -18,5 +18,11 @@ TEST_CASE("Valid UTF-8 stays as it is, and every other byte is replaced") {
   CHECK(valid_utf8("quote \" and \\ and \n\xfe") == "quote \" and \\ and \n\xef\xbf\xbd");
 }
 
+TEST_CASE("A text is cut in front of the character that would not fit") {
+  const std::string text = "a\xc3\xa4\xe2\x82\xac";  // 1, 2 and 3 bytes
+  const std::size_t kept[] = {0, 1, 1, 3, 3, 3, 6, 6};
+  for (std::size_t most = 0; most < std::size(kept); ++most) CHECK(cut_utf8(text, most).size() == kept[most]);
+}
+
 }  // namespace
 }  // namespace probegate

@@ -75,20 +75,20 @@ TEST_CASE("A platform presets drain and log, and keys below it win") {
 }
 
 TEST_CASE("Where the platform would restart a gate that gives up, its preset is to wait") {
-  using OnTimeout = config::GateOptions::OnTimeout;
   const auto on_timeout = [](const std::string& keys, const Environment& environment) {
     return load_yaml(keys, environment).config.gate.on_startup_timeout;
   };
-  CHECK(on_timeout("platform: kubernetes", {}) == OnTimeout::wait);
-  CHECK(on_timeout("platform: docker", {}) == OnTimeout::wait);
-  CHECK(on_timeout("platform: cloud-run", {}) == OnTimeout::fail);
-  CHECK(on_timeout("platform: none", {}) == OnTimeout::fail);
-  CHECK(on_timeout("platform: kubernetes\ngate: {on_startup_timeout: exit}", {}) == OnTimeout::exit);
+  CHECK(on_timeout("platform: kubernetes", {}) == StartupTimeoutPolicy::wait);
+  CHECK(on_timeout("platform: docker", {}) == StartupTimeoutPolicy::wait);
+  CHECK(on_timeout("platform: cloud-run", {}) == StartupTimeoutPolicy::fail);
+  CHECK(on_timeout("platform: none", {}) == StartupTimeoutPolicy::fail);
+  CHECK(on_timeout("platform: kubernetes\ngate: {on_startup_timeout: exit}", {}) ==
+        StartupTimeoutPolicy::exit);
 
   // Docker says nothing by itself, and Kubernetes may be told by hand too.
-  CHECK(on_timeout("", {{"PROBEGATE_PLATFORM", "docker"}}) == OnTimeout::wait);
+  CHECK(on_timeout("", {{"PROBEGATE_PLATFORM", "docker"}}) == StartupTimeoutPolicy::wait);
   CHECK(load_yaml("", {{"PROBEGATE_PLATFORM", "kubernetes"}}).config.drain.delay == 5s);
-  CHECK(on_timeout("platform: none", {{"PROBEGATE_PLATFORM", "docker"}}) == OnTimeout::fail);
+  CHECK(on_timeout("platform: none", {{"PROBEGATE_PLATFORM", "docker"}}) == StartupTimeoutPolicy::fail);
   CHECK(problems_of("", {{"PROBEGATE_PLATFORM", "dokcer"}}).size() == 1);
 }
 
