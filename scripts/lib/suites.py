@@ -108,7 +108,8 @@ def steps(suites: list[str]):
         yield Outcome(f"build {tree.name}", failures=[failure] if failure else [], seconds=time.monotonic() - begin)
         tests += [(test, tree) for test in tree.tests if tree.built]
     fuzzers = [job for job in tests if job[1].name == "build-fuzz"]
-    yield from run_at_once(WORKERS, run_test, [job for job in tests if job not in fuzzers])
+    others = [job for job in tests if job not in fuzzers]
+    yield from run_at_once(WORKERS, run_test, others[::-1])  # the long ones are the last that Meson names
     yield from run_at_once(len(fuzzers), run_fuzzer, fuzzers)  # each for its time, whatever share of a core it gets
     for suite in suites:
         if suite in PROGRAM_SUITES and trees[TREE_OF[suite]].built:

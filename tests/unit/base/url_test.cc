@@ -163,16 +163,17 @@ TEST_CASE("No part of a random password is shown, wherever it stands and however
             "unix:///run/redis.sock?password=" + written, "postgresql:///app?user=u&password=" + written,
             "mysql://u:" + written + "@/app?unix_socket=/run/m.sock", "ws://h/ws?token=" + written + "&v=1",
             "http://h1,h2/#" + written, "user:" + written + "@host:6379"}) {
-        CAPTURE(text);
         const auto url = parse_url(text, kAny);
-        if (!url) REQUIRE_FALSE(shows_a_part(url.error().message, password));
         const auto shown = redact_url(text);
-        CAPTURE(shown);
         const auto known = redact_url(text.substr(0, text.find(written)) + "x" +
                                       text.substr(text.find(written) + written.size()));
-        REQUIRE_FALSE(shows_a_part(shown, written, known));
-        REQUIRE_FALSE(shows_a_part(shown, password, known));
-        if (escaped && url && url->password) REQUIRE(url->password == password);
+        // Of so many cases an assertion for each would take most of the time.
+        const bool told = !url && shows_a_part(url.error().message, password);
+        const bool seen = shows_a_part(shown, written, known) || shows_a_part(shown, password, known);
+        const bool changed = escaped && url && url->password && url->password != password;
+        if (!told && !seen && !changed) continue;
+        CAPTURE(text, shown, told, seen, changed);
+        FAIL("a part is shown, or the password is read as another one");
       }
     }
   }
