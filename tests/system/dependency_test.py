@@ -48,7 +48,7 @@ def test_redis_killed_fails_readiness_while_the_gate_stays_open_and_the_chat_goe
 
     async def chat():
         async with aiohttp.ClientSession() as session:
-            early = await session.ws_connect(f"{port}?name=early")
+            early = await session.ws_connect(f"{proxy}?name=early")
             await says(early, "before")
             redis.kill()
             failed = await asyncio.to_thread(sidecar.wait_for_check, "redis", "fail")
@@ -63,7 +63,7 @@ def test_redis_killed_fails_readiness_while_the_gate_stays_open_and_the_chat_goe
             assert (await asyncio.to_thread(sidecar.probe, "/health")).status == 200
 
             await says(early, "without redis")
-            late = await session.ws_connect(f"{port}?name=late")
+            late = await session.ws_connect(f"{proxy}?name=late")
             await says(late, "a new socket without redis")
 
             redis.start()
