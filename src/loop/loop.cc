@@ -71,10 +71,9 @@ TlsContexts& Loop::tls() {
 
 void Loop::stop() { stopped_ = true; }
 
-bool Loop::run_until(const std::function<bool()>& condition, Duration limit) {
-  constexpr int kTick = 5;  // so a loop without events still sees the limit pass
+bool Loop::run_until(const std::function<bool()>& condition, Duration limit, Millis tick) {
   const TimePoint end = now() + limit;
-  while (!condition() && now() < end) turn(kTick);
+  while (!condition() && now() < end) turn(static_cast<int>(tick.count()));
   turn(0);  // what can happen at once does, also when nothing had to be waited for
   return condition();
 }

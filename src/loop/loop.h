@@ -40,9 +40,9 @@ class Loop final : public Clock {
 
   void run();   // until stop()
   void stop();  // leaves run() after this turn
-  // Turns until the condition holds or the time is over; returns what the condition says in the end. For
-  // start-up and tests.
-  bool run_until(const std::function<bool()>& condition, Duration limit);
+  // Turns until the condition holds or the time is over; returns what the condition says in the end. Looks at
+  // the condition after each event, and after each `tick` without one. For start-up and tests.
+  bool run_until(const std::function<bool()>& condition, Duration limit, Millis tick = Millis(5));
 
   TimePoint now() const override;  // exact
   WallTime wall_now() const override;

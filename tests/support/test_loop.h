@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "loop/loop.h"
+#include "virtual_time.h"
 
 namespace probegate::test {
 
@@ -24,7 +25,7 @@ class TestLoop {
 
   // True as soon as the condition holds; the limit is for tests that fail.
   bool until(const std::function<bool()>& condition, Duration limit = 10s) {
-    return loop_.run_until(condition, limit);
+    return loop_.run_until(condition, limit, tick());
   }
   // Lets everything happen that can happen without waiting for time.
   void settle(int turns = 20) {
@@ -32,12 +33,15 @@ class TestLoop {
   }
   // For proofs that something does not happen.
   void run_for(Duration time) {
-    loop_.run_until([] { return false; }, time);
+    loop_.run_until([] { return false; }, time, tick());
   }
 
   RecordingSink sink;
 
  private:
+  // Where time is virtual each tick costs a moment of real time.
+  static Millis tick() { return VirtualTime::lives() ? 50ms : 5ms; }
+
   loop::Loop loop_{sink};
 };
 

@@ -22,6 +22,7 @@ TEST_CASE("A connection to the backend is used again, also for another client") 
 }
 
 TEST_CASE("A kept connection is left alone when it has served its time or said too much") {
+  VirtualTime time;
   struct Row {
     std::string name, answer;
     Duration wait;

@@ -62,6 +62,7 @@ TEST_CASE("A request is judged by the gate published last, even where its data l
 }
 
 TEST_CASE("An idle connection ends with FIN, an answer under way is finished first") {
+  VirtualTime time;
   TestLoop loop;
   LiveBackend backend(loop);
   ProxyFixture proxy(loop, backend.endpoint());

@@ -158,6 +158,7 @@ TEST_CASE("A client that leaves behind a body that waits in the socket frees its
 }
 
 TEST_CASE("A held request with Expect gets no 100 before its time") {
+  VirtualTime time;
   TestLoop loop;
   LiveBackend backend(loop);
   ProxyFixture proxy(loop, backend.endpoint(), hold(1), closed_gate());
@@ -225,6 +226,7 @@ TEST_CASE("Who would be refused anyway is not held") {
 }
 
 TEST_CASE("A gate that closes while it releases keeps the rest waiting") {
+  VirtualTime time;
   TestLoop loop;
   LiveBackend backend(loop);
   backend.on_connection = serve_paths;

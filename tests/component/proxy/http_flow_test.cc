@@ -42,6 +42,7 @@ TEST_CASE("Informational answers without end are an error of the backend") {
 }
 
 TEST_CASE("Expect: 100-continue never waits for a body that waits for us") {
+  VirtualTime time;
   const std::string post = request("POST", "Expect: 100-continue\r\nContent-Length: 5\r\n");
   TestLoop loop;
   LiveBackend backend(loop);

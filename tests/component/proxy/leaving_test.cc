@@ -227,6 +227,7 @@ TEST_CASE("What a peer left behind goes to a slow reader for as long as that tak
 }
 
 TEST_CASE("A drain leaves a client no more than 2 s to answer its backend's Close") {
+  VirtualTime time;
   OpenTunnel tunnel([](config::Config& c) { c.drain.timeout = 60s; });
   const bool drain_first = GENERATE(false, true);
   if (drain_first) {

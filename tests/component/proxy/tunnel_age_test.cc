@@ -7,6 +7,7 @@
 namespace probegate::test {
 
 TEST_CASE("An idle tunnel ends with 1001, one with traffic either way does not") {
+  VirtualTime time;
   const auto idle = [](config::Config& c) { c.proxy.websocket.idle_timeout = 300ms; };
   SECTION("idle") {
     OpenTunnel tunnel(idle);
@@ -30,6 +31,7 @@ TEST_CASE("An idle tunnel ends with 1001, one with traffic either way does not")
 }
 
 TEST_CASE("Lifetimes are spread, so that a generation of tunnels does not come back as one") {
+  VirtualTime time;
   TestLoop loop;
   LiveBackend backend(loop);
   backend.on_connection = [](Wire& wire) {
@@ -55,6 +57,7 @@ TEST_CASE("Lifetimes are spread, so that a generation of tunnels does not come b
 }
 
 TEST_CASE("A tunnel ends before its lifetime is over, spread by a tenth") {
+  VirtualTime time;
   OpenTunnel tunnel([](config::Config& c) { c.proxy.websocket.max_lifetime = 500ms; });
   const auto before = tunnel.loop->now();
   CHECK(tunnel.sees(From::client, {"close 1001"}));

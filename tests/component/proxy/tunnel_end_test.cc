@@ -255,6 +255,7 @@ TEST_CASE("A Close of one side and the answer of the other pass untouched") {
 }
 
 TEST_CASE("After both Closes a peer that keeps TCP open is waited for 2 s and no longer") {
+  VirtualTime time;
   OpenTunnel tunnel;
   tunnel.client.send(close_frame(From::client, 1000));
   REQUIRE(tunnel.sees(From::backend, {"M:close 1000"}));
@@ -290,6 +291,7 @@ TEST_CASE("A client that waits for the answer to its Close gets one even from a 
 }
 
 TEST_CASE("A drain closes a tunnel towards both sides, and waits for a large frame to end") {
+  VirtualTime time;
   const auto drain = [](config::Config& c) { c.drain.timeout = 10ms; };
   SECTION("between frames") {
     OpenTunnel tunnel(drain);

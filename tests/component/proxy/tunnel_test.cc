@@ -126,6 +126,7 @@ TEST_CASE("A reader that stops stops the writer behind it, and gets every byte o
 }
 
 TEST_CASE("A silent client is pinged, and its answer stays between the two of us") {
+  VirtualTime time;
   OpenTunnel tunnel([](config::Config& c) { c.proxy.websocket.ping_interval = 150ms; });
   const auto next_ping = [&] {
     REQUIRE(tunnel.sees(From::client, {"ping"}));
