@@ -158,7 +158,7 @@ def test_a_restart_loop_is_announced_with_its_causes(rig, path):
                                                        "recent_seconds": 600.0, "restart_loop": True}
     assert "Restart loop: <strong>3 starts within 10m</strong>" in looping.probe("/").text
     shown = command("status", "--url", f"http://127.0.0.1:{looping.probe_port}").stdout.splitlines()
-    assert shown[1] == "restart loop: 3 starts within 10m, the one before this ended as unclean"
+    assert shown[1] == "restart loop: 3 starts within 10m, the previous run ended as unclean"
 
 
 def test_a_first_start_is_no_restart_loop_and_without_a_state_file_nothing_is_known(rig, path, proxy):
