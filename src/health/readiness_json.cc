@@ -48,7 +48,7 @@ Json check_json(const CheckState& state, const std::vector<CheckPolicy>& policie
 // What is wrong with the process itself, shaped as a check's error.
 std::string process_error(const Snapshot& snapshot) {
   if (snapshot.stuck_loops.empty()) return {};
-  const Json error{{"kind", "internal"}, {"message", snapshot.stuck_loops + " did not turn for 10 s"}};
+  const Json error{{"kind", "internal"}, {"message", snapshot.stuck_loops + " blocked for 10 s"}};
   return ",\"error\":" + dump(error);
 }
 
@@ -157,7 +157,7 @@ std::string health_json(const Snapshot& snapshot, Document document, Details det
   if (!judge(document, snapshot).ok && !snapshot.waiting_for.empty()) {
     json["output"] = "waiting for " + joined(names_json(snapshot.waiting_for, policies));
   }
-  if (!snapshot.stuck_loops.empty()) json["output"] = snapshot.stuck_loops + " did not turn for 10 s";
+  if (!snapshot.stuck_loops.empty()) json["output"] = snapshot.stuck_loops + " blocked for 10 s";
   json["checks"] = Json::object();
   for (std::size_t i = 0; i < policies.size(); ++i) {
     const CheckState& state = snapshot.checks[i];

@@ -65,7 +65,7 @@ std::string connections_text(const metrics::ConnectionLimit& limit) {
   if (limit.in_force == 0) return {};
   std::string text = std::to_string(limit.open) + " open, limit in force " + std::to_string(limit.in_force);
   if (limit.lowered() && limit.configured > 0) {
-    text += " of " + std::to_string(limit.configured) + " (the limit of descriptors allows no more)";
+    text += " of " + std::to_string(limit.configured) + " (the limit of open files allows no more)";
   }
   return text;
 }

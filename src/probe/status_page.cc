@@ -166,7 +166,7 @@ std::string headline(const StatusView& view, const TrafficReport& traffic) {
   out.append(gate_sentence(view)).append("</p>\n").append(clients_section(traffic));
   if (const auto& starts = view.source.history().starts(); starts && starts->restart_loop) {
     out += "<p id=\"restarts\">Restart loop: <strong>" + std::to_string(starts->recent) + " starts within " +
-           format_duration(starts->window) + "</strong>; the process before this one ended as " +
+           format_duration(starts->window) + "</strong>; the previous process ended as " +
            escaped(starts->last_end) + ".</p>\n";
   }
   if (view.snapshot.waiting_for.empty()) return out + "</section>\n";
@@ -279,7 +279,7 @@ std::string event_text(const Event& event, health::Details details) {
   if (!event.to.empty()) text += tag(open_breaker ? "bad" : tone(event.to), event.to);
   if (!event.waiting_for.empty()) text += " waiting for " + escaped(joined(event.waiting_for));
   if (event.error) text += " " + escaped(error_text(*event.error, details));
-  if (event.kind == EventKind::stuck && event.message.empty()) text += "every data loop turns again";
+  if (event.kind == EventKind::stuck && event.message.empty()) text += "all data loops respond again";
   if (details == health::Details::full && !event.message.empty()) text += " " + escaped(event.message);
   if (event.took && event.kind == EventKind::frozen) text += "for " + seconds_text(*event.took);
   if (event.count > 1) text += " (" + std::to_string(event.count) + " times)";

@@ -95,7 +95,7 @@ TEST_CASE("Each kind of event is told in words") {
   happens({.kind = EventKind::backend_stopping, .message = "the backend closes its tunnels with 1012"});
   happens({.kind = EventKind::auth_breaker, .to = "open", .message = "no answer within 2s"});
   happens({.kind = EventKind::connection_limit, .to = "reached", .message = "19 open, limit in force 19"});
-  happens({.kind = EventKind::clock, .message = "the wall clock went 2h ahead of the monotonic clock"});
+  happens({.kind = EventKind::clock, .message = "the wall clock jumped 2h ahead of the monotonic clock"});
   const std::string page = f.get("/").body;
   for (const char* words : {
            "<td>start</td><td class=\"why\">the one before ended by signal; restart loop: 3 starts</td>",
@@ -106,13 +106,13 @@ TEST_CASE("Each kind of event is told in words") {
            "<td>backend restart</td>",
            "<td>frozen</td><td class=\"why\">for 1.50 s</td>",
            "<td>stuck</td><td class=\"why\"> data-0</td>",
-           "<td>stuck</td><td class=\"why\">every data loop turns again</td>",
+           "<td>stuck</td><td class=\"why\">all data loops respond again</td>",
            "<strong class=\"tag bad\">refused</strong> 2 mistakes, see the log",
            "<td>backend stopping</td><td class=\"why\"> the backend closes its tunnels with 1012</td>",
            "<td>auth breaker</td><td class=\"why\"><strong class=\"tag bad\">open</strong> no answer within "
            "2s</td>",
            "<strong class=\"tag warn\">reached</strong> 19 open, limit in force 19",
-           "<td>clock</td><td class=\"why\"> the wall clock went 2h ahead of the monotonic clock</td>",
+           "<td>clock</td><td class=\"why\"> the wall clock jumped 2h ahead of the monotonic clock</td>",
        }) {
     CAPTURE(words);
     CHECK(contains(page, words));
