@@ -20,7 +20,7 @@ bool is_failure(Reason reason) {
          reason == Reason::backend_error;
 }
 
-// Why upgrades were refused, or why they failed: number by word, without zeros.
+// The causes of refused or failed upgrades with their numbers, without zeros.
 Json causes(const LastMinute& minute, bool failed) {
   Json json = Json::object();
   for (std::size_t i = 0; i < metrics::label_count<CodeClass> && failed; ++i) {
