@@ -38,7 +38,7 @@ Secrets secrets_of(const std::string& receiver) {
 struct Delivery::ReceiverQueue {
   explicit ReceiverQueue(loop::Loop& loop, std::function<void()> again) : pause(loop, std::move(again)) {}
 
-  std::deque<Notification> notifications;  // the first one is under way
+  std::deque<Notification> notifications;  // the first one is being sent
   int attempts = 0;                        // of the first one
   TimePoint begun{};
   std::unique_ptr<loop::HttpClient::Call> request;

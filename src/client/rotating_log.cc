@@ -17,7 +17,7 @@ constexpr int kMostPauses = 200;
 
 class File {
  public:
-  // Does not wait for the reader of a pipe, and does not follow a link to a file of somebody else.
+  // Does not wait for the reader of a pipe, and does not follow links to files of other users.
   explicit File(const std::string& name)
       : fd_(::open(name.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644)) {
   }

@@ -1,7 +1,7 @@
 // AuthStep: the authorization of one request: first the pending question to the auth service, then the grant.
 //
 // Invariant: nothing of the request goes to the backend before the verdict; its owner keeps the deadline.
-// Called from: whoever forwards the request. Thread: its data loop's.
+// Called from: the owner of the request. Thread: its data loop's.
 #pragma once
 
 #include <memory>

@@ -63,7 +63,7 @@ void Shutdown::alerts_flushed() { completed(Phase::flushing_alerts, Phase::recor
 void Shutdown::recorded() { completed(Phase::recording, Phase::done); }
 
 void Shutdown::completed(Phase work, Phase next) {
-  assert(phase_ >= work && "nobody was asked to");
+  assert(phase_ >= work && "completed before its phase");
   if (phase_ == work) to(next);
 }
 

@@ -32,7 +32,7 @@ struct Ending {
 
 class Shutdown {
  public:
-  static constexpr Duration kLastAlerts = std::chrono::seconds(2);  // for those under way; within the drain
+  static constexpr Duration kLastAlerts = std::chrono::seconds(2);  // for pending ones; within the drain
   static constexpr Duration kCutGrace = std::chrono::seconds(1);    // for a thread to stop after its deadline
 
   class Host {
