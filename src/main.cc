@@ -13,8 +13,8 @@
 
 namespace {
 
-// An exception that nobody caught: out of memory or of threads at the start, as a rule. Said in a sentence
-// where it would be SIGABRT; allocates nothing.
+// Handles an exception that nothing caught, usually a lack of memory or threads at the start. Prints one
+// sentence instead of dying by SIGABRT. Allocates nothing.
 [[noreturn]] void report_uncaught() {
   const auto say = [](const char* text) { (void)!::write(STDERR_FILENO, text, std::strlen(text)); };
   try {
@@ -23,7 +23,7 @@ namespace {
   } catch (const std::bad_alloc&) {
     say("probegate: out of memory; raise the limit of the container or of the address space (ulimit -v)\n");
   } catch (const std::exception& error) {
-    say("probegate: cannot go on: ");
+    say("probegate: fatal error: ");
     say(error.what());
     say("\n");
   } catch (...) {
@@ -35,7 +35,8 @@ namespace {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // The sidecar's own end is a drain, from its first instruction on; other commands end as any program does.
+  // `run` ends with a drain, so signals wait for their handlers from the first instruction on. The other
+  // commands keep the default action.
   if (argc > 1 && std::string_view(argv[1]) == "run") probegate::loop::hold_signals();
   std::set_terminate(report_uncaught);
   probegate::cli::Arguments arguments(argc, argv);

@@ -19,7 +19,7 @@ PolicyOptions policy_options(const config::Alert& alert) {
   return options;
 }
 
-// Counters that fell belong to a check that a reload has removed.
+// A counter decreases if a reload has removed a check; then it counts as unchanged.
 config::Span growth(const config::Span& before, const config::Span& now, Duration length) {
   config::Span span = now;
   span.length = length;
@@ -84,7 +84,7 @@ void Alerts::reload(const std::vector<config::Alert>& receivers, const Known& kn
       receivers_.back().policy.keep_checks(known.checks);
       old.erase(before);
     }
-    begin_window(receivers_.back());  // of other thresholds, perhaps
+    begin_window(receivers_.back());  // the thresholds may have changed
   }
   if (!receivers_.empty()) delivery_.start();
   schedule();
@@ -132,7 +132,7 @@ void Alerts::on_timer() {
   schedule();
 }
 
-// A gate whose receivers have nothing to wait for does not wake up.
+// Stops the timer if no receiver waits for anything, so that an idle process does not wake up.
 void Alerts::schedule() {
   std::optional<TimePoint> next;
   const auto consider = [&](std::optional<TimePoint> due) {

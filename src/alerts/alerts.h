@@ -1,8 +1,8 @@
-// Alerts: tells people and programs what happened, as `alerts` says: one Policy per receiver decides, one
-// Delivery for all brings it there.
+// Alerts: sends the alerts that the configuration's `alerts` asks for. One Policy per receiver decides what
+// to send, one Delivery for all sends it.
 //
-// Called from: the control loop only, for which every call costs a decision and a text; the thread that
-// delivers exists only where there are receivers.
+// Called from: the control loop only, where each call only decides and composes texts. The delivery thread
+// exists only if there are receivers.
 #pragma once
 
 #include <functional>
@@ -20,7 +20,7 @@ namespace probegate::alerts {
 
 class Alerts {
  public:
-  // What has been counted since the start; differences are judged. Asked only where there are thresholds.
+  // Returns the totals since the start; thresholds use differences. Called only if there are thresholds.
   using Totals = std::function<config::Span()>;
 
   Alerts(loop::Loop& loop, const std::vector<config::Alert>& receivers, Sender sender, Log& log,
@@ -28,7 +28,7 @@ class Alerts {
 
   void on_event(const health::Event& event);
 
-  // A new configuration: receivers that stay know what they have been told.
+  // Applies a new configuration: receivers that stay keep their record of what was sent.
   struct Known {
     bool opened = false;
     std::vector<std::string> checks;
@@ -36,9 +36,9 @@ class Alerts {
   };
   void reload(const std::vector<config::Alert>& receivers, const Known& known);
 
-  void end();  // no event may follow, and nothing more falls due; what is under way goes on
-  // `finished` is called in a later turn, once everything is delivered, at the latest after `limit`. Only
-  // where it runs.
+  void end();  // no event may follow, and no more reminders are sent; current deliveries continue
+  // Calls `finished` in a later turn, once everything is delivered, at the latest after
+  // `limit`. Requires running().
   void finish(Duration limit) { delivery_.finish(limit); }
   bool running() const { return delivery_.running(); }
   void join() { delivery_.join(); }
@@ -47,7 +47,7 @@ class Alerts {
   struct Receiver {
     config::Alert alert;
     Policy policy;
-    // Of its thresholds.
+    // The current window of its thresholds.
     TimePoint window_began{};
     config::Span began_with = {};
   };

@@ -20,7 +20,7 @@ bool worth_another_try(int status) {
   return status == 408 || status == 425 || status == 429 || status >= 500;
 }
 
-// The path of a webhook is its password.
+// The path of a webhook URL is secret too.
 Secrets secrets_of(const std::string& receiver) {
   Secrets secrets;
   const auto url = parse_url(receiver);
@@ -38,7 +38,7 @@ Secrets secrets_of(const std::string& receiver) {
 struct Delivery::ReceiverQueue {
   explicit ReceiverQueue(loop::Loop& loop, std::function<void()> again) : pause(loop, std::move(again)) {}
 
-  std::deque<Notification> notifications;  // the first one is under way
+  std::deque<Notification> notifications;  // the first one is being sent
   int attempts = 0;                        // of the first one
   TimePoint begun{};
   std::unique_ptr<loop::HttpClient::Call> request;
@@ -48,7 +48,7 @@ struct Delivery::ReceiverQueue {
 
 struct Delivery::Running {
   explicit Running(Log& log)
-      : worker(log, "internal error on the alerts' loop"),
+      : worker(log, "internal error on the alerts loop"),
         loop(worker.loop()),
         resolver(loop),
         http(loop, resolver),
@@ -102,7 +102,7 @@ void Delivery::join() {
 void Delivery::finish_within(Duration limit) {
   running_->finishing = true;
   running_->final_deadline.start(limit);
-  // Whoever waits for a later attempt has this one now.
+  // Makes pending retries now.
   for (auto& [receiver, queue] : running_->queues) {
     if (queue->pause.active()) queue->pause.start(Duration::zero());
   }
@@ -128,7 +128,7 @@ void Delivery::begin(ReceiverQueue& queue) {
   ++queue.attempts;
   try {
     attempt(queue, notification);
-  } catch (const std::exception& error) {  // such as bad_alloc: a failed attempt, and not the queue's end
+  } catch (const std::exception& error) {  // such as bad_alloc: the attempt failed, the queue goes on
     conclude(queue, false, false, error.what());
   }
 }
@@ -178,10 +178,10 @@ void Delivery::conclude(ReceiverQueue& queue, bool delivered, bool permanent, co
   end_if_done();
 }
 
-// Not the first one, which is under way.
+// Drops the second: the first one is being sent.
 void Delivery::drop_oldest(ReceiverQueue& queue) {
   const auto oldest = queue.notifications.begin() + 1;
-  log_.warn("alert dropped, its receiver takes too long", {{"alert", oldest->what}, {"to", oldest->shown}});
+  log_.warn("alert dropped; the receiver is too slow", {{"alert", oldest->what}, {"to", oldest->shown}});
   metrics_.alerts[metrics::AlertResult::dropped].add();
   queue.notifications.erase(oldest);
 }

@@ -1,10 +1,10 @@
-// Delivery: brings notifications to receivers over HTTP and SMTP, and is in nobody's way.
+// Delivery: sends notifications to receivers over HTTP and SMTP, on a thread of its own.
 //
 // A thread of its own, because TLS and curl would delay probes on the control loop. Owns: its loop and one
-// queue per receiver, so that a receiver that hangs delays nobody else's. Invariants: a queue holds at most
-// kMostQueued, and the oldest goes; a notification is tried at most kAttempts times, ever more slowly, and
-// for kLifetime in all; what fails is logged once per notification, without the receiver's secrets. Thread:
-// built, started, posted to, finished and joined by the control loop's.
+// queue per receiver, so that a receiver that hangs delays no other. Invariants: a queue holds at most
+// kMostQueued notifications, and the oldest is dropped; a notification is tried at most kAttempts times, with
+// growing pauses, within kLifetime; a failed notification is logged once, without the receiver's secrets.
+// Thread: built, started, posted to, finished and joined by the control loop's.
 #pragma once
 
 #include <atomic>
@@ -21,25 +21,25 @@
 namespace probegate::alerts {
 
 struct Notification {
-  std::string receiver;  // what tells receivers apart; may hold secrets
-  std::string shown;     // the same for logs
+  std::string receiver;  // identifies the receiver; may hold secrets
+  std::string shown;     // the same without secrets, for logs
   std::string what;      // "check_down redis", for logs
   std::variant<loop::HttpRequest, loop::Mail> content;
 };
 
 class Delivery {
  public:
-  static constexpr std::size_t kMostPosted = 256;  // and not yet taken up
+  static constexpr std::size_t kMostPosted = 256;  // posted, and not yet in a queue
   static constexpr std::size_t kMostQueued = 32;   // per receiver
   static constexpr int kAttempts = 4;
-  static constexpr Duration kFirstPause = std::chrono::seconds(1);  // then four times as long each
+  static constexpr Duration kFirstPause = std::chrono::seconds(1);  // each further pause is four times longer
   static constexpr Duration kLifetime = std::chrono::minutes(2);
 
   // `ended` is called last, on its thread.
   Delivery(Log& log, metrics::ControlMetrics& metrics, std::function<void()> ended);
   ~Delivery();
 
-  void start();  // does nothing when it runs already
+  void start();  // does nothing if it already runs
   bool running() const { return running_ != nullptr; }
 
   void post(Notification notification);

@@ -20,8 +20,8 @@ bool about_a_check(Kind kind) {
   return kind == Kind::check_down || kind == Kind::check_up || kind == Kind::flapping;
 }
 
-// https://api.slack.com/reference/surfaces/formatting#escaping: these three, or a text could mention
-// @channel.
+// Escapes the three characters of https://api.slack.com/reference/surfaces/formatting#escaping; otherwise a
+// text could mention @channel.
 std::string for_slack(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -39,7 +39,7 @@ std::string mark(Phase phase) {
   return phase == Phase::event ? "" : "[" + std::string(to_string(phase)) + "] ";
 }
 
-// A head's value: one line of ASCII, or a text could add lines of its own.
+// A header value: one line of ASCII, so that a text cannot add header lines.
 std::string one_line(std::string_view text) {
   std::string out(text.substr(0, kLongestLine));
   std::replace_if(

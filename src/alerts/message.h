@@ -1,4 +1,4 @@
-// How a message looks to its receiver: JSON for programs, Slack's shape, or a mail. Pure.
+// Formats messages for their receivers: JSON for webhooks, Slack's format, or mail. Pure.
 #pragma once
 
 #include <string>
@@ -8,15 +8,15 @@
 
 namespace probegate::alerts {
 
-// Who tells.
+// The instance that sends the alert.
 struct Sender {
-  std::string service;   // Cloud Run's name of the service, or the host's
-  std::string instance;  // the host's name
+  std::string service;   // the name of the Cloud Run service, or the host name
+  std::string instance;  // the host name
 };
 
 std::string webhook_json(const Message& message, const Sender& sender);
 std::string slack_json(const Message& message, const Sender& sender);
-// Head and body by RFC 5322, lines ended by CR LF. `number` makes the Message-ID unique in this process.
+// Header and body by RFC 5322, lines end with CR LF. `number` makes the Message-ID unique in this process.
 std::string mail_text(const Message& message, const Sender& sender, const std::string& from,
                       const std::vector<std::string>& recipients, std::uint64_t number);
 

@@ -21,7 +21,7 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
-// Whole seconds: nobody wants the nanoseconds of an outage.
+// In whole seconds, which is precise enough for an outage.
 std::string rounded(Duration d) { return format_duration(std::chrono::round<std::chrono::seconds>(d)); }
 
 // "check database (10.0.0.5:5432/app)"
@@ -88,8 +88,8 @@ std::vector<Message> Policy::on_event(const health::Event& event, TimePoint now)
       break;
     case EventKind::startup_timeout:
       fire(Kind::startup_timeout, "startup",
-           "the start has timed out, still waiting for " + joined(event.waiting_for), {event.wall, now},
-           moment, out);
+           "startup timed out, still waiting for " + joined(event.waiting_for), {event.wall, now}, moment,
+           out);
       break;
     case EventKind::start:
       if (!event.message.empty()) {
@@ -100,7 +100,7 @@ std::vector<Message> Policy::on_event(const health::Event& event, TimePoint now)
       if (!quiet(now)) on_backend_restart(moment, out);
       break;
     case EventKind::backend_stopping:
-      tell_held(now, out);  // of a stop before this one
+      tell_held(now, out);  // alerts held back for an earlier stop
       hold_for(event.took.value_or(Duration(0)), now);
       break;
     default: break;
@@ -133,7 +133,7 @@ void Policy::fell(const std::string& check, Watch& watch, Moment moment, std::ve
   if (watch.falls.size() >= kFlaps && options_.wants(Kind::flapping)) {
     watch.flapping = true;
     fire(Kind::flapping, check,
-         named(check, watch.target) + " flaps: down " + std::to_string(watch.falls.size()) +
+         named(check, watch.target) + " is flapping: down " + std::to_string(watch.falls.size()) +
              " times within " + format_duration(kFlapWindow) + watch.why,
          {watch.since, watch.fell}, moment, out);
     return;
@@ -146,10 +146,10 @@ void Policy::rose(const std::string& check, Watch& watch, Moment moment, std::ve
   watch.changed = moment.now;
   if (watch.flapping) return;
   troubles_.erase(check);
-  if (held_.erase(check) > 0) return;  // nobody was told that it was down
+  if (held_.erase(check) > 0) return;  // the failure was not reported either
   tell({Kind::check_up, Phase::resolved, check,
-        named(check, watch.target) + " is up again, it was down for " + rounded(moment.now - watch.fell),
-        moment.wall, watch.since},
+        named(check, watch.target) + " is up again after " + rounded(moment.now - watch.fell), moment.wall,
+        watch.since},
        out);
 }
 
@@ -165,7 +165,7 @@ void Policy::on_opened(const health::Event& event, TimePoint now, std::vector<Me
   } else {
     resolve(Kind::startup_timeout, "startup", text, moment, out);
   }
-  // What is only reported may have failed all the while.
+  // Checks that do not affect the startup may already be failing.
   for (auto& [check, watch] : checks_) {
     if (watch.down) fell(check, watch, moment, out);
   }
@@ -177,7 +177,7 @@ void Policy::on_backend_restart(Moment moment, std::vector<Message>& out) {
     return;
   }
   restarts_.told = moment.now;
-  tell({Kind::restart, Phase::event, "backend", "the backend went away and came back", moment.wall}, out);
+  tell({Kind::restart, Phase::event, "backend", "the backend restarted", moment.wall}, out);
 }
 
 std::vector<Message> Policy::on_window(const config::Span& span, Moment moment) {
@@ -213,7 +213,7 @@ std::vector<Message> Policy::on_time(Moment moment) {
     const std::string text = named(check, watch.target) + " has been " + (watch.down ? "down" : "up") +
                              " for " + format_duration(kFlapWindow);
     resolve(Kind::flapping, check, text, moment, out);
-    // That it is down has just been said.
+    // The text above has just reported that it is down.
     if (watch.down && options_.wants(Kind::check_down)) {
       troubles_[check] = {Kind::check_down, named(check, watch.target) + " is down" + watch.why, watch.since,
                           watch.fell, moment.now};
@@ -231,8 +231,7 @@ std::vector<Message> Policy::on_time(Moment moment) {
     restarts_.told = moment.now;
     const auto times = std::exchange(restarts_.untold, 0u);
     tell({Kind::restart, Phase::event, "backend",
-          "the backend went away and came back " + std::to_string(times) +
-              (times == 1 ? " more time" : " more times"),
+          "the backend restarted " + std::to_string(times) + (times == 1 ? " more time" : " more times"),
           moment.wall},
          out);
   }
@@ -277,13 +276,13 @@ void Policy::resolve(Kind kind, const std::string& subject, std::string text, Mo
   tell({kind, Phase::resolved, subject, std::move(text), moment.wall, since}, out);
 }
 
-// A planned stop: for so long nothing new is told.
+// A planned stop has begun: holds back new alerts for `time`.
 void Policy::hold_for(Duration time, TimePoint now) {
   quiet_until_ = now + time;
   for (auto& [subject, held] : held_) held.due = std::max(held.due, *quiet_until_);
 }
 
-// Its time is over, and this is still wrong.
+// Sends the held alerts that are due and still apply.
 void Policy::tell_held(TimePoint now, std::vector<Message>& out) {
   for (auto held = held_.begin(); held != held_.end();) {
     if (held->second.due > now) {

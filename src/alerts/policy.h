@@ -1,11 +1,11 @@
-// Policy: what of all that happens is worth telling one receiver, and when. Pure; time is passed in.
+// Policy: decides which events cause an alert to one receiver, and when. Pure; time is passed in.
 //
-// Owns: what this receiver has been told. Rules: a start is not an outage, so failing checks are told only
-// once the gate has been open; what stays wrong is told once, then at every `reminder`; what flaps is told as
-// that, and then not at all until it has been steady for a while; restarts of the backend that come fast are
-// summed up; once a drain has begun nothing is told. A backend that says it is ending has been told to end:
-// for drain.timeout after that nothing new is told, and then only what is still wrong, with its true time.
-// Called from: the control loop only.
+// Owns: the record of what this receiver was sent. Rules: a start is not an outage, so failing checks are
+// reported only after the gate has been open; a lasting problem is reported once, then at every `reminder`; a
+// flapping check is reported once as flapping, then not until it has been stable for kFlapWindow; frequent
+// restarts of the backend are summed up. After a planned stop of the backend has begun, new alerts are held
+// back for drain.timeout; problems that last longer are then sent with their original time. During our own
+// drain Sidecar passes no events. Called from: the control loop only.
 #pragma once
 
 #include <array>
@@ -28,9 +28,9 @@ inline constexpr std::size_t kKinds = 7;
 std::string_view to_string(Kind kind);
 
 enum class Phase {
-  event,     // it happened, and that is all
-  firing,    // it is wrong from now on
-  reminder,  // it is wrong still
+  event,     // a single event, without an end
+  firing,    // a problem has begun
+  reminder,  // the problem lasts
   resolved,
 };
 std::string_view to_string(Phase phase);
@@ -41,8 +41,8 @@ struct Message {
   std::string subject;  // a check, "startup", "probegate", "backend", or a threshold
   std::string text;     // one sentence, without secrets
   WallTime at{};
-  std::optional<WallTime> since = {};  // of what is wrong, or was
-  std::string target = {};             // what the check asks
+  std::optional<WallTime> since = {};  // when the problem began
+  std::string target = {};             // what the check connects to
 
   bool operator==(const Message&) const = default;
 };
@@ -64,34 +64,35 @@ struct Moment {
 class Policy {
  public:
   static constexpr Duration kFlapWindow = std::chrono::minutes(10);
-  static constexpr std::size_t kFlaps = 4;  // falls within the window
+  static constexpr std::size_t kFlaps = 4;  // failures within the window
   static constexpr Duration kRestartPause = std::chrono::minutes(5);
-  // A backend that is gone may have been told to end, and we are told next, or its last Close is on its way.
+  // Delay for alerts about a backend that is gone: its stop may be planned, and our own SIGTERM or its last
+  // Close may still be on the way.
   static constexpr Duration kBackendPause = std::chrono::seconds(2);
 
   explicit Policy(const PolicyOptions& options) : options_(options) {}
 
-  void set_options(const PolicyOptions& options);  // a threshold that is gone is forgotten
+  void set_options(const PolicyOptions& options);  // forgets removed thresholds
   const PolicyOptions& options() const { return options_; }
 
-  // A receiver that is new at a reload: what fails now is known to whoever wrote the configuration.
+  // For a receiver added by a reload: checks that fail now are not reported.
   void begin_late(bool opened, const std::vector<std::string>& failing, Moment moment);
-  // The checks of a new configuration; what is not among them is forgotten.
+  // Forgets all checks but these, which are those of a new configuration.
   void keep_checks(const std::vector<std::string>& names);
 
   std::vector<Message> on_event(const health::Event& event, TimePoint now);
-  // What has been counted since the last time: judged where all of it came after the gate had opened.
+  // Compares the counts of one window with the thresholds, if the gate had opened before the window began.
   std::vector<Message> on_window(const config::Span& span, Moment moment);
   std::vector<Message> on_time(Moment moment);
-  std::optional<TimePoint> next_due() const;  // when on_time() has something to say
+  std::optional<TimePoint> next_due() const;  // when on_time() must be called
 
  private:
-  // Something wrong that has been told, or could not be.
+  // A current problem, reported or held back.
   struct Trouble {
     Kind kind;
     std::string text;
     WallTime since;
-    TimePoint began;  // the same moment, of the clock that durations are computed from
+    TimePoint began;  // the same moment on the monotonic clock
     TimePoint told;
   };
   struct Watch {  // of a check
@@ -134,13 +135,13 @@ class Policy {
   bool opened_ = false;
   bool window_began_open_ = false;
   std::map<std::string, Watch, std::less<>> checks_;
-  std::map<std::string, Trouble, std::less<>> troubles_;  // by subject; a check has one at a time
+  std::map<std::string, Trouble, std::less<>> troubles_;  // by subject; at most one per check
   std::optional<TimePoint> quiet_until_;
   struct Held {
     Message message;
     TimePoint due;
   };
-  std::map<std::string, Held, std::less<>> held_;  // by subject; of troubles that are not told yet
+  std::map<std::string, Held, std::less<>> held_;  // by subject; problems that are not reported yet
   Restarts restarts_;
 };
 

@@ -37,7 +37,7 @@ Arguments::Arguments(int argc, char** argv) {
     const auto& text = texts_[static_cast<std::size_t>(i)];
     auto shown = shown_argument(texts_[static_cast<std::size_t>(i) - 1], text);
     if (shown == text) continue;
-    shown.resize(text.size(), '\0');  // the memory is as long as it was
+    shown.resize(text.size(), '\0');  // overwrites the whole argument
     std::memcpy(argv[i], shown.data(), shown.size());
   }
 }

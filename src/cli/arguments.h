@@ -1,4 +1,5 @@
-// The command line, kept where no list of processes shows it: a URL among the arguments may hold a password.
+// A private copy of the command line. A URL among the arguments may hold a password, and process lists show
+// the original.
 #pragma once
 
 #include <string>
@@ -8,24 +9,24 @@ namespace probegate::cli {
 
 class Arguments {
  public:
-  // Copies the arguments, and overwrites in `argv` what may be a secret: ps and /proc show that memory.
+  // Copies the arguments, then overwrites possible secrets in `argv`: ps and /proc show that memory.
   Arguments(int argc, char** argv);
   Arguments(const Arguments&) = delete;
   Arguments& operator=(const Arguments&) = delete;
 
   int count() const { return static_cast<int>(texts_.size()); }
-  char** values() { return pointers_.data(); }  // ended by a null pointer; as long as we live
+  char** values() { return pointers_.data(); }  // null-terminated; valid as long as this object
 
  private:
   std::vector<std::string> texts_;
   std::vector<char*> pointers_;
 };
 
-// One argument as it may be shown, behind the one before it: of a URL no user-info and no value that may be
-// secret, of "--header NAME:VALUE" the name.
+// The argument as it may be shown; `before` is the argument that precedes it. A URL loses its user-info and
+// possibly secret query values, "--header NAME:VALUE" its value.
 std::string shown_argument(const std::string& before, const std::string& argument);
 
-// An error about these arguments, with each as it may be shown.
+// An error text about these arguments, with each argument replaced by its shown form.
 std::string without_secrets(std::string text, const std::vector<std::string>& arguments);
 
 }  // namespace probegate::cli

@@ -25,7 +25,7 @@ class Ignore final : public loop::ErrorSink {
   void on_exception(const std::string& what) noexcept override { std::cerr << "probegate: " << what << "\n"; }
 };
 
-// One line for each change, and the verdict at the end.
+// Runs the checks until the verdict is known; prints a line of progress for each change.
 class CheckRun final : public checks::RunnerObserver {
  public:
   CheckRun(loop::Loop& loop, const config::Config& config, const CheckOptions& options)
@@ -47,7 +47,7 @@ class CheckRun final : public checks::RunnerObserver {
 
   [[nodiscard]] bool threads_ended() { return runner_.threads_ended(); }
 
-  // The document of docs/contract.md, section 5, without what only a running sidecar has.
+  // Shaped like /status, without the keys that only a running sidecar has.
   void print_json(bool all_passed) const {
     health::Snapshot snapshot;
     snapshot.policies = std::make_shared<const std::vector<health::CheckPolicy>>(model_.policies());
@@ -74,7 +74,7 @@ class CheckRun final : public checks::RunnerObserver {
     if (finished()) loop_.stop();
   }
 
-  // Progress, where somebody is looking at it.
+  // Progress is for people, so only on a terminal.
   void on_transition(const health::Transition& transition) override {
     if (!options_.json && client::is_terminal(STDERR_FILENO)) print_progress(transition.check);
   }
@@ -97,7 +97,7 @@ class CheckRun final : public checks::RunnerObserver {
     return needs.empty() ? "" : "waits for " + needs;
   }
 
-  // One line of progress, with the time that has passed.
+  // One line of progress, beginning with the elapsed time.
   void print_progress(std::size_t check) const {
     const client::Paint paint = client::Paint::for_descriptor(STDERR_FILENO);
     const auto& state = model_.states()[check];
@@ -134,7 +134,7 @@ int check(const CheckOptions& options) {
     checks.print_table();
   }
   const int code = passed ? exit_code::kOk : exit_code::kFailed;
-  if (!checks.threads_ended()) {  // the code of a check has not returned, and may use what an exit destroys
+  if (!checks.threads_ended()) {  // a check's code still runs and may use what a normal exit destroys
     std::cout.flush();
     std::_Exit(code);
   }

@@ -30,23 +30,24 @@ std::string check_size(const std::string& text) {
   return "expected a size such as 64KiB or 10MiB, got '" + text + "'";
 }
 
-// What all three platforms take for a name, and YAML for a plain word.
+// A name that all three platforms accept and that YAML needs no quotes for.
 std::string check_name(const std::string& text) {
   constexpr std::size_t kLongest = 40;
   const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   const bool letter_first = !text.empty() && text.front() >= 'a' && text.front() <= 'z';
   const bool all_fit = std::all_of(text.begin(), text.end(), fits);
   if (letter_first && all_fit && text.back() != '-' && text.size() <= kLongest) return "";
-  return "expected a name of a-z, 0-9 and -, got '" + text + "'";
+  return "expected a name of a-z, 0-9 and - that starts with a letter and has at most 40 characters, got '" +
+         text + "'";
 }
 
-// One word for YAML, whatever registry it names.
+// An image name of any registry that YAML needs no quotes for.
 std::string check_image(const std::string& text) {
   const auto fits = [](unsigned char c) {
     return std::isalnum(c) != 0 || std::strchr("._-/:@", c) != nullptr;
   };
   if (!text.empty() && std::all_of(text.begin(), text.end(), fits)) return "";
-  return "expected the name of an image, got '" + text + "'";
+  return "expected an image name such as registry/app:1.0, got '" + text + "'";
 }
 
 void add_config(CLI::App* command, std::optional<std::string>& path) {
@@ -68,8 +69,7 @@ void add_duration(CLI::App* command, const std::string& name, Duration& value, c
   command->add_option_function<std::string>(name, set, help)->check(check)->type_name("DURATION");
 }
 
-// `options` has two owners, the two lambdas' worth of them: what CLI11 writes into while it parses is what
-// `run` reads.
+// Keeps `options` alive: CLI11 writes into it while it parses, then `run` reads it.
 template <typename Options>
 std::function<int()> runner(int (*run)(const Options&), std::shared_ptr<Options> options) {
   return [run, options = std::move(options)] { return run(*options); };
@@ -77,7 +77,7 @@ std::function<int()> runner(int (*run)(const Options&), std::shared_ptr<Options>
 
 Command declare_run(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
-  auto* command = app.add_subcommand("run", "the sidecar: polls, answers probes, forwards traffic");
+  auto* command = app.add_subcommand("run", "runs the sidecar: checks, probes and proxy");
   add_config(command, options->config);
   return {command, runner(run, options)};
 }
@@ -94,7 +94,7 @@ Command declare_check(CLI::App& app) {
   auto options = std::make_shared<CheckOptions>();
   auto* command = app.add_subcommand("check", "runs the checks, dependencies first, without serving");
   add_config(command, options->config);
-  add_duration(command, "--wait", options->wait, "keep trying until all pass, at most so long",
+  add_duration(command, "--wait", options->wait, "retry until all checks pass, for at most this time",
                check_duration);
   command->add_flag("--json", options->json, "print one JSON document");
   return {command, runner(check, options)};
@@ -102,10 +102,9 @@ Command declare_check(CLI::App& app) {
 
 Command declare_healthcheck(CLI::App& app) {
   auto options = std::make_shared<HealthcheckOptions>();
-  auto* command = app.add_subcommand("healthcheck", "asks the running probegate over loopback");
+  auto* command = app.add_subcommand("healthcheck", "asks a probe of the running probegate over loopback");
   add_config(command, options->config);
-  command
-      ->add_option("probe", options->probe, "the probe that is asked: startup, ready or live (default: live)")
+  command->add_option("probe", options->probe, "the probe to ask: startup, ready or live (default: live)")
       ->check(CLI::IsMember({"startup", "ready", "live"}));
   add_url(command, options->url);
   command->add_option("--log-file", options->log_file, "append a line to this file for every failure")
@@ -125,7 +124,7 @@ Command declare_healthcheck(CLI::App& app) {
 Command declare_reload(CLI::App& app) {
   auto options = std::make_shared<ReloadCommandOptions>();
   auto* command = app.add_subcommand(
-      "reload", "makes the running probegate read its configuration again, and says what has changed");
+      "reload", "makes the running probegate reload its configuration, and prints what changed");
   add_config(command, options->config);
   add_url(command, options->url);
   command->add_flag("--json", options->json, "print the answer as JSON");
@@ -147,7 +146,7 @@ Command declare_status(CLI::App& app) {
 Command declare_smoke(CLI::App& app) {
   auto options = std::make_shared<SmokeOptions>();
   auto* command =
-      app.add_subcommand("smoke", "makes real WebSocket connections through the door, and measures them");
+      app.add_subcommand("smoke", "makes WebSocket connections through the proxy and measures their latency");
   command
       ->add_option("url", options->url,
                    "the WebSocket to connect to, such as ws://127.0.0.1:8080/ws or wss://host/ws")
@@ -166,8 +165,8 @@ Command declare_smoke(CLI::App& app) {
   command->add_option("--subprotocol", options->subprotocols, "a subprotocol to offer; may be repeated")
       ->allow_extra_args(false)
       ->type_name("NAME");
-  add_duration(command, "--timeout", options->timeout,
-               "the time each connection may take in all (default: 5s)", check_positive_duration);
+  add_duration(command, "--timeout", options->timeout, "the time limit per connection (default: 5s)",
+               check_positive_duration);
   command->add_flag("--json", options->json, "print one JSON document");
   return {command, runner(smoke, options)};
 }
@@ -183,7 +182,7 @@ Command declare_report(CLI::App& app) {
                check_positive_duration);
   command
       ->add_option("--fail-on", options->fail_on,
-                   "exit 1 when one of these held in any minute, such as "
+                   "exit 1 if any of these conditions held in any minute, such as "
                    "'refused_ratio>0.01,check_failures>0,rss_bytes>100MiB'; the names are " +
                        config::condition_names(config::Observer::remote))
       ->type_name("CONDITIONS");
@@ -194,7 +193,7 @@ Command declare_report(CLI::App& app) {
 Command declare_render(CLI::App& app) {
   auto options = std::make_shared<RenderOptions>();
   auto* command =
-      app.add_subcommand("render", "prints the manifest whose probes and times fit the configuration");
+      app.add_subcommand("render", "prints a manifest with probes and timeouts that fit the configuration");
   add_config(command, options->config);
   command
       ->add_option("platform", options->platform,
@@ -208,12 +207,12 @@ Command declare_render(CLI::App& app) {
       ->type_name("NAME");
   command
       ->add_option("--image", options->names.image,
-                   "the image of probegate (default: a placeholder in the form of the platform)")
+                   "the image of probegate (default: a placeholder in the platform's format)")
       ->check(check_image)
       ->type_name("IMAGE");
   command
       ->add_option("--backend-image", options->names.backend_image,
-                   "the image of the backend (default: a placeholder in the form of the platform)")
+                   "the image of the backend (default: a placeholder in the platform's format)")
       ->check(check_image)
       ->type_name("IMAGE");
   command->add_flag("--hpa", options->names.autoscaled,
@@ -223,7 +222,7 @@ Command declare_render(CLI::App& app) {
 
 Command declare_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
-  auto* command = app.add_subcommand("completion", "prints what makes a shell complete these commands");
+  auto* command = app.add_subcommand("completion", "prints a shell completion script");
   command->add_option("shell", *shell, "the shell the script is for: bash, zsh or fish")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
@@ -234,7 +233,7 @@ Command declare_completion(CLI::App& app) {
 }
 
 Command declare_man(CLI::App& app) {
-  auto* command = app.add_subcommand("man", "prints the manual page, as man(1) reads it");
+  auto* command = app.add_subcommand("man", "prints the manual page in the format of man(1)");
   return {command, [&app] {
             std::cout << man_page(command_tree(app));
             return exit_code::kOk;

@@ -1,5 +1,5 @@
-// The commands as the command line knows them: names, options, words of help, and what to run. The one place
-// they are declared; `--help`, the completions and the man page are all made from it.
+// The commands with their options, help texts and functions. They are declared only here; `--help`, the
+// completions and the man page are generated from it.
 #pragma once
 
 #include <CLI/CLI.hpp>

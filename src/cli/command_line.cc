@@ -20,7 +20,7 @@
 namespace probegate::cli {
 namespace {
 
-// Started with a closed stdout, say, the next socket would take its number, and the log would write into it.
+// If stdout were closed at the start, the next socket would get its number and the log would write into it.
 void occupy_standard_descriptors() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     if (::fcntl(fd, F_GETFD) < 0) std::ignore = ::open("/dev/null", O_RDWR);  // takes the lowest free number
@@ -31,9 +31,12 @@ void occupy_standard_descriptors() {
 
 int run_command_line(int argc, char** argv) {
   occupy_standard_descriptors();
-  ::signal(SIGPIPE, SIG_IGN);  // a peer or a log reader that left is an error code, not the end
+  ::signal(SIGPIPE, SIG_IGN);  // a closed peer or log reader is reported as an error by write()
   config::hide_from_libraries("PG");
-  CLI::App app{"probegate: a truthful gate and WebSocket/HTTP door beside a backend container", "probegate"};
+  CLI::App app{
+      "probegate: health probes for a backend, and a proxy that forwards WebSocket and HTTP traffic "
+      "to it once it is ready",
+      "probegate"};
   app.set_version_flag("--version", version_text(), "print version, commit and the check types built in");
   app.require_subcommand(1);
   const auto commands = declare_commands(app);
@@ -51,7 +54,7 @@ int run_command_line(int argc, char** argv) {
   for (const auto& command : commands) {
     if (command.parser->parsed()) return command.run();
   }
-  return exit_code::kUsage;  // require_subcommand() has seen to it that one was
+  return exit_code::kUsage;  // unreachable: require_subcommand() makes parse() fail without a command
 }
 
 }  // namespace probegate::cli

@@ -8,7 +8,7 @@
 namespace probegate::cli {
 namespace {
 
-// IsMember says its words in the type's name, "TEXT:{a,b}"; CLI11 has no other way to ask for them.
+// CLI11 gives the words of IsMember only as part of the type's name, "TEXT:{a,b}".
 std::vector<std::string> choices_of(const CLI::Option& option) {
   std::vector<std::string> choices;
   const std::string type = option.get_type_name();

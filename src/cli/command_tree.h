@@ -1,5 +1,4 @@
-// The command line as plain data, and what is generated from it: completions for three shells and the manual
-// page.
+// The command line as plain data, from which the shell completions and the manual page are generated.
 #pragma once
 
 #include <string>
@@ -11,14 +10,14 @@ class App;
 
 namespace probegate::cli {
 
-inline constexpr const char* kFileType = "FILE";  // what completions offer files for
+inline constexpr const char* kFileType = "FILE";  // completions offer file names for this type
 
 struct OptionLine {
   std::vector<std::string> names;  // "-c", "--config"; none: positional
-  std::string word;                // of a positional: "probe"
-  std::string type;                // of its value, "FILE"; empty: a flag
+  std::string word;                // name of a positional argument: "probe"
+  std::string type;                // of the value: "FILE"; empty for a flag
   std::string help;
-  std::vector<std::string> choices;  // all that a value may be, when that is a few words
+  std::vector<std::string> choices;  // the allowed values, if they are a fixed list
   bool required = false;
 };
 

@@ -1,5 +1,4 @@
-// The commands behind the command line. Each returns the exit code and prints results on stdout, errors on
-// stderr.
+// The commands. Each prints results on stdout and errors on stderr, and returns the exit code.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +24,7 @@ int validate(const ValidateOptions& options);
 
 struct CheckOptions {
   std::optional<std::string> config;
-  Duration wait{0};  // 0: one verdict per check; otherwise until all pass or the time is over
+  Duration wait{0};  // 0: until each check has a verdict; otherwise until all pass or this time is over
   bool json = false;
 };
 int check(const CheckOptions& options);
@@ -59,7 +58,7 @@ struct SmokeOptions {
   std::vector<std::string> headers;       // NAME:VALUE
   std::vector<std::string> subprotocols;  // in the order in which they are offered
   int connections = 10;
-  Duration timeout = std::chrono::seconds(5);  // of each
+  Duration timeout = std::chrono::seconds(5);  // per connection
   bool json = false;
 };
 int smoke(const SmokeOptions& options);

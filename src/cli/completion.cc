@@ -16,7 +16,7 @@ std::vector<std::string> command_names(const CommandLine& program) {
   return names;
 }
 
-// Every word that may follow a command: options, and what a positional may be.
+// Every word that may follow a command: its options, and the values of its positional argument.
 std::string words_of(const CommandLine& command) {
   std::vector<std::string> words;
   for (const auto& option : command.options) {
@@ -72,14 +72,14 @@ std::string bash(const CommandLine& program) {
                                {"WORDS", words}});
 }
 
-// For zsh and fish in single quotes: a quote inside ends it, is written, and begins it anew.
+// In single quotes for zsh and fish; a quote inside becomes '\''.
 std::string single_quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
 }
 
-// In _arguments' specifications brackets and colons mean something.
+// Brackets and colons have a meaning in the specifications of _arguments, so they are escaped.
 std::string zsh_help(const std::string& text) {
   std::string out;
   for (const char c : text) {

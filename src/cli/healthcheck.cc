@@ -12,9 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kTimeout = 2s;  // below Docker's own default, so that our message is the one that is kept
+constexpr Duration kTimeout = 2s;  // below Docker's default of 30 s, so that Docker records our message
 
-// One line, no secrets: Docker shows it in `docker inspect`.
+// Appends one line without secrets to --log-file.
 void log_failure(const HealthcheckOptions& options, const std::string& line, client::ProbeClient& client) {
   if (!options.log_file) return;
   const auto written =

@@ -8,19 +8,19 @@ namespace {
 constexpr std::string_view kPage = R"(.\" Made by `probegate man` from the program's own command line.
 .TH PROBEGATE 1 2026-11-26 "probegate @VERSION@" "User Commands"
 .SH NAME
-probegate \- a truthful gate and WebSocket/HTTP door beside a backend container
+probegate \- health probes for a backend, and a proxy that forwards traffic to it once it is ready
 .SH SYNOPSIS
 @SYNOPSIS@
 .SH DESCRIPTION
-probegate sits beside a backend container.
-It polls what the backend needs, answers the orchestrator's probes on a port of its own, and lets traffic reach the
-backend only once the startup gate is open.
+probegate runs beside a backend container.
+It checks the services that the backend needs, answers the orchestrator's probes on a separate port, and forwards
+WebSocket and HTTP traffic to the backend only once the startup gate is open.
 .SH COMMANDS
 @COMMANDS@
 .SH CONFIGURATION
 A YAML file, named by
 .B \-c
-or found at its usual place, otherwise the environment alone.
+or found at its default path; without a file, environment variables alone.
 Every key has a default; unknown keys, wrong values and contradictions are reported all at once, with line and column,
 and nothing is started.
 In values
@@ -28,58 +28,61 @@ In values
 .B ${VAR:\-default}
 and
 .B ${VAR:?message}
-are expanded,
+are expanded, and
 .B $$
-is a dollar, and every secret KEY may be given as KEY_file, the path of a file that holds it.
+is a dollar sign.
+Instead of a secret KEY, KEY_file names a file that holds it.
 .PP
 .B proxy
-says where clients come in and where the backend is,
+sets the addresses of the proxy and of the backend,
 .B probes
-where probes are answered,
+the address of the probes,
 .B checks
 what the backend needs,
 .B gate
 how long a start may take,
 .B drain
-how an end goes, and
+how the process ends, and
 .B reload.watch
-that a changed file is read again by itself.
+whether a changed file is reloaded automatically.
 .B probegate validate \-\-print
-shows every key in force as a file that loads again, secrets by reference or hidden as
+prints the effective configuration as a file that loads again, with secrets by reference or hidden as
 .BR *** .
 .SH SIGNALS
 .TP
 .B SIGTERM, SIGINT
-Begin the drain: readiness fails at once, after
+Begin the drain: readiness fails at once. After
 .I drain.delay
-nothing new is accepted, and what is under way gets
-.IR drain.timeout .
-A second one ends the process at once.
+no new connection is accepted, and open requests and tunnels have
+.I drain.timeout
+to end.
+A second signal ends the process at once.
 .TP
 .B SIGHUP
-Read the configuration file and the files of its secrets again.
-What is right is put into force whole; what is wrong is refused with the lines of
+Reload the configuration file and its secret files.
+A valid configuration takes effect as a whole.
+An invalid one is refused, and the log has the lines that
 .B validate
-in the log, as
+and
 .B probegate reload
-prints them.
+print.
 .SH EXIT STATUS
 .TP
 .B 0
 Success: drained, valid, ready, reloaded, all passed.
 .TP
 .B 1
-A check fails, the gate is closed, the running probegate cannot be reached or refuses, a condition of the report held,
-the end was forced.
+Failure: a check failed, the gate is closed, the running probegate cannot be reached or refused the request, a
+condition of the report held, or a second signal ended the process.
 .B healthcheck
-exits with 1 on a wrong command line too, as Docker reserves 2.
+also exits with 1 on a wrong command line, because Docker reserves 2.
 .TP
 .B 2
-The command line or the configuration is wrong, or contradicts the platform.
+The command line or the configuration is invalid, or the platform does not support it.
 .TP
 .B 3
 .B run
-cannot listen; the message names the key, the address and, where it can be read, the holder's pid.
+cannot listen; the message names the key, the address and, where it can be read, the pid of the process that uses it.
 .SH ENVIRONMENT
 .TP
 .B PORT
@@ -91,12 +94,12 @@ also with a file.
 The configuration where there is no file.
 .TP
 .B DATABASE_URL_FILE, POSTGRES_URL, PGHOST, DB_HOST, REDIS_URL_FILE, REDIS_HOST
-Other ways to name the database and Redis; docs/addresses.md tells their companions, and which wins.
+Other ways to name the database and Redis; docs/addresses.md lists them all, in order of precedence.
 .TP
 .B PROBEGATE_PLATFORM
-cloud\-run, kubernetes, docker or none: what
-.I platform: auto
-finds; otherwise
+cloud\-run, kubernetes, docker or none: the result of
+.IR "platform: auto" .
+Without it,
 .B K_SERVICE
 means Cloud Run and
 .B KUBERNETES_SERVICE_HOST
@@ -110,36 +113,36 @@ The default of
 .IR log.project .
 .TP
 .B SSL_CERT_FILE, SSL_CERT_DIR
-Where the system's certificate authorities are, when not at OpenSSL's own place.
+The system's certificate authorities, if not at OpenSSL's default path.
 .TP
 .B NO_COLOR
-Set and not empty: no colours, also on a terminal.
+If set and not empty: no colours, even on a terminal.
 .TP
 .B TERM
 With the value dumb nothing is redrawn or coloured.
 .SH FILES
 .TP
 .I /etc/probegate/probegate.yaml
-The configuration when no other is named.
+The default configuration file.
 .SH EXAMPLES
 .TP
 .B probegate run \-c probegate.yaml
 Run beside a backend.
 .TP
 .B probegate validate \-c probegate.yaml
-Show every mistake of a file.
+Show every mistake in a file.
 .TP
 .B probegate check \-\-wait 60s
-Wait until everything passes that the environment names, without serving.
+Wait until all checks pass, without starting the sidecar.
 .TP
 .B probegate healthcheck ready
-Ask the running probegate, as a HEALTHCHECK of Docker does.
+Ask the running probegate, as a Docker HEALTHCHECK does.
 .TP
 .B probegate status \-\-watch
 See why the gate is closed, and when it opens.
 .TP
 .B probegate reload
-Put a changed file into force.
+Apply a changed file.
 .TP
 .B probegate render kubernetes \-c probegate.yaml \-\-name chat > chat.yaml
 Print a manifest whose probes, ports and times fit the file.
@@ -150,8 +153,7 @@ Print a manifest whose probes, ports and times fit the file.
 .BR signal (7)
 )";
 
-// What roff would take for its own: a backslash, a hyphen that may break, a control character at a line's
-// begin.
+// Escapes what has a meaning in roff: a backslash, a hyphen, a control character at the start of a line.
 std::string roff(const std::string& text) {
   std::string out;
   for (const char c : text) {

@@ -10,7 +10,7 @@
 namespace probegate::cli {
 namespace {
 
-// Longer than the probe port gives an action, so that its own words are what is shown.
+// Longer than the probe port's own limit for an action, so that its error message is shown.
 constexpr Duration kTimeout = std::chrono::seconds(35);
 
 using Json = nlohmann::ordered_json;
@@ -35,7 +35,7 @@ void print_changes(const Json& document) {
   constexpr std::pair<const char*, const char*> kRows[] = {{"changed", "changed"},
                                                            {"checks_added", "checks added"},
                                                            {"checks_removed", "checks removed"},
-                                                           {"checks_restarted", "checks begun anew"}};
+                                                           {"checks_restarted", "checks restarted"}};
   bool any = false;
   for (const auto& [key, title] : kRows) {
     const auto text = words(document, key);
@@ -43,7 +43,7 @@ void print_changes(const Json& document) {
     any = true;
     std::cout << title << ": " << text << "\n";
   }
-  if (!any) std::cout << "nothing has changed\n";
+  if (!any) std::cout << "nothing changed\n";
 }
 
 void print_refusal(const Json& document) {
@@ -57,7 +57,7 @@ void print_refusal(const Json& document) {
   }
   if (word(document, "result") != "refused") return;
   std::cerr << word(document, "config") << ": " << count << (count == 1 ? " mistake" : " mistakes")
-            << ", the running configuration stays\n";
+            << "; keeping the running configuration\n";
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ int reload(const ReloadCommandOptions& options) {
   if (!address) {
     std::cerr << "probegate: " << address.error().message << "\n";
     const bool wrong_file = !options.url && options.config && ::access(options.config->c_str(), R_OK) == 0;
-    return wrong_file ? exit_code::kFailed : exit_code::kUsage;  // a mistake in it is no wrong usage
+    return wrong_file ? exit_code::kFailed : exit_code::kUsage;  // an invalid file is not wrong usage
   }
   client::ProbeClient client(std::move(*address));
   const auto answer = client.act("reload", kTimeout);
@@ -78,7 +78,7 @@ int reload(const ReloadCommandOptions& options) {
   const auto document = Json::parse(answer->body, nullptr, false);
   if (!document.is_object() || !document.contains("result")) {
     std::cerr << "probegate: " << client.address().to_string() << ": " << answer->status << " "
-              << (document.is_object() ? word(document, "detail") : "is not the answer of a probegate")
+              << (document.is_object() ? word(document, "detail") : "this is not the probe port of probegate")
               << "\n";
     return exit_code::kFailed;
   }

@@ -20,7 +20,7 @@ Platform platform_of(const std::string& word) {
   return word == "kubernetes" ? Platform::kubernetes : Platform::docker;
 }
 
-// What the program will find there, not what it finds where the manifest is rendered.
+// The environment on the target platform, not that of the machine that renders the manifest.
 config::Environment environment_of(Platform target) {
   auto environment = config::process_environment();
   for (const auto* name : {"K_SERVICE", "KUBERNETES_SERVICE_HOST"}) environment.erase(name);

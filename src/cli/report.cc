@@ -15,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kTimeout = 2s;
-constexpr Duration kSlowest = 5s;  // between two looks
+constexpr Duration kSlowest = 5s;  // between two readings
 constexpr Duration kFastest = 200ms;
 
 class Watch {
@@ -60,7 +60,7 @@ class Watch {
       if (client_.interrupted()) break;
       print(recorder.take(seen, moment()));
     }
-    if (client_.interrupted()) print(recorder.take(look(), moment()));  // the row that was begun
+    if (client_.interrupted()) print(recorder.take(look(), moment()));  // completes the current row
   }
 
   client::Moment moment() const { return {client_.clock().now(), client_.clock().wall_now()}; }
@@ -74,8 +74,7 @@ class Watch {
     if (!metrics) return failure(metrics.error().message);
     const client::MetricSamples samples(metrics->body);
     if (metrics->status != 200 || !samples.has("probegate_gate_open")) {
-      return failure(client_.address().to_string() +
-                     ": what answers there is not the probe port of probegate");
+      return failure(client_.address().to_string() + ": this is not the probe port of probegate");
     }
     client::Look look{client::Reading::of(samples), ""};
     const TimePoint asked = client_.clock().now();

@@ -16,8 +16,7 @@ namespace {
 
 constexpr Duration kStateFileTime = std::chrono::milliseconds(500);
 
-// What no narrower scope caught. The loop goes on: a monitor that dies of its own exception is what this
-// replaces.
+// Logs exceptions that nothing else caught. The loop continues: an internal error must not end the monitor.
 class LogExceptions final : public loop::ErrorSink {
  public:
   void on_exception(const std::string& what) noexcept override {

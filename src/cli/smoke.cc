@@ -26,7 +26,7 @@ using checks::VisitStep;
 using health::CheckResult;
 using Json = nlohmann::ordered_json;
 
-// What of a visit is measured: until each of its steps, and all of it.
+// The measured parts of a connection: the time of each step, and the total.
 constexpr std::array<const char*, 5> kParts = {"connect", "handshake", "ping", "close", "total"};
 
 struct Failure {
@@ -35,7 +35,7 @@ struct Failure {
   int count = 0;
 };
 
-// Visits one after the other, so that each latency is that of the proxy and not of our own connections.
+// Makes one connection after the other, so that our own connections do not slow each other down.
 class Smoke final : private loop::ErrorSink {
  public:
   explicit Smoke(const SmokeOptions& options)
@@ -132,7 +132,7 @@ class Smoke final : private loop::ErrorSink {
     steps_.push_back(to_millis(now - std::exchange(last_step_, now)));
   }
 
-  // Called by the check, the deadline, or an exception of the check; the first word counts.
+  // Called by the check, its deadline or its exception; the first call counts.
   void finish(CheckResult result) {
     if (std::exchange(done_, true)) return;
     loop_.stop();
@@ -159,7 +159,7 @@ class Smoke final : private loop::ErrorSink {
 
   std::string timeout_text() const {
     const char* phase = check_ ? check_->phase() : nullptr;
-    return "no end within " + format_duration(options_.timeout) +
+    return "not finished within " + format_duration(options_.timeout) +
            (phase != nullptr ? std::string(", while ") + phase : "");
   }
 
@@ -186,7 +186,7 @@ class Smoke final : private loop::ErrorSink {
   TimePoint last_step_{};
   bool done_ = false;
   bool interrupted_ = false;
-  std::vector<double> steps_;  // of the visit under way, in milliseconds
+  std::vector<double> steps_;  // of the current connection, in milliseconds
   std::array<std::vector<double>, kParts.size()> samples_;
   std::vector<Failure> failures_;
   int made_ = 0;

@@ -42,7 +42,7 @@ std::string table(const client::RunningState& state, const client::Paint& paint,
   return rows.text(paint, columns);
 }
 
-// `columns`: of the screen that the lines must fit; 0 where long lines are nobody's trouble.
+// `columns`: the width of the screen that lines must fit; 0 for no limit.
 std::string page(const client::RunningState& state, const client::Paint& paint, std::size_t columns = 0) {
   std::string line = client::headline(state).substr(state.status.size());
   if (state.uptime_seconds) line += ", up " + span_text(*state.uptime_seconds);
@@ -59,7 +59,7 @@ std::string page(const client::RunningState& state, const client::Paint& paint, 
   return text;
 }
 
-// What must differ for a pipe to hear of it: words, not numbers.
+// The state without its numbers. Without a terminal, --watch prints a line only when this changes.
 std::string essence(const client::RunningState& state) {
   std::string text = client::headline(state);
   for (const auto& check : state.checks) text += "\n" + check.name + " " + check.status + " " + check.reason;
@@ -87,7 +87,7 @@ class Status {
     return state && state->ready() ? exit_code::kOk : exit_code::kFailed;
   }
 
-  // Until the user ends it; the exit code is that of the last look.
+  // Until interrupted; the exit code is that of the last answer.
   int watch() {
     bool ready = false;
     if (redraws_) std::cout << kClearScreen;

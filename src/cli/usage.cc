@@ -160,7 +160,7 @@ std::string explain_extra(const CLI::App& command, const std::string& word) {
   return of + " takes no argument '" + shown + "'";
 }
 
-// In the order of the command line, options first: what follows a wrong one is often its value.
+// In the order of the command line, but options first: the word after a wrong option is often its value.
 std::string first_extra(const CLI::App& command, const std::vector<std::string>& words) {
   const auto extras = command.remaining();
   const auto is_extra = [&](const std::string& word) {

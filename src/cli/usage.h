@@ -1,4 +1,4 @@
-// What is said to a wrong command line: the word that is wrong, the nearest one, and where to read more.
+// Answers to a wrong command line: names the wrong word, the nearest valid one, and the help to read.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,11 +8,11 @@
 
 namespace probegate::cli {
 
-// Words in place of a command, which CLI11 does not know: "help", "version", "-v". The exit code when they
-// are the whole answer, or when there is no such command; empty: parse.
+// Handles what CLI11 does not: "help", "version", "-v" and unknown commands. Returns the exit code if the
+// command line is dealt with; empty if it is to be parsed.
 std::optional<int> answer_first_word(CLI::App& app, const std::vector<std::string>& words);
 
-// Says what is wrong; the exit code is 2, but 1 for `healthcheck`, as Docker keeps 2 for itself.
+// Prints the error. Returns exit code 2, but 1 for `healthcheck`, because Docker reserves 2.
 int report_usage_error(const CLI::App& app, const CLI::ParseError& error,
                        const std::vector<std::string>& words);
 

@@ -9,7 +9,7 @@
 namespace probegate::cli {
 
 std::string version_text() {
-  // A dynamic program has been started by an interpreter, whose place the kernel tells.
+  // The kernel gives a dynamic program the address of its interpreter (ld.so).
   const bool is_static = ::getauxval(AT_BASE) == 0;
   std::string text = std::string("probegate ") + kVersion + " (commit " + kCommit + ", " +
                      (is_static ? "static" : "dynamic") + ")\nchecks:";

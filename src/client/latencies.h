@@ -13,8 +13,8 @@ struct Latencies {
   double max = 0;
 };
 
-// Each number is one that was measured (nearest rank); the median of an even count is the mean of the middle
-// two. Empty for no samples.
+// Percentiles by nearest rank; the median of an even count is the mean of the middle two. Empty without
+// samples.
 std::optional<Latencies> summarize(std::vector<double> samples);
 
 }  // namespace probegate::client

@@ -9,7 +9,7 @@
 namespace probegate::client {
 namespace {
 
-// Health documents of many checks with long messages fit; more is not ours.
+// Enough for many checks with long messages; a longer answer is not from probegate.
 constexpr std::size_t kMostBytes = 4 * 1024 * 1024;
 
 }  // namespace
@@ -17,7 +17,7 @@ constexpr std::size_t kMostBytes = 4 * 1024 * 1024;
 Result<ProbeAddress> find_probe_address(const std::optional<std::string>& url,
                                         const std::optional<std::string>& config) {
   if (url) {
-    constexpr const char* kForm = "--url is written http://host:port or unix:/path";
+    constexpr const char* kForm = "--url must be http://host:port or unix:/path";
     auto parsed = parse_url(*url);
     if (!parsed && url->find("://") == std::string::npos && !url->starts_with("unix:")) return failure(kForm);
     if (!parsed) return failure(std::string(kForm) + ": " + parsed.error().message);
@@ -28,13 +28,13 @@ Result<ProbeAddress> find_probe_address(const std::optional<std::string>& url,
     return ProbeAddress{parsed->encoded(), std::nullopt};
   }
   const checks::Settings settings = checks::load_settings(config);
-  // A mistake elsewhere in the file does not hide where the probe port of the running one is.
+  // The address is usable even if other parts of the file are invalid.
   const auto about_it = [](const std::string& line) { return line.find("probes") != std::string::npos; };
   const auto& problems = settings.problems;
   if (const auto wrong = std::find_if(problems.begin(), problems.end(), about_it); wrong != problems.end())
-    return failure("cannot read where the probe port is: " + *wrong);
+    return failure("cannot find the address of the probe port: " + *wrong);
   if (settings.config.probes.listen.empty())
-    return failure("cannot read where the probe port is: " + problems.front());
+    return failure("cannot find the address of the probe port: " + problems.front());
   Endpoint endpoint = settings.config.probes.listen.front();
   if (endpoint.is_unix()) return ProbeAddress{"http://localhost", endpoint.path};
   if (endpoint.host == "0.0.0.0" || endpoint.host == "*") endpoint.host = "127.0.0.1";
@@ -48,7 +48,7 @@ loop::HttpRequest probe_request(const ProbeAddress& address, const std::string& 
   loop::HttpRequest request;
   request.url = address.url + path;
   request.unix_path = address.unix_path;
-  // Whoever types an address means it; the probe port's list of names is against other people's pages.
+  // The probe port checks Host only against web pages of others (DNS rebinding); this address was typed.
   request.headers = {{"host", "localhost"}};
   request.timeout = timeout;
   request.max_body = kMostBytes;

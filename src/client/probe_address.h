@@ -1,4 +1,4 @@
-// Where the running probegate's probe port is, and what its answers mean to a person.
+// Finds the probe port of the running probegate, and describes its answers to people.
 #pragma once
 
 #include <optional>
@@ -12,12 +12,12 @@ namespace probegate::client {
 
 struct ProbeAddress {
   std::string url;                       // "http://127.0.0.1:9090"
-  std::optional<std::string> unix_path;  // the probe port is a unix socket
+  std::optional<std::string> unix_path;  // set if the probe port is a unix socket
   std::string to_string() const;         // without user-info
 };
 
-// By --url, or by the first probes.listen of the configuration (-c, the default file, or the environment's
-// PROBE_PORT). A wildcard address becomes the loopback one.
+// From --url, or from the first probes.listen of the configuration (-c, the default file, or PROBE_PORT). A
+// wildcard address becomes loopback.
 Result<ProbeAddress> find_probe_address(const std::optional<std::string>& url,
                                         const std::optional<std::string>& config);
 

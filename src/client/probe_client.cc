@@ -8,7 +8,7 @@
 namespace probegate::client {
 namespace {
 
-constexpr Duration kGrace = std::chrono::milliseconds(500);  // for the client's own word about its timeout
+constexpr Duration kGrace = std::chrono::milliseconds(500);  // for http_ to report its own timeout
 
 }  // namespace
 
@@ -28,7 +28,7 @@ Result<loop::HttpResponse> ProbeClient::get(const std::string& path, Duration ti
 Result<loop::HttpResponse> ProbeClient::act(const std::string& action, Duration timeout) {
   auto request = probe_request(address_, "/" + action, timeout);
   request.method = "POST";
-  // Whatever name the configuration has for this machine: others are refused.
+  // The probe port refuses host names that are not in its list; localhost is always accepted.
   request.headers = {{"Probegate-Action", action}, {"Host", "localhost"}};
   return ask(std::move(request));
 }

@@ -1,7 +1,7 @@
-// ProbeClient: asks the running probegate, for commands that watch it from outside.
+// ProbeClient: sends requests to the running probegate, for commands that observe it from outside.
 //
-// Owns: a loop of its own, turned only while something is asked or waited for. Invariant: every call ends
-// within the time it was given, or at once when SIGINT or SIGTERM comes.
+// Owns: its own loop, which runs only during a call. Invariant: every call returns within its timeout, or at
+// once on SIGINT or SIGTERM.
 #pragma once
 
 #include <string>
@@ -20,13 +20,13 @@ class ProbeClient final : private loop::ErrorSink {
  public:
   explicit ProbeClient(ProbeAddress address);
 
-  // The answer, whatever its status; the error is a sentence that names the address. After an interrupt, too,
-  // for a last look: another one then ends it.
+  // The answer, whatever its status; the error is a sentence that names the address. May be called once more
+  // after an interrupt; a second interrupt ends that call too.
   Result<loop::HttpResponse> get(const std::string& path, Duration timeout);
-  // POST /<action>, as the probe port wants it.
+  // POST /<action> with the headers that the probe port requires.
   Result<loop::HttpResponse> act(const std::string& action, Duration timeout);
 
-  // False when the user has asked for the end.
+  // False if interrupted.
   bool pause(Duration time);
   bool interrupted() const { return interrupted_; }
 
@@ -43,7 +43,7 @@ class ProbeClient final : private loop::ErrorSink {
   loop::Resolver resolver_;
   loop::HttpClient http_;
   bool interrupted_ = false;
-  std::string trouble_;  // of our own
+  std::string trouble_;  // our own internal error
   loop::Timer limit_;
   loop::Signal on_interrupt_;
   loop::Signal on_terminate_;

@@ -9,7 +9,7 @@
 namespace probegate::client {
 namespace {
 
-// Takes `name="value"` off the front, escapes undone; nothing where there is none.
+// Takes `name="value"` off the front and undoes its escapes; false if there is none.
 bool take_label(std::string_view& text, MetricSample& sample) {
   const auto equals = text.find("=\"");
   if (equals == std::string_view::npos) return false;

@@ -1,7 +1,7 @@
-// Reads the Prometheus text format, as much of it as /metrics of probegate has: names, labels, numbers. Pure.
+// Reads the part of the Prometheus text format that /metrics of probegate uses: names, labels, numbers. Pure.
 //
-// By hand, and not by a library: Debian has none for C++, and the writer of these lines is ours
-// (metrics/exposition). What is not understood is left out; a reader of another version's metrics must go on.
+// Not a library: Debian has none for C++, and these lines are written by metrics/exposition. Lines that it
+// does not understand are skipped, because another version may have written them.
 #pragma once
 
 #include <map>
@@ -21,9 +21,9 @@ class MetricSamples {
  public:
   explicit MetricSamples(std::string_view text);
 
-  // Of every sample of that name; 0 for none.
+  // The sum of all samples of that name; 0 if there are none.
   double sum(std::string_view name) const;
-  // Of those where the label has this value.
+  // The sum of those whose label has this value.
   double sum(std::string_view name, std::string_view label, std::string_view value) const;
   // One entry per value of the label, sums above 0 only.
   std::map<std::string, double> by_label(std::string_view name, std::string_view label) const;

@@ -8,7 +8,7 @@
 namespace probegate::client {
 namespace {
 
-constexpr Duration kTolerance = std::chrono::milliseconds(50);  // of two clocks that measure the same time
+constexpr Duration kTolerance = std::chrono::milliseconds(50);  // between the clocks of two processes
 constexpr const char* kUnreachable = "unreachable";
 
 bool is_other_process(const Look& before, const Look& now) {
@@ -52,9 +52,9 @@ void Recorder::count(const Look& seen, Moment moment) {
   const bool restarted = is_other_process(last_, seen);
   if (std::exchange(gone_, false)) {
     note(moment, std::string("reachable again") +
-                     (restarted ? "" : "; what was counted meanwhile belongs to this minute"));
+                     (restarted ? "" : "; events from the meantime are counted in this minute"));
   }
-  if (restarted) note(moment, "restarted: another process answers, its counters began at zero");
+  if (restarted) note(moment, "restarted: a new process answers, its counters began at zero");
   row_.add(last_.reading, seen.reading, restarted);
   if (!seen.state.empty() && (seen.state != "ready" || row_.state.empty())) row_.state = seen.state;
   std::string state = seen.state.empty() ? std::move(last_.state) : seen.state;
@@ -68,8 +68,8 @@ std::optional<Row> Recorder::finish(bool interrupted) {
     Row& before = report_.rows.back();
     before.merge(row_);
     report_.notes.push_back("minute " + std::to_string(before.minute) +
-                            ": what came after it, for less than " + format_duration(period_) +
-                            ", is judged with it");
+                            ": includes the rest of the report, which was shorter than " +
+                            format_duration(period_));
     return std::nullopt;
   }
   if (row_.length == Duration::zero()) return std::nullopt;
@@ -92,7 +92,7 @@ void Recorder::begin_row(Moment moment) {
   row_ends_ = end_of_row(moment.now);
 }
 
-// Looks come late, and very late after a suspension, so a row may begin anywhere in its minute.
+// Readings may be late, very late after a suspension, so a row may begin anywhere in its minute.
 TimePoint Recorder::end_of_row(TimePoint now) const {
   TimePoint end = begin_ + ((now - begin_) / kRow + 1) * kRow;
   if (end - now < period_) end += kRow;

@@ -1,8 +1,9 @@
-// Recorder: looks at a running probegate become the rows of a report. Pure; time is passed in.
+// Recorder: turns periodic readings of a running probegate into the rows of a report. Pure; time is passed
+// in.
 //
-// Invariants: rows follow one another without a gap and end at whole minutes of the report's own time, at the
-// look that comes then. No row is shorter than the pause between two looks, as its rates would say little:
-// what is left at the end belongs to the row before it.
+// Invariants: rows follow one another without a gap and end at the first reading after each whole minute of
+// the report. No row is shorter than the pause between two readings, as its rates would mean little: a
+// shorter rest at the end is added to the row before it.
 #pragma once
 
 #include <optional>
@@ -15,8 +16,8 @@ namespace probegate::client {
 
 struct Look {
   Reading reading;
-  std::string state;  // empty where /status did not answer
-  // Between which moments the process began, as its uptime is that of a moment between question and answer.
+  std::string state;  // empty if /status did not answer
+  // The process began between these two: its uptime was taken at some moment between request and answer.
   std::optional<TimePoint> started_after = {};
   std::optional<TimePoint> started_before = {};
 };
@@ -30,15 +31,15 @@ class Recorder {
  public:
   static constexpr Duration kRow = std::chrono::minutes(1);
 
-  // `report` needs `planned` and `conditions`; `period` is the pause between two looks.
+  // `report` needs `planned` and `conditions`; `period` is the pause between two readings.
   Recorder(Report report, Duration period, Look first, Moment begin);
 
   bool over(TimePoint now) const { return now >= end_; }
   TimePoint next_look(TimePoint now) const;
 
-  // The row that is full now, if one is.
+  // Returns the row that this reading completes, if any.
   std::optional<Row> take(const Result<Look>& seen, Moment moment);
-  // The last row, unless it went into the one before it.
+  // The last row, unless it was merged into the one before it.
   std::optional<Row> finish(bool interrupted);
 
   const Report& report() const { return report_; }
@@ -55,8 +56,8 @@ class Recorder {
   const TimePoint end_;
   Row row_;
   TimePoint row_ends_{};
-  TimePoint seen_;  // up to where the rows have counted
-  Look last_;       // that somebody answered
+  TimePoint seen_;  // of the latest reading
+  Look last_;       // the latest that was answered
   bool gone_ = false;
 };
 

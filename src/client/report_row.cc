@@ -53,7 +53,7 @@ Reading Reading::of(const MetricSamples& samples) {
   return reading;
 }
 
-// Checks may vanish by a reload, so theirs say nothing.
+// Ignores the counters of checks, because a reload may remove checks.
 bool Reading::fell_below(const Reading& before) const {
   return std::any_of(before.counters.begin(), before.counters.end(),
                      [&](const auto& counter) { return value_of(counters, counter.first) < counter.second; });

@@ -1,8 +1,7 @@
 // The report's arithmetic: readings of a running probegate added up into rows, one a minute. Pure.
 //
-// A row counts what happened between two readings. After a restart the counters begin at zero, so what the
-// new process counted is added whole; what the old one counted after its last reading is lost, and nobody can
-// know it.
+// A row counts what happened between two readings. After a restart the counters begin at zero, so all that
+// the new process counted is added; what the old one counted after its last reading is lost.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +24,7 @@ struct Reading {
   double tunnels = 0;
 
   static Reading of(const MetricSamples& samples);
-  bool fell_below(const Reading& before) const;  // a counter has: another process
+  bool fell_below(const Reading& before) const;  // true if a counter did: this is another process
 };
 
 inline constexpr const char* kMessages = "messages";
@@ -43,17 +42,17 @@ struct Row {
   std::map<std::string, double> counts;
   std::map<std::string, double> refused;
   std::map<std::string, double> check_failures;
-  std::optional<double> rss_bytes;  // the most that was seen; empty when nobody answered
-  double tunnels = 0;               // the most
+  std::optional<double> rss_bytes;  // the maximum; empty if unreachable
+  double tunnels = 0;               // the maximum
   int restarts = 0;
   Duration unreachable{0};
-  std::string state;  // of /status: "ready", or the last that was not
+  std::string state;  // of /status: "ready", or the latest other state
 
   void add(const Reading& before, const Reading& now, bool restarted);
   void merge(const Row& later);
 
   double count(const char* name) const;
-  double messages_per_minute() const;  // scaled where the row is not a minute
+  double messages_per_minute() const;  // scaled if the row is not a minute long
   config::Span span() const;           // for conditions
   double refused_total() const;
   double failures_total() const;

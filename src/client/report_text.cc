@@ -51,7 +51,7 @@ constexpr Column kColumns[] = {
     {"restarts", [](const Row& row) { return std::to_string(row.restarts); }},
 };
 
-// Right-aligned under heads that are at least as wide as what usually stands there.
+// Right-aligned in columns that are wide enough for the usual numbers.
 std::string padded(const std::string& text, const char* head) {
   constexpr std::size_t kNarrowest = 9;
   const std::size_t width = std::max(kNarrowest, std::string_view(head).size());
@@ -83,7 +83,7 @@ std::string minutes_text(const std::vector<int>& minutes) {
   return text;
 }
 
-// The number that was furthest on the wrong side.
+// The value that violated the limit most.
 std::optional<double> worst(const Report& report, const config::Condition& condition) {
   std::optional<double> found;
   for (const auto& row : report.rows) {
@@ -188,7 +188,7 @@ std::string report_end(const Report& report, const Paint& paint) {
             number_text(worst(report, condition).value_or(0)) + "\n";
   }
   const bool bad = report.failed();
-  const std::string why = bad || report.asked ? "" : " (nothing asked with --fail-on)";
+  const std::string why = bad || report.asked ? "" : " (no conditions given with --fail-on)";
   return text + "Verdict: " + paint(bad ? Color::bad : Color::good, bad ? "fail" : "pass") + why + "\n";
 }
 

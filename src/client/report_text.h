@@ -18,17 +18,17 @@ struct Report {
   std::vector<Row> rows;
   std::vector<std::string> notes;  // "minute 3: ...", in order
   std::vector<config::Condition> conditions;
-  bool asked = true;  // some of them, by the user
+  bool asked = true;  // the user gave conditions
   bool interrupted = false;
 
   std::vector<int> held_in(const config::Condition& condition) const;  // minutes
   bool failed() const;
 };
 
-// What nobody saw cannot pass: where the conditions do not say how long nobody may answer, it is no time.
+// Adds `unreachable_seconds>0` unless the conditions already limit it: time without readings cannot pass.
 std::vector<config::Condition> with_reachability(std::vector<config::Condition> conditions);
 
-std::string report_head(const Report& report);  // title and the head of the table
+std::string report_head(const Report& report);  // title and table header
 std::string report_row(const Row& row);
 std::string report_end(const Report& report, const Paint& paint);  // notes, sums and the verdict
 

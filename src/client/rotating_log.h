@@ -1,5 +1,5 @@
-// A log of one line at a time that several processes write at once, bounded by a size: what is older goes to
-// FILE.1, and what is older still goes.
+// A log file of bounded size to which several processes append lines. A full file is renamed to FILE.1,
+// which replaces an older FILE.1.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 namespace probegate::client {
 
-// Appends `line` whole, or says why not. While another process writes, waits with `pause` (which is false
-// when there is no time left), and then writes all the same: a line too much is better than one too few.
+// Appends the whole `line`, or says why not. While another process holds the lock, waits with `pause` (false
+// once there is no time left), and then writes without it: exceeding the size is better than losing a line.
 Result<void> append_rotating(const std::string& file, const std::string& line, std::uint64_t most,
                              const std::function<bool(Duration)>& pause);
 

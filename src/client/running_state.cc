@@ -37,7 +37,7 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-// An object that is not there reads as one without keys.
+// An empty object if the key is missing.
 const Json& object_at(const Json& object, const char* key) {
   static const Json none = Json::object();
   const auto found = object.find(key);
@@ -81,7 +81,7 @@ std::string traffic_text(const Json& document) {
   return text;
 }
 
-// "3 a, 4 b": numbers with the words that are their keys.
+// {"a": 3, "b": 4} as "3 a, 4 b".
 std::string numbers_text(const Json& numbers) {
   std::string text;
   for (const auto& [word, number] : numbers.items()) {
@@ -133,7 +133,7 @@ std::string restarts_text(const Json& document) {
   if (loop == starts->end() || !loop->is_boolean() || !loop->get<bool>()) return "";
   const auto whole = [&](const char* key) { return std::llround(number_at(*starts, key).value_or(0)); };
   return "restart loop: " + std::to_string(whole("recent")) + " starts within " +
-         format_duration(std::chrono::seconds(whole("recent_seconds"))) + ", the one before this ended as " +
+         format_duration(std::chrono::seconds(whole("recent_seconds"))) + ", the previous run ended as " +
          text_at(*starts, "last_end");
 }
 
@@ -157,8 +157,8 @@ Result<RunningState> read_running_state(const loop::HttpResponse& response) {
   RunningState state;
   state.document = Json::parse(response.body, nullptr, false);
   if (!state.document.is_object() || text_at(state.document, "status").empty()) {
-    return failure("what answers there (status " + std::to_string(response.status) +
-                   ") is not the probe port of probegate");
+    return failure("this is not the probe port of probegate (status " + std::to_string(response.status) +
+                   ")");
   }
   const Json& document = state.document;
   state.status = text_at(document, "status");
@@ -177,7 +177,7 @@ Result<RunningState> read_running_state(const loop::HttpResponse& response) {
   const Json& runs = object_at(document, "recent_runs");
   for (const auto& [name, check] : checks->items()) {
     state.checks.push_back(read_check(name, check, now));
-    // Of its monotonic clock, where it says so: the wall clock may have been set.
+    // Prefer the age by its monotonic clock: the wall clock may have been set.
     const auto age = number_at(object_at(runs, name.c_str()), "status_age_seconds");
     if (age) state.checks.back().since_seconds = age;
   }

@@ -1,5 +1,4 @@
-// What /status of a running probegate says, read tolerantly: a version that is older or newer may lack keys
-// or have more.
+// Reads /status of a running probegate. Tolerates missing and unknown keys, because the version may differ.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -17,7 +16,7 @@ struct CheckLine {
   std::string status;
   std::optional<double> latency_ms;
   std::optional<double> since_seconds;  // ago
-  std::string target;                   // what it asks; empty where that is not said
+  std::string target;                   // what it checks; empty if unknown
   std::string why;                      // the error, or what it waits for
   std::string reason;                   // the error without its numbers, which change with every run
 };
@@ -30,16 +29,16 @@ struct RunningState {
   std::optional<double> uptime_seconds;
   std::optional<double> startup_seconds;
   std::vector<CheckLine> checks;
-  std::string restarts;  // "restart loop: 3 starts within 10m, ..."; empty where there is none
-  std::string traffic;   // "3 tunnels, 120 messages a minute, ..."; empty where nothing is said of it
-  std::vector<std::string> clients;   // what they get: upgrades, requests, auth breaker, connections
+  std::string restarts;               // "restart loop: 3 starts within 10m, ..."; empty if there is none
+  std::string traffic;                // "3 tunnels, 120 messages, ..."; empty if unknown
+  std::vector<std::string> clients;   // what clients get: upgrades, requests, auth breaker, connections
   std::vector<std::string> concerns;  // why the state is not good though the gate is open
-  std::string error;                  // why the process itself is not sound
+  std::string error;                  // why the process itself is not healthy
 
   bool ready() const { return status == "ready"; }
 };
 
-// The error is a sentence: something else answers there.
+// Fails if the answer is not from a probe port of probegate.
 Result<RunningState> read_running_state(const loop::HttpResponse& response);
 
 // "not_ready, gate starting, waiting for database, redis"

@@ -30,13 +30,13 @@ bool is_set(const char* name) {
   return value != nullptr && *value != '\0';
 }
 
-// In code points: what these commands print has no wide or combining characters of its own.
+// In code points; these commands print no wide or combining characters of their own.
 std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-// Pieces no wider than `columns`, at blanks where there are any. Escape sequences take no room.
+// Wraps the line at `columns`, at blanks if there are any. Escape sequences count as zero width.
 std::vector<std::string> broken(std::string_view line, std::size_t columns) {
   std::vector<std::string> pieces(1);
   std::size_t taken = 0;
@@ -48,11 +48,11 @@ std::vector<std::string> broken(std::string_view line, std::size_t columns) {
     if (visible && taken == columns) {
       std::string rest = blank == std::string::npos ? "" : pieces.back().substr(blank + 1);
       if (blank != std::string::npos) pieces.back().resize(blank);
-      taken = width(rest);  // a piece of plain text: colours end before the cells that are broken
+      taken = width(rest);  // plain text: colours end before the wrapped part
       const bool at_blank = blank == std::string::npos && c == ' ';
       pieces.push_back(std::move(rest));
       blank = std::string::npos;
-      if (at_blank) continue;  // the end of the line stands for it
+      if (at_blank) continue;  // replaced by the line break
     }
     if (visible && c == ' ' && taken > 0) blank = pieces.back().size();
     if (visible) ++taken;
@@ -113,7 +113,7 @@ Color color_of_word(std::string_view word) {
 }
 
 std::string Table::text(const Paint& paint, std::size_t columns) const {
-  constexpr std::size_t kLeastRoom = 24;  // for the last cell; with less it goes on near the left edge
+  constexpr std::size_t kLeastRoom = 24;  // for the last cell; with less it wraps near the left edge
   constexpr std::size_t kNearLeft = 4;
   std::vector<std::size_t> widths;
   for (const auto& row : rows_) {
@@ -124,7 +124,7 @@ std::string Table::text(const Paint& paint, std::size_t columns) const {
   for (std::size_t i = 0; i + 1 < widths.size(); ++i) before += widths[i] + 2;
   std::string out;
   for (const auto& row : rows_) {
-    std::string blanks;  // owed before the next cell that is not empty
+    std::string blanks;  // to print before the next cell that is not empty
     for (std::size_t i = 0; i < row.size(); ++i) {
       const std::string padding(widths[i] - width(row[i].text), ' ');
       if (row[i].right) blanks += padding;

@@ -1,4 +1,4 @@
-// Output for people: colours where they are wanted, columns that line up. Plain text everywhere else.
+// Output for people: aligned columns, with colours on a terminal. Plain text everywhere else.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@ namespace probegate::client {
 
 enum class Color { none, good, warn, bad, dim };
 
-// Colours only on a terminal, and never where NO_COLOR is set (https://no-color.org) or TERM is dumb.
+// Colours only on a terminal, and never if NO_COLOR is set (https://no-color.org) or TERM is dumb.
 class Paint {
  public:
   explicit Paint(bool on) : on_(on) {}
@@ -22,20 +22,19 @@ class Paint {
 };
 
 bool is_terminal(int fd);
-bool can_redraw(int fd);  // a terminal that knows how to move its cursor
+bool can_redraw(int fd);  // a terminal whose cursor can be moved
 
 struct ScreenSize {
   std::size_t columns = 80;
   std::size_t rows = 24;
 };
-ScreenSize screen_size(int fd);  // as it is now; the default where the terminal does not say
+ScreenSize screen_size(int fd);  // the current size; the default if the terminal does not tell
 
-// A frame that takes the place of the one before it, wherever the cursor is: lines broken before the
-// screen's last column (where terminals disagree about what clears what), so that the terminal breaks none,
-// and as many as fit above the line of the cursor.
+// A frame that replaces the one before it, wherever the cursor is. Lines are wrapped before the last column,
+// where terminals differ in what they clear, and cut to the number that fits above the cursor's line.
 std::string frame(std::string_view text, ScreenSize screen);
 
-// Green, yellow, red or grey for the words of health documents; none for others.
+// The colour for a status word of the health documents; none for other words.
 Color color_of_word(std::string_view word);
 
 struct Cell {
@@ -48,14 +47,14 @@ struct Cell {
 class Table {
  public:
   void add(std::vector<Cell> row) { rows_.push_back(std::move(row)); }
-  // Where `columns` is not 0, the last cell of a row goes on below itself instead of beyond that width.
+  // If `columns` is not 0, the last cell of a row is wrapped at that width.
   std::string text(const Paint& paint, std::size_t columns = 0) const;
 
  private:
   std::vector<std::vector<Cell>> rows_;
 };
 
-// Control characters replaced: what a peer wrote must not steer somebody's terminal.
+// Replaces control characters, so that text from a peer cannot control the terminal.
 std::string printable(std::string_view text);
 
 std::string millis_text(double millis);  // "1.9 ms"

@@ -1,4 +1,4 @@
-// What one attempt of a check says. A value; made by checks, judged by HealthModel.
+// The result of one attempt of a check. A value; made by checks, evaluated by HealthModel.
 #pragma once
 
 #include <optional>
@@ -9,7 +9,7 @@
 
 namespace probegate::health {
 
-using metrics::FailKind;   // what failed, as it is counted
+using metrics::FailKind;   // what failed, as counted in metrics
 using metrics::to_string;  // the word used in JSON and metrics
 
 struct CheckError {
@@ -20,12 +20,12 @@ struct CheckError {
   bool operator==(const CheckError&) const = default;
 };
 
-// `inconclusive` is our own fault (no descriptors, frozen process); it counts neither for nor against.
+// `inconclusive` is our own fault (no descriptors, suspended process) and is not counted.
 enum class Verdict { pass, warn, fail, inconclusive };
 
 struct CheckResult {
   Verdict verdict = Verdict::inconclusive;
-  std::optional<CheckError> error = {};  // set on warn (why) and fail
+  std::optional<CheckError> error = {};  // set on warn and fail
 
   static CheckResult pass() { return {Verdict::pass, std::nullopt}; }
   static CheckResult warn(FailKind kind, std::string message) {

@@ -1,11 +1,10 @@
-// CircuitBreaker: after so many failures in a row nobody asks any more, until one trial has succeeded. Pure;
+// CircuitBreaker: stops requests after a number of failures in a row, until one trial request succeeds. Pure;
 // time is passed in.
 //
-// States: closed (everybody may ask) -> open (nobody, for `recovery`) -> trial (one alone has been let
-// through; its outcome decides) -> closed, or open again. Invariant: every ticket is concluded by exactly one
-// of succeeded(), failed() and withdrawn(). What a ticket of an earlier closed period reports changes
-// nothing: a burst of old failures must not undo a recovery. Thread: any, without locks; the whole state is
-// one word.
+// States: closed (all requests pass) -> open (none, for `recovery`) -> trial (one has passed; its outcome
+// decides) -> closed, or open again. Invariant: every ticket is concluded by exactly one of succeeded(),
+// failed() and withdrawn(). Tickets of an earlier closed period have no effect, so that late failures do not
+// undo a recovery. Thread: any, without locks; the whole state is one word.
 #pragma once
 
 #include <atomic>
@@ -23,22 +22,23 @@ struct BreakerPolicy {
 
 class CircuitBreaker {
  public:
-  // The right to ask once.
+  // Permission for one request.
   struct Ticket {
     bool trial;
     std::uint32_t period;
   };
   enum class Change { none, opened, closed };
 
-  // Empty while it is open, and while a trial is under way.
+  // Empty while the breaker is open, and during a trial.
   std::optional<Ticket> admit(TimePoint now);
 
   Change succeeded(Ticket ticket);
   Change failed(Ticket ticket, const BreakerPolicy& policy, TimePoint now);
-  // Its asker left, or we were to blame: it says nothing about who was asked. The next one has the trial.
+  // The request was cancelled or failed locally, which says nothing about the service. After a withdrawn
+  // trial the next request is the trial.
   void withdrawn(Ticket ticket);
 
-  bool open() const;  // until a trial has succeeded
+  bool open() const;  // true until a trial has succeeded
 
  private:
   enum class State : std::uint8_t { closed, open, trial };
@@ -50,7 +50,8 @@ class CircuitBreaker {
     static Word unpack(std::uint64_t bits);
     std::uint64_t pack() const;
   };
-  // Calls `next` with the present word until what it made of it is the new one. It returns false to leave it.
+  // Replaces the word by what `next` makes of it, repeated until no other thread interferes. `next` returns
+  // false to leave the word unchanged.
   template <typename Next>
   bool change(Next next);
 

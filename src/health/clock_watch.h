@@ -1,5 +1,5 @@
-// ClockWatch: notices that the wall clock was set, or that the monotonic clock missed time (a suspended
-// machine): the difference between the two then changes at once. Pure.
+// ClockWatch: notices that the wall clock was set, or that the monotonic clock stopped (a suspended machine):
+// both change the difference between the two clocks abruptly. Pure.
 #pragma once
 
 #include <optional>
@@ -10,9 +10,10 @@ namespace probegate::health {
 
 class ClockWatch {
  public:
-  static constexpr Duration kLeast = std::chrono::seconds(5);  // less is a clock being slewed, or a slow look
+  static constexpr Duration kLeast =
+      std::chrono::seconds(5);  // less may be a clock being slewed, or a late call
 
-  // How far the wall clock went ahead of the monotonic one since the last call (negative: it went back), when
+  // How far the wall clock has jumped ahead of the monotonic one since the last call (negative: behind), if
   // that is more than kLeast.
   std::optional<Duration> look(TimePoint now, WallTime wall) {
     const Duration offset = wall.time_since_epoch() - now.time_since_epoch();

@@ -1,8 +1,8 @@
-// Event: something that happened and is worth remembering. A value; made by the control loop, told to the
-// history, the log and whoever alerts.
+// Event: something noteworthy that happened. A value; made by the control loop, passed to the history, the
+// log and the alerts.
 //
-// `message` and what `error` says in words may hold addresses and table names, never secrets: those were
-// removed where they came in. Who shows an event obeys `probes.details`.
+// `message` and the text of `error` may hold addresses and table names, never secrets, which are removed at
+// the source. Code that shows an event must obey `probes.details`.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +17,16 @@
 namespace probegate::health {
 
 enum class EventKind {
-  start,             // of this process; `message` says what is known of the one before
+  start,             // of this process; `message` describes the end of the previous one
   gate,              // the gate changed: `from`, `to`, and `waiting_for` unless it opened
   check,             // the judged status of a check changed: `from`, `to`, `error` when it fails or warns
   startup_timeout,   // gate.startup_timeout has passed: `waiting_for`
   backend_refused,   // the data plane could not reach the backend: `message`, `count`
-  backend_restart,   // it went away and came back
-  frozen,            // this process stood still for `took`
-  stuck,             // a data loop does not turn, or all turn again: `message`
+  backend_restart,   // the backend has restarted
+  frozen,            // this process was suspended for `took`
+  stuck,             // data loops are blocked: `message` has their names; empty: all respond again
   reload,            // of the configuration: `to` is "applied" or "refused"
-  backend_stopping,  // it closes its tunnels because it ends, as planned: `message`; `took` is how long
+  backend_stopping,  // the backend closes its tunnels for a planned stop: `message`; `took` is how long
                      // alerts are held back for it
   auth_breaker,      // `to` is "open" or "closed", `message` why
   connection_limit,  // of the proxy port: `to` is "reached" or "left", `message` has the figures
@@ -39,8 +39,8 @@ struct Event {
   WallTime wall{};         // when; of the first, where `count` is above 1
   Duration since_start{};  // of this process
   std::string check = {};
-  std::string target = {};  // what that check asks
-  bool of_backend = false;  // it asks the backend, and the gate closes while it fails
+  std::string target = {};  // what that check connects to
+  bool of_backend = false;  // it checks the backend, and the gate closes while it fails
   std::string from = {};
   std::string to = {};
   std::vector<std::string> waiting_for = {};  // names of checks
@@ -48,10 +48,10 @@ struct Event {
   std::string message = {};
   std::optional<Duration> took = {};  // check: its latency; gate opened: the time to the first opening
   std::uint64_t failures = 0;         // check: failed runs so far
-  std::uint64_t count = 1;            // so many of the same in a row
+  std::uint64_t count = 1;            // number of equal events in a row
 };
 
-// Whether the second adds nothing to the first but one more.
+// True if `second` is the same event again.
 bool repeats(const Event& first, const Event& second);
 
 }  // namespace probegate::health

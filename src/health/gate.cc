@@ -20,16 +20,16 @@ bool startup_passing(const HealthModel& model) {
   return true;
 }
 
-// Does this check hold back what it affects? After the first open only a judged failure counts: a check that
-// has not been judged yet (new in a reloaded configuration, say) takes nothing away.
+// True if this check keeps back what it affects. After the first opening only a failure counts: a check
+// without a result yet (for example a new one after a reload) has no effect.
 bool holds_back(const CheckPolicy& policy, const CheckState& state, bool ever_opened) {
   const bool failing = state.status == CheckStatus::fail;
   if (ever_opened) return failing && (policy.affects.readiness || policy.affects.traffic);
   return (policy.affects.startup && !state.passing()) || (policy.affects.traffic && failing);
 }
 
-// Marks the check, or when it only waits for others, what it waits for. The configuration refuses cycles;
-// `seen` ends the walk even on one.
+// Marks the check as a cause, or, if it only waits for others, those others. The configuration refuses
+// cycles; `seen` ends the recursion even if there were one.
 void mark_causes(const HealthModel& model, std::size_t check, std::vector<bool>& seen,
                  std::vector<bool>& causes) {
   if (seen[check]) return;

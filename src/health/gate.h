@@ -1,4 +1,5 @@
-// Gate: may new sessions reach the backend? A pure state machine over the judged checks, time and drain.
+// Gate: decides whether new sessions may reach the backend. A pure state machine over the status of the
+// checks, time and drain.
 //
 // starting -> open -> draining, with `failed` after startup_timeout and `closed` while a `traffic` check
 // fails. Invariant: the startup latch (ever_opened) never reverts; draining is left by resume() only. Called
@@ -30,32 +31,32 @@ class Gate {
  public:
   Gate(GatePolicy policy, TimePoint started);
 
-  // Re-reads the checks and the clock. True when the state changed. Call after every recorded result and at
-  // next_deadline().
+  // Evaluates the checks and the time. True if the state changed. Call after every recorded result
+  // and at next_deadline().
   bool update(const HealthModel& model, TimePoint now);
-  bool drain();   // true when this call began it
-  void resume();  // from draining to what it was before; update() next
-  // Time the process spent frozen does not count against startup_timeout.
+  bool drain();   // true if this call began it
+  void resume();  // from draining to the state before; call update() next
+  // The time for which the process was suspended does not count against startup_timeout.
   void excuse(Duration frozen) { excused_ += frozen; }
-  // Counts from the start of the process all the same, so a longer timeout revives a startup that has failed.
-  // update() next.
+  // The timeout still counts from the start of the process, so a longer one revives a failed startup.
+  // Call update() next.
   void set_policy(GatePolicy policy);
 
   GateState state() const { return state_; }
-  // A drain does not change what the backend can do: what was open serves on in its first phase.
+  // If true, traffic is still served in the first phase of a drain.
   bool opened_before_drain() const { return before_drain_ == GateState::open; }
   bool ever_opened() const { return opened_after_.has_value(); }
   std::optional<Duration> opened_after() const { return opened_after_; }  // process start to first open
   bool startup_timed_out() const { return timed_out_; }  // the timeout passed before the first open
   std::optional<TimePoint> next_deadline() const;        // when update() must be called even without a result
 
-  // Indices of the checks that keep the gate (or, once opened, readiness) back. Causes only: in place of a
-  // check that merely waits for others, those are listed, whatever they affect. So it is never empty while
-  // checks keep it shut.
+  // Indices of the checks because of which the gate is not open (or, after the first opening, readiness
+  // fails). Causes only: instead of a check that waits for others, those others are listed, whatever they
+  // affect. So it is never empty while checks keep the gate closed.
   static std::vector<std::size_t> waiting_for(const HealthModel& model, bool ever_opened);
 
  private:
-  TimePoint deadline() const { return started_ + policy_.startup_timeout + excused_; }  // of the startup
+  TimePoint deadline() const { return started_ + policy_.startup_timeout + excused_; }  // for the startup
 
   GatePolicy policy_;
   TimePoint started_;

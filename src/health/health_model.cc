@@ -16,7 +16,7 @@ std::string seconds_text(Duration d) {
   return text;
 }
 
-// Why a dependency that answers is not judged passing yet; empty when it has answered often and long enough.
+// Why a passing dependency does not count as `pass` yet; empty if it has passed often and long enough.
 std::optional<CheckError> still_proving(const CheckPolicy& policy, const CheckState& state,
                                         Duration answering) {
   if (policy.stable_for > Duration::zero() && answering < policy.stable_for) {
@@ -54,7 +54,7 @@ HealthModel::HealthModel(std::vector<CheckPolicy> policies, TimePoint started, W
   }
 }
 
-// A check that has not been judged yet waits for those of its needs that have never passed.
+// Lets a check without a status wait for those of its needs that have never passed.
 void HealthModel::begin_waiting(std::size_t check) {
   CheckState& state = states_[check];
   state.waiting_for = policies_[check].needs;
@@ -62,10 +62,9 @@ void HealthModel::begin_waiting(std::size_t check) {
   if (!state.waiting_for.empty()) state.status = CheckStatus::waiting;
 }
 
-// What is asked as before keeps its state, whatever else changed about it: that a threshold or an order is
-// new says nothing about the dependency. What is asked anew starts anew, as a check nobody has judged; so it
-// takes nothing away that was granted. Nor does it grant anything: one that was failing stays failing, with
-// its old error, until its new question has been answered.
+// A check whose target is unchanged keeps its state: a new threshold or order says nothing about the
+// dependency. A check with a new target starts without a status, so it closes nothing that was open. But a
+// check that was failing stays failing, with its old error, until the new target has been checked.
 std::vector<Transition> HealthModel::reload(std::vector<CheckPolicy> policies,
                                             const std::vector<Origin>& origins, WallTime wall) {
   const std::vector<CheckState> before = std::exchange(states_, std::vector<CheckState>(policies.size()));
@@ -91,7 +90,7 @@ std::vector<Transition> HealthModel::reload(std::vector<CheckPolicy> policies,
   for (std::size_t i = 0; i < states_.size(); ++i) {
     const CheckStatus status = states_[i].status;
     if (status != CheckStatus::waiting && status != CheckStatus::unknown) continue;
-    const bool begun = status == CheckStatus::unknown && origins[i].same_target;  // the latch of its needs
+    const bool begun = status == CheckStatus::unknown && origins[i].same_target;  // its needs have passed
     if (begun) continue;
     states_[i].status = CheckStatus::unknown;
     begin_waiting(i);
@@ -163,7 +162,7 @@ void HealthModel::record_pass(std::size_t check, std::optional<CheckError> warni
 std::vector<Transition> HealthModel::record_refusal(std::size_t check, std::string message, WallTime wall) {
   std::vector<Transition> transitions;
   CheckState& state = states_[check];
-  if (state.status == CheckStatus::waiting) return transitions;  // not judged at all yet
+  if (state.status == CheckStatus::waiting) return transitions;  // has no status yet
   state.consecutive_passes = 0;
   state.error = CheckError{FailKind::connect, std::move(message)};
   passing_since_[check].reset();

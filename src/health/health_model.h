@@ -1,9 +1,9 @@
-// HealthModel: every check's judged state. Pure data and pure functions; time is passed in.
+// HealthModel: the status of every check, computed from results by rise, fall and stable_for. Pure; time
+// is passed in.
 //
-// Owns: one CheckState per configured check.
-// Invariant: record() and its siblings are the only mutations, and each says what changed, so logs, metrics
-// and the gate hang on transitions and a flapping dependency logs edges.
-// Called from: the control loop only.
+// Owns: one CheckState per configured check. Invariant: only record(), record_refusal() and reload() change
+// the state, and each returns the transitions, so that the log, the metrics and the gate react to changes and
+// not to single results. Called from: the control loop only.
 #pragma once
 
 #include <cstdint>
@@ -23,20 +23,20 @@ struct Affects {
   bool operator==(const Affects&) const = default;
 };
 
-// How results are judged. Immutable until a new configuration replaces them all.
+// The rules for the results of one check. Immutable until a new configuration replaces them all.
 struct CheckPolicy {
   std::string name;
   std::string type;
-  std::string target = {};  // what it asks, for people: host, port and database, without user-info
+  std::string target = {};  // what it connects to, for people: host, port and database, without user-info
   Affects affects;
   std::vector<std::size_t> needs;  // indices of checks that must have passed once before this one is polled
   int rise = 1;                    // consecutive passes from unknown or fail to pass
-  int fall = 3;            // consecutive failures from pass to fail; the first result of all counts alone
+  int fall = 3;            // consecutive failures from pass to fail; the very first result counts at once
   Duration slow{0};        // a pass that took longer is "warn"; 0 = off
-  Duration stable_for{0};  // passes without a miss for so long before it counts as passing; 0 = off
+  Duration stable_for{0};  // it must pass without a miss for this time before it counts as passing; 0 = off
 };
 
-// True for a pass that took longer than the policy calls healthy.
+// True if a pass took longer than `slow`.
 inline bool is_slow(const CheckPolicy& policy, Duration latency) {
   return policy.slow > Duration::zero() && latency > policy.slow;
 }
@@ -49,7 +49,7 @@ std::string_view to_string(CheckStatus status);
 struct CheckState {
   CheckStatus status = CheckStatus::unknown;
   std::vector<std::size_t> waiting_for = {};  // the needs that have not passed yet; only while `waiting`
-  WallTime since{};                           // of the judged status
+  WallTime since{};                           // when the status last changed
   std::optional<WallTime> last_run = {};
   std::uint64_t runs = 0;
   std::uint64_t failures = 0;  // raw, all time
@@ -57,8 +57,8 @@ struct CheckState {
   int consecutive_failures = 0;          // raw
   int consecutive_passes = 0;            // raw
   std::optional<Duration> latency = {};  // of the last conclusive run
-  std::optional<Duration> startup = {};  // from process start to the first judged pass
-  std::optional<CheckError> error = {};  // of the last conclusive run; empty after a clean pass that counts
+  std::optional<Duration> startup = {};  // from the start of the process to the first status `pass`
+  std::optional<CheckError> error = {};  // of the last conclusive run; empty once it passes without warning
 
   bool passing() const { return status == CheckStatus::pass || status == CheckStatus::warn; }
   bool ever_passed() const { return startup.has_value(); }
@@ -70,10 +70,10 @@ struct Transition {
   CheckStatus to;
 };
 
-// Where a check of a new configuration comes from.
+// How a check of a new configuration relates to the old one.
 struct Origin {
   std::optional<std::size_t> before = {};  // the check of the same name, if there was one
-  bool same_target = false;                // and it asks the same of the same dependency
+  bool same_target = false;                // and it checks the same thing on the same dependency
   bool operator==(const Origin&) const = default;
 };
 
@@ -81,22 +81,21 @@ class HealthModel {
  public:
   HealthModel(std::vector<CheckPolicy> policies, TimePoint started, WallTime wall);
 
-  // One finished attempt. Returns every status change it caused: its own first, then checks that were waiting
-  // only for this one (waiting -> unknown) and may be polled now.
+  // Records one finished attempt. Returns every status change it caused: first its own, then those of checks
+  // that waited only for this one (waiting -> unknown) and may be polled now.
   std::vector<Transition> record(std::size_t check, const CheckResult& result, Duration latency,
                                  TimePoint now, WallTime wall);
 
-  // The data plane saw the backend refuse: the check is judged failing at once, whatever `fall` says, and
-  // then needs `rise` passes again. No run, so the counts of runs stay. A check that waits for others is left
-  // alone.
+  // The backend has refused a connection of the proxy: sets the check to fail at once, regardless of `fall`;
+  // it then needs `rise` passes again. Not a run, so the counts of runs do not change. No effect on a check
+  // that waits for others.
   std::vector<Transition> record_refusal(std::size_t check, std::string message, WallTime wall);
 
-  // A new configuration. Says what changed for the checks that go on: those that were waiting and may be
-  // polled now.
+  // Applies a new configuration. Returns the transitions of checks that were waiting and may be polled now.
   std::vector<Transition> reload(std::vector<CheckPolicy> policies, const std::vector<Origin>& origins,
                                  WallTime wall);
 
-  // May this check be polled? Once its needs have all passed a first time the answer stays yes.
+  // True if this check may be polled; stays true once all its needs have passed for the first time.
   bool runnable(std::size_t check) const { return states_[check].status != CheckStatus::waiting; }
 
   const std::vector<CheckPolicy>& policies() const { return policies_; }

@@ -1,8 +1,8 @@
-// History: what happened lately, and how the start went. Pure data in bounded rings; time is passed in.
+// History: recent events and the timeline of the startup. Pure, in bounded ring buffers; time is passed in.
 //
-// Owns: the recent events, the start-up timeline and the recent latencies of every check. Invariant: none of
-// them grows with uptime. The timeline is about the start: once the gate has opened no step is added and none
-// goes, whatever a reload does. Called from: the control loop only.
+// Owns: the recent events, the startup timeline and the recent latencies of every check. Invariant: none of
+// them grows with uptime. Once the gate has opened, the timeline gets no more steps and loses none, even by a
+// reload. Called from: the control loop only.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,11 @@
 
 namespace probegate::health {
 
-// One check's part of the start; times count from the start of the process.
+// One check in the startup timeline; times count from the start of the process.
 struct StartupStep {
   std::string check;
-  std::optional<Duration> runnable = {};  // the checks it needs had passed
-  std::optional<Duration> passed = {};    // judged passing for the first time
+  std::optional<Duration> runnable = {};  // when the checks it needs had passed
+  std::optional<Duration> passed = {};    // when its status first became `pass`
 };
 
 // One conclusive run.
@@ -29,11 +29,11 @@ struct Sample {
   bool failed;
 };
 
-// What a state file tells of this process and of those before it.
+// What the state file says about this process and the previous ones.
 struct Starts {
   std::uint64_t total = 0;
   std::uint64_t unclean_ends = 0;
-  std::string last_end;    // of the process before this one; empty when there was none
+  std::string last_end;    // of the previous process; empty if there was none
   std::size_t recent = 0;  // within the window
   Duration window{0};
   bool restart_loop = false;  // too many of them
@@ -44,32 +44,31 @@ class History {
   static constexpr std::size_t kEvents = 100;
   static constexpr std::size_t kSamples = 60;  // per check
 
-  // The checks at the start, or of a new configuration; those whose names stay keep their past.
+  // Sets the checks, at the start or of a new configuration. Checks that keep their name keep their history.
   void set_checks(const HealthModel& model, Duration since_start);
 
-  // The newest event that it repeats is counted up instead of added again.
+  // If the event repeats the newest one, increases its count instead of adding it.
   void add(const Event& event);
   void add_run(std::size_t check, Duration latency, bool failed);
-  void ran(std::size_t check, Duration since_start) {
-    runs_[check].last_run = since_start;
-  }  // however it ended
+  // The check has run, with whatever result.
+  void ran(std::size_t check, Duration since_start) { runs_[check].last_run = since_start; }
 
   void set_starts(const Starts& starts) { starts_ = starts; }
 
   const std::optional<Starts>& starts() const { return starts_; }
-  const std::deque<Event>& events() const { return events_; }  // the oldest first
+  const std::deque<Event>& events() const { return events_; }  // oldest first
   const std::vector<StartupStep>& timeline() const { return timeline_; }
   std::optional<Duration> opened_after() const { return opened_after_; }
   const std::deque<Sample>& samples(std::size_t check) const { return runs_[check].samples; }
   // Since the start of the process, so that an age does not depend on the wall clock.
-  Duration changed(std::size_t check) const { return runs_[check].changed; }  // the judged status
+  Duration changed(std::size_t check) const { return runs_[check].changed; }  // when its status changed
   std::optional<Duration> last_run(std::size_t check) const { return runs_[check].last_run; }
 
  private:
   struct Runs {
     std::string check;
     std::deque<Sample> samples = {};
-    WallTime since = {};  // as the model has it, to notice a status that began anew
+    WallTime since = {};  // as in the model, to notice a changed status
     Duration changed{0};
     std::optional<Duration> last_run = {};
   };

@@ -1,4 +1,4 @@
-// Pieces that the JSON documents share.
+// Parts that the JSON documents share.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,7 +13,7 @@ namespace probegate::health {
 
 using Json = nlohmann::ordered_json;
 
-// Error messages carry what a dependency sent, which need not be UTF-8; what is not is replaced.
+// Replaces invalid UTF-8: error messages may hold bytes that a dependency sent.
 std::string dump(const Json& json);
 
 // Three decimals, or null.

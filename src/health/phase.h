@@ -1,5 +1,5 @@
-// Phase: how far the end of the process has come. sidecar/shutdown.h moves it; the data loops see it in their
-// GateView, and compare it, as everything of an earlier phase holds in a later one.
+// Phase: the phases of the shutdown. sidecar/shutdown.h changes it; the data loops see it in their GateView
+// and compare it with >=, because what holds in a phase holds in later ones too.
 #pragma once
 
 #include <string_view>
@@ -11,10 +11,10 @@ enum class Phase {
   paused,           // drained by a command: as in lame_duck, but the process stays and may be resumed
   lame_duck,        // readiness fails already, traffic is still served (drain.delay)
   closing,          // listeners closed, new requests refused, tunnels are being closed (drain.timeout)
-  cutting,          // the budget is spent: whatever is left goes now
-  stopping_auth,    // the data loops have ended, so nobody asks the auth loop any more
-  flushing_alerts,  // it has ended as well; alerts under way are delivered
-  recording,        // the control loop has ended; the state file learns why
+  cutting,          // drain.timeout has passed: what is left is closed now
+  stopping_auth,    // the data loops have ended, so the auth loop is stopped
+  flushing_alerts,  // the auth loop has ended; pending alerts are delivered
+  recording,        // the control loop has ended; the cause is written to the state file
   done,
 };
 inline constexpr Phase kPhases[] = {Phase::running,         Phase::paused,    Phase::lame_duck,

@@ -45,10 +45,10 @@ Json check_json(const CheckState& state, const std::vector<CheckPolicy>& policie
   return json;
 }
 
-// What is wrong with the process itself, shaped as a check's error.
+// An error of the process itself, in the format of a check's error.
 std::string process_error(const Snapshot& snapshot) {
   if (snapshot.stuck_loops.empty()) return {};
-  const Json error{{"kind", "internal"}, {"message", snapshot.stuck_loops + " did not turn for 10 s"}};
+  const Json error{{"kind", "internal"}, {"message", snapshot.stuck_loops + " blocked for 10 s"}};
   return ",\"error\":" + dump(error);
 }
 
@@ -112,13 +112,14 @@ SplicedBody readiness_json(const Snapshot& snapshot, Document document, Details 
 
 namespace {
 
-// The draft knows three words. A check that has not passed yet is a fail, as its boolean elsewhere is false.
+// The draft has three words. A check that has not passed yet is `fail`, like its boolean, which is false.
 std::string_view draft_status(const CheckState& state) {
   if (!state.passing()) return "fail";
   return state.status == CheckStatus::warn ? "warn" : "pass";
 }
 
-// "Unreported" problems are still worth a warning: the draft's `warn` is "healthy, with some concerns".
+// If any check is not `pass`, a good document becomes `warn`, which the draft defines as "healthy,
+// with some concerns".
 std::string_view draft_status(Document document, const Snapshot& snapshot) {
   if (!judge(document, snapshot).ok) return "fail";
   const bool concerns =
@@ -157,7 +158,7 @@ std::string health_json(const Snapshot& snapshot, Document document, Details det
   if (!judge(document, snapshot).ok && !snapshot.waiting_for.empty()) {
     json["output"] = "waiting for " + joined(names_json(snapshot.waiting_for, policies));
   }
-  if (!snapshot.stuck_loops.empty()) json["output"] = snapshot.stuck_loops + " did not turn for 10 s";
+  if (!snapshot.stuck_loops.empty()) json["output"] = snapshot.stuck_loops + " blocked for 10 s";
   json["checks"] = Json::object();
   for (std::size_t i = 0; i < policies.size(); ++i) {
     const CheckState& state = snapshot.checks[i];

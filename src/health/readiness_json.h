@@ -1,7 +1,7 @@
 // The health documents: snapshot in, body out. Pure; compared with golden files by the tests.
 //
-// A body is rendered once per snapshot. Only the time and the uptime differ from one answer to the next, so
-// they are spliced in per request, and a probe costs no serialization.
+// A body is rendered once per snapshot. Only the time and the uptime differ between answers; they are
+// inserted per request, so a probe costs no serialization.
 #pragma once
 
 #include <span>
@@ -16,7 +16,7 @@ namespace probegate::health {
 enum class Document { startup, readiness, liveness };
 enum class Details { full, summary };  // summary: no error texts, table names or addresses
 
-// What a document says in one word, and whether that is a 200 or a 503.
+// The status word of a document, and whether it is answered with 200 or 503.
 struct Judgement {
   std::string_view word;
   bool ok;
@@ -38,15 +38,15 @@ struct SplicedBody {
   std::string text(std::string_view time, std::string_view uptime) const;
 };
 
-// "3.214": seconds with three decimals, as it stands in the gap. Negative is shown as zero.
+// "3.214": seconds with three decimals. Negative values become zero.
 std::string uptime_text(Duration uptime);
 
-// `without`: names for which there is no boolean at the top.
+// `without`: names of checks that get no boolean at the top level.
 SplicedBody readiness_json(const Snapshot& snapshot, Document document, Details details,
                            std::span<const std::string_view> without = {});
 
-// The shape of draft-inadarei-api-health-check (application/health+json). It has no clock of its own, so no
-// gaps.
+// The format of draft-inadarei-api-health-check (application/health+json). It has no time of its own, so no
+// gaps to fill.
 std::string health_json(const Snapshot& snapshot, Document document, Details details,
                         std::string_view version);
 

@@ -1,4 +1,4 @@
-// Snapshot: the state of the control loop for its readers, immutable once published.
+// Snapshot: a copy of the control loop's state for the probe answers. Immutable once published.
 #pragma once
 
 #include <memory>
@@ -19,14 +19,14 @@ struct Snapshot {
   GateState gate = GateState::starting;
   StartupTimeoutPolicy on_startup_timeout = StartupTimeoutPolicy::fail;
   bool ever_opened = false;
-  std::string stuck_loops = {};  // names of the data loops that have not turned for 10 s; empty: all turn
+  std::string stuck_loops = {};  // names of the data loops that have been blocked for 10 s
   TimePoint started{};
   std::optional<Duration> startup = {};  // process start to first open
 
   bool readiness_passing() const;  // no check with `readiness` or `traffic` is failing
   bool ready() const;              // gate open and readiness_passing()
   bool startup_done() const { return ever_opened; }
-  bool alive() const;  // loops turn, and startup has not failed under policy `fail`
+  bool alive() const;  // no loop is blocked, and the startup has not failed under policy `fail`
   std::vector<std::string> waiting_names() const;
 };
 

@@ -18,21 +18,21 @@ bool is_cause(const std::string& word) {
          std::all_of(word.begin(), word.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
 }
 
-// These throw what the library throws, or std::runtime_error.
+// These throw exceptions of the JSON library, or std::runtime_error.
 
 std::uint64_t count_of(const nlohmann::json& json, const char* key) {
-  if (!json.at(key).is_number_unsigned()) throw std::runtime_error("a count is not one");
+  if (!json.at(key).is_number_unsigned()) throw std::runtime_error("invalid count");
   return json.at(key).get<std::uint64_t>();
 }
 
 Start start_of(const nlohmann::json& json) {
   Start start;
   const auto started = parse_iso8601(json.at("started").get<std::string>());
-  if (!started) throw std::runtime_error("a time is not one");
+  if (!started) throw std::runtime_error("invalid time");
   start.started = *started;
   if (!json.at("ended").is_null()) start.ended = parse_iso8601(json.at("ended").get<std::string>());
   start.end = json.at("end").get<std::string>();
-  if (!is_cause(start.end)) throw std::runtime_error("an end is not one");
+  if (!is_cause(start.end)) throw std::runtime_error("invalid end");
   return start;
 }
 
@@ -97,7 +97,7 @@ std::string end_text(std::string_view cause) {
   return std::string(cause) + (cause == end_cause::kUnknown ? " (the record could not be written)" : "");
 }
 
-// No cause is shorter than the mark, so it takes the place of the one that stands there.
+// No cause is shorter than the mark, so the mark fits over any of them.
 std::optional<Mark> unwritten_mark(std::string_view text) {
   const auto key = text.find(kStateKey);
   if (key == std::string_view::npos) return std::nullopt;
@@ -129,7 +129,7 @@ Result<StartRecord> parse_start_record(std::string_view text) {
   try {
     const auto json = nlohmann::json::parse(text);
     if (const auto version = count_of(json, "version"); version != kVersion) {
-      return failure("it is of version " + std::to_string(version) + ", not " + std::to_string(kVersion));
+      return failure("it has version " + std::to_string(version) + ", not " + std::to_string(kVersion));
     }
     StartRecord record;
     record.starts = count_of(json, "starts");

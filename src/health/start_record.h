@@ -1,7 +1,7 @@
-// StartRecord: how often the process started and how it ended each time, as text that survives it. Pure.
+// StartRecord: how often the process started and how it ended each time, as the text of the state file. Pure.
 //
-// The newest start says `running` for as long as its process lives; whoever finds that word afterwards knows
-// that the process was killed or crashed, as it had no time for another one.
+// The newest start has the end `running` while its process lives. A later start that finds it knows that the
+// process was killed or crashed before it could write its end.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@
 
 namespace probegate::health {
 
-// What `end` of a start may say.
+// The values of `end`.
 namespace end_cause {
 inline constexpr std::string_view kRunning = "running";
-inline constexpr std::string_view kDraining = "draining";  // told to end, and not there yet
+inline constexpr std::string_view kDraining = "draining";  // the drain has begun and has not ended
 inline constexpr std::string_view kDrained = "drained";
 inline constexpr std::string_view kStartupTimeout = "startup_timeout";
 inline constexpr std::string_view kSecondSignal = "second_signal";
@@ -41,23 +41,23 @@ struct StartRecord {
 
   std::uint64_t starts = 0;
   std::uint64_t unclean_ends = 0;
-  std::vector<Start> recent;  // the newest last
+  std::vector<Start> recent;  // newest last
   bool unwritten = false;     // the file carries the mark of a process that could not write its record
 
-  // Whether the process of the start with this number, counted from 1, still runs.
+  // True if the process of the start with this number, counted from 1, still runs.
   using Alive = std::function<bool(std::uint64_t number)>;
 
-  // One more start. What says `running` and is not alive is dead: true when the newest of those had no time
-  // to say so. With the mark of a record that could not be written nothing is known of the one before, and
-  // nobody accused.
+  // Adds a start. A start that is `running` or `draining` but not alive has ended uncleanly; returns true
+  // if the newest earlier start did. If the record is marked as not written, the end of the previous
+  // process is `unknown` instead.
   bool begin(WallTime now, const Alive& alive = {});
-  // A start that never came to listen. Says nothing about others, one of which may hold the port.
+  // Adds a start that could not listen. Leaves the others unchanged, as one of them may hold the port.
   void begin_failed_start(WallTime now);
-  // Of one start; does nothing where so many came after it that it is forgotten.
+  // Sets the end of one start; does nothing if that start is no longer in `recent`.
   void set_end(std::uint64_t number, std::string_view cause, std::optional<WallTime> now);
 
-  std::string last_end() const;  // how the one before the newest ended; empty when there was none
-  std::vector<Start> within(Duration window, WallTime now) const;  // started so recently
+  std::string last_end() const;  // how the start before the newest ended; empty if there was none
+  std::vector<Start> within(Duration window, WallTime now) const;  // the starts of the last `window`
 
  private:
   void add(WallTime now, std::string_view end);
@@ -66,11 +66,11 @@ struct StartRecord {
   bool before_is_unknown_ = false;
 };
 
-// As it is told: "drained", or "unknown (the record could not be written)".
+// The end as shown: "drained", or "unknown (the record could not be written)".
 std::string end_text(std::string_view cause);
 
-// The mark of a record that could not be written, for a disk without space: the bytes to be written over
-// those of a record's text, and where. Empty when that is no record's text.
+// Marks a record as not written, for a full disk: the bytes to write over the record's text, and at which
+// offset. Empty if the text is not a record.
 struct Mark {
   std::size_t at;
   std::string bytes;
@@ -78,7 +78,7 @@ struct Mark {
 std::optional<Mark> unwritten_mark(std::string_view text);
 
 std::string to_json(const StartRecord& record);
-// Not a record, or that of a later version: an error that says so.
+// Fails if the text is not a record, or has a later version.
 Result<StartRecord> parse_start_record(std::string_view text);
 
 }  // namespace probegate::health

@@ -1,5 +1,5 @@
-// WaitingReminder: when to say again that the gate is still not open, for a log that is read in the middle of
-// it: after 10 s, and then ever more rarely, so that hours of waiting are a few dozen lines. Pure.
+// WaitingReminder: when to log again that the gate is still not open: after 10 s, and then at growing
+// intervals, so that hours of waiting cause a few dozen lines. Pure.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@ class WaitingReminder {
   static constexpr Duration kFirst = std::chrono::seconds(10);
   static constexpr Duration kRarest = std::chrono::minutes(10);
 
-  // The wait so far, whenever it is time to tell it. To be asked again and again, at least every second.
+  // Returns the wait so far when a reminder is due. Call at least every second.
   std::optional<Duration> due(bool waiting, TimePoint now) {
     if (!waiting) {
       since_.reset();

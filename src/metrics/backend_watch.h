@@ -1,11 +1,10 @@
-// BackendWatch: counts how often the backend went away and came back.
+// BackendWatch: counts the restarts of the backend.
 //
-// The evidence is a connection: one that was refused or reset after another had been accepted, and then one
-// that is accepted again. Both the proxy and the websocket check with `traffic` bring it, so that a restart
-// between two polls is seen by the traffic it met, and one without traffic by the check. A backend that is
-// slow, overloaded or answers errors has not restarted; neither has one that was never reached before. A
-// restart in which nobody tried to connect leaves no evidence and is not counted.
-// Thread: any. One load per connection, nothing per message.
+// A restart is: a connection is accepted, a later one is refused or reset, and then one is accepted again.
+// The proxy and the websocket check with `traffic` report connections, so the proxy sees a restart between
+// two polls, and the check sees one without traffic. A slow or overloaded backend, or one that answers
+// errors, has not restarted; neither has one that was never reached before. A restart during which nobody
+// tried to connect is not counted. Thread: any. One load per connection, nothing per message.
 #pragma once
 
 #include <atomic>
@@ -25,7 +24,8 @@ class BackendWatch {
     State up = State::up;
     state_.compare_exchange_strong(up, State::down, std::memory_order_relaxed);
   }
-  void forget() noexcept { state_.store(State::unknown, std::memory_order_relaxed); }  // it is another one
+  // The configuration names another backend.
+  void forget() noexcept { state_.store(State::unknown, std::memory_order_relaxed); }
 
   std::uint64_t restarts() const noexcept { return restarts_.load(std::memory_order_relaxed); }
 

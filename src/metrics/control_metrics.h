@@ -1,4 +1,4 @@
-// ControlMetrics: what the control loop counts: runs of checks, lag of the loops, starts.
+// ControlMetrics: the metrics of the control loop: runs of checks, lag of the loops, starts.
 //
 // Thread: checks and starts belong to the control loop. `lag` of a data loop is written by that loop.
 #pragma once
@@ -22,7 +22,7 @@ struct CheckMetrics {
   PerLabel<FailKind, Counter> failures;
 };
 
-// How late a loop's turns are.
+// The delay of one event loop.
 struct LoopMetrics {
   explicit LoopMetrics(std::string name_) : name(std::move(name_)) {}
   void set_lag(Duration lag) noexcept { lag_nanoseconds.set(lag.count()); }
@@ -33,15 +33,15 @@ struct LoopMetrics {
 };
 
 struct ControlMetrics {
-  // Lists and deques, because atomics do not move: what is added leaves the others where they are.
+  // Lists and deques, because atomics cannot be moved: adding an element leaves the others in place.
   std::list<CheckMetrics> checks;  // in the order of the configuration
   std::deque<LoopMetrics> loops;
   PerLabel<ReloadResult, Counter> reloads;
   PerLabel<AlertResult, Counter> alerts;  // by the thread that delivers them
-  Counter alerts_unposted;                // by us: dropped before that thread saw them
-  Gauge backend_stopping;                 // 1 while it ends as planned
-  WallTime configured{};                  // when the configuration in force was read
-  // Across restarts; empty without a state file.
+  Counter alerts_unposted;                // by the control loop: dropped before they were posted
+  Gauge backend_stopping;                 // 1 during a planned stop of the backend
+  WallTime configured{};                  // when the running configuration was read
+  // Counted across restarts; empty without a state file.
   std::optional<std::uint64_t> starts;
   std::optional<std::uint64_t> unclean_ends;
 

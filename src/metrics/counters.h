@@ -1,11 +1,11 @@
-// Counter, Gauge, Histogram: numbers that one thread writes and any thread reads, at the price of a plain
-// store.
+// Counter, Gauge, Histogram: numbers that one thread writes and any thread reads, at the cost of
+// a plain store.
 //
-// Invariant: one writer each. So an increment is load + add + store, relaxed: no lock prefix, no cache line
-// that bounces between loops. A reader sees each number whole and never going back, though not all numbers of
-// one instant; that is all a scrape needs. Why not prometheus-cpp: its counters are compare-and-swap loops
-// shared by all threads and its histograms lock, on the path of every message; and the packaged release does
-// not speak OpenMetrics.
+// Invariant: one writer each. So an increment is load + add + store, relaxed: no lock prefix, and no cache
+// line that moves between loops. A reader gets complete, never decreasing numbers, though not all from the
+// same instant; a scrape needs no more. Not prometheus-cpp, because its counters are compare-and-swap loops
+// shared by all threads, its histograms lock on the path of every message, and the packaged release does
+// not support OpenMetrics.
 #pragma once
 
 #include <array>
@@ -51,8 +51,8 @@ class Gauge {
   std::atomic<std::int64_t> value_{0};
 };
 
-// One set of buckets for all durations, so that they can be compared and summed: from a loopback hop to the
-// longest timeout a platform allows a request.
+// The same buckets for all durations, so that they can be compared and summed: from a loopback hop to a
+// usual request timeout.
 inline constexpr std::array kDurationBuckets = {
     Duration(100'000),        Duration(250'000),       Duration(500'000),       Duration(1'000'000),
     Duration(2'500'000),      Duration(5'000'000),     Duration(10'000'000),    Duration(25'000'000),
@@ -69,8 +69,8 @@ class Histogram {
     sum_.add(d);
   }
 
-  // Not cumulative; the last one is everything above the highest bound. There is no separate count, so the
-  // exposition's _count can never disagree with its +Inf bucket.
+  // Not cumulative; the last one counts everything above the highest bound. There is no separate count, so
+  // _count always equals the +Inf bucket.
   std::uint64_t bucket(std::size_t index) const noexcept { return buckets_[index].value(); }
   double sum_seconds() const noexcept { return sum_.seconds(); }
   static constexpr std::size_t kBuckets = kDurationBuckets.size() + 1;
@@ -87,7 +87,7 @@ class PerLabel {
   Number& operator[](Label label) noexcept { return numbers_[static_cast<std::size_t>(label)]; }
   const Number& operator[](Label label) const noexcept { return numbers_[static_cast<std::size_t>(label)]; }
 
-  // By the word's place in the label set.
+  // By the index in the label set.
   static constexpr std::size_t size() noexcept { return label_count<Label>; }
   Number& at(std::size_t index) noexcept { return numbers_[index]; }
   const Number& at(std::size_t index) const noexcept { return numbers_[index]; }
@@ -96,7 +96,7 @@ class PerLabel {
   std::array<Number, label_count<Label>> numbers_;
 };
 
-// Answers by HTTP status. What is no status of RFC 9110 (100 to 599) counts as `other`.
+// Answers by HTTP status. A status outside of RFC 9110 (100 to 599) counts as `other`.
 class CodeCounters {
  public:
   static constexpr int kFirst = 100;

@@ -1,4 +1,4 @@
-// DataLoopMetrics: what one data loop counts. The exposition adds the loops up.
+// DataLoopMetrics: the metrics of one data loop. The exposition adds the loops up.
 //
 // Thread: written by its data loop only, read by the control loop at any time. Each loop has its own object
 // on its own cache lines.
@@ -11,7 +11,7 @@ namespace probegate::metrics {
 inline constexpr std::size_t kCacheLine = 64;
 
 struct alignas(kCacheLine) DataLoopMetrics {
-  // First and together: the only ones touched per message.
+  // First and together, because these are updated per message.
   PerLabel<Direction, Counter> tunnel_messages;
   PerLabel<Direction, Counter> tunnel_bytes;  // payload and framing, as relayed
 
@@ -24,8 +24,8 @@ struct alignas(kCacheLine) DataLoopMetrics {
   Histogram
       request_duration;  // end of the request head to the last byte of the answer; upgrades not included
   PerLabel<Reason, Counter> refused;
-  // Not exposed: with them the answers above fall into those to upgrades and those to other requests. Only
-  // what did not succeed is counted, so a request that does costs nothing.
+  // Not exposed. They separate the answers above into those to upgrades and those to other requests. Only
+  // unsuccessful requests are counted, so a successful one costs nothing.
   PerLabel<Reason, Counter> upgrades_refused;      // by us; a part of `refused`
   PerLabel<CodeClass, Counter> upgrades_answered;  // not by 101; a part of `requests`
   PerLabel<CodeClass, Counter> upgrades_failed;    // a part of these: the backend's answers
@@ -35,8 +35,8 @@ struct alignas(kCacheLine) DataLoopMetrics {
   Histogram hold_seconds;  // every hold that ended, however
 
   PerLabel<AuthResult, Counter> auth_requests;
-  Histogram auth_duration;                 // of questions that were really asked
-  DurationCounter auth_prevented_seconds;  // waiting that the open breaker or the pre-check spared
+  Histogram auth_duration;                 // of requests sent to the auth service
+  DurationCounter auth_prevented_seconds;  // waiting time saved by the open breaker or the pre-check
 };
 
 }  // namespace probegate::metrics

@@ -12,8 +12,8 @@ void append_number(std::string& out, Number number) {
   out.append(text, std::to_chars(text, text + sizeof text, number).ptr);
 }
 
-// Plain decimals where they are short ("0.0001"), which every reader and every search understands; the
-// shortest form that reads back to the same number.
+// The shortest text that reads back as the same number; a plain decimal where that is short ("0.0001"),
+// because it is easy to search for.
 void append_number(std::string& out, double number) {
   constexpr std::size_t kShort = 21;
   char text[32];
@@ -33,8 +33,7 @@ void append_escaped(std::string& out, std::string_view text, bool quotes) {
   }
 }
 
-// "0.25", "1.0": OpenMetrics wants whole numbers with a decimal, and the older text must not name another
-// series.
+// "0.25", "1.0": OpenMetrics requires a decimal point, and the older format must have the same series.
 std::string bound_text(Duration bound) {
   std::string text;
   append_number(text, to_seconds(bound));

@@ -1,7 +1,8 @@
 // Exposition: writes metric families as Prometheus text 0.0.4 or OpenMetrics 1.0.
 //
-// Invariant: HELP and TYPE come once, before the samples of their family, also when there are none; families
-// do not interleave, because a family ends where the next one begins. Series are the same in both formats.
+// Invariant: HELP and TYPE come once per family, before its samples, even if it has none; families
+// do not interleave, because each call that begins a family ends the previous one. Both formats have
+// the same series.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,8 @@ class Exposition {
 
   explicit Exposition(Format format) : format_(format) {}
 
-  // Each begins a family. Counters are named without `_total`, infos without `_info`: OpenMetrics wants the
-  // family's name bare and the sample's with the suffix, the older text has the suffix in both.
+  // Each begins a family. Name counters without `_total`, infos without `_info`: in OpenMetrics only the
+  // samples have the suffix, in the older format the family has it too.
   void counter(std::string_view name, std::string_view help) { begin(name, "_total", "counter", help); }
   void gauge(std::string_view name, std::string_view help) { begin(name, "", "gauge", help); }
   void histogram(std::string_view name, std::string_view help) { begin(name, "", "histogram", help); }

@@ -58,25 +58,25 @@ class Sum {
 };
 
 void write_requests(Exposition& out, const Sum& sum) {
-  out.counter("probegate_requests", "Answers given to clients, by HTTP status.");
+  out.counter("probegate_requests", "Responses sent to clients, by HTTP status.");
   for (int code = CodeCounters::kFirst; code <= CodeCounters::kLast; ++code) {
     if (const auto total = sum.requests(code); total > 0) out.sample({{"code", std::to_string(code)}}, total);
   }
   if (const auto total = sum.other_requests(); total > 0) out.sample({{"code", "other"}}, total);
   out.histogram("probegate_request_duration_seconds",
-                "From the end of a request's head to the last byte of its answer, upgrades apart.");
+                "Time from the end of a request's head to the last byte of the response, without upgrades.");
   sum.histogram(out, &DataLoopMetrics::request_duration);
-  out.counter("probegate_refused", "Requests answered by probegate itself, by reason.");
+  out.counter("probegate_refused", "Requests refused by probegate itself, by reason.");
   sum.per_label(out, &DataLoopMetrics::refused);
 }
 
 void write_tunnels(Exposition& out, const Sum& sum) {
-  out.counter("probegate_upgrades", "WebSocket upgrades asked for, by result.");
+  out.counter("probegate_upgrades", "WebSocket upgrade requests, by result.");
   sum.per_label(out, &DataLoopMetrics::upgrades);
   out.histogram("probegate_upgrade_duration_seconds",
-                "From the end of an upgrade request's head to its verified 101.");
+                "Time from the end of an upgrade request's head to the verified 101.");
   sum.histogram(out, &DataLoopMetrics::upgrade_duration);
-  out.gauge("probegate_tunnels", "Tunnels open now.");
+  out.gauge("probegate_tunnels", "Open tunnels.");
   out.sample({}, sum.of(&DataLoopMetrics::tunnels));
   out.counter("probegate_tunnel_messages", "WebSocket messages relayed.");
   sum.per_label(out, &DataLoopMetrics::tunnel_messages);
@@ -87,23 +87,23 @@ void write_tunnels(Exposition& out, const Sum& sum) {
 }
 
 void write_hold(Exposition& out, const Sum& sum) {
-  out.gauge("probegate_held", "Requests that wait for the gate now.");
+  out.gauge("probegate_held", "Requests that are waiting for the gate.");
   out.sample({}, sum.of(&DataLoopMetrics::held));
   out.histogram("probegate_hold_seconds", "How long held requests waited for the gate.");
   sum.histogram(out, &DataLoopMetrics::hold_seconds);
 }
 
 void write_auth(Exposition& out, const Sum& sum, bool breaker_open) {
-  out.counter("probegate_auth_requests", "Requests for which the auth service's word was needed, by result.");
+  out.counter("probegate_auth_requests", "Requests that needed a decision of the auth service, by result.");
   sum.per_label(out, &DataLoopMetrics::auth_requests);
   out.histogram("probegate_auth_duration_seconds",
-                "How long questions to the auth service took, to the verdict or the timeout.");
+                "Time that requests to the auth service took, to the answer or the timeout.");
   sum.histogram(out, &DataLoopMetrics::auth_duration);
   out.gauge("probegate_auth_breaker_open",
-            "1 from the opening of the auth breaker until a trial has succeeded.");
+            "1 while the auth breaker is open, until a trial request has succeeded.");
   out.sample({}, breaker_open ? 1 : 0);
   out.counter("probegate_auth_prevented_seconds",
-              "Waiting that the open breaker or the pre-check spared: auth.timeout for each request.");
+              "Waiting time saved by the open breaker or the pre-check: auth.timeout per request.");
   out.sample({}, sum.of(&DataLoopMetrics::auth_prevented_seconds));
 }
 
@@ -115,7 +115,7 @@ void write_traffic(Exposition& out, std::span<const DataLoopMetrics* const> loop
   write_tunnels(out, sum);
   write_hold(out, sum);
   write_auth(out, sum, shared.auth_breaker_open);
-  out.counter("probegate_backend_restarts", "Times the backend went away and came back.");
+  out.counter("probegate_backend_restarts", "Restarts of the backend.");
   out.sample({}, shared.backend_restarts);
 }
 
@@ -136,33 +136,32 @@ void write_control(Exposition& out, const ControlMetrics& control, std::size_t l
                  check.failures[static_cast<FailKind>(i)].value());
     }
   }
-  out.gauge("probegate_check_threads_lost",
-            "Threads of checks that were left behind because their code does not return.");
+  out.gauge("probegate_check_threads_lost", "Abandoned threads of checks whose code has not returned.");
   out.sample({}, lost_check_threads);
-  out.gauge("probegate_loop_lag_seconds", "How late the turns of an event loop are.");
+  out.gauge("probegate_loop_lag_seconds", "Delay of an event loop.");
   for (const auto& loop : control.loops) out.sample({{"loop", loop.name}}, loop.lag_seconds());
-  out.counter("probegate_config_reloads", "Reloads of the configuration asked for by SIGHUP, by result.");
+  out.counter("probegate_config_reloads", "Reloads of the configuration, by result.");
   for (std::size_t i = 0; i < label_count<ReloadResult>; ++i) {
     out.sample({{"result", LabelSet<ReloadResult>::words[i]}},
                control.reloads[static_cast<ReloadResult>(i)].value());
   }
   out.gauge("probegate_config_last_reload_success_timestamp_seconds",
-            "When the configuration in force was read, at the start or by a reload.");
+            "Time when the running configuration was read, at the start or by a reload.");
   out.sample({}, to_seconds(control.configured.time_since_epoch()));
-  out.counter("probegate_alerts", "Alerts, by what became of them.");
+  out.counter("probegate_alerts", "Alerts, by result.");
   for (std::size_t i = 0; i < label_count<AlertResult>; ++i) {
     const auto result = static_cast<AlertResult>(i);
     const auto unposted = result == AlertResult::dropped ? control.alerts_unposted.value() : 0;
     out.sample({{"result", to_string(result)}}, control.alerts[result].value() + unposted);
   }
-  out.gauge(
-      "probegate_backend_stopping",
-      "1 for drain.timeout after the backend began to close tunnels with 1001 or 1012: it ends as planned.");
+  out.gauge("probegate_backend_stopping",
+            "1 during a planned stop of the backend: for drain.timeout after it began to close tunnels with "
+            "1001 or 1012.");
   out.sample({}, control.backend_stopping.value());
-  out.counter("probegate_starts", "Starts of this process across restarts; needs a state file.");
+  out.counter("probegate_starts", "Starts of probegate, counted across restarts; needs a state file.");
   if (control.starts) out.sample({}, *control.starts);
   out.counter("probegate_unclean_ends",
-              "Starts that found the process before them killed or crashed; needs a state file.");
+              "Starts after a process that was killed or crashed; needs a state file.");
   if (control.unclean_ends) out.sample({}, *control.unclean_ends);
 }
 

@@ -1,5 +1,5 @@
-// The families that come from counters alone. Those of the gate and the checks' states are written in probe/,
-// from a snapshot.
+// The metric families that come from counters. Those of the gate and the status of checks come from a
+// snapshot and are written in probe/.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@
 
 namespace probegate::metrics {
 
-// What the data loops counted, added up. They share the breaker.
-// What the loops share.
+// The sums of what the data loops counted.
+// Values that exist once for all loops.
 struct SharedTraffic {
   bool auth_breaker_open = false;
   std::uint64_t backend_restarts = 0;

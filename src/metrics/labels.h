@@ -1,6 +1,6 @@
-// The closed label sets of our metrics: an enum each, and the words they have in the exposition.
+// The closed label sets of our metrics: one enum each, and its words in the exposition.
 //
-// Closed on purpose: a label that could hold a path, a peer or an error text would let clients create series.
+// Closed on purpose: labels with a path, a peer or an error text would let clients create series.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +9,7 @@
 
 namespace probegate::metrics {
 
-// Why a request was answered by us and not by the backend; also the word in Probegate-Reason and
-// problem+json.
+// Why probegate answered a request itself; also the word in Probegate-Reason and problem+json.
 enum class Reason {
   gate_closed,
   hold_timeout,
@@ -32,7 +31,7 @@ enum class Reason {
   loop_detected,
 };
 enum class UpgradeResult { accepted, refused, failed };
-// The first digit of an answer's status; of what is no status of RFC 9110 it is `other`.
+// The class of a status by its first digit; `other` for a status outside of RFC 9110.
 enum class CodeClass { informational, success, redirection, client_error, server_error, other };
 enum class Direction { client_to_backend, backend_to_client };
 enum class TunnelCause {

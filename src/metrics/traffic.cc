@@ -15,7 +15,7 @@ void add_up(PerLabel<Label, std::uint64_t>& to, const PerLabel<Label, Counter>& 
   }
 }
 
-// The counters are read one after the other while they grow, so a difference may come out below zero.
+// The counters are read one after the other while they grow, so a difference could be negative.
 std::uint64_t difference(std::uint64_t more, std::uint64_t less) { return more > less ? more - less : 0; }
 
 template <typename Label>
@@ -85,7 +85,7 @@ void TrafficWindow::look(TimePoint now, WallTime wall, const Traffic& total) {
   while (looks_.size() > 1 && now - looks_[1].at >= kMinute) looks_.pop_front();
 }
 
-// Between two looks the window is up to one step longer than a minute; then its part of a minute is taken.
+// The window may be up to one step longer than a minute; then the counts are scaled down to a minute.
 LastMinute TrafficWindow::last_minute(TimePoint now, const Traffic& total) const {
   std::size_t first = 0;
   while (first + 1 < looks_.size() && now - looks_[first + 1].at >= kMinute) ++first;

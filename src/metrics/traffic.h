@@ -1,6 +1,6 @@
-// Traffic: what all data loops together have counted at one moment, and the last minute of it.
+// Traffic: the sums of all data loops at one moment, and the counts of the last minute.
 //
-// Costs the data loops nothing: their counters are read, by the control loop, every few seconds.
+// Costs the data loops nothing: the control loop reads their counters every few seconds.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct Traffic {
   PerLabel<CodeClass, std::uint64_t> requests_by_class{};  // other than upgrades
   std::uint64_t refused_below_500 = 0;                     // of these, or without any answer
   PerLabel<Reason, std::uint64_t> refused{};
-  std::uint64_t tunnels_lost = 0;  // a client or a backend that vanished
+  std::uint64_t tunnels_lost = 0;  // the client or the backend was lost
 
   std::uint64_t all_messages() const;
   std::uint64_t all_refused() const;
@@ -32,7 +32,8 @@ struct Traffic {
 
 Traffic sum_up(std::span<const DataLoopMetrics* const> loops);
 
-// Connections to the proxy port. Descriptors may allow fewer than proxy.limits.connections (0 = no limit).
+// Connections to the proxy port. The limit of open files may allow fewer than proxy.limits.connections (0
+// = no limit).
 struct ConnectionLimit {
   std::uint64_t open = 0;
   std::uint64_t in_force = 0;
@@ -42,15 +43,15 @@ struct ConnectionLimit {
   bool lowered() const { return in_force > 0 && (configured == 0 || in_force < configured); }
 };
 
-// Refusals for one reason between two looks at the counters.
+// Refusals for one reason between two readings of the counters.
 struct Refusals {
-  WallTime wall;  // of the look
+  WallTime wall;  // of the reading
   TimePoint at;   // the same moment
   Reason reason;
   std::uint64_t count;
 };
 
-// What came in the last 60 s, or since the start where that is less.
+// The counts of the last 60 s, or since the start if that is shorter.
 struct LastMinute {
   std::uint64_t requests = 0;
   std::uint64_t messages = 0;
@@ -62,21 +63,21 @@ struct LastMinute {
   PerLabel<CodeClass, std::uint64_t> requests_by_class{};
   std::uint64_t refused_below_500 = 0;
 
-  // More than half of them failed (a backend's 5xx among them) or were refused.
+  // True if more than half of them failed (including 5xx of the backend) or were refused.
   bool most_upgrades_fail() const;
   bool most_requests_fail() const;
 };
 
 class TrafficWindow {
  public:
-  static constexpr Duration kStep = std::chrono::seconds(5);  // between two looks
+  static constexpr Duration kStep = std::chrono::seconds(5);  // between two readings
   static constexpr std::size_t kRefusals = 50;
 
   explicit TrafficWindow(TimePoint started) : looks_{{started, {}}} {}
 
   void look(TimePoint now, WallTime wall, const Traffic& total);
   LastMinute last_minute(TimePoint now, const Traffic& total) const;
-  const std::deque<Refusals>& refusals() const { return refusals_; }  // the oldest first
+  const std::deque<Refusals>& refusals() const { return refusals_; }  // oldest first
 
  private:
   struct Look {

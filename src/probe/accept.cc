@@ -22,12 +22,12 @@ std::string_view unquoted(std::string_view value) {
 }
 
 double weight(std::string_view text) {
-  double q = 0;  // a weight that is no number accepts nothing
+  double q = 0;  // an invalid weight counts as 0
   std::from_chars(text.data(), text.data() + text.size(), q);
   return q;
 }
 
-// The highest weight given to exactly this type; nothing when it is not named. An empty `version` takes any.
+// The highest weight of exactly this type; empty if it is not named. An empty `version` matches any.
 std::optional<double> quality(std::string_view accept, std::string_view type, std::string_view version) {
   std::optional<double> best;
   while (!accept.empty()) {

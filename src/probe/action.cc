@@ -38,14 +38,16 @@ const ActionName* find_action(std::string_view path) {
 }
 
 std::optional<ActionRefusal> refuse_action(const ActionName& name, const ActionRequest& request) {
-  if (request.method != "POST") return ActionRefusal{405, "only POST is"};
-  if (!request.local) return ActionRefusal{403, "only from this machine: loopback or a unix socket"};
-  if (request.has_origin) return ActionRefusal{403, "not from a page: the request has Origin"};
-  if (request.through_proxy) return ActionRefusal{403, "not through a proxy: the request was forwarded"};
+  if (request.method != "POST") return ActionRefusal{405, "allowed method: POST"};
+  if (!request.local) return ActionRefusal{403, "allowed only from this machine: loopback or a unix socket"};
+  if (request.has_origin)
+    return ActionRefusal{403, "not allowed from a web page: the request has an Origin field"};
+  if (request.through_proxy)
+    return ActionRefusal{403, "not allowed through a proxy: the request was forwarded"};
   if (!is_localhost_or_address(request.host))
-    return ActionRefusal{403, "the Host must be localhost or an address, not a name"};
+    return ActionRefusal{403, "the Host must be localhost or an IP address"};
   if (request.action != name.word)
-    return ActionRefusal{400, "the header Probegate-Action must say what the path says"};
+    return ActionRefusal{400, "the header Probegate-Action must name the action in the path"};
   return std::nullopt;
 }
 

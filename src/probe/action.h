@@ -1,8 +1,8 @@
-// Actions: what a POST to the probe port asks of the running process, and who may ask. Pure.
+// Actions: the commands that a POST to the probe port can give, and who may give them. Pure.
 //
-// Only whoever is on this machine may: over loopback or a unix socket, with a header that no browser sends by
-// itself, and never for a page, whose own name may resolve to 127.0.0.1 or whose requests carry Origin. In a
-// Pod every container is on loopback.
+// Only local clients may: over loopback or a unix socket, with a header that browsers do not send by
+// themselves. Web pages may not: requests with Origin are refused, and host names too, as they may resolve to
+// 127.0.0.1. In a Pod every container is on loopback.
 #pragma once
 
 #include <functional>
@@ -15,20 +15,20 @@ namespace probegate::probe {
 enum class Action { reload };
 
 struct ActionName {
-  std::string_view word;  // of the header Probegate-Action; its path is "/" + word
+  std::string_view word;  // value of the header Probegate-Action; the path is "/" + word
   Action action;
 };
 
-const ActionName* find_action(std::string_view path);  // null: no such path
+const ActionName* find_action(std::string_view path);  // null if there is no such path
 
-// What the guard looks at.
+// The parts of a request that decide whether the action is allowed.
 struct ActionRequest {
   std::string_view method;
-  std::string_view host;    // of the Host field, with its port
+  std::string_view host;    // the Host field, with its port
   std::string_view action;  // the header Probegate-Action
   bool local = false;       // the peer is a loopback address or a unix socket
   bool has_origin = false;
-  bool through_proxy = false;  // Via, Forwarded or X-Forwarded-For: the peer asks for somebody else
+  bool through_proxy = false;  // has Via, Forwarded or X-Forwarded-For: the peer is a proxy
 };
 
 struct ActionRefusal {
@@ -45,7 +45,7 @@ struct ActionOutcome {
 
 class Actions {
  public:
-  // Calls `done` exactly once, in this call or a later turn of the control loop; whoever asked may be gone.
+  // Calls `done` exactly once, in this call or a later turn of the control loop; the client may be gone.
   virtual void act(Action action, std::function<void(ActionOutcome)> done) = 0;
 
  protected:

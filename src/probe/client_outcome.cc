@@ -20,7 +20,7 @@ bool is_failure(Reason reason) {
          reason == Reason::backend_error;
 }
 
-// Why upgrades were refused, or why they failed: number by word, without zeros.
+// The causes of refused or failed upgrades with their numbers, without zeros.
 Json causes(const LastMinute& minute, bool failed) {
   Json json = Json::object();
   for (std::size_t i = 0; i < metrics::label_count<CodeClass> && failed; ++i) {
@@ -65,7 +65,7 @@ std::string connections_text(const metrics::ConnectionLimit& limit) {
   if (limit.in_force == 0) return {};
   std::string text = std::to_string(limit.open) + " open, limit in force " + std::to_string(limit.in_force);
   if (limit.lowered() && limit.configured > 0) {
-    text += " of " + std::to_string(limit.configured) + " (the limit of descriptors allows no more)";
+    text += " of " + std::to_string(limit.configured) + " (the limit of open files allows no more)";
   }
   return text;
 }

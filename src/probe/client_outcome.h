@@ -1,5 +1,5 @@
-// What clients get, in words and as JSON: upgrades and requests of the last minute, the auth breaker, the
-// connection limit. The gate may be open and every client refused all the same. Pure.
+// What clients get, as text and as JSON: upgrades and requests of the last minute, the auth breaker, the
+// connection limit. Needed because clients may be refused even though the gate is open. Pure.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -14,10 +14,10 @@ namespace probegate::probe {
 std::string upgrades_text(const metrics::LastMinute& minute);
 // "12 2xx, 0 3xx, 1 4xx, 40 5xx"
 std::string requests_text(const metrics::LastMinute& minute);
-// "19 open, 19 in force, 10000 configured"; empty where no limit is known.
+// "19 open, limit in force 19 of 10000"; empty if no limit is known.
 std::string connections_text(const metrics::ConnectionLimit& limit);
 
-// Sentences that say why a state may not be called good though the gate is open; empty: clients are served.
+// Reasons why clients are not served well even if the gate is open, as sentences; empty if there are none.
 std::vector<std::string> concerns(const TrafficReport& report);
 
 nlohmann::ordered_json last_minute_json(const metrics::LastMinute& minute);

@@ -5,13 +5,14 @@ namespace probegate::probe {
 void write_health(metrics::Exposition& out, const health::Snapshot& snapshot, std::string_view version) {
   out.gauge("probegate_gate_open", "1 while new sessions may reach the backend.");
   out.sample({}, snapshot.gate == health::GateState::open ? 1 : 0);
-  out.gauge("probegate_gate_state", "The state of the gate, one-hot.");
+  out.gauge("probegate_gate_state", "State of the gate: 1 for the current state, 0 for the others.");
   for (const auto state : health::kGateStates) {
     out.sample({{"state", to_string(state)}}, snapshot.gate == state ? 1 : 0);
   }
-  out.gauge("probegate_startup_seconds", "From the start of the process to the first opening of the gate.");
+  out.gauge("probegate_startup_seconds",
+            "Time from the start of the process to the first opening of the gate.");
   if (snapshot.startup) out.sample({}, to_seconds(*snapshot.startup));
-  out.gauge("probegate_check_status", "The judged status of a check, one-hot.");
+  out.gauge("probegate_check_status", "Status of a check: 1 for the current status, 0 for the others.");
   for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
     for (const auto status : health::kCheckStatuses) {
       out.sample({{"check", (*snapshot.policies)[i].name}, {"status", to_string(status)}},

@@ -1,4 +1,4 @@
-// Where health meets metrics: the families that a snapshot holds, and the counting of one run.
+// The metric families that come from a snapshot, and the counting of one run of a check.
 #pragma once
 
 #include <string_view>
@@ -12,7 +12,7 @@ namespace probegate::probe {
 // Gate, startup time, the status of every check, build.
 void write_health(metrics::Exposition& out, const health::Snapshot& snapshot, std::string_view version);
 
-// Counts one finished run of a check as HealthModel::record() judges it.
+// Counts one finished run of a check by the rules of HealthModel::record().
 void count_run(metrics::CheckMetrics& metrics, const health::CheckPolicy& policy,
                const health::CheckResult& result, Duration latency);
 

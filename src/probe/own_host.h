@@ -1,5 +1,5 @@
-// Whether a Host field may name us, for what browsers show. A page of somebody else whose name has been made
-// to resolve to this machine (DNS rebinding) could read it otherwise. Pure.
+// Decides whether a Host field names this process, for content shown by browsers. Without it, a foreign web
+// page whose name resolves to this machine (DNS rebinding) could read that content. Pure.
 #pragma once
 
 #include <span>
@@ -8,8 +8,8 @@
 
 namespace probegate::probe {
 
-// True for names of the loopback, literal addresses and `names` (case ignored), with or without a port, and
-// where there is no Host at all: every browser sends one.
+// True for loopback names, literal addresses and `names` (case ignored), with or without a port, and for an
+// empty Host, because every browser sends one.
 bool is_own_host(std::string_view host, std::span<const std::string> names);
 
 }  // namespace probegate::probe

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kSparkHeight = 24;
 constexpr int kSparkStep = 2;
-constexpr int kLeastWidth = 4;  // of a bar that can be seen
+constexpr int kLeastWidth = 4;  // of a visible bar
 
 std::string number(double value, const char* format) {
   char text[40];
@@ -21,7 +21,7 @@ std::string number(double value, const char* format) {
   return text;
 }
 
-// In parts of a thousand of the whole width.
+// In thousandths of the whole width.
 int permille(Duration d, Duration whole) {
   if (whole <= Duration::zero()) return 0;
   return static_cast<int>(std::lround(std::clamp(to_seconds(d) / to_seconds(whole), 0.0, 1.0) * 1000));

@@ -1,4 +1,4 @@
-// Pieces of the status page: text made safe for HTML, times for people, and the two drawings. Pure.
+// Parts of the status page: escaping for HTML, times for people, and the two drawings. Pure.
 #pragma once
 
 #include <deque>
@@ -19,15 +19,15 @@ std::string ago(Duration age);  // "12s ago", "now"
 std::string millis_text(Duration d);
 std::string seconds_text(Duration d);  // "3.21 s"; whole units from a minute on
 
-// The recent runs of a check, one stroke each: as high as it took, in red over the full height where it
-// failed.
+// The recent runs of a check, one stroke each: its height is the duration; a failed run is red and has
+// the full height.
 std::string sparkline(const std::deque<health::Sample>& samples);
 
-// One step's place in the start: waiting for others, then running until it passed, or until now.
+// One step of the startup: waiting for other checks, then running until it passed, or until now.
 struct Bar {
-  std::optional<Duration> begin;  // empty: it waits still
+  std::optional<Duration> begin;  // empty while it waits
   Duration end;
-  Duration whole;  // what the full width stands for
+  Duration whole;  // the time that the full width represents
   bool passed;
   std::optional<Duration> mark;  // the opening of the gate
 };

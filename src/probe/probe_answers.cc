@@ -38,7 +38,7 @@ std::string_view reason(int status) {
   }
 }
 
-// From the status line to "Content-Length: ", Date apart: what does not change from one answer to the next.
+// From the status line to "Content-Length: ", without Date: the part that is the same in every answer.
 std::string begin_head(int status, std::string_view type, std::string_view extra_fields) {
   std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
   head.append(reason(status)).append("\r\nContent-Type: ").append(type);
@@ -94,22 +94,22 @@ ProbeAnswers::Reply ProbeAnswers::answer(const ProbeRequest& request, std::strin
   if (route == std::end(kRoutes)) {
     answer_text(404, kJson, {}, request,
                 error_body("not found",
-                           "there are /health/startup, /health/ready, /health/live, /status, /metrics, / for "
-                           "people and /events for its page"),
+                           "valid paths are /health/startup, /health/ready, /health/live, /status, /metrics, "
+                           "/ (status page) and /events"),
                 out);
     return Reply::complete;
   }
   if (request.method != "GET" && request.method != "HEAD") {
-    answer_text(405, kJson, kAllow, request, error_body("method not allowed", "only GET and HEAD are"), out);
+    answer_text(405, kJson, kAllow, request, error_body("method not allowed", "allowed methods: GET, HEAD"),
+                out);
     return Reply::complete;
   }
   const bool for_people =
       route->page == Page::status || route->page == Page::html || route->page == Page::events;
   if (for_people && !is_own_host(request.host, options_.hosts)) {
-    answer_text(403, kJson, {}, request,
-                error_body("host not allowed",
-                           "call it by localhost, by an address, or by a name that probes.hosts lists"),
-                out);
+    answer_text(
+        403, kJson, {}, request,
+        error_body("host not allowed", "use localhost, an IP address or a name listed in probes.hosts"), out);
     return Reply::complete;
   }
   switch (route->page) {
@@ -191,11 +191,11 @@ void ProbeAnswers::answer_status(const ProbeRequest& request, std::string& out) 
   answer_text(200, draft ? kDraft : kJson, "Vary: Accept\r\n", request, body, out);
 }
 
-// Until the client leaves, or we do.
+// Streams events until the client leaves or the process ends.
 ProbeAnswers::Reply ProbeAnswers::answer_events(const ProbeRequest& request, std::string& out) {
   if (!request.may_follow && request.method == "GET") {
     answer_text(503, kJson, kRetryAfter, request,
-                error_body("too many viewers", "/ and /status show the same to everybody"), out);
+                error_body("too many viewers", "reload / or read /status instead"), out);
     return Reply::complete;
   }
   out += "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nDate: ";
@@ -248,7 +248,7 @@ void ProbeAnswers::end_head(std::size_t content_length, const ProbeRequest& requ
   if (!request.keep_alive) {
     out += "\r\nConnection: close";
   } else if (request.minor == 0) {
-    out += "\r\nConnection: keep-alive";  // RFC 9112 section 9.3: a 1.0 client waits for the word
+    out += "\r\nConnection: keep-alive";  // RFC 9112 section 9.3: HTTP/1.0 needs the field
   }
   out += "\r\n\r\n";
 }

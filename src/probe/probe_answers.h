@@ -1,8 +1,8 @@
 // ProbeAnswers: one request in, the whole HTTP answer out. No sockets, so every path is tested as text.
 //
-// Owns: the published snapshot and what has been rendered from it. A document is rendered at the first
-// request after a snapshot was published; the next requests cost a few appends and the time. Called from: the
-// control loop only.
+// Owns: the published snapshot and the documents rendered from it. A document is rendered at the first
+// request after a snapshot was published; further requests only append it with the current time. Called from:
+// the control loop only.
 #pragma once
 
 #include <array>
@@ -26,11 +26,11 @@ struct ProbeRequest {
   std::string_view method;
   std::string_view path;  // origin-form, with its query
   std::string_view accept;
-  std::string_view host;  // as the client wrote it; empty where it wrote none
+  std::string_view host;  // as the client sent it; empty if it sent none
   int minor = 1;
   bool keep_alive = true;   // whether the connection stays open after this answer
-  bool may_follow = false;  // whether it may become a viewer's
-  std::string_view action;  // from here on for actions only
+  bool may_follow = false;  // whether another viewer of /events is allowed
+  std::string_view action;  // this and the following are for actions only
   bool local = false;
   bool has_origin = false;
   bool through_proxy = false;
@@ -58,21 +58,21 @@ class ProbeAnswers {
   enum class Reply {
     complete,
     last,    // the connection closes
-    stream,  // it is a viewer's now
-    action,  // nothing was appended: the path's action is to be begun, and answer_action() follows
+    stream,  // the connection now streams events to a viewer
+    action,  // nothing was appended: the caller starts the action of the path, then calls answer_action()
   };
   Reply answer(const ProbeRequest& request, std::string& out);
   // Appends the state as one server-sent event, for a viewer.
   void append_event(std::string& out);
-  // Appends what became of an action; it closes the connection.
+  // Appends the result of an action; the connection closes after it.
   void answer_action(const ActionOutcome& outcome, std::string& out);
-  // Appends the answer to what is no request; it closes the connection.
+  // Appends the answer to an invalid request; the connection closes after it.
   void refuse(int status, std::string_view detail, std::string& out);
 
  private:
   enum class Page { startup, readiness, liveness, status, metrics, html, events };
 
-  // An answer up to the value of Content-Length, and its body.
+  // The head of an answer up to the value of Content-Length, and its body.
   struct Rendered {
     std::string head;
     health::SplicedBody body;

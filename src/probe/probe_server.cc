@@ -30,7 +30,8 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   bool viewing() const { return state_ == State::viewing; }
   bool silent() const { return silent_; }
 
-  // To a viewer; one that has not taken the event before misses this one, and is cut when it takes none.
+  // Sends an event to a viewer. Skips it if the viewer has not read the last one; a viewer that reads
+  // none is cut.
   void feed(const std::string& event) {
     if (stream_.busy()) return;
     server_.touched(*this);
@@ -54,9 +55,9 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   using Reply = ProbeAnswers::Reply;
   enum class State {
     reading,    // requests
-    viewing,    // of /events: is fed, and discards input
-    acting,     // an action is under way, whose answer is the last one: discards input
-    lingering,  // the last answer is out: discards input, so that a RST does not overtake the answer
+    viewing,    // streams /events; discards input
+    acting,     // an action is running, and its answer will be the last one; discards input
+    lingering,  // the last answer is sent; discards input, so that a RST does not overtake the answer
   };
 
   void on_data(std::span<const char> bytes) override {
@@ -75,7 +76,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
     send(out, reply);
   }
 
-  // Answers every complete request in `bytes`; says what becomes of the connection.
+  // Answers every complete request in `bytes`; returns what happens to the connection.
   Reply answer_all(std::span<const char> bytes, std::string& out) {
     using Event = proto::HttpParser::Event;
     for (;;) {
@@ -120,7 +121,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
       request.through_proxy = request.through_proxy || head.fields.find(name) != nullptr;
   }
 
-  // After the answers to requests before it. The action may be over, and this gone, when it returns.
+  // Sends the answers to earlier requests first. The action may finish, and destroy this object, inside.
   void begin_action(const std::string& out) {
     state_ = State::acting;
     server_.touched(*this);
@@ -185,8 +186,9 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
 
   void on_deadline(loop::Deadline&) override {
     if (acting())
-      return finish_action({503, R"({"error":"not done in time","detail":"see the log"})"
-                                 "\n"});
+      return finish_action(
+          {503, R"({"error":"not done in time","detail":"the action did not finish in time, see the log"})"
+                "\n"});
     const bool slow_head = state_ == State::reading && !stream_.busy() && !parser_.idle();
     if (!slow_head) return server_.finished(*this);
     server_.scratch_.clear();
@@ -199,7 +201,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   loop::Deadline deadline_;
   proto::HttpParser parser_;
   State state_ = State::reading;
-  bool silent_ = true;  // not a byte has come
+  bool silent_ = true;  // no byte has arrived
   bool peer_ended_ = false;
   std::uint64_t used_at_ms_ = 0;
   const std::uint64_t id_;
@@ -234,7 +236,7 @@ void ProbeServer::publish(std::shared_ptr<const health::Snapshot> snapshot) {
 
 void ProbeServer::act(Session& session, Action action) {
   if (actions_ == nullptr) {
-    return session.finish_action({503, R"({"error":"not yet","detail":"this process only starts"})"
+    return session.finish_action({503, R"({"error":"not yet","detail":"the process is still starting"})"
                                        "\n"});
   }
   actions_->act(action, [this, id = session.id()](const ActionOutcome& outcome) { acted(id, outcome); });
@@ -257,7 +259,7 @@ void ProbeServer::feed_viewers() {
   if (viewers_ == 0) return;
   scratch_.clear();
   answers_.append_event(scratch_);
-  std::vector<Session*> viewers;  // feeding one moves or ends it
+  std::vector<Session*> viewers;  // copied, because feed() moves or ends a session
   for (Session& session : sessions_) {
     if (session.viewing()) viewers.push_back(&session);
   }
@@ -272,8 +274,8 @@ void ProbeServer::accepted(loop::Stream stream) {
   silent_.back().begin(std::prev(silent_.end()));
 }
 
-// A prober sends its request as soon as it is connected; a flood of connections that say nothing must not
-// cost it its place.
+// Closes silent connections first: a prober sends its request at once, so a flood of silent connections does
+// not displace it.
 void ProbeServer::make_room() {
   const auto grace_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<Millis>(limits_.grace).count());
   while (connections() >= limits_.connections && !silent_.empty()) silent_.pop_front();

@@ -1,5 +1,4 @@
-// The standard process_* families, read from /proc at scrape time. procfs is memory: it never waits for a
-// disk.
+// The standard process_* families, read from /proc at scrape time. Reading procfs never waits for a disk.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Source: what the probe port shows beyond the snapshot. Asked only when somebody looks.
+// Source: what the probe port shows in addition to the snapshot. Called only for a request that shows it.
 #pragma once
 
 #include <deque>
@@ -14,15 +14,15 @@ namespace probegate::probe {
 struct TrafficReport {
   metrics::Traffic total;
   metrics::LastMinute minute;
-  std::deque<metrics::Refusals> refusals;  // the oldest first
+  std::deque<metrics::Refusals> refusals;  // oldest first
   metrics::ConnectionLimit connections = {};
   std::optional<bool> auth_breaker_open = {};  // empty without an auth service
 };
 
-// Whose state it is; with ten replicas ten pages would look the same.
+// Identifies the instance, to distinguish the pages of several replicas.
 struct About {
-  std::string service;   // Cloud Run's name of the service, or the host's
-  std::string instance;  // the host's name
+  std::string service;   // the name of the Cloud Run service, or the host name
+  std::string instance;  // the host name
   std::string backend;
   std::string config;  // the file, or "environment"
 };
@@ -35,9 +35,9 @@ class Source {
   virtual TrafficReport traffic() const = 0;
   virtual const About& about() const = 0;
   virtual std::optional<TimePoint> next_run(
-      std::size_t check) const = 0;  // empty: under way, or not yet known
+      std::size_t check) const = 0;  // empty: running now, or not yet known
 
-  virtual std::size_t lost_check_threads() const = 0;  // left behind, and their code has not returned
+  virtual std::size_t lost_check_threads() const = 0;  // abandoned, and not returned yet
 
  protected:
   ~Source() = default;

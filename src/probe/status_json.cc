@@ -11,7 +11,7 @@ namespace {
 
 using health::Json;
 
-// A check of one of these names has no boolean of its own at the top; it is under `checks` like the others.
+// A check with one of these names has no boolean at the top level; it is under `checks` like the others.
 constexpr std::string_view kOurKeys[] = {"schema", "version",  "about",
                                          "starts", "timeline", "recent_runs",
                                          "events", "traffic",  "check_threads_lost"};
@@ -86,7 +86,7 @@ Json traffic_json(const TrafficReport& report) {
   using metrics::LabelSet;
   Json messages = Json::object();
   Json upgrades = Json::object();
-  Json refused = Json::object();  // what never happened is left out
+  Json refused = Json::object();  // reasons that never occurred are left out
   for (std::size_t i = 0; i < metrics::label_count<metrics::Direction>; ++i) {
     messages[LabelSet<metrics::Direction>::words[i]] =
         report.total.messages[static_cast<metrics::Direction>(i)];
@@ -138,7 +138,7 @@ std::string status_json(const health::Snapshot& snapshot, const Source& source, 
                   {"check_threads_lost", source.lost_check_threads()}};
   std::string text = health::readiness_json(snapshot, health::Document::readiness, details, kOurKeys)
                          .text(iso8601(wall), health::uptime_text(now - snapshot.started));
-  text.resize(text.rfind('}'));  // the object goes on
+  text.resize(text.rfind('}'));  // more keys are appended
   return text + "," + health::dump(more).substr(1) + "\n";
 }
 

@@ -1,6 +1,5 @@
-// /status for programs: the readiness document, and in the same object what happened lately and what goes
-// through the proxy. Pure. docs/probes.md describes it; what changes in a way that breaks readers changes
-// kStatusSchema.
+// /status for programs: the readiness document, extended by recent events and traffic. Pure. docs/probes.md
+// describes it. Incompatible changes increase kStatusSchema.
 #pragma once
 
 #include <string>
@@ -15,7 +14,7 @@ namespace probegate::probe {
 
 inline constexpr int kStatusSchema = 1;
 
-// `now` and `wall` are the moment of the answer.
+// `now` and `wall`: the time of the answer, on both clocks.
 std::string status_json(const health::Snapshot& snapshot, const Source& source, health::Details details,
                         std::string_view version, TimePoint now, WallTime wall);
 

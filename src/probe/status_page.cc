@@ -27,7 +27,7 @@ std::string_view tone(CheckStatus status) {
   return "dim";
 }
 
-// Events carry words.
+// The CSS class for a word of an event.
 std::string_view tone(std::string_view word) {
   for (const std::string_view good : {"pass", "open", "applied"}) {
     if (word == good) return "good";
@@ -91,7 +91,7 @@ std::string age(const StatusView& view, Duration since_start) {
   return ago(view.now - view.snapshot.started - since_start);
 }
 
-// What is wrong with the check now, or else what was wrong with it last.
+// The current error of the check, or else its last one.
 std::string why(const StatusView& view, std::size_t check) {
   const health::CheckState& state = view.snapshot.checks[check];
   if (state.status == CheckStatus::waiting) {
@@ -109,7 +109,7 @@ std::string why(const StatusView& view, std::size_t check) {
          age(view, last->since_start) + "</span>";
 }
 
-// May clients come, and do they get through? The gate's state alone does not say.
+// The state of the gate, with the checks that readiness or the gate waits for.
 std::string gate_sentence(const StatusView& view) {
   const bool open = view.snapshot.gate == health::GateState::open;
   std::string out = "The gate is <strong>" + std::string(to_string(view.snapshot.gate)) + "</strong>";
@@ -119,7 +119,7 @@ std::string gate_sentence(const StatusView& view) {
                 : ", waiting for <strong>" + names + "</strong>";
   }
   out += ".";
-  if (!view.snapshot.stuck_loops.empty()) out += " Stuck: " + escaped(view.snapshot.stuck_loops) + ".";
+  if (!view.snapshot.stuck_loops.empty()) out += " Blocked: " + escaped(view.snapshot.stuck_loops) + ".";
   return out;
 }
 
@@ -166,7 +166,7 @@ std::string headline(const StatusView& view, const TrafficReport& traffic) {
   out.append(gate_sentence(view)).append("</p>\n").append(clients_section(traffic));
   if (const auto& starts = view.source.history().starts(); starts && starts->restart_loop) {
     out += "<p id=\"restarts\">Restart loop: <strong>" + std::to_string(starts->recent) + " starts within " +
-           format_duration(starts->window) + "</strong>; the process before this one ended as " +
+           format_duration(starts->window) + "</strong>; the previous process ended as " +
            escaped(starts->last_end) + ".</p>\n";
   }
   if (view.snapshot.waiting_for.empty()) return out + "</section>\n";
@@ -187,10 +187,10 @@ std::string figures(const StatusView& view, const TrafficReport& traffic) {
     out.append("<div><dt>").append(what).append("</dt><dd>").append(value).append("</dd></div>\n");
   };
   figure("tunnels", std::to_string(traffic.total.tunnels));
-  figure("messages a minute", std::to_string(traffic.minute.messages));
-  figure("requests a minute", std::to_string(traffic.minute.requests));
-  figure("refused a minute", std::to_string(traffic.minute.refused));
-  figure("tunnels lost a minute", std::to_string(traffic.minute.tunnels_lost));
+  figure("messages per minute", std::to_string(traffic.minute.messages));
+  figure("requests per minute", std::to_string(traffic.minute.requests));
+  figure("refused per minute", std::to_string(traffic.minute.refused));
+  figure("tunnels lost per minute", std::to_string(traffic.minute.tunnels_lost));
   figure("held for the gate", std::to_string(traffic.total.held));
   figure("gate first open after", view.snapshot.startup ? seconds_text(*view.snapshot.startup) : "not yet");
   figure("up for", seconds_text(view.now - view.snapshot.started));
@@ -228,7 +228,7 @@ std::string check_table(const StatusView& view) {
 std::string timeline_table(const StatusView& view) {
   const health::History& history = view.source.history();
   const Duration up = view.now - view.snapshot.started;
-  // After the opening what still has not passed, a reported check say, runs out of the picture.
+  // After the opening the scale is fixed; bars of checks that have not passed run over its right end.
   const Duration whole = history.opened_after() ? *history.opened_after() * 5 / 4 : up;
   std::string rows;
   for (const auto& step : history.timeline()) {
@@ -270,7 +270,7 @@ std::string event_text(const Event& event, health::Details details) {
   std::string text = event.check.empty() ? "" : "<strong>" + escaped(event.check) + "</strong> ";
   if (event.kind == EventKind::start) {
     text +=
-        event.from.empty() ? "the first that is known of" : "the one before ended by " + escaped(event.from);
+        event.from.empty() ? "first recorded start" : "the previous process ended as " + escaped(event.from);
     if (!event.message.empty()) text += ";";
   } else if (!event.from.empty()) {
     text += escaped(event.from) + " → ";
@@ -279,7 +279,7 @@ std::string event_text(const Event& event, health::Details details) {
   if (!event.to.empty()) text += tag(open_breaker ? "bad" : tone(event.to), event.to);
   if (!event.waiting_for.empty()) text += " waiting for " + escaped(joined(event.waiting_for));
   if (event.error) text += " " + escaped(error_text(*event.error, details));
-  if (event.kind == EventKind::stuck && event.message.empty()) text += "every data loop turns again";
+  if (event.kind == EventKind::stuck && event.message.empty()) text += "all data loops respond again";
   if (details == health::Details::full && !event.message.empty()) text += " " + escaped(event.message);
   if (event.took && event.kind == EventKind::frozen) text += "for " + seconds_text(*event.took);
   if (event.count > 1) text += " (" + std::to_string(event.count) + " times)";
@@ -298,8 +298,8 @@ std::string events_table(const StatusView& view) {
   }
   if (rows.empty()) rows = "<tr><td colspan=\"3\" class=\"dim\">nothing yet</td></tr>\n";
   if (shown < events.size()) {
-    rows += "<tr><td colspan=\"3\" class=\"dim\">and " + std::to_string(events.size() - shown) +
-            " older ones, which /status has</td></tr>\n";
+    rows += "<tr><td colspan=\"3\" class=\"dim\">" + std::to_string(events.size() - shown) +
+            " older events are in /status</td></tr>\n";
   }
   return table("Recent events", {"When", "What", "How"}, rows);
 }

@@ -1,5 +1,5 @@
-// The status page for people: one self-contained HTML document that works without scripts. With them, its
-// <main> is replaced, piece by piece, by the fragments that /events sends.
+// The status page for people: one self-contained HTML document that works without scripts. With scripts, the
+// fragments from /events update its <main>.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 
 namespace probegate::probe {
 
-// What the page is about, at the moment of the answer.
+// What the page shows, at the time of the answer.
 struct StatusView {
   const health::Snapshot& snapshot;
   const Source& source;
@@ -22,12 +22,12 @@ struct StatusView {
   WallTime wall;
 };
 
-// Everything that came from outside is escaped.
+// All texts from outside are escaped.
 std::string status_page(const StatusView& view);
 std::string status_fragment(const StatusView& view);  // the content of <main>
 
-// The page's own style and script are named by their hashes: nothing else runs and nothing is loaded,
-// whatever ends up in an error text.
+// Allows only the page's own style and script, by their hashes, so that no error text can load
+// or run anything.
 std::string_view page_security_policy();
 
 }  // namespace probegate::probe

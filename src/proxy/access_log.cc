@@ -8,7 +8,7 @@
 namespace probegate::proxy {
 namespace {
 
-constexpr int kFirstFailure = 500;  // of the backend's statuses; what is below is the client's business
+constexpr int kFirstFailure = 500;  // a status of the backend below this is the client's error, not a failure
 constexpr std::size_t kLongestPath = 1024;
 constexpr std::size_t kLongestMethod = 64;
 constexpr std::size_t kLongestAgent = 256;
@@ -17,7 +17,7 @@ std::uint64_t millis(Duration d) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<Millis>(d).count());
 }
 
-// Without the query, and without a byte that could move a reader's terminal.
+// Without the query, and with control characters escaped.
 std::string shown_path(const proto::RequestHead& request) {
   std::string_view path = request.path.empty() ? request.target : request.path;
   path = path.substr(0, path.find('?')).substr(0, kLongestPath);
@@ -118,15 +118,16 @@ void AccessLog::tell_untold() {
     Repeats& repeats = repeats_[i];
     if (repeats.untold == 0) continue;
     const auto reason = metrics::to_string(static_cast<metrics::Reason>(i));
-    environment_.log.warn("refused " + std::to_string(repeats.untold) + " more: " + std::string(reason),
-                          {{"reason", reason},
-                           {"more", repeats.untold},
-                           {"within_seconds", to_seconds(Millis(now - repeats.began_ms))}});
+    environment_.log.warn(
+        "suppressed " + std::to_string(repeats.untold) + " similar lines: " + std::string(reason),
+        {{"reason", reason},
+         {"more", repeats.untold},
+         {"within_seconds", to_seconds(Millis(now - repeats.began_ms))}});
     repeats = {now, 0, 0};
   }
 }
 
-// Who asked: the peer, or whom a trusted peer says it speaks for.
+// The client: the peer, or the client that a trusted peer names.
 std::string_view AccessLog::shown_client(const EndedRequest& request) const {
   if (!request.trusted || request.head == nullptr) return request.peer;
   const auto client = client_behind(request.peer, request.head->fields, environment_.config->proxy.trust);

@@ -1,8 +1,8 @@
-// AccessLog: what the log says of requests: one line for each that ends, shaped as Cloud Logging reads them.
+// AccessLog: one log line per finished request, in the format of Cloud Logging.
 //
-// Refusals come in floods, so of each reason at most kRefusalsTold lines are written in kRefusalWindow, and
-// one that counts the rest. A path is written without its query, where browsers put their tokens. Owns: the
-// counts of what was left out. Thread: its data loop's.
+// Refusals may come in floods: per reason at most kRefusalsTold lines are written in kRefusalWindow, then one
+// line with the number of the others. Paths are logged without the query, which may hold tokens. Owns: the
+// counts of suppressed lines. Thread: its data loop's.
 #pragma once
 
 #include <array>
@@ -19,14 +19,14 @@
 
 namespace probegate::proxy {
 
-// A request that has ended, as whoever forwarded it knows it.
+// What is known of a request that has ended.
 struct EndedRequest {
-  const proto::RequestHead* head = nullptr;  // null: it never became whole
+  const proto::RequestHead* head = nullptr;  // null if it was never complete
   std::string_view peer;                     // its address, empty for a unix socket
   bool trusted = false;                      // X-Forwarded-For names the client then
-  std::string_view request_id;               // as the backend got it
-  Duration took{0};                          // since the head was whole
-  int status = 0;                            // of the answer under way; 0: there is none
+  std::string_view request_id;               // as sent to the backend
+  Duration took{0};                          // since the head was complete
+  int status = 0;                            // of the current answer; 0: none
   std::uint64_t bytes = 0;                   // of it, head and body, as written to the client
 };
 
@@ -36,19 +36,19 @@ class AccessLog final : private loop::Deadline::Observer {
   static constexpr Duration kRefusalWindow = std::chrono::seconds(10);
 
   explicit AccessLog(Environment& environment, Duration window = kRefusalWindow);
-  ~AccessLog();  // says what is still untold
+  ~AccessLog();  // logs the counts of suppressed lines
 
-  // Whether a line is written of an answer: otherwise nobody need put together what it would say.
+  // True if a line would be written for an answer; lets callers avoid the work of preparing one.
   bool tells_of(int status) const;
   void answered(const EndedRequest& request);
-  // The answer ends in its middle.
+  // The answer was cut off in its middle.
   void cut_off(const EndedRequest& request, std::string_view why);
-  // The client went away before it had its answer. `meanwhile`: "held", "asking auth", "waiting for the
+  // The client left before it got its answer. `meanwhile`: "held", "asking auth", "waiting for the
   // backend", "receiving the answer".
   void client_left(const EndedRequest& request, std::string_view meanwhile);
   void refused(const EndedRequest& request, const Refusal& refusal);
 
-  // Empty where the tunnel's line would not be written.
+  // Empty if the tunnel's line would not be written.
   TunnelLogContext note(const EndedRequest& request) const;
   // The note's fields of a tunnel's line, appended. They view `note` and `texts`.
   void add_note(const TunnelLogContext& note, std::vector<LogField>& fields, std::string& texts) const;

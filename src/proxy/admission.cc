@@ -15,18 +15,18 @@ using metrics::Reason;
 
 bool origin_allowed(const proto::RequestHead& request, const std::vector<std::string>& allowed) {
   const auto* origin = request.fields.find("origin");
-  // Only browsers send one, and only browsers carry a visitor's cookies to strangers.
+  // Only browsers send Origin, and only browsers can be made to send a user's cookies to another site.
   if (origin == nullptr || allowed.empty()) return true;
   return request.fields.count("origin") == 1 &&
          std::any_of(allowed.begin(), allowed.end(),
                      [&](const std::string& known) { return iequals(known, origin->value); });
 }
 
-// A backend that sends a request back through its own front once may mean it; more than that has no end.
+// A backend may send a request back through its own proxy once on purpose; more than that is a loop.
 constexpr int kMostVisits = 2;
 
-// How often the request has passed the instance of this name: Via has "1.1 NAME (comment)", Probegate-Hop the
-// name alone (RFC 9110 section 7.6.3).
+// How often the request has passed the instance of this name. Via (RFC 9110 section 7.6.3) has
+// "1.1 NAME (comment)", Probegate-Hop the name alone.
 int visits(const proto::RequestHead& request, std::string_view name) {
   int count = 0;
   for (const auto& field : request.fields) {
@@ -39,14 +39,14 @@ int visits(const proto::RequestHead& request, std::string_view name) {
   return count;
 }
 
-// Limits, loops, origin, handshake, in this order: the first that objects.
+// Checks limits, loops, origin and handshake, in this order. Returns the first refusal.
 std::optional<Refusal> judge(const Environment& environment, const proto::RequestHead& request,
                              bool surplus) {
   const config::Proxy& config = environment.config->proxy;
   if (surplus)
     return Refusal::of(Reason::connection_limit,
-                       "more connections than the limit in force: proxy.limits.connections, or less where "
-                       "descriptors are few");
+                       "connection limit reached: proxy.limits.connections, or less if the limit of open "
+                       "files is low");
   if (config.websocket_only && !request.upgrade_websocket) {
     return Refusal::of(Reason::not_found, "only WebSocket upgrades are forwarded here");
   }
@@ -56,7 +56,7 @@ std::optional<Refusal> judge(const Environment& environment, const proto::Reques
   }
   if (request.passed_hops && visits(request, environment.share.all().instance()) >= kMostVisits) {
     return Refusal::of(Reason::loop_detected,
-                       "this request has passed this instance twice: the backend sends it back here");
+                       "this request has passed this instance twice: the backend sends it back to probegate");
   }
   if (!request.upgrade_websocket) return std::nullopt;
   if (!origin_allowed(request, config.websocket.origins)) {
@@ -68,7 +68,7 @@ std::optional<Refusal> judge(const Environment& environment, const proto::Reques
   return std::nullopt;
 }
 
-// RFC 9110 section 7.6.2: OPTIONS with Max-Forwards: 0 asks us, not the backend.
+// RFC 9110 section 7.6.2: OPTIONS with Max-Forwards: 0 is answered by the proxy, not by the backend.
 bool is_for_us(const proto::RequestHead& request) {
   if (request.method != "OPTIONS") return false;
   const auto* field = request.fields.find(proto::FieldName::max_forwards);
@@ -97,8 +97,8 @@ Refusal refusal_as_hold_full(const Environment& environment) {
                          "too many requests are waiting for the backend already");
 }
 
-// A request that meets an open gate does not queue behind those that are still being released: the queue
-// softens the moment of opening, and must not become a limit on what comes after it.
+// A request that meets an open gate does not queue behind those that are still being released: the hold
+// limits the rate of the released requests only, not of later ones.
 Admission admit(const Environment& environment, const proto::RequestHead& request, const Visitor& visitor) {
   if (environment.gate->phase >= health::Phase::closing) return refusal_as_draining();
   return environment.gate->open() ? admit_through_gate(environment, request, visitor)
@@ -113,7 +113,7 @@ Admission admit_through_gate(const Environment& environment, const proto::Reques
   return Next::forward;
 }
 
-// Whoever would be refused anyway is told so now and takes no place in the hold.
+// A request that would be refused anyway is refused at once, so that it takes no place in the hold.
 Admission admit_to_hold(const Environment& environment, const proto::RequestHead& request,
                         const Visitor& visitor) {
   if (environment.config->proxy.hold.max == 0)

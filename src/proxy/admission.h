@@ -1,8 +1,7 @@
-// Admission: what becomes of a request before it may go to the backend, judged by its head and by what this
-// instance allows. Knows nothing of the connection that it came on, nor of how it was framed. Changes
-// nothing.
+// Admission: decides whether a request may go to the backend, from its head and the state of this instance.
+// Independent of the connection and the framing of the request. Pure.
 //
-// The order of the questions is a promise to users: drain or gate, limits, origin, handshake, auth.
+// The order of these checks is documented behaviour: drain or gate, limits, origin, handshake, auth.
 #pragma once
 
 #include <string>
@@ -16,31 +15,31 @@ namespace probegate::proxy {
 
 // What is known of a request besides its head.
 struct Visitor {
-  bool surplus = false;  // its connection is over limits.connections
-  bool granted = false;  // the auth service has let it pass
+  bool surplus = false;  // its connection exceeds limits.connections
+  bool granted = false;  // the auth service has allowed it
 };
 
 enum class Next {
   hold,            // wait for the gate
-  answer_options,  // it asks us, not the backend
+  answer_options,  // it is addressed to us, not to the backend
   ask_auth,
   forward,
 };
 using Admission = std::variant<Next, Refusal>;
 
-// It has just come.
+// A new request.
 Admission admit(const Environment& environment, const proto::RequestHead& request, const Visitor& visitor);
-// The gate lets it pass, now or after it was held.
+// The gate is open, now or after a hold.
 Admission admit_through_gate(const Environment& environment, const proto::RequestHead& request,
                              const Visitor& visitor);
 // The gate is closed.
 Admission admit_to_hold(const Environment& environment, const proto::RequestHead& request,
                         const Visitor& visitor);
 
-// The refusal of a request that could not be read.
+// The refusal of a request that could not be parsed.
 Refusal refusal_of(const proto::HttpError& error);
 Refusal refusal_as_draining();
-// Names what the gate waits for.
+// Names the checks that the gate waits for.
 Refusal refusal_by_gate(const Environment& environment, metrics::Reason reason, std::string detail);
 Refusal refusal_as_hold_full(const Environment& environment);
 

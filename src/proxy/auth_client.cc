@@ -10,8 +10,8 @@ using health::CircuitBreaker;
 using metrics::AuthResult;
 using metrics::Reason;
 
-// A verdict that comes so much later than the deadline tells of our own standstill (a frozen process, a stuck
-// loop), not of the service.
+// A timeout that is noticed this much later than the deadline is our own delay (a suspended process, a
+// blocked loop), not a failure of the service.
 constexpr Duration kSuspendThreshold = 500ms;
 
 }  // namespace
@@ -80,7 +80,7 @@ void AuthClient::forget(AuthQuestion& question) {
 void AuthClient::take_replies() {
   for (auto& reply : replies_.inbox.take_all()) {
     const auto found = questions_.find(reply.question);
-    if (found == questions_.end()) continue;  // its session has left, or has waited long enough
+    if (found == questions_.end()) continue;  // its session has ended or timed out
     AuthQuestion& question = *found->second;
     questions_.erase(found);
     question.number_ = 0;
@@ -111,7 +111,7 @@ AuthDecision AuthClient::decide(AuthQuestion& question, AuthAnswer answer) {
                      "the auth service gave no verdict");
 }
 
-// What the breaker learns from it. A denial is a success: the service did its work.
+// Reports the outcome to the breaker. A denial counts as success: the service works.
 void AuthClient::conclude(AuthQuestion& question, const AuthAnswer& answer, Duration took) {
   const auto ticket = std::exchange(question.ticket_, std::nullopt);
   if (!ticket) return;
@@ -119,14 +119,14 @@ void AuthClient::conclude(AuthQuestion& question, const AuthAnswer& answer, Dura
   auto& breaker = auth_worker_.breaker();
   if (answer.kind != AuthAnswer::Kind::unavailable) {
     if (breaker.succeeded(*ticket) == CircuitBreaker::Change::closed) {
-      environment_.log.info("auth breaker closed, the auth service answers again");
+      environment_.log.info("auth breaker closed; the auth service answers again");
       environment_.host.auth_breaker_changed(false, {});
     }
   } else if (answer.ours || took > auth.timeout + kSuspendThreshold) {
     breaker.withdrawn(*ticket);
   } else if (breaker.failed(*ticket, {auth.breaker_failures, auth.breaker_recovery},
                             environment_.loop.now()) == CircuitBreaker::Change::opened) {
-    environment_.log.warn("auth breaker open, the auth service is not asked until its trial",
+    environment_.log.warn("auth breaker open; the auth service is not asked until the next trial request",
                           {{"failures", auth.breaker_failures},
                            {"recovery", format_duration(auth.breaker_recovery)},
                            {"why", answer.why}});

@@ -1,9 +1,9 @@
-// AuthClient: where the sessions of one data loop ask whether a request may pass.
+// AuthClient: asks the auth service whether a request may pass, for the sessions of one data loop.
 //
-// Decides at once where nobody needs to be asked (the breaker is open, the pre-check fails), and otherwise
-// hands a question to the AuthWorker. Invariant: whatever the AuthWorker does, a question is decided within
-// auth.timeout, because its session arms that deadline and calls on_timeout(). Counts and logs what was
-// decided. Called from: Session and the data loop's Wakeup, on its thread.
+// Decides at once if the service need not be asked (the breaker is open, the pre-check fails); otherwise it
+// passes a question to the AuthWorker. Invariant: whatever the AuthWorker does, a question is decided within
+// auth.timeout, because its session arms that deadline and calls on_timeout(). Counts and logs the decisions.
+// Called from: Session and the data loop's Wakeup, on its thread.
 #pragma once
 
 #include <memory>
@@ -22,8 +22,8 @@ namespace probegate::proxy {
 
 struct AuthDecision {
   bool passes = false;
-  std::string fields = {};  // when it passes: complete lines for the backend
-  Refusal refusal = {};     // when it does not
+  std::string fields = {};  // if it passes: complete header lines for the backend
+  Refusal refusal = {};     // if it does not pass
 };
 
 class AuthQuestion;
@@ -65,7 +65,7 @@ class AuthClient {
   std::unordered_map<std::uint64_t, AuthQuestion*> questions_;
 };
 
-// A question under way. Destroying it withdraws it.
+// A pending question. Destroying it withdraws it.
 class AuthQuestion {
  public:
   ~AuthQuestion();
@@ -86,8 +86,8 @@ class AuthQuestion {
   const std::string client_;
   const std::shared_ptr<const config::Config> config_;  // as it was when the question was asked
   const TimePoint asked_at_;
-  std::optional<AuthClient::Ticket> ticket_;  // of the breaker, until it has been told how it ended
-  std::uint64_t number_ = 0;                  // with the AuthWorker, until it is decided
+  std::optional<AuthClient::Ticket> ticket_;  // of the breaker, until the outcome is reported to it
+  std::uint64_t number_ = 0;                  // at the AuthWorker, until it is decided
 };
 
 }  // namespace probegate::proxy

@@ -9,14 +9,15 @@ namespace {
 
 using proto::FieldName;
 
-// The body of a denial; more than that, and the answer counts as none.
+// Limit for the body of a denial; a larger answer counts as none.
 constexpr std::size_t kMostBody = 64 * 1024;
 
-// What makes a denial's body readable, and what tells a browser to ask for a password.
+// Fields that are needed to read the body of a denial, and WWW-Authenticate, which makes browsers ask
+// for a password.
 constexpr std::string_view kRelayed[] = {"www-authenticate", "content-type", "content-encoding",
                                          "content-language"};
 
-// RFC 9110 section 5.5: anything else in a value could end its line, or the head, for whoever reads it next.
+// RFC 9110 section 5.5: other characters in a value could end the line or the head for the next parser.
 bool is_field_value(std::string_view value) {
   return std::all_of(value.begin(), value.end(), [](char c) {
     const auto byte = static_cast<unsigned char>(c);
@@ -35,13 +36,13 @@ std::string copy_fields(const loop::HttpResponse& response, const Names& names) 
   return lines;
 }
 
-// The names that auth_request() writes itself.
+// The fields that auth_request() sets itself.
 bool is_forwarded(FieldName name) {
   return name == FieldName::forwarded_for || name == FieldName::forwarded_host ||
          name == FieldName::forwarded_proto;
 }
 
-// A trusted peer's word on the client, or else our own.
+// The field as a trusted peer sent it, or else our own value.
 std::string forwarded(const proto::RequestHead& request, const proto::ClientView& client, FieldName name,
                       std::string_view own) {
   const auto* theirs = client.trusted ? request.fields.find(name) : nullptr;
@@ -83,7 +84,7 @@ loop::HttpRequest auth_request(const config::Auth& auth, const proto::RequestHea
       headers.emplace_back(wanted, field.value);
       found = true;
     }
-    // The backend will see this one, so the service's log can be joined with its.
+    // The backend gets the same id, so that the logs of both can be joined.
     if (!found && wanted == "x-request-id" && !client.request_id.empty())
       headers.emplace_back(wanted, client.request_id);
   }

@@ -1,8 +1,8 @@
-// What is said to the auth service, and what its answers mean. Pure.
+// The requests to the auth service, and the meaning of its answers. Pure.
 //
-// As with nginx's auth_request and Traefik's forwardAuth: a GET that carries the chosen fields of the request
-// and X-Forwarded-*; a 2xx lets the request pass, 401 and 403 are the service's own words for the client, and
-// everything else is no word at all.
+// As with nginx's auth_request and Traefik's forwardAuth: a GET with the chosen fields of the request and
+// X-Forwarded-*; a 2xx lets the request pass, 401 and 403 are relayed to the client, and everything else
+// counts as no answer.
 #pragma once
 
 #include <string>
@@ -25,12 +25,11 @@ struct AuthAnswer {
   std::string fields;  // complete lines: allowed: for the backend; denied: for the client
   std::string body;    // denied
   std::string why;     // unavailable: one sentence for the log
-  bool ours = false;   // unavailable by our own lack, such as no descriptors: says nothing of the service
+  bool ours = false;   // unavailable for a local reason, such as no descriptors; the service is not to blame
 };
 AuthAnswer judge_auth(const config::Auth& auth, const loop::HttpClient::Outcome& outcome);
 
-// Does the request carry the bypass's secret? The time it takes depends on the value given, not on the
-// secret.
+// True if the request carries the secret of the bypass. Its run time does not depend on the secret.
 bool carries_bypass(const config::Auth& auth, const proto::RequestHead& request);
 
 }  // namespace probegate::proxy

@@ -1,8 +1,7 @@
-// AuthStep: whether one request may pass, from when the auth service is asked for it: the question while it
-// is under way, and then what was granted.
+// AuthStep: the authorization of one request: first the pending question to the auth service, then the grant.
 //
 // Invariant: nothing of the request goes to the backend before the verdict; its owner keeps the deadline.
-// Called from: whoever forwards the request. Thread: its data loop's.
+// Called from: the owner of the request. Thread: its data loop's.
 #pragma once
 
 #include <memory>
@@ -26,15 +25,15 @@ class AuthStep final : private AuthClient::Asker {
 
   AuthStep(Environment& environment, Owner& owner) : environment_(environment), owner_(owner) {}
 
-  // The decision where nobody needs to be waited for. `request` lives as long as this; `who`: the client, for
-  // the log.
+  // Returns the decision if it is known at once. `request` must outlive this object; `who`: the client,
+  // for the log.
   std::optional<AuthDecision> ask(const proto::RequestHead& request, proto::ClientView client,
                                   std::string_view who);
   Duration timeout() const { return question_->timeout(); }
   AuthDecision on_timeout() { return question_->on_timeout(); }
   void withdraw() { question_.reset(); }
 
-  // The verdict is good for the rest of the request's life.
+  // The decision is valid for the rest of the request.
   void pass(AuthDecision decision) { grant_.fields = std::move(decision.fields); }
   const AuthGrant& grant() const { return grant_; }
 

@@ -10,8 +10,8 @@
 
 namespace probegate::proxy {
 
-// What exists only where `auth` is configured. Who asked what threw hears nothing, and goes by its own
-// deadline.
+// Exists only if `auth` is configured. If a question throws, its session gets no reply and relies on
+// its own deadline.
 struct AuthWorker::Running {
   explicit Running(Log& log)
       : worker(log, "internal error on the auth loop"),
@@ -68,7 +68,7 @@ std::optional<std::uint64_t> AuthWorker::ask(loop::HttpRequest request, TimePoin
   return number;
 }
 
-// At most one for each question, so these are bounded as those are.
+// At most one per question, so their number is bounded too.
 void AuthWorker::withdraw(std::uint64_t question) {
   running_->worker.post([this, question] {
     running_->waiting.erase(question);
@@ -77,7 +77,7 @@ void AuthWorker::withdraw(std::uint64_t question) {
   });
 }
 
-// Once for all that came together: who withdraws in the same turn is not asked for.
+// Runs once for all questions of a turn; those withdrawn in the same turn are not sent.
 void AuthWorker::ask_soon() {
   if (running_->asking_soon) return;
   running_->worker.loop().after_turn([this] {
@@ -92,7 +92,7 @@ void AuthWorker::ask_waiting() {
   while (running_->asked.size() < kMostAsked && !waiting.empty()) {
     Question question = std::move(waiting.extract(waiting.begin()).mapped());
     const auto left = std::chrono::floor<Millis>(question.until - running_->worker.loop().now());
-    if (left <= Duration::zero()) continue;  // its session has stopped waiting
+    if (left <= Duration::zero()) continue;  // its session has timed out
     question.request.timeout = left;
     const auto number = question.number;
     auto call = running_->http.start(

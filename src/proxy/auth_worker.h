@@ -2,8 +2,8 @@
 //
 // A thread of its own, because TLS handshakes and curl's work would delay tunnels on a data loop and probes
 // on the control loop. Owns: its loop, its connections to the service, the questions until they are answered,
-// and the breaker. Invariant: at most kMostQuestions are with it, of which kMostAsked at the service at once.
-// It owes nobody an answer in time: each session has a deadline of its own, so this thread may hang.
+// and the breaker. Invariant: it holds at most kMostQuestions, and at most kMostAsked are sent to the service
+// at once. It guarantees no answer in time: each session has its own deadline, so this thread may hang.
 // Thread: built, started, stopped, joined and destroyed by the main thread, and joined before any data loop
 // is destroyed; ask(), withdraw() and breaker() by the data loops.
 #pragma once
@@ -29,7 +29,7 @@ struct AuthReply {
   AuthAnswer answer;
 };
 
-// Where a data loop gets its replies.
+// Through which a data loop receives its replies.
 struct AuthReplies {
   AuthReplies(loop::Loop& loop, std::function<void()> taker) : wakeup(loop, std::move(taker)) {}
   Inbox<AuthReply> inbox;
@@ -51,8 +51,8 @@ class AuthWorker {
   void stop();  // may be repeated
   void join();
 
-  // The number of the question, which its reply will have; empty when there are too many. The reply is due
-  // by `until` and may never come. `config` has `auth`.
+  // Returns the number of the question, which its reply will have, or nothing if there are too many. The
+  // reply is due by `until` and may never come. `config` must have `auth`.
   std::optional<std::uint64_t> ask(loop::HttpRequest request, TimePoint until,
                                    std::shared_ptr<const config::Config> config, AuthReplies& replies);
   void withdraw(std::uint64_t question);

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kMostIdle = 128;  // per data loop
 constexpr Duration kIdleTime = 4s;
-constexpr Duration kAddressTime = 5s;   // a name is asked again after so long, and after every failed connect
+constexpr Duration kAddressTime = 5s;   // a name is resolved again after this, and after every failed connect
 constexpr Duration kFirstRetry = 20ms;  // doubles up to kLongestRetry
 constexpr Duration kLongestRetry = 320ms;
 
@@ -31,8 +31,7 @@ class BackendPool::Idle final : public loop::StreamObserver, public loop::Deadli
     return std::move(stream_);
   }
 
-  // Whatever comes from an idle backend connection ends it: bytes nobody asked for, its end, its loss, its
-  // time.
+  // Any event ends an idle connection: unexpected bytes, FIN, loss, or its deadline.
   void on_data(std::span<const char>) override { pool_.drop(*this); }
   void on_end() override { pool_.drop(*this); }
   void on_lost(int) override { pool_.drop(*this); }
@@ -100,11 +99,11 @@ class BackendPool::Connecting final : public BackendConnect,
       connect();
     } else if (const auto literal = loop::Address::literal(endpoint)) {
       pool_.addresses_ = {*literal};
-      pool_.resolved_at_ = TimePoint::max();  // it never grows old
+      pool_.resolved_at_ = TimePoint::max();  // never resolved again
       connect();
     } else {
       query_ = pool_.resolver_.resolve(endpoint, [this](loop::Resolver::Answer answer) {
-        if (asked_ != pool_.generation_) return attempt();  // the answer is about the backend of before
+        if (asked_ != pool_.generation_) return attempt();  // the answer is for the previous backend
         if (!answer) return refused(answer.error().message, true);
         pool_.addresses_ = std::move(*answer);
         pool_.resolved_at_ = pool_.environment_.loop.now();
@@ -120,7 +119,7 @@ class BackendPool::Connecting final : public BackendConnect,
   }
 
   void refused(int status) {
-    // Being out of descriptors, memory or local ports is our fault and says nothing about the backend.
+    // A lack of descriptors, memory or local ports is a local error and says nothing about the backend.
     const bool own_fault = status == UV_EMFILE || status == UV_ENFILE || status == UV_ENOBUFS ||
                            status == UV_ENOMEM || status == UV_EADDRNOTAVAIL;
     if (!own_fault && asked_ == pool_.generation_) pool_.environment_.share.backend().refused();
@@ -130,8 +129,8 @@ class BackendPool::Connecting final : public BackendConnect,
   void refused(const std::string& why, bool by_backend) {
     pool_.resolved_at_ = {};
     last_refusal_ = why;
-    if (!by_backend) pool_.close_idle();  // it may be descriptors that are missing
-    // Of a backend that the configuration names no more, a refusal means nothing to the gate.
+    if (!by_backend) pool_.close_idle();  // may free the descriptors that are missing
+    // A refusal by the previous backend does not affect the gate.
     const bool current = asked_ == pool_.generation_;
     const bool gate_closes = by_backend && current && pool_.environment_.host.backend_refused(why);
     const bool may_retry = pool_.environment_.timeouts().connect > Duration::zero() && !gate_closes;
@@ -139,7 +138,7 @@ class BackendPool::Connecting final : public BackendConnect,
       later([this] { attempt(); }, pause_);
       pause_ = std::min(pause_ * 2, kLongestRetry);
     } else {
-      // In a turn of its own, as the caller may still be inside connect().
+      // In a later turn, as the caller may still be inside connect().
       const auto report = [this, why] {
         const auto failed = std::move(failed_);
         failed({false, why});
@@ -148,7 +147,7 @@ class BackendPool::Connecting final : public BackendConnect,
     }
   }
 
-  // A timer only where one is needed: most connects succeed at once.
+  // Created only when needed: most connects succeed at once.
   void later(std::function<void()> step, Duration delay) {
     later_ = std::make_unique<loop::Timer>(pool_.environment_.loop, std::move(step));
     later_->start(delay);
@@ -162,7 +161,7 @@ class BackendPool::Connecting final : public BackendConnect,
   std::unique_ptr<loop::Resolver::Query> query_;
   loop::Stream stream_;
   std::size_t next_address_ = 0;
-  unsigned asked_ = 0;  // the generation of the backend that the attempt under way is to
+  unsigned asked_ = 0;  // the generation of the backend to which the current attempt connects
   Duration pause_ = kFirstRetry;
   std::string last_refusal_;
 };
@@ -172,7 +171,7 @@ BackendPool::BackendPool(Environment& environment, Duration lifetime)
 
 BackendPool::~BackendPool() = default;
 
-// Spread by a tenth either way, so that connections made together do not end together.
+// Spread by 10 % either way, so that connections opened together do not end together.
 BackendPool::Lease BackendPool::new_lease() {
   std::uniform_real_distribution<double> spread(0.9, 1.1);
   const auto lifetime = std::chrono::duration<double>(lifetime_) * spread(environment_.random);
@@ -197,7 +196,7 @@ void BackendPool::give_back(loop::Stream stream, const Lease& lease, std::option
   if (lease.generation != generation_ || lease.until_ms <= now) return;
   if (environment_.gate->phase >= health::Phase::closing) return;
   if (environment_.share.all().is_reserve(stream.descriptor())) return;
-  if (!stream.quiet()) return;  // what comes behind an answer would be taken for the next one
+  if (!stream.quiet()) return;  // bytes after an answer would be read as the next answer
   if (idle_.size() >= kMostIdle) idle_.erase(idle_.begin());
   const Duration idle = keep_alive_seconds ? std::chrono::seconds(*keep_alive_seconds - 1) : kIdleTime;
   const Duration time = std::min<Duration>(idle, Millis(lease.until_ms - now));

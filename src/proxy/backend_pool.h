@@ -1,12 +1,12 @@
-// BackendPool: connections to the one backend: new ones, and idle ones kept for the next request of this
-// loop.
+// BackendPool: connections to the one backend: new ones, and idle ones kept for the next request
+// of this loop.
 //
-// Owns: the idle connections and the resolved address of the backend. Invariant: an idle connection is
-// watched, so one that the backend has closed, or on which it has said something unasked, is never handed out
-// knowingly; a request that still meets a dead one is the caller's to retry (once, safe methods only). Idle
-// ones leave after 4 s, below the 5 s of common servers, or a second before the time the backend's Keep-Alive
-// field names. Newest first out, so a burst's surplus ages away. However busy, none serves longer than about
-// five minutes, so that traffic follows a name that has moved to another backend.
+// Owns: the idle connections and the resolved address of the backend. Invariant: idle connections are
+// watched, and one on which the backend has sent something or closed is dropped. A request can still meet a
+// dead one; the caller then retries (once, safe methods only). Idle connections are closed after 4 s, below
+// the 5 s of common servers, or a second before the time in the backend's Keep-Alive field. The newest is
+// used first, so that those left over from a burst expire. Every connection is used for about five minutes
+// at most, so that traffic follows a name that has moved to another backend.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@
 
 namespace probegate::proxy {
 
-// A connect under way. Destroying it gives up.
+// A pending connect. Destroying it cancels it.
 class BackendConnect {
  public:
   virtual ~BackendConnect() = default;
@@ -37,37 +37,36 @@ class BackendPool {
   using Connected = std::function<void(loop::Stream)>;
   using Failed = std::function<void(Failure)>;
 
-  // What a connection is good for beyond the request that it was begun for.
+  // The state of a connection across requests.
   struct Lease {
-    unsigned generation = 0;  // of the backend: one that the configuration names no more gets no new request
+    unsigned generation = 0;     // of the backend address; a connection to an old address gets no new request
     std::uint64_t until_ms = 0;  // by the loop's clock
     bool kept_alive = false;     // Stream::keep_alive() has been called
     bool noted = false;          // Stream::note_arrivals()
   };
   static constexpr Duration kLifetime = std::chrono::minutes(5);
-  // Keep-alive costs four system calls: not for a connection that is over by then.
+  // TCP keep-alive costs four system calls, so it is not set on connections that end before this.
   static constexpr Duration kKeepAliveAfter = std::chrono::milliseconds(50);
 
   explicit BackendPool(Environment& environment, Duration lifetime = kLifetime);
   ~BackendPool();
 
-  // An idle connection, or one that is not open when there is none. Its observer is still the pool's: set
-  // another.
+  // An idle connection; if there is none, the stream is not open. The caller must set its own observer.
   loop::Stream take_idle(Lease& lease);
-  // For a connection that is begun now.
+  // For a new connection.
   Lease new_lease();
 
-  // A new connection, within timeouts.connect in all. A refused connect is tried again until then, except
-  // when the host says that the refusal closes the gate. Exactly one of the two is called, in a later turn.
+  // Opens a new connection within timeouts.connect. Retries a refused connect until then, unless the refusal
+  // closes the gate. Calls exactly one of the two, in a later turn.
   std::unique_ptr<BackendConnect> connect(Connected connected, Failed failed);
 
-  // Takes back a connection between two requests, or closes it when its lease is over. `keep_alive_seconds`
-  // is what the backend's Keep-Alive said, if anything.
+  // Keeps a connection for the next request, or closes it if its lease is over. `keep_alive_seconds`: the
+  // timeout of the backend's Keep-Alive field, if any.
   void give_back(loop::Stream stream, const Lease& lease, std::optional<int> keep_alive_seconds);
 
   void close_idle();
 
-  // The configuration names another backend: what is connected to the old one is not for new requests.
+  // The configuration names another backend: connections to the old one get no new requests.
   void backend_changed();
 
  private:
@@ -82,7 +81,7 @@ class BackendPool {
   std::vector<loop::Address> addresses_;     // of a backend given by name
   TimePoint resolved_at_{};
   Duration lifetime_;
-  unsigned generation_ = 0;  // counts the backends
+  unsigned generation_ = 0;  // counts the changes of the backend address
 };
 
 }  // namespace probegate::proxy

@@ -73,7 +73,7 @@ void DataLoop::on_wakeup() {
   act_on_gate();
 }
 
-// The notice that follows a publication may be told after a request of the same turn.
+// Needed because the wakeup after publish() may be handled after a request of the same turn.
 void DataLoop::refresh_gate() {
   if (const auto gate = gate_mail_.take()) environment_.gate = std::move(*gate);
 }
@@ -115,8 +115,8 @@ void DataLoop::accept(loop::Stream client) {
   row(surplus ? Standing::surplus : Standing::silent).back()->start();
 }
 
-// Over the limit only so many are accepted at a time to be told so; who waits for that in the system's queue
-// has its turn as soon as one of them has gone, or makes room.
+// Over the limit, only surplus() connections are accepted at a time, to be refused; the others wait in the
+// system's queue until one of these has closed.
 loop::Listener::Turn DataLoop::turn_to_accept() {
   using Turn = loop::Listener::Turn;
   const auto& all = environment_.share.all();
@@ -129,13 +129,13 @@ bool DataLoop::make_room() {
   return end_one(Standing::leaving) || end_one(Standing::surplus) || end_one(Standing::idle);
 }
 
-// Not every one that looks free is: something may have come from it in this turn.
+// Tries several: a session that looks idle may have received something in this turn.
 bool DataLoop::end_one(Standing standing) {
   constexpr int kMostLooks = 16;
   auto& sessions = row(standing);
   int looks = 0;
   for (auto it = sessions.begin(); it != sessions.end() && looks < kMostLooks; ++looks) {
-    Session& session = **it++;  // it leaves this row when it gives way
+    Session& session = **it++;  // give_way() may remove it from this row
     if (session.give_way()) return true;
   }
   return false;
@@ -154,8 +154,8 @@ void DataLoop::session_moved(Session& session) {
     environment_.share.idle_now(row(Standing::idle).size());
 }
 
-// Each tunnel at its own moment of the first half of the budget. The listeners last: what they find in the
-// queue gets an answer too.
+// Closes the tunnels spread over the first half of the budget. Closes the listeners last, so that connections
+// in their queues get an answer too.
 void DataLoop::begin_ending() {
   backends_.close_idle();
   std::int64_t tunnels = 0;
@@ -173,14 +173,14 @@ void DataLoop::begin_ending() {
   listeners_.clear();
 }
 
-// Not before it is time to: without a proxy there are no listeners from the start.
+// Only once the phase allows it: without a proxy there are no listeners from the start.
 void DataLoop::end_if_empty() {
   if (environment_.gate->phase < health::Phase::closing) return;
   if (listeners_.empty() && sessions() == 0) loop_.stop();
 }
 
-// The allocator keeps what is freed in the middle of its heap, and a flood of tunnels would stay on the bill
-// of an idle instance for ever. It takes milliseconds to give back, so only a large fall is worth it.
+// The allocator keeps memory that was freed in the middle of its heap, so an instance would keep the memory
+// of a flood of tunnels. Returning it takes milliseconds, so this is done only after a large decrease.
 void DataLoop::reap() {
   constexpr std::size_t kWorthIt = 1000;
   most_sessions_ = std::max(most_sessions_, sessions() + ended_.size());
@@ -203,8 +203,8 @@ bool DataLoop::backend_refused(const std::string& why) {
   const auto& gate = *environment_.gate;
   if (gate.traffic_check.empty() || gate.phase != health::Phase::running) return false;
   if (gate.state == health::GateState::open) {
-    // At once here; the control loop hears of it, judges the check failed and publishes the same to
-    // everybody.
+    // Closes the gate of this loop at once. The control loop is informed, sets the check to failed and
+    // publishes a closed gate to all loops.
     auto closed = std::make_shared<GateView>(gate);
     closed->state = health::GateState::closed;
     closed->waiting_for = {gate.traffic_check};
@@ -214,7 +214,7 @@ bool DataLoop::backend_refused(const std::string& why) {
   return true;
 }
 
-// A thousand tunnels may be closed at once.
+// Limited to one report a second, because thousands of tunnels may be closed at once.
 void DataLoop::backend_stopping(std::uint16_t close_code) {
   constexpr std::uint64_t kPauseMs = 1000;
   const auto now = loop_.turn_ms();

@@ -1,9 +1,9 @@
-// DataLoop: one thread that carries traffic: accepts, serves sessions, and ends them when told to.
+// DataLoop: one thread that carries traffic: accepts connections, serves sessions, and drains them.
 //
 // Owns: its loop, its listeners, every session, the idle backend connections. Reads the control loop's state
-// only through immutable views that arrive in mailboxes, so no lock is on the data path; tells it two things
-// through Events. Thread: built, started, joined and destroyed by the main thread; publish() and beat() by
-// the control thread; everything else on its own thread.
+// only through immutable views that arrive in mailboxes, so there is no lock on the data path; reports to it
+// through Events. Thread: built, started, joined and destroyed by the main thread; publish() and beat() are
+// called by the control thread; everything else runs on its own thread.
 #pragma once
 
 #include <array>
@@ -43,13 +43,13 @@ class DataLoop final : private SessionHost {
     virtual void backend_refused(const std::string& why) = 0;
     virtual void backend_stopping(std::uint16_t close_code) = 0;  // at most once a second
     virtual void auth_breaker_changed(bool open, const std::string& why) = 0;
-    virtual void data_loop_ended() = 0;  // drained or cut; its thread is about to end
+    virtual void data_loop_ended() = 0;  // drained or cut; its thread ends next
 
    protected:
     ~Events() = default;
   };
 
-  // Listens on duplicates of `sockets`. `auth` runs before a configuration that needs it is published.
+  // Listens on duplicates of `sockets`. `auth` must run before a configuration that needs it is published.
   DataLoop(const std::vector<loop::ListenSocket>& sockets, std::shared_ptr<const config::Config> config,
            std::shared_ptr<const GateView> gate, AuthWorker& auth, Log& log, Events& events, LoopLimits share,
            unsigned seed);
@@ -57,12 +57,12 @@ class DataLoop final : private SessionHost {
 
   void start(std::string name = "data-0");  // the name shows in top -H and in metrics
   void join();
-  bool ended() { return worker_.join(Duration::zero()); }  // its thread, or it was never started
+  bool ended() { return worker_.join(Duration::zero()); }  // the thread has ended or was never started
 
   void publish(std::shared_ptr<const GateView> gate);
   void publish(std::shared_ptr<const config::Config> config);
 
-  // The control loop asks for a sign of life; answered() is the number of the last one this loop has seen.
+  // The control loop asks for a sign of life; answered() is the number of the last request that was seen.
   void beat(std::uint64_t number, TimePoint sent);
   std::uint64_t answered() const { return answered_.load(std::memory_order_acquire); }
   Duration lag() const { return Duration(lag_ns_.load(std::memory_order_relaxed)); }  // of that answer
@@ -107,10 +107,10 @@ class DataLoop final : private SessionHost {
   AuthClient auth_client_;
   AccessLog access_;
   std::uint64_t stopping_told_ms_ = 0;
-  std::array<Sessions, 5> rows_;   // by standing; who has had it longest is first
-  std::size_t most_sessions_ = 0;  // since memory was given back
-  Sessions ended_;                 // destroyed after the turn, when nothing of them is on the stack
-  // None once the ending has begun: a request may know of it before.
+  std::array<Sessions, 5> rows_;   // by standing; the session that has had it longest comes first
+  std::size_t most_sessions_ = 0;  // since memory was last returned to the system
+  Sessions ended_;                 // destroyed after the turn, when no call of theirs is on the stack
+  // Empty once the drain closes connections.
   std::vector<std::unique_ptr<loop::Listener>> listeners_;
 
   Mailbox<std::shared_ptr<const GateView>> gate_mail_;

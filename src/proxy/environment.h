@@ -1,6 +1,6 @@
-// Environment: what every session of one data loop works with. One object per data loop, owned by DataLoop.
+// Environment: what all sessions of one data loop share. One object per data loop, owned by DataLoop.
 //
-// Thread: its data loop only; what other threads may read or write is named where it is declared.
+// Thread: its data loop only; exceptions are noted at the members.
 #pragma once
 
 #include <memory>
@@ -27,15 +27,15 @@ class BackendPool;
 class HoldQueue;
 class Session;
 
-// What a session tells its data loop.
+// What a session reports to its data loop.
 class SessionHost {
  public:
   virtual void session_ended(Session& session) = 0;  // destroys it before the next turn
-  virtual void session_moved(Session& session) = 0;  // its standing is another one
-  // Brings Environment::gate to what was published last, so that a request is never judged by a gate that the
-  // probe port has already told otherwise.
+  virtual void session_moved(Session& session) = 0;  // its standing has changed
+  // Updates Environment::gate to the latest published state, so that a request is never admitted by an older
+  // state than the probe port shows.
   virtual void refresh_gate() = 0;
-  // The backend refused a connection. True when the gate closes because of it (it has a traffic check).
+  // The backend refused a connection. True if that closes the gate (a websocket check affects traffic).
   virtual bool backend_refused(const std::string& why) = 0;
   // The backend closed a tunnel with 1001 or 1012: it is ending, as planned.
   virtual void backend_stopping(std::uint16_t close_code) = 0;
@@ -59,10 +59,10 @@ struct Environment {
   AuthClient* auth = nullptr;
   AccessLog* access = nullptr;
   LoopLimits share;     // this loop's view of the limits that all loops share
-  std::mt19937 random;  // for spreading, keys of masks and request ids; nothing here is a secret
+  std::mt19937 random;  // for spreading, masking keys and request ids, none of which is secret
   HttpDate date{};
   ParserPool parsers;
-  std::string head;  // where a head is put together; between two of them it is memory to be used again
+  std::string head;                        // buffer in which heads are composed; reused to avoid allocation
   loop::Pipes pipes{share.all().pipes()};  // for the payload of long frames
 
   const config::ProxyTimeouts& timeouts() const { return config->proxy.timeouts; }
@@ -70,7 +70,7 @@ struct Environment {
     return {.head_bytes = static_cast<std::size_t>(config->proxy.limits.header_bytes)};
   }
   proto::Hop hop() const { return {share.all().instance(), config->proxy.via == config::Via::both}; }
-  // Our name in answers' Via; empty: none.
+  // Our name in the Via of answers; empty: no Via.
   std::string_view via() const {
     return config->proxy.via == config::Via::none ? std::string_view() : share.all().instance();
   }

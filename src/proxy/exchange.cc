@@ -20,7 +20,7 @@ constexpr int kMostInformational = 16;  // 1xx answers before the final one
 
 std::string_view view(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
 
-// The seconds of "Keep-Alive: timeout=5, max=100", if it names any.
+// The timeout of "Keep-Alive: timeout=5, max=100" in seconds, if there is one.
 std::optional<int> keep_alive_seconds(const proto::ResponseHead& response) {
   const auto* field = response.fields.find(proto::FieldName::keep_alive);
   if (field == nullptr) return std::nullopt;
@@ -35,7 +35,7 @@ proto::MessageOptions options_for(const proto::RequestHead& request, bool as_chu
   return {
       .to_head = request.method == "HEAD",
       .join_chunks = as_chunks,
-      // RFC 9110 section 6.5.1: they are for those who asked for them.
+      // RFC 9110 section 6.5.1: only for clients that sent TE: trailers.
       .drop_trailers = !proto::accepts_trailers(request),
   };
 }
@@ -103,7 +103,7 @@ void Exchange::send_head() {
   const auto& auth = config.auth;
   const AuthGrant* grant = context_.grant;
   if (grant != nullptr) request_id_ = grant->request_id;
-  // Also where it may turn out that the client's own does not go on: empty, nominated, or replaced by auth.
+  // Also made if the client's own might not be forwarded: empty, named in Connection, or replaced by auth.
   const auto* own_id = request_.fields.find(proto::FieldName::request_id);
   const bool own_goes_on = own_id != nullptr && !own_id->value.empty() && !request_.nominates && !auth;
   if (request_id_.empty() && !own_goes_on) request_id_ = new_request_id(environment_.random);
@@ -132,7 +132,7 @@ std::string_view Exchange::request_id() const {
 
 bool Exchange::wants_body() const {
   const bool connected = state_ == State::waiting || state_ == State::responding;
-  return !request_complete_ && connected && !backend_.busy() && !backend_deaf_;
+  return !request_complete_ && connected && !backend_.busy() && !backend_write_closed_;
 }
 
 void Exchange::take_body() {
@@ -152,14 +152,14 @@ void Exchange::take_body() {
     }
     if (step == RequestBody::Step::nothing) break;
     came = true;
-    // A backend that refuses a body may answer and close without reading it: its answer is what counts.
-    backend_deaf_ = !piece.empty() && !backend_.write(piece);
+    // A backend may answer and close without reading the body; then its answer counts, not this error.
+    backend_write_closed_ = !piece.empty() && !backend_.write(piece);
     if (step == RequestBody::Step::last) request_complete_ = true;
   }
   if (came) extend_for_body(false);
 }
 
-// `fresh`: the time until now was the backend's.
+// `fresh`: restarts the clock; the time until now was spent by the backend.
 void Exchange::extend_for_body(bool fresh) {
   if (state_ != State::waiting) return;
   const Duration window = environment_.timeouts().response;
@@ -176,9 +176,9 @@ void Exchange::on_drained() {
   take_body();
 }
 
-// Only a connection that had served before can have been closed for reasons that have nothing to do with this
-// request, and only where nothing of the answer has come, and the body, if any, is not gone, may it be sent
-// again.
+// A reused connection may have been closed for reasons unrelated to this request. The request may be
+// sent again if nothing of the answer has arrived, the method is safe, and there is no body that has
+// been consumed already.
 bool Exchange::may_repeat() const {
   const bool safe = request_.method == "GET" || request_.method == "HEAD" || request_.method == "OPTIONS";
   return safe && reused_ && !heard_ && request_.body == proto::BodyKind::none;
@@ -193,9 +193,9 @@ void Exchange::retry_or_fail(const std::string& what) {
   refuse(Reason::backend_error, what);
 }
 
-// What a backend says on a kept connection before it is asked (the rest of an answer that was longer than it
-// said, a time-out message) must not become the answer to a stranger's request. The system's clock may be set
-// back meanwhile, and then by more than a turn takes.
+// Bytes that a backend sent on a kept connection before the request (the rest of a longer answer, a time-out
+// message) must not become the answer to another client's request. A larger difference means that the system
+// clock was set back.
 bool Exchange::answered_unasked() const {
   constexpr Duration kLongestTurn = 100ms;
   const auto arrived = reused_ && !heard_ ? backend_.arrived() : std::nullopt;
@@ -205,8 +205,8 @@ bool Exchange::answered_unasked() const {
 void Exchange::on_data(std::span<const char> bytes) {
   if (answered_unasked()) return retry_or_fail("the backend answered before it was asked");
   heard_ = true;
-  // The head is passed on together with what this read brings of the body, once all of that is known to be
-  // right: until then a broken answer can still become a whole one of ours.
+  // The head is passed on together with the part of the body that this read brings, once all of it is parsed:
+  // until then an invalid answer can still be replaced by a complete 502.
   bool begins = false;
   std::string first;       // of the body then,
   std::string_view piece;  // and behind it, of `bytes`, as every piece but trailers is
@@ -251,7 +251,7 @@ void Exchange::on_data(std::span<const char> bytes) {
   }
 }
 
-// 100, 102, 103: passed on as they come. False when the exchange has ended instead.
+// Passes on 100, 102 and 103. False if the exchange has ended.
 bool Exchange::take_informational() {
   const auto& response = response_.response();
   if (++informational_ > kMostInformational) {
@@ -259,7 +259,7 @@ bool Exchange::take_informational() {
     return false;
   }
   if (response.status == 100) continue_deadline_.disarm();
-  if (response.status == 100 && std::exchange(continued_, true)) return true;  // we have said it already
+  if (response.status == 100 && std::exchange(continued_, true)) return true;  // already sent by us
   if (sink_.informational(response)) return true;
   leave();
   return false;
@@ -282,7 +282,7 @@ bool Exchange::begin_answer(std::string_view first, std::string_view second) {
 
 bool Exchange::pass_on(std::string_view piece) { return piece.empty() || passed_on(sink_.body(piece)); }
 
-// False when the exchange has ended instead, as the client did not take it.
+// False if the exchange has ended because the client is lost.
 bool Exchange::passed_on(bool taken) {
   if (!taken) {
     leave();
@@ -304,12 +304,12 @@ void Exchange::client_drained() {
   if (state_ == State::responding && backend_.is_open()) backend_.read_start();
 }
 
-// A 101: the tunnel opens only if this one was asked for and everything about it is right.
+// Handles a 101: the tunnel opens only if the request was an upgrade and the answer is valid.
 void Exchange::upgraded(std::span<const char> rest) {
   if (!upgrade_)
     return refuse(Reason::backend_error, "the backend answered 101 to a request that asked for no upgrade");
   if (const auto wrong = proto::check_upgrade_response(response_.response(), *upgrade_)) {
-    return refuse(Reason::backend_error, "the backend's 101 is wrong: " + *wrong);
+    return refuse(Reason::backend_error, "the backend's 101 is invalid: " + *wrong);
   }
   const bool extensions = response_.response().fields.find(proto::FieldName::websocket_extensions) != nullptr;
   auto& counts = environment_.metrics;
@@ -365,11 +365,11 @@ void Exchange::on_deadline(loop::Deadline& deadline) {
   }
   if (state_ == State::responding) {
     const bool client_stalls = sink_.busy();
-    return break_off(client_stalls ? "the client took nothing for timeouts.idle"
+    return break_off(client_stalls ? "the client read nothing for timeouts.idle"
                                    : "the backend sent nothing for timeouts.idle",
                      client_stalls);
   }
-  if (!request_complete_ && !backend_.busy() && !backend_deaf_) {
+  if (!request_complete_ && !backend_.busy() && !backend_write_closed_) {
     return refuse(Refusal::of(Reason::bad_request, 408, "the rest of the request's body did not arrive"));
   }
   refuse(Reason::backend_timeout,
@@ -378,7 +378,7 @@ void Exchange::on_deadline(loop::Deadline& deadline) {
 }
 
 void Exchange::cut() {
-  if (state_ == State::responding) return break_off("the drain's time was over");
+  if (state_ == State::responding) return break_off("drain.timeout has passed");
   refuse(Reason::draining, "this instance was shut down before the backend answered");
 }
 
@@ -389,7 +389,7 @@ void Exchange::refuse(Refusal refusal) {
   outcome_ = std::move(refusal);
 }
 
-// How far it had come is still to be told: the state stays.
+// Keeps the state, because the log shows how far the exchange had come.
 void Exchange::leave() {
   stop_clocks();
   backend_.close();

@@ -1,11 +1,11 @@
-// Exchange: one request and its answer, between the client's side of them, however it is framed, and one
-// backend connection.
+// Exchange: forwards one request over one backend connection and the answer back to the client, whatever the
+// framing on the client's side.
 //
-// Owns: the backend connection while it lasts and the parser of the answer. Invariant: bodies stream both
-// ways, and reading of one side stops while the other side's queue is not empty; a request is sent twice only
-// if it is a GET, HEAD or OPTIONS, the connection was a reused one, and not a byte of an answer had come. It
-// ends with one outcome, which its owner takes between two calls; none of its calls destroys it. Called from:
-// Session, ExchangeDriver.
+// Owns: the backend connection and the parser of the answer. Invariant: bodies stream both ways, and
+// reading of one side stops while the other side's queue is not empty; a request is sent a second time
+// only if it is a GET, HEAD or OPTIONS, the connection was reused, and no byte of an answer had arrived.
+// It ends with one outcome, which its owner takes between two calls; none of its calls destroys it. Called
+// from: Session, ExchangeDriver.
 #pragma once
 
 #include <memory>
@@ -28,8 +28,8 @@ namespace probegate::proxy {
 
 class Exchange final {
  public:
-  // What reaches an exchange from the backend's side and from the clock. It comes by way of its owner, who
-  // passes it on to the functions of the same names and then looks at the outcome.
+  // The events of an exchange, from the backend and from the clock. Its owner receives them, calls the
+  // functions of the same names and then checks outcome().
   class Events : public loop::StreamObserver, public loop::Deadline::Observer {
    public:
     virtual void on_backend(loop::Stream backend) = 0;  // a new connection
@@ -41,22 +41,22 @@ class Exchange final {
 
   // The five endings.
   struct Answered {};  // the whole answer is written or queued
-  // A Refusal: not a byte of an answer has been written.
-  // The answer ends in its middle, and must be seen to.
+  // A Refusal: no byte of an answer has been written.
+  // The answer is cut off, and the client must be able to see that.
   struct Broken {
     std::string why;
-    bool client_stalled;  // it takes nothing
+    bool client_stalled;  // the client reads nothing
   };
-  struct ClientLeft {};  // its connection turned out to be lost
+  struct ClientLeft {};  // the client's connection is lost
   struct Upgraded {
     loop::Stream backend;
-    std::string_view from_backend;  // behind its head; lives as long as the bytes of the event under way
+    std::string_view from_backend;  // bytes after the head; valid during the current event
     bool extensions;
   };
   using Outcome = std::variant<Answered, Refusal, Broken, ClientLeft, Upgraded>;
 
-  // A body has to come at this rate at least, taken over timeouts.response: a byte now and then must not hold
-  // a connection and the backend's for ever. Bytes a second.
+  // The minimum rate of a request body in bytes a second, averaged over timeouts.response. A slower body
+  // would occupy two connections for ever.
   static constexpr double kSlowestBody = 240;
 
   Exchange(Environment& environment, const RequestContext& request, RequestBody& body, ResponseSink& sink,
@@ -66,24 +66,24 @@ class Exchange final {
   void start();
   Outcome* outcome() { return outcome_ ? &*outcome_ : nullptr; }
 
-  // More of the request's body would be read now; otherwise its source lets it wait.
+  // True if more of the request's body can be passed on now.
   bool wants_body() const;
-  // More of it has come. Reads what it can pass on.
+  // More of the body has arrived. Reads what it can pass on.
   void take_body();
   bool request_complete() const { return request_complete_; }
 
-  // The drain's budget is spent: ends as refused or broken, so that the client cannot take half an answer for
-  // whole.
+  // drain.timeout has passed: ends as refused or broken, so that the client does not take a part of an answer
+  // for the whole.
   void cut();
-  void client_drained();  // the client took everything: go on reading the answer
+  void client_drained();  // the client has read everything: continues to read the answer
   bool upgrading() const { return upgrade_.has_value(); }
 
   // For the log.
   bool responding() const { return state_ == State::responding; }
-  int status() const { return status_; }  // of the final answer, 0 before its head has come
+  int status() const { return status_; }  // of the final answer; 0 before its head has arrived
   std::string_view request_id() const;
 
-  // The owner's to pass on; nothing comes after an outcome.
+  // Events, passed on by the owner; none may follow an outcome.
   void on_backend(loop::Stream backend);
   void on_no_backend(const BackendPool::Failure& failure);
   void on_data(std::span<const char> bytes);
@@ -132,19 +132,19 @@ class Exchange final {
   ParserPool::Parser parser_;  // of the answer
   proto::HttpParser& response_;
   loop::Deadline deadline_;
-  loop::Deadline continue_deadline_;    // the backend says nothing to Expect: 100-continue
-  loop::Deadline keep_alive_deadline_;  // the backend's connection has become worth its keep-alive
+  loop::Deadline continue_deadline_;    // the backend does not answer Expect: 100-continue
+  loop::Deadline keep_alive_deadline_;  // the connection is old enough for TCP keep-alive
   std::uint64_t started_ms_;
   std::uint64_t body_bytes_before_ = 0;  // of the request, when its deadline was armed
   int status_ = 0;
-  std::string request_id_;  // ours, where the request brought none
+  std::string request_id_;  // ours, if the request has none
   WallTime sent_at_{};      // on a reused connection
   bool reused_ = false;
-  bool heard_ = false;  // a byte of an answer has come
+  bool heard_ = false;  // a byte of an answer has arrived
   bool request_complete_ = false;
-  bool backend_deaf_ = false;  // it takes no more of the request; an answer may still come
-  bool continued_ = false;     // the client has been told 100 Continue
-  bool unchunk_ = false;       // the client gets a chunked answer as plain bytes
+  bool backend_write_closed_ = false;  // it takes no more of the request; an answer may still come
+  bool continued_ = false;             // 100 Continue has been sent to the client
+  bool unchunk_ = false;               // the client gets a chunked answer as plain bytes
   int informational_ = 0;
   std::optional<Outcome> outcome_;
 };

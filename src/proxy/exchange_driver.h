@@ -1,7 +1,7 @@
-// ExchangeDriver: hands an exchange its events and then lets its owner look, so that nothing of an exchange
-// is on the stack when its outcome is taken and it is destroyed.
+// ExchangeDriver: passes events to an exchange and then calls its owner, so that no call of the exchange is
+// on the stack when the owner takes the outcome and destroys it.
 //
-// Owned by whoever runs exchanges one after another, and outlives each of them. Thread: its data loop's.
+// Owned by the part that runs the exchanges, and outlives each of them. Thread: its data loop's.
 #pragma once
 
 #include "proxy/exchange.h"
@@ -12,7 +12,7 @@ class ExchangeDriver final : public Exchange::Events {
  public:
   class Owner {
    public:
-    // An event has been handed in. The exchange may be destroyed inside.
+    // An event has been handled. The exchange may be destroyed inside this call.
     virtual void exchange_stepped() = 0;
 
    protected:
@@ -21,7 +21,7 @@ class ExchangeDriver final : public Exchange::Events {
 
   explicit ExchangeDriver(Owner& owner) : owner_(owner) {}
 
-  // The one whose events come; none after an outcome.
+  // The exchange that gets the events; none may follow its outcome.
   void drive(Exchange& exchange) { exchange_ = &exchange; }
 
  private:

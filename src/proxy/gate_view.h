@@ -1,5 +1,5 @@
-// GateView: what the data loops know of the control loop's state. Immutable; a new one is published on every
-// change.
+// GateView: the part of the control loop's state that the data loops need. Immutable; a new one is published
+// on every change.
 #pragma once
 
 #include <string>
@@ -13,9 +13,9 @@ namespace probegate::proxy {
 struct GateView {
   health::GateState state = health::GateState::starting;
   health::Phase phase = health::Phase::running;
-  std::vector<std::string> waiting_for = {};  // names of the checks that hold the gate
-  // A websocket check has `traffic`: the first connection the backend refuses closes the gate. Its name, or
-  // empty.
+  std::vector<std::string> waiting_for = {};  // names of the checks that keep the gate closed
+  // Name of the websocket check that affects traffic, or empty. With one, the first connection that the
+  // backend refuses closes the gate.
   std::string traffic_check = {};
 
   bool auth_precheck_fails = false;  // the check that auth.precheck names
@@ -23,7 +23,7 @@ struct GateView {
   bool open() const {
     return state == health::GateState::open || (state == health::GateState::draining && opened_before_drain);
   }
-  bool opened_before_drain = false;  // draining began while the gate was open: lame duck still serves
+  bool opened_before_drain = false;  // the drain began while the gate was open: drain.delay still serves
 
   bool operator==(const GateView&) const = default;
 };

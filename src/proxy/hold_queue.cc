@@ -51,12 +51,12 @@ void HoldQueue::gate_changed() {
   }
 }
 
-// One after another, evenly spaced: a backend that has just started is not met by everybody at once.
+// Releases requests evenly spaced, so that a backend that has just started does not get all of them at once.
 void HoldQueue::release_some() {
   constexpr int kPerTurn = 64;
   const int per_second = environment_.config->proxy.hold.per_second;
   const Duration pause = Duration(1s) / (per_second > 0 ? per_second : 1000);
-  // More than one where they are due more often than a timer can tell.
+  // Several per turn if they are due more often than the timer's resolution.
   for (int released = 0; !waiting_.empty() && environment_.gate->open(); ++released) {
     if (released == kPerTurn) return timer_.start(Duration::zero());
     const Duration wait =

@@ -1,9 +1,8 @@
-// HoldQueue: requests that wait for the gate, first come first served, released at a bounded rate.
+// HoldQueue: requests that wait for the gate, in the order of arrival, released at a limited rate.
 //
-// Owns: nothing; a session that is held knows its place and leaves by itself (client gone, time over).
-// Invariant: at most hold.max sessions wait, each for at most hold.timeout, and hold.per_second are released,
-// all data loops together (shared_limits.h); a held request has its head in memory and its body in the
-// socket.
+// Owns: nothing; a held session knows its place and leaves by itself (client gone, timeout). Invariant: for
+// all data loops together (shared_limits.h) at most hold.max sessions wait, each for at most hold.timeout,
+// and hold.per_second are released; the head of a held request is in memory, its body stays in the socket.
 #pragma once
 
 #include <cstdint>
@@ -19,17 +18,17 @@ class HoldQueue {
  public:
   struct Waiting {
     Session* session;
-    std::uint64_t ticket;  // its place in the order of the whole process
+    std::uint64_t ticket;  // its position among the held requests of the whole process
   };
   using Place = std::list<Waiting>::iterator;
 
   explicit HoldQueue(Environment& environment);
 
   bool full() const;
-  std::optional<Place> join(Session& session);  // nothing when another loop has taken the last place
+  std::optional<Place> join(Session& session);  // empty if another loop has taken the last place
   void leave(Place place);
 
-  // The gate or the drain changed: releases, or refuses everybody.
+  // The gate or the drain changed: releases requests, or refuses all of them.
   void gate_changed();
 
  private:

@@ -56,7 +56,7 @@ bool Http1Answer::begin(const Beginning& beginning) {
   return write(out, beginning.second);
 }
 
-// That the client is gone is the tunnel's to notice: what counts as accepted ends as a tunnel.
+// Ignores a lost client: the tunnel notices it, and an accepted upgrade must end as a tunnel.
 void Http1Answer::upgraded(const proto::ResponseHead& head) {
   std::string out;
   proto::write_response_head(head, {.connection = proto::ConnectionField::upgrade, .via = environment_.via()},

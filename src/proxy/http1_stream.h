@@ -1,7 +1,7 @@
-// The HTTP/1.1 side of a request under way: its body out of the client's bytes, its answer onto the client's
-// connection.
+// The client's side of an HTTP/1.1 request: reads its body from the client's bytes, and writes its answer to
+// the client's connection.
 //
-// Owns: nothing of the connection; parser, kept bytes and stream are the session's, and outlive these.
+// Owns: nothing of the connection; parser, kept bytes and stream belong to the session and outlive these.
 // Called from: Session and Exchange.
 #pragma once
 
@@ -17,11 +17,11 @@ namespace probegate::proxy {
 
 class Http1Body final : public RequestBody {
  public:
-  // `kept`: what had come behind the head; it is read first.
+  // `kept`: bytes that arrived after the head; they are read first.
   Http1Body(const Environment& environment, proto::HttpParser& parser, std::string& kept)
       : environment_(environment), parser_(parser), kept_(kept) {}
 
-  // Bytes to be read from, until take_rest().
+  // Bytes to read from, until take_rest().
   void offer(std::span<const char> bytes) { bytes_ = bytes; }
   bool has_rest() const { return !bytes_.empty(); }
   std::string take_rest();
@@ -34,7 +34,7 @@ class Http1Body final : public RequestBody {
   const Environment& environment_;
   proto::HttpParser& parser_;
   std::string& kept_;
-  std::string taken_;  // out of kept_
+  std::string taken_;  // taken from kept_
   std::span<const char> bytes_;
 };
 
@@ -48,11 +48,11 @@ class Http1Answer final : public ResponseSink {
   bool takes_chunks() const override { return request_.minor > 0; }
   bool begin(const Beginning& beginning) override;
   bool body(std::string_view piece) override { return write(piece, {}); }
-  void end(const proto::HeaderFields&) override {}  // the bytes have said so
+  void end(const proto::HeaderFields&) override {}  // the framing of the bytes shows the end
   void upgraded(const proto::ResponseHead& head) override;
   bool busy() const override { return client_.busy(); }
 
-  bool keep_alive() const { return keep_alive_; }    // as its head says
+  bool keep_alive() const { return keep_alive_; }    // according to its head
   bool until_close() const { return until_close_; }  // it ends with the connection
   std::uint64_t bytes() const { return bytes_; }     // head and body, as written
 

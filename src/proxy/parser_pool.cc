@@ -3,12 +3,12 @@
 namespace probegate::proxy {
 namespace {
 
-// Of each role: what is in use between two tunnels is few, and a burst's surplus is not kept.
+// Per role. Few parsers are in use at a time; those left over from a burst are not kept.
 constexpr std::size_t kMost = 32;
 
 }  // namespace
 
-// Room for all of them from the start: giving back never throws.
+// Reserves memory for all of them, so that giving one back never throws.
 ParserPool::ParserPool() {
   requests_.reserve(kMost);
   responses_.reserve(kMost);

@@ -1,9 +1,9 @@
-// ParserPool: parsers whose session or exchange has ended, kept for the next one of the same data loop.
+// ParserPool: keeps parsers of ended sessions and exchanges for the next ones of the same data loop.
 //
-// A parser lives for a handshake and is several blocks of memory. Made anew each time, it costs instructions,
-// and what it frees between two tunnels that stay are holes that no tunnel fits: a third of the memory that
-// an idle tunnel took. Owns: at most kMost of each role. Outlives every parser it handed out. Thread: its
-// data loop's.
+// A parser lives for one handshake and takes several blocks of memory. Creating one each time costs
+// instructions, and the blocks freed between two long-lived tunnels fragment the heap, by a third of the
+// memory of an idle tunnel. Owns: at most kMost of each role. Outlives every parser it hands out. Thread:
+// its data loop's.
 #pragma once
 
 #include <memory>
@@ -28,7 +28,7 @@ class ParserPool {
   using Parser = std::unique_ptr<proto::HttpParser, GiveBack>;
 
   ParserPool();
-  // As good as new.
+  // A parser in its initial state.
   Parser take(proto::HttpParser::Role role, const proto::HttpLimits& limits, proto::MessageOptions options);
 
  private:

@@ -1,5 +1,5 @@
-// PongFilter: recognises the Pong that answers a Ping of ours, so that it is not passed on to a backend that
-// never pinged. Pure; the bytes of one such frame that has come in part are kept here, never more.
+// PongFilter: recognises the Pong to a Ping of ours, so that it is not passed on to the backend, which sent
+// no Ping. Pure; keeps the bytes of at most one partly received frame.
 //
 // Invariant: all Pings of one tunnel carry the same payload, so a late Pong is recognised too.
 #pragma once
@@ -13,14 +13,14 @@ namespace probegate::proxy {
 
 class PongFilter {
  public:
-  void choose(std::uint64_t random);  // the payload of this tunnel's Pings
+  void choose(std::uint64_t random);  // sets the payload of this tunnel's Pings
   bool chosen() const { return chosen_; }
   std::string_view payload() const { return {payload_.data(), payload_.size()}; }
 
-  // Takes bytes that begin at a frame boundary, or go on after `partly`, off the front of `bytes`.
+  // Takes bytes off the front of `bytes`, which begin at a frame boundary or continue after `partly`.
   enum class Found {
-    nothing,  // kept(), if not empty, is the beginning of a frame that is not ours: pass it on, then forget()
-    partly,   // all of `bytes` was taken; the next bytes will tell
+    nothing,  // kept(), if not empty, begins a frame that is not our Pong: pass it on, then forget()
+    partly,   // all of `bytes` was taken; more bytes are needed to decide
     whole,    // kept() is our Pong: forget() it
   };
   Found take(std::span<const char>& bytes);

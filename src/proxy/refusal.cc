@@ -33,7 +33,7 @@ int status_of(Reason reason) {
   return 500;
 }
 
-// Base plus spread in seconds, by how soon coming back can help.
+// Seconds, with a random spread; longer for reasons that last longer.
 unsigned retry_after(Reason reason, unsigned random) {
   switch (reason) {
     case Reason::draining: return 1 + random % 3;
@@ -43,8 +43,7 @@ unsigned retry_after(Reason reason, unsigned random) {
   }
 }
 
-// Written without a document: the memory of a busy proxy may be at its end, and then this refusal alone
-// fails.
+// Composed without a JSON document, to need little memory; if memory is short, only this refusal fails.
 Relayed problem(const Refusal& refusal, std::string_view title) {
   constexpr std::size_t kUsualBody = 320;
   std::string body;

@@ -1,4 +1,4 @@
-// Refusal: the complete answers that are ours and not the backend's, as application/problem+json (RFC 9457).
+// Refusal: the answers that probegate gives itself, as application/problem+json (RFC 9457).
 #pragma once
 
 #include <optional>
@@ -23,17 +23,17 @@ struct Refusal {
   std::vector<std::string> waiting_for = {};  // gate_closed and the hold reasons
   std::optional<Relayed> relayed = {};        // auth_denied
 
-  // The status that belongs to the reason; bad_request keeps what the parser or the handshake said (400, 426,
-  // 501...).
+  // With the usual status of the reason, or with the given one: bad_request has that of the parser or of the
+  // handshake (400, 426, 501...).
   static Refusal of(metrics::Reason reason, std::string detail);
   static Refusal of(metrics::Reason reason, int status, std::string detail);
 };
 
 bool is_failure_of_backend(metrics::Reason reason);
 
-// Head and body, ready to be written; always with Content-Length and Connection: close. `head_only` leaves
-// the body out, as for HEAD. `random` spreads Retry-After, so that refused clients do not come back together.
-// `date`: now.
+// Head and body, ready to write; always with Content-Length and Connection: close. `head_only` omits
+// the body, as for HEAD. `random` spreads Retry-After, so that refused clients do not all return
+// together. `date`: now.
 std::string write_refusal(const Refusal& refusal, bool head_only, unsigned random, std::string_view date);
 
 // The answer to OPTIONS with Max-Forwards: 0.

@@ -1,4 +1,4 @@
-// The X-Request-Id of a request that brought none.
+// The X-Request-Id of a request that has none.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace probegate::proxy {
 
-// The eight hexadecimal digits of `bits` as the eight bytes of a number, in an order of their own: all at
-// once, as each request pays for four of these.
+// The eight hexadecimal digits of `bits` as the bytes of a number, in no particular order. Computed in
+// parallel, because each request needs four of these.
 inline std::uint64_t hex_digits(std::uint32_t bits) {
   std::uint64_t digits = bits;
   digits = (digits | digits << 16) & 0x0000ffff0000ffff;

@@ -1,5 +1,5 @@
-// RequestStream: a request and the way back to its client, as everything behind the framing sees them: a
-// message of an HTTP/1.1 connection (http1_stream.h), or a stream of a connection that carries many.
+// RequestStream: a request and the way back to its client, independent of the framing: a message of an
+// HTTP/1.1 connection (http1_stream.h), or a stream of a multiplexed connection.
 //
 // Thread: the data loop's. None of these is called while one of its own calls is running.
 #pragma once
@@ -14,25 +14,25 @@
 
 namespace probegate::proxy {
 
-// What the question to the auth service has settled for the request that it let pass.
+// What the auth service has decided for a request that may pass.
 struct AuthGrant {
-  std::string request_id;  // made for the question, where the request brought none; the backend gets the same
+  std::string request_id;  // made for the auth request if the client sent none; the backend gets the same
   std::string fields;      // complete lines for the backend's head
 };
 
-// One view of what is known of a request. Everything stays as and where it is until whoever got it is gone.
+// A view of what is known of a request. What it refers to must outlive every user of this.
 struct RequestContext {
   const proto::RequestHead& head;
   proto::ClientView client;          // without request id
-  const AuthGrant* grant = nullptr;  // null when nobody was asked
+  const AuthGrant* grant = nullptr;  // null if the auth service was not asked
 };
 
-// The body of a request, as its backend is to get it: with a length or in chunks, as RequestHead::body says.
-// Back-pressure: what is not read stays with the source, which lets its client wait.
+// The body of a request, framed for the backend: with a length or in chunks, according to RequestHead::body.
+// Back-pressure: what is not read stays with the source, which stops reading from its client.
 class RequestBody {
  public:
   enum class Step {
-    nothing,  // all that has come is read
+    nothing,  // all that has arrived is read
     piece,
     last,    // a piece, and the body is complete with it
     broken,  // problem() says why
@@ -46,29 +46,29 @@ class RequestBody {
   ~RequestBody() = default;
 };
 
-// Where the answer goes. Where a call gives false, the client is known to be lost.
+// Where the answer goes. A call returns false if the client is lost.
 class ResponseSink {
  public:
-  // 1xx of the backend, and our own 100: the body is asked for.
+  // A 1xx of the backend, and our own 100 Continue.
   [[nodiscard]] virtual bool informational(const proto::ResponseHead& head) = 0;
   [[nodiscard]] virtual bool go_on() = 0;
 
-  // How bodies that come in chunks are passed on: as they came, their trailers with them, or their payload.
+  // True: chunked bodies are passed on as they are, with trailers; false: only their payload is.
   virtual bool takes_chunks() const = 0;
   // The final answer, with the `first` and then the `second` piece of its body.
   struct Beginning {
     const proto::ResponseHead& head;
-    bool request_complete;  // nothing more of the request will come
+    bool request_complete;  // the whole request has arrived
     bool trailers;          // may follow, and may be announced
     std::string_view first;
     std::string_view second;
   };
   [[nodiscard]] virtual bool begin(const Beginning& beginning) = 0;
   [[nodiscard]] virtual bool body(std::string_view piece) = 0;
-  // The answer is whole. `trailers`: of a body in chunks, where they go on.
+  // The answer is complete. `trailers`: those of a chunked body, if they are passed on.
   virtual void end(const proto::HeaderFields& trailers) = 0;
 
-  // A verified 101: what comes next is the tunnel's.
+  // A verified 101; all that follows belongs to the tunnel.
   virtual void upgraded(const proto::ResponseHead& head) = 0;
 
   virtual bool busy() const = 0;  // the client is slow: nothing more should be written

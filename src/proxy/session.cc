@@ -41,8 +41,7 @@ void Session::start() {
   deadline_.arm(last_chance ? kLastChance : environment_.timeouts().header);
 }
 
-// The edges of the state machine. Every state may end in `closed`, and in `lingering` once the last answer is
-// written.
+// The edges of the state machine. Any state may become `closed`; `lingering` follows the last answer.
 bool Session::may_follow(State from, State next) {
   if (from == State::closed) return false;
   if (next == State::closed) return true;
@@ -70,11 +69,11 @@ void Session::to(State next) {
     case State::idle: deadline_.arm(environment_.timeouts().idle); break;
     case State::head: deadline_.arm(environment_.timeouts().header); break;
     case State::flushing: deadline_.arm(environment_.timeouts().idle); break;
-    case State::lingering:  // linger() arms what is left of the body's time
-    case State::held:       // hold() arms what is left of the request's time,
-    case State::asking:     // ask_auth() auth.timeout
-    case State::exchange:   // has deadlines of its own, and so has
-    case State::tunnel:
+    case State::lingering:  // linger() arms the rest of the body's time
+    case State::held:       // hold() arms the rest of hold.timeout
+    case State::asking:     // ask_auth() arms auth.timeout
+    case State::exchange:   // has deadlines of its own
+    case State::tunnel:     // likewise
     case State::closed: deadline_.disarm(); break;
   }
   if (next != State::closed && standing() != row) environment_.host.session_moved(*this);
@@ -98,7 +97,7 @@ void Session::on_data(std::span<const char> bytes) {
     case State::asking:
     case State::flushing: return keep(bytes);
     case State::lingering: return drop(bytes);
-    case State::tunnel:  // the tunnel's own observer has the client by now
+    case State::tunnel:  // the tunnel observes the client itself
     case State::closed: return;
   }
 }
@@ -116,7 +115,7 @@ void Session::take_body(std::span<const char> bytes) {
   exchange_stepped();
 }
 
-// What is not wanted stays in the socket.
+// Reads only what the exchange wants; the rest stays in the socket.
 void Session::steer_reading() {
   if (!kept_.empty() || !forwarding_->exchange.wants_body()) {
     client_.read_stop();
@@ -189,15 +188,15 @@ void Session::ask_auth() {
 
 void Session::auth_decided(AuthDecision decision) {
   environment_.loop.enter(this,
-                          [&] { take_verdict(std::move(decision)); });  // it comes in the data loop's scope
+                          [&] { take_verdict(std::move(decision)); });  // called in the data loop's scope
 }
 
 void Session::take_verdict(AuthDecision decision) {
   auth_->withdraw();
   if (!decision.passes) return refuse(decision.refusal);
   auth_->pass(std::move(decision));
-  // The gate may have closed while we asked. The verdict is good for the rest of this request's life, so that
-  // its wait for auth stays within one auth.timeout.
+  // The gate may have closed meanwhile. The verdict stays valid for this request, so that its wait for auth
+  // stays within one auth.timeout.
   if (environment_.gate->open()) return begin_exchange();
   act_on(admit_to_hold(environment_, parser_->request(), visitor()));
 }
@@ -225,7 +224,7 @@ void Session::begin_exchange() {
   exchange_stepped();
 }
 
-// After everything that has happened to the exchange.
+// Called after every event of the exchange.
 void Session::exchange_stepped() {
   auto& body = forwarding_->body;
   const std::string rest = body.has_rest() ? body.take_rest() : std::string();
@@ -288,8 +287,8 @@ void Session::next_request() {
 }
 
 void Session::refused(const Refusal& refusal) {
-  // The backend vanished and the gate closed over it before a byte of this request was sent: it is one of
-  // those that may wait.
+  // The backend is gone and the gate has closed before any byte of this request was sent, so the request
+  // may be held.
   if (refusal.reason == Reason::gate_closed && !client_ended_) {
     forwarding_.reset();
     return act_on(admit_to_hold(environment_, parser_->request(), visitor()));
@@ -297,8 +296,8 @@ void Session::refused(const Refusal& refusal) {
   refuse(refusal);
 }
 
-// An answer that ends with the connection looks whole when it ends with FIN, and a client that takes nothing
-// takes no FIN either.
+// By reset if the answer ends with the connection, because a FIN would make it look complete, and if the
+// client reads nothing, because it would not see a FIN.
 void Session::broken(const Exchange::Broken& how) {
   environment_.access->cut_off(ended_request(), how.why);
   const bool by_reset = forwarding_->answer.until_close() || how.client_stalled;
@@ -329,7 +328,7 @@ void Session::refuse(const Refusal& refusal) {
   auto& counts = environment_.metrics;
   counts.refused[refusal.reason].add();
   counts.requests.add(refusal.status);
-  // Known also of a head that is refused for what stands behind its first line.
+  // The method is known even if the head was refused for something after its first line.
   const bool head_only = parser_->request().method == "HEAD";
   if (head_seen_ && parser_->request().upgrade_websocket) {
     counts
@@ -370,7 +369,7 @@ void Session::on_drained() {
 }
 
 void Session::on_deadline(loop::Deadline&) {
-  environment_.loop.enter(this, [this] { on_timeout(); });  // the deadline is older than our own scope
+  environment_.loop.enter(this, [this] { on_timeout(); });  // the deadline fires outside our error scope
 }
 
 void Session::on_timeout() {
@@ -382,16 +381,16 @@ void Session::on_timeout() {
     case State::asking: return take_verdict(auth_->on_timeout());
     case State::tunnel: return close_tunnel_for_drain();
     case State::lingering: return linger_on();
-    default: return end();  // an idle connection's time is over, or the client has had time enough to read
+    default: return end();  // an idle connection timed out, or the client had enough time to read
   }
 }
 
-// The stack is unwound: nothing of the exchange or the tunnel is running any more.
+// Called after the stack is unwound: no call of the exchange or the tunnel is active.
 void Session::on_exception(const std::string& what) noexcept {
   try {
     environment_.log.error("a session ended by an internal error", {{"what", what}, {"client", address_}});
   } catch (...) {
-    // Nothing is left to tell it to; the session ends all the same.
+    // Cannot be logged; the session ends all the same.
   }
   tunnel_.reset();
   end();

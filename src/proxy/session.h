@@ -1,11 +1,11 @@
 // Session: one client connection, from accept to close.
 //
-// Owns: the client stream, the parser of its requests, and the exchange or the tunnel under way.
-// Invariant: one function, to(), changes the state. Every request gets one complete answer in bounded time:
-// each state in which we wait has its deadline armed. Requests of one connection are answered in order, the
-// next one only once the client has taken the answer before; while one is under way, at most two read buffers
-// of what follows are kept and reading stops. Called from: DataLoop, on its thread. Destroyed by DataLoop
-// between two callbacks, after session_ended().
+// Owns: the client stream, the parser of its requests, and the current exchange or tunnel. Invariant:
+// only to() changes the state. Every request gets one complete answer in bounded time: each state that
+// waits has its deadline armed. Requests of one connection are answered in order, the next one only
+// after the client has read the previous answer; meanwhile at most two read buffers of what follows are
+// kept and reading stops. Called from: DataLoop, on its thread. Destroyed by DataLoop between two
+// callbacks, after session_ended().
 #pragma once
 
 #include <cstdint>
@@ -38,13 +38,13 @@ class Session final : private loop::StreamObserver,
                       private Tunnel::Owner,
                       public loop::ErrorSink {
  public:
-  // What others may ask of a connection when there are too many.
+  // Whether a connection may be closed when there are too many.
   enum class Standing : std::uint8_t {
-    busy,     // nothing: its request is under way, or it is a tunnel
-    idle,     // to end: it waits for a further request
-    silent,   // nothing: it is young, and its first request may be on its way
-    surplus,  // as `silent`, but over limits.connections: to end, or to take its refusal at once
-    leaving,  // to end: its last answer is written
+    busy,     // no: it has a request in progress, or is a tunnel
+    idle,     // yes: it waits for a further request
+    silent,   // no: it is new, and its first request may be on its way
+    surplus,  // yes, or its request is refused at once: like `silent`, but over limits.connections
+    leaving,  // yes: its last answer is written
   };
 
   // `surplus`: over limits.connections; its first request is answered connection_limit.
@@ -54,18 +54,18 @@ class Session final : private loop::StreamObserver,
   void start();
   Standing standing() const;
 
-  // By DataLoop: makes room. False when it cannot: a request lies in its socket, or the client is still busy
-  // with the last answer.
+  // By DataLoop: closes to make room. False if it cannot: a request waits in its socket, or the client is
+  // still reading the last answer.
   bool give_way();
 
   // By HoldQueue.
   void release_from_hold();
   void refuse_held(const Refusal& refusal);
 
-  // By DataLoop: the drain's `ending` phase begins. An idle connection ends with FIN, a tunnel gets its Close
-  // after `tunnel_delay`, an answer under way is finished first.
+  // By DataLoop: phase `closing` begins. An idle connection ends with FIN, a tunnel gets its Close after
+  // `tunnel_delay`, and a current answer is finished first.
   void drain(Duration tunnel_delay);
-  void cut();  // the drain's budget is spent
+  void cut();  // drain.timeout has passed
 
   bool tunnelling() const { return tunnel_ != nullptr; }
   std::list<std::unique_ptr<Session>>::iterator place;  // DataLoop's
@@ -77,17 +77,16 @@ class Session final : private loop::StreamObserver,
     head,      // in the middle of a head
     held,      // waits for the gate
     asking,    // waits for the auth service
-    exchange,  // a request is under way
-    flushing,  // its answer is queued; the next request waits until the client has taken it
+    exchange,  // a request is being forwarded
+    flushing,  // its answer is queued; the next request waits until the client has read it
     tunnel,
-    lingering,  // the last answer is written; reads until the client has seen it
+    lingering,  // the last answer is written; reads and discards until the client has read it
     closed,
   };
-  // For the first request of a connection that a drain meets, or that others wait for to end: its answer is
-  // 503, and no reset.
+  // Time for the first request of a new connection that is to end, so that the client gets 503 and no reset.
   static constexpr Duration kLastChance = std::chrono::seconds(1);
 
-  // A request on its way to the backend and back.
+  // A request that is being forwarded, and its answer.
   struct Forwarding {
     explicit Forwarding(Session& session);
 
@@ -161,26 +160,26 @@ class Session final : private loop::StreamObserver,
   Environment& environment_;
   loop::Stream client_;
   std::string address_;
-  bool trusted_ = false;   // the peer: its X-Forwarded-* counts
-  bool internal_ = false;  // the peer: a hop whose address says nothing
+  bool trusted_ = false;   // the peer's X-Forwarded-* is used
+  bool internal_ = false;  // the peer is a hop whose address means nothing to the backend
   bool surplus_;
   bool client_ended_ = false;
-  bool head_seen_ = false;  // parser_->request() is the request under way
-  bool was_held_ = false;   // that request, since held_after_ms_ of its time
-  bool served_ = false;     // a request has been answered here before
+  bool head_seen_ = false;  // parser_->request() is the current request
+  bool was_held_ = false;   // that request was held, from held_after_ms_ after its begin
+  bool served_ = false;     // an earlier request has been answered
   State state_ = State::idle;
   std::uint32_t held_after_ms_ = 0;
-  ParserPool::Parser parser_;  // not of a tunnel, whose memory is to be small
-  std::string kept_;           // bytes behind the request under way
+  ParserPool::Parser parser_;  // null in a tunnel, to save memory
+  std::string kept_;           // bytes after the current request
   loop::Deadline deadline_;
-  std::unique_ptr<AuthStep> auth_;  // of the request under way; null: nobody was asked
+  std::unique_ptr<AuthStep> auth_;  // of the current request; null if the auth service was not asked
   ExchangeDriver driver_;
   std::unique_ptr<Forwarding> forwarding_;
   std::unique_ptr<Tunnel> tunnel_;
   std::optional<HoldQueue::Place> hold_place_;
-  std::uint64_t began_ms_ = 0;  // accepted; then the head of the request under way was whole; then the linger
-  std::uint32_t dropped_ = 0;   // bytes behind the last answer, since the clock of the linger was set
-  std::uint32_t dropped_before_ = 0;  // and in the time before
+  std::uint64_t began_ms_ = 0;  // when accepted; then when the current head was complete; then the linger
+  std::uint32_t dropped_ = 0;   // bytes discarded after the last answer, in the current linger interval
+  std::uint32_t dropped_before_ = 0;  // in the interval before
 };
 
 }  // namespace probegate::proxy

@@ -1,5 +1,5 @@
-// How a client's connection ends: by the client, after the last answer, for others, in a drain. The rest of
-// Session is in session.cc.
+// How a client's connection ends: by the client, after the last answer, to make room for others, in a drain.
+// The rest of Session is in session.cc.
 #include <algorithm>
 
 #include "proxy/admission.h"
@@ -12,25 +12,25 @@ using namespace std::chrono_literals;
 using metrics::Reason;
 using Event = proto::HttpParser::Event;
 
-// How long we read on after the last answer, so that a reset does not destroy it on its way (RFC 9112 section
-// 9.6), and how long at most between two pieces of a body that is still coming.
+// How long to keep reading after the last answer, so that a reset does not destroy it in transit (RFC 9112
+// section 9.6), and the longest pause between two pieces of a body that is still arriving.
 constexpr Duration kLinger = 2s;
 constexpr Duration kBodyPause = 5s;
-constexpr Duration kLongestLinger = 60s;  // where timeouts.response is off
-constexpr char kTooMany[] = "more connections than limits.connections";
+constexpr Duration kLongestLinger = 60s;  // if timeouts.response is off
+constexpr char kTooMany[] = "more connections than proxy.limits.connections";
 
 }  // namespace
 
-// The last answer is on its way. Our FIN tells the client so; reading on keeps the kernel from answering
-// bytes we never read with a reset that would destroy it.
+// The last answer is on its way. Sends FIN and keeps reading: for unread bytes the kernel would send a reset,
+// which could destroy the answer.
 void Session::linger() {
   if (client_ended_ && !client_.busy()) return end();
   to(State::lingering);
   began_ms_ = environment_.loop.turn_ms();
-  dropped_before_ = UINT32_MAX;  // nothing is asked of the time before
+  dropped_before_ = UINT32_MAX;  // no minimum for the interval before
   const std::string kept = std::exchange(kept_, {});
   drop(kept);
-  // A slow reader first gets what is queued; only then does the clock of the linger run.
+  // A slow reader first gets what is queued; the linger time starts after that.
   if (client_.busy()) {
     deadline_.arm(environment_.timeouts().idle);
   } else {
@@ -40,7 +40,7 @@ void Session::linger() {
   if (!client_ended_ && !client_.reading()) client_.read_start();
 }
 
-// What comes behind the last answer. The end of the request's own body is known all the same.
+// Discards bytes after the last answer, but parses the request's body to know where it ends.
 void Session::drop(std::span<const char> bytes) {
   dropped_ += static_cast<std::uint32_t>(bytes.size());
   while (!bytes.empty() && parser_->in_body()) {
@@ -48,11 +48,11 @@ void Session::drop(std::span<const char> bytes) {
   }
 }
 
-// Of a request that could not be read nobody knows where it ends.
+// After a parse error the end of the request is unknown, so it counts as incomplete.
 bool Session::owes_body() const { return parser_->in_body() || !parser_->error().detail.empty(); }
 
-// Until the client is to have been heard of again. Many a client reads its answer only once it has sent its
-// body, so that is waited for in all as long as an answer is.
+// The longest wait for the next bytes of the client. Many clients read the answer only after they have sent
+// their body, so the whole body may take as long as an answer may.
 Duration Session::longest_linger() const {
   if (!owes_body()) return kLinger;
   const Duration response = environment_.timeouts().response;
@@ -62,8 +62,7 @@ Duration Session::longest_linger() const {
 
 void Session::arm_linger() { deadline_.arm(std::max<Duration>(longest_linger(), 1s)); }
 
-// The time is over: the rest goes on being dropped while it comes at the rate that a body must have, taken
-// over two such times.
+// The interval is over: goes on while the body arrives at the minimum rate, averaged over two intervals.
 void Session::linger_on() {
   const Duration next = longest_linger();
   const double fewest = Exchange::kSlowestBody * to_seconds(2 * kBodyPause - Duration(1s));
@@ -73,8 +72,8 @@ void Session::linger_on() {
   deadline_.arm(next);
 }
 
-// half_close: serve. One that waits for a tunnel has left all the same, and so has one that owes the rest of
-// its body; a held one gives its place to those who are surely there.
+// For half_close: serve. A client that waits for a tunnel or owes the rest of its body counts as gone all the
+// same; a held one too, to free its place.
 bool Session::may_be_half_closed() const {
   if (!environment_.config->proxy.serve_half_closed) return false;
   switch (state_) {
@@ -95,14 +94,14 @@ void Session::on_end() {
 
 void Session::on_lost(int) { client_gone(); }
 
-// It is not read from. Of an end that may lie behind a body, or behind further requests, that are still to be
-// served, nothing is made before it is read.
+// The client hung up while it was not being read. With half_close: serve, a FIN is ignored until it is read,
+// because a body or further requests may precede it.
 void Session::on_hang_up(loop::HangUp what) {
   const bool may_be_behind = environment_.config->proxy.serve_half_closed && state_ != State::held;
   if (what != loop::HangUp::end || !may_be_behind) client_gone();
 }
 
-// Nobody is there to be answered any more.
+// The client cannot get an answer any more.
 void Session::client_gone() {
   const auto left = [this](std::string_view meanwhile) {
     environment_.access->client_left(ended_request(), meanwhile);
@@ -113,7 +112,7 @@ void Session::client_gone() {
     case State::exchange:
       left(forwarding_->exchange.responding() ? "receiving the answer" : "waiting for the backend");
       break;
-    default: break;  // between two requests, or behind the last one
+    default: break;  // between two requests, or after the last one
   }
   end();
 }
@@ -134,13 +133,13 @@ bool Session::give_way() {
 
 void Session::drain(Duration tunnel_delay) {
   environment_.loop.enter(this, [&] {
-    // A request that lies in the socket already is read in this turn and answered.
+    // A request that is already in the socket is read in this turn and answered.
     if (state_ == State::idle && client_.readable()) return;
-    // One that has just connected is about to ask.
+    // A new connection may be about to send its request.
     if (state_ == State::idle && !served_) return deadline_.arm(kLastChance);
     if (state_ == State::idle || state_ == State::flushing) return linger();
     if (state_ == State::asking) return refuse(refusal_as_draining());
-    if (state_ != State::tunnel) return;  // the answer under way is the last one of its connection
+    if (state_ != State::tunnel) return;  // the current answer is the last one of the connection
     if (tunnel_delay <= Duration::zero() || tunnel_->ending()) return close_tunnel_for_drain();
     deadline_.arm(tunnel_delay);
   });

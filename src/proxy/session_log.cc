@@ -1,4 +1,4 @@
-// What the session tells the log of its requests; the rest of Session is in session.cc.
+// What the session logs about its requests; the rest of Session is in session.cc.
 #include "proxy/access_log.h"
 #include "proxy/session.h"
 
@@ -23,13 +23,13 @@ EndedRequest Session::ended_request() const {
   return request;
 }
 
-// Once for each configuration: an app that redirects http to https behind it would do so for ever.
+// Logged once per configuration. Reason: a backend that redirects http to https would redirect for ever.
 void Session::warn_of_front_end() {
   if (!environment_.share.is_first_front_end(environment_.config.get())) return;
   environment_.log.warn(
       address_ +
           " sends X-Forwarded-Proto: https but is not in proxy.forwarded.trust, so the backend "
-          "sees http; list it there if TLS ends at it",
+          "sees http; add it there if it terminates TLS",
       {{"peer", address_}, {"key", "proxy.forwarded.trust"}});
 }
 

@@ -10,18 +10,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint64_t kMostAhead =
-    4;  // connections; less costs wake-ups and evens out nothing that matters
-// Descriptors for probes, checks, log and the loops' own: where there are many, enough for all connections
-// that the probe port ever has.
+constexpr std::uint64_t kMostAhead = 4;  // connections; a smaller number costs wake-ups without a benefit
+// Descriptors reserved for probes, checks, the log and the loops; with a high limit, enough for the maximum
+// of probe connections.
 constexpr std::uint64_t kReserve = 64;
 constexpr std::uint64_t kMostReserve = 640;
-constexpr std::uint64_t kMostPipes = 8;  // of each loop, and of all less than every sixty-fourth descriptor
+constexpr std::uint64_t kMostPipes = 8;  // per loop; all together use less than 1/64 of the descriptors
 constexpr std::uint64_t kMostSurplus = 256;
-constexpr std::uint64_t kFewest = 4;  // connections, however few descriptors there are
-constexpr Duration kAskAgain = 1ms;   // for one's turn
+constexpr std::uint64_t kFewest = 4;  // connections, however low the limit of open files
+constexpr Duration kAskAgain = 1ms;   // until a release is tried again
 constexpr Duration kCatchUp = 50ms;
-constexpr Duration kPassOver = 100ms;  // a loop that has not taken its turn by then is busy or stuck
+constexpr Duration kPassOver = 100ms;  // a loop that has released nothing by then is busy or blocked
 
 std::string make_instance() {
   char digits[9];
@@ -115,8 +114,8 @@ Duration LoopLimits::until_release(std::uint64_t ticket, TimePoint now, Duration
     if (Duration(nanoseconds(now) - asked_ns_) < kPassOver) return kAskAgain;
   }
   asked_ns_ = 0;
-  // From when it was due: being called a little late each time must not lower the rate. What was missed by
-  // more is not made up for, so that nobody is met by a burst.
+  // Counted from when it was due, so that small delays do not lower the rate. Longer delays are not made up
+  // for, as that would cause a burst.
   const bool punctual = Duration(nanoseconds(now) - due) <= kCatchUp;
   const std::int64_t after = (punctual ? due : nanoseconds(now)) + pause.count();
   if (next.compare_exchange_strong(due, after, std::memory_order_relaxed)) return Duration::zero();

@@ -21,7 +21,7 @@ bool prefix_equal(const std::uint8_t* a, const std::uint8_t* b, int bits) {
   return (a[whole] & mask) == (b[whole] & mask);
 }
 
-// Network order; IPv4 in the first four, also where a dual-stack listener shows it as ::ffff:a.b.c.d.
+// In network order; IPv4 in the first four bytes, also if a dual-stack listener shows it as ::ffff:a.b.c.d.
 struct Bytes {
   bool v6 = false;
   std::uint8_t at[16] = {};
@@ -43,7 +43,7 @@ Bytes bytes_of(const loop::Address& address) {
   return bytes;
 }
 
-// 203.0.113.7, 203.0.113.7:4711, 2001:db8::1 or [2001:db8::1]:4711, as front ends write them.
+// Front ends write 203.0.113.7, 203.0.113.7:4711, 2001:db8::1 or [2001:db8::1]:4711.
 std::string_view without_port(std::string_view entry) {
   if (entry.starts_with('[')) return entry.substr(1, entry.find(']') - 1);
   const auto colon = entry.find(':');
@@ -66,7 +66,7 @@ bool in_networks(const loop::Address& address, const std::vector<config::Cidr>& 
 }
 
 bool is_trusted(const loop::Address& peer, const config::Trust& trust) {
-  if (peer.is_unix()) return true;  // whoever reaches our socket file has been let in by its permissions
+  if (peer.is_unix()) return true;  // the permissions of the socket file decide who may connect
   return trust.every_peer || in_networks(peer, trust.networks);
 }
 
@@ -82,8 +82,7 @@ bool is_internal(const loop::Address& peer) {
 std::string_view client_behind(std::string_view peer, const proto::HeaderFields& fields,
                                const config::Trust& trust) {
   std::string_view client = peer;
-  // From the last field and its end backwards: what stands further to the front was said by somebody further
-  // away, and possibly invented.
+  // From the end backwards: entries nearer to the front come from hops further away and may be forged.
   for (std::size_t i = fields.size(); i > 0; --i) {
     const auto& field = *(fields.begin() + static_cast<std::ptrdiff_t>(i - 1));
     if (field.known != proto::FieldName::forwarded_for) continue;

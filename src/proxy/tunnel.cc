@@ -1,4 +1,4 @@
-// The tunnel while it lives: relaying and watching. How it ends is in tunnel_end.cc.
+// The open tunnel: relaying and timeouts. How it ends is in tunnel_end.cc.
 #include "proxy/tunnel.h"
 
 #include <algorithm>
@@ -10,8 +10,8 @@ namespace {
 
 namespace code = proto::close_code;
 
-// Payload from which on two copies cost more than the calls to avoid them, and what is left of it for the
-// read that also brings the next header.
+// From this payload size on, copying twice costs more than moving inside the kernel. kEnd bytes of it are
+// read normally, by the call that also reads the next header.
 constexpr std::uint64_t kWorthMoving = 64 * 1024;
 constexpr std::uint64_t kEnd = 16 * 1024;
 
@@ -19,7 +19,7 @@ std::uint64_t millis(Duration d) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<Millis>(d).count());
 }
 
-// A platform cuts at a fixed age: whole generations of clients would come back together.
+// Spread, because clients that connected together would otherwise reconnect together.
 std::uint64_t spread_lifetime(Duration lifetime, std::mt19937& random) {
   const std::uint64_t whole = millis(lifetime);
   return whole - whole * (random() % 1000) / 10'000;
@@ -68,8 +68,8 @@ void Tunnel::start(std::string_view from_client, std::string_view from_backend) 
   if (!from_client.empty() && !done_) relay(client_, from_client);
 }
 
-// The path of every message: walk the frame headers, hand the same bytes on, stop reading if the peer is
-// slow. Of the clock only the time of this turn is noted; watch() looks at it later.
+// The path of every message: parses the frame headers, forwards the same bytes, and stops reading if the peer
+// is slow. Stores only the time of this turn; watch() evaluates it later.
 void Tunnel::relay(Side& from, std::span<const char> bytes) {
   if (done_) return;
   if (is_client(from)) {
@@ -79,7 +79,7 @@ void Tunnel::relay(Side& from, std::span<const char> bytes) {
   pass(from, bytes);
 }
 
-// As pass(), for a client that has been pinged: a Pong that answers us ends here.
+// As pass(), for a client to which we sent a Ping: drops the Pong that answers it.
 void Tunnel::relay_without_our_pongs(std::span<const char> bytes) {
   while (!bytes.empty() && !done_) {
     if (client_.tracker.at_boundary()) {
@@ -91,25 +91,25 @@ void Tunnel::relay_without_our_pongs(std::span<const char> bytes) {
         continue;
       }
       const auto kept = pong_filter_.kept();
-      pong_filter_.forget();  // its bytes stay where they are until the next take()
+      pong_filter_.forget();  // its bytes stay valid until the next take()
       if (!kept.empty()) {
         pass(client_, kept);
         continue;
       }
     }
-    // Up to the next Pong that is not the first frame of these bytes.
+    // Stops before the next Pong that is not the first frame of these bytes.
     const std::size_t taken = pass(client_, bytes);
     if (taken == 0) return;
     bytes = bytes.subspan(taken);
   }
 }
 
-// Returns how many bytes have been dealt with, forwarded or not.
+// Returns how many bytes were handled, forwarded or not.
 std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
   if (from.broken) return bytes.size();
   Side& to = other(from);
   const bool was_closed = from.tracker.closed();
-  const bool held_up = to.close_due != 0;  // what goes beyond the next boundary is dropped
+  const bool held_up = to.close_due != 0;  // bytes after the next boundary are dropped
   const auto messages_before = from.tracker.messages();
   const std::size_t walked = walk(from, bytes);
   last_frame_ms_ = now_ms();
@@ -143,8 +143,8 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
   return held_up || from.tracker.closed() ? bytes.size() : walked;
 }
 
-// The inside of a long payload, without a look at it. False where it is to be read: the end of every frame,
-// so that what happens between two of them happens in pass() alone, and what is not forwarded.
+// Moves the inner part of a long payload without reading it. False if the bytes must be read instead: at the
+// end of a frame, so that only pass() handles frame boundaries, and if they are not forwarded.
 bool Tunnel::move(Side& from) {
   Side& to = other(from);
   const std::uint64_t left = from.tracker.payload_left();
@@ -168,8 +168,8 @@ bool Tunnel::move(Side& from) {
   return moved.possible;
 }
 
-// How many of these bytes may go on. While a Close of ours waits for a boundary, not a byte beyond that
-// boundary.
+// Returns how many of these bytes may be forwarded. If a Close of ours waits for a frame boundary, none
+// after that boundary.
 std::size_t Tunnel::walk(Side& from, std::span<const char> bytes) {
   if (from.tracker.closed()) return 0;
   if (other(from).close_due == 0) return from.tracker.walk(bytes);
@@ -182,7 +182,7 @@ std::size_t Tunnel::walk(Side& from, std::span<const char> bytes) {
   return forward;
 }
 
-// What is not forwarded is read all the same: a Close in it is the reply that we wait for.
+// Parses bytes that are not forwarded, because they may contain the Close that we wait for.
 void Tunnel::listen(Side& from, std::span<const char> bytes) {
   while (!bytes.empty() && from.tracker.at_boundary()) {
     const std::size_t step = from.tracker.walk(bytes);
@@ -207,8 +207,7 @@ void Tunnel::on_deadline(loop::Deadline&) {
   }
 }
 
-// Looks what is due by the times noted, and comes back when the next may be. Nothing of this runs per
-// message.
+// Checks which timeouts have passed, and arms the deadline for the next one. Does not run per message.
 void Tunnel::watch() {
   const auto& policy = config_->proxy.websocket;
   const std::uint64_t now = now_ms();
@@ -231,14 +230,14 @@ void Tunnel::watch() {
     over(rest_left_by_ms_);
   }
   if (lifetime_ends_ms_ != 0 && over(lifetime_ends_ms_)) {
-    return close(Cause::max_lifetime, code::kGoingAway, "this connection has reached its age");
+    return close(Cause::max_lifetime, code::kGoingAway, "maximum lifetime reached");
   }
   if (policy.idle_timeout > Duration::zero() && over(last_frame_ms_ + millis(policy.idle_timeout))) {
-    return close(Cause::idle_timeout, code::kGoingAway, "no message for too long");
+    return close(Cause::idle_timeout, code::kGoingAway, "idle timeout");
   }
   if (policy.ping_interval > Duration::zero()) {
     const std::uint64_t interval = millis(policy.ping_interval);
-    // Any byte is as good a sign of life as a Pong, which cannot come in the middle of a long frame.
+    // Any byte counts as a sign of life: during a long frame a client cannot send a Pong.
     if (last_client_ms_ >= pinged_ms_) pinged_ms_ = 0;
     if (pinged_ms_ != 0) {
       if (over(pinged_ms_ + interval))
@@ -255,7 +254,7 @@ void Tunnel::watch() {
   if (next != UINT64_MAX) deadline_.arm(Millis(next - now));
 }
 
-// Between two frames of the backend, or when the one under way is over.
+// Sends a Ping between two frames of the backend, at once or after the current frame.
 void Tunnel::offer_ping() {
   if (client_.close_sent || client_.lost || ending()) {
     ping_due_ = false;

@@ -1,14 +1,14 @@
-// Tunnel: a session after its 101. Relays frames both ways unchanged and ends them in a way both peers can
-// read.
+// Tunnel: a session after its 101. Relays frames both ways unchanged, and ends with a Close frame to both
+// peers where possible.
 //
 // Owns: the backend stream and one frame tracker per direction; the client stream is the session's.
 // Invariant: reading of one side stops while the other side's queue is not empty, so memory per tunnel is
-// bounded by one read buffer per direction, or one lent pipe; no allocation and no timer call per message. A
-// frame of ours is put only between two frames of theirs; after a Close, theirs or ours, nothing more is
-// forwarded in that direction. The payload of a long frame goes from socket to socket inside the kernel, all
-// but its beginning and its end. Two phases: while no cause is known the one deadline watches idle_timeout,
-// ping_interval and max_lifetime; from the first cause on it bounds the end. Called from: Session, its data
-// loop.
+// bounded by one read buffer per direction, or one lent pipe; no allocation and no timer call per message.
+// A frame of ours is put only between two frames of theirs; after a Close, theirs or ours, nothing more is
+// forwarded in that direction. The payload of a long frame, except its beginning and end, is moved from
+// socket to socket inside the kernel. Two phases: until there is a cause to end, the one deadline serves
+// idle_timeout, ping_interval and max_lifetime; after that it limits the closing. Called from: Session,
+// its data loop.
 #pragma once
 
 #include <cstdint>
@@ -41,19 +41,19 @@ class Tunnel final : private loop::Deadline::Observer {
     ~Owner() = default;
   };
 
-  // `extensions`: the handshake agreed on some, so RSV bits are legal.
+  // `extensions`: the handshake has negotiated some, so RSV bits are legal.
   Tunnel(Environment& environment, Owner& owner, loop::Stream backend, bool extensions,
          TunnelLogContext note);
   ~Tunnel();
 
-  // Begins to relay, first the bytes that came glued to the two heads. May end the tunnel before it returns.
+  // Begins to relay, first the bytes that arrived with the two heads. May end the tunnel before it returns.
   void start(std::string_view from_client, std::string_view from_backend);
 
-  // Ends the tunnel from our side: Close with `code` to both at the next frame boundary, at most 2 s for the
-  // replies. When it is ending already a peer's own Close goes untouched, and a drain leaves no more than
-  // those 2 s to the reply.
+  // Ends the tunnel: sends Close with `code` to both at the next frame boundary and waits at most 2 s for the
+  // replies. If it is ending already, the Close of a peer is passed on unchanged, and a drain limits the wait
+  // for the reply to 2 s.
   void close(Cause cause, std::uint16_t code, std::string_view reason);
-  void cut();  // now, without a word; the drain's budget is spent
+  void cut();  // closes both connections at once, without Close; drain.timeout has passed
   bool ending() const { return cause_.has_value(); }
 
  private:
@@ -67,7 +67,7 @@ class Tunnel final : private loop::Deadline::Observer {
     void on_hang_up(loop::HangUp what) override { tunnel.hung_up(*this, what); }
     void on_drained() override { tunnel.drained(*this); }
 
-    // No frame boundary will come in the direction from here any more.
+    // True if this side ended within a frame, so no frame boundary will follow.
     bool stuck() const { return (ended || broken) && !tracker.at_boundary(); }
 
     Tunnel& tunnel;
@@ -138,20 +138,20 @@ class Tunnel final : private loop::Deadline::Observer {
   std::uint64_t last_client_ms_;        // anything from the client, Pongs to us included
   std::uint64_t pinged_ms_ = 0;         // 0 = no Ping of ours is unanswered
   std::uint64_t end_by_ms_ = 0;
-  std::uint64_t rest_left_by_ms_ = 0;  // by when more of the rest must have been taken; 0 = there is none
+  std::uint64_t rest_left_by_ms_ = 0;  // by when more of those bytes must have been read; 0 = none are left
   std::uint64_t rest_taken_ = 0;
-  const Side* rest_of_ = nullptr;  // who has hung up behind bytes that the other side is slow to take
+  const Side* rest_of_ = nullptr;  // the side that hung up while the other still has to read its bytes
   const TunnelLogContext note_;
   std::string reason_;
   const char* ended_by_ = nullptr;  // static text
 
-  // Last and together, so that thousands of tunnels hold no gaps.
+  // Last and together, to avoid padding: there may be thousands of tunnels.
   std::optional<Cause> cause_;
   std::uint16_t code_ = proto::close_code::kNone;
   bool ping_due_ = false;     // waits for a frame boundary
-  bool replies_due_ = false;  // everything that a peer may have to reply to is on its way
+  bool replies_due_ = false;  // all Closes are sent; only replies are awaited
   bool done_ = false;
-  bool kept_alive_ = false;  // the backend's connection; the client's has it from the listener
+  bool kept_alive_ = false;  // TCP keep-alive of the backend's connection; the listener sets the client's
   PongFilter pong_filter_;
 };
 

@@ -1,5 +1,5 @@
-// How a tunnel ends. Whoever begins, each side is told by a Close where one still fits between two frames,
-// then by FIN, and all of it is bounded in time.
+// How a tunnel ends. Whichever side begins, each side gets a Close, if it can be put between two frames, and
+// then FIN. Every step has a time limit.
 #include <algorithm>
 
 #include "base/text.h"
@@ -13,12 +13,12 @@ using namespace std::chrono_literals;
 namespace code = proto::close_code;
 
 constexpr Duration kCloseReply = 2s;       // for the peers' Closes and FINs after ours
-constexpr Duration kBoundary = 10s;        // for what is under way to end, so that a Close of ours goes out
+constexpr Duration kBoundary = 10s;        // for the current frame to end, so that our Close can be sent
 constexpr Duration kOtherSide = 30s;       // for the other side to end as well, after a peer has ended
-constexpr Duration kRest = 2s;             // for a slow side to take anything of what a peer left behind
+constexpr Duration kRest = 2s;             // for a slow side to read any of the bytes of an ended peer
 constexpr std::uint16_t kAbnormal = 1006;  // in the log only: ended without any Close
 
-// A Close without a code is answered by the code for a normal end.
+// A Close without a code is answered with the code for a normal end.
 std::uint16_t echo_of(std::uint16_t received) { return received == code::kNone ? code::kNormal : received; }
 
 }  // namespace
@@ -37,11 +37,11 @@ void Tunnel::close(Cause cause, std::uint16_t close_code, std::string_view reaso
 }
 
 void Tunnel::cut() {
-  begin_end(Cause::drain, "probegate", kAbnormal, "the drain's time was over");
+  begin_end(Cause::drain, "probegate", kAbnormal, "drain.timeout has passed");
   finish();
 }
 
-// The first cause is the cause; what follows from it does not overwrite it.
+// Keeps the first cause; its consequences do not overwrite it.
 void Tunnel::begin_end(Cause cause, const char* by, std::uint16_t close_code, std::string_view reason) {
   if (ending()) return;
   cause_ = judged(cause, close_code);
@@ -52,8 +52,8 @@ void Tunnel::begin_end(Cause cause, const char* by, std::uint16_t close_code, st
   end_within(kOtherSide);
 }
 
-// In a drain whoever ends a tunnel does what the drain would have done. A backend that says that it goes away
-// or restarts has been told to end, and what follows is no outage.
+// In a drain every end counts as `drain`, whichever side closes. A Close with 1001 or 1012 from the backend
+// means a planned stop, and the lost tunnels that follow are no outage.
 Tunnel::Cause Tunnel::judged(Cause cause, std::uint16_t close_code) {
   const bool by_a_peer = cause == Cause::client_close || cause == Cause::backend_close ||
                          cause == Cause::client_lost || cause == Cause::backend_lost;
@@ -63,7 +63,7 @@ Tunnel::Cause Tunnel::judged(Cause cause, std::uint16_t close_code) {
   return cause;
 }
 
-// The end only ever comes nearer, whatever the peers go on doing.
+// Never extends an earlier deadline.
 void Tunnel::end_within(Duration time) {
   const std::uint64_t by = now_ms() + static_cast<std::uint64_t>(std::chrono::ceil<Millis>(time).count());
   if (end_by_ms_ != 0 && end_by_ms_ <= by) return;
@@ -71,10 +71,10 @@ void Tunnel::end_within(Duration time) {
   deadline_.arm(time);
 }
 
-// Its Close, at the end of `bytes`, has gone on.
+// The Close of `from`, at the end of `bytes`, has been forwarded.
 void Tunnel::passed_close(Side& from, std::span<const char> bytes) {
   other(from).close_sent = true;
-  stream(from).want(loop::Stream::Wanted::end);  // no byte counts behind a Close (RFC 6455 1.4)
+  stream(from).want(loop::Stream::Wanted::end);  // data after a Close is ignored (RFC 6455 1.4)
   begin_end(is_client(from) ? Cause::client_close : Cause::backend_close, name(from),
             from.tracker.close_code(), from.tracker.close_reason(bytes));
   await_replies();
@@ -89,7 +89,7 @@ void Tunnel::violated(Side& by) {
   close_both(is_client(by) ? code::kProtocolError : code::kInternalError, code::kProtocolError);
 }
 
-// A side sends no more; if it is lost, it takes no more either.
+// A side sends no more; if it is lost, it reads no more either.
 void Tunnel::source_ended(Side& from, bool lost) {
   if (done_) return;
   from.ended = true;
@@ -97,15 +97,15 @@ void Tunnel::source_ended(Side& from, bool lost) {
   stream(from).read_stop();
   if (lost) {
     from.lost = true;
-    // The other one is heard to its end, though nobody listens: a stopped stream would not tell of its FIN.
+    // Reads the other side until its end and discards it: a stopped stream would not report its FIN.
     Side& rest = other(from);
     if (!rest.ended && !stream(rest).reading()) stream(rest).read_start();
   }
   if (!from.tracker.closed()) {
     begin_end(is_client(from) ? Cause::client_lost : Cause::backend_lost, name(from), kAbnormal,
               "ended without Close");
-    // The client must be able to tell a restart of the backend from a broken network of its own. If it has
-    // sent its Close already, this is the answer that the backend owed it.
+    // 1012 lets the client distinguish a restart of the backend from a network failure. If it has sent its
+    // Close already, it gets the reply that the backend did not send.
     if (!is_client(from)) {
       client_.close_due =
           client_.tracker.closed() ? echo_of(client_.tracker.close_code()) : code::kServiceRestart;
@@ -120,9 +120,9 @@ void Tunnel::source_ended(Side& from, bool lost) {
   advance_close();
 }
 
-// A side that we do not read from, as the other one is slow, or has ended, is gone or sends no more. What it
-// left behind may hold its Close, and goes on for as long as any of it is taken; of a client that has broken
-// off, nothing counts any more.
+// A side hung up while it was not being read, because the other one is slow or has ended. Its unread bytes
+// may contain a Close, so they are forwarded as long as the other side reads them. Those of a client whose
+// connection is lost are dropped.
 void Tunnel::hung_up(Side& from, loop::HangUp what) {
   if (done_) return;
   const bool lost = what == loop::HangUp::lost;
@@ -141,19 +141,19 @@ void Tunnel::hung_up(Side& from, loop::HangUp what) {
   watch();
 }
 
-// The other side of `rest_of_` has taken something since we looked last; otherwise the tunnel has ended.
+// True if the other side of `rest_of_` has read something since the last call; otherwise ends the tunnel.
 bool Tunnel::rest_moves() {
   const Side& from = *rest_of_;
   loop::Stream& to = stream(other(from));
   const std::uint64_t untaken = to.is_open() ? to.untaken() : from.bytes;
-  const std::uint64_t taken = from.bytes - std::min<std::uint64_t>(untaken, from.bytes) + 1;  // 0: not looked
+  const std::uint64_t taken = from.bytes - std::min<std::uint64_t>(untaken, from.bytes) + 1;  // 0: first call
   if (taken > rest_taken_) {
     rest_taken_ = taken;
     rest_left_by_ms_ = now_ms() + static_cast<std::uint64_t>(kRest / Millis(1));
     return true;
   }
   begin_end(is_client(from) ? Cause::client_lost : Cause::backend_lost, name(from), kAbnormal,
-            "ended, and the rest was not taken");
+            "connection ended, and the other side did not read the rest");
   finish();
   return false;
 }
@@ -175,15 +175,15 @@ void Tunnel::offer_closes() {
   await_replies();
 }
 
-// A slow reader first gets what is queued; only then does the clock of its reply run.
+// A slow reader first gets what is queued; the time for its reply starts after that.
 void Tunnel::await_replies() {
   if (!replies_due_ || done_) return;
   const auto taken = [this](const Side& side) { return side.lost || !stream(side).busy(); };
   if (taken(client_) && taken(backend_)) end_within(kCloseReply);
 }
 
-// Puts the Close that is due between two frames of theirs. A direction that ended in the middle of a frame
-// has no such place any more: that peer gets a plain FIN.
+// Sends the Close that is due, between two frames. If the direction ended within a frame, that peer gets
+// only a FIN.
 void Tunnel::offer_close(Side& to) {
   if (to.close_due == 0) return;
   const Side& from = other(to);
@@ -205,8 +205,8 @@ void Tunnel::advance_close() {
   const auto closed_both_ways = [](const Side& side) {
     return side.close_sent && (side.tracker.closed() || side.broken);
   };
-  // After both Closes the server ends TCP first: towards the client that is us, towards the backend it is the
-  // backend, unless it has shown that it does not keep to the protocol.
+  // After both Closes the server closes TCP first: towards the client that is probegate, towards the backend
+  // the backend, unless it has violated the protocol.
   const bool backend_has_said_all = backend_.ended || backend_.broken || closed_both_ways(client_);
   if (client_.close_due == 0 && backend_has_said_all) send_fin(client_);
   const bool backend_to_go = backend_.broken && backend_.close_sent;
@@ -219,8 +219,8 @@ void Tunnel::advance_close() {
   if (client_done && backend_done) finish();
 }
 
-// A client that has sent its Close may send nothing more (RFC 6455 section 5.5.1), so that closing cannot
-// destroy what was written to it: no need to wait for its FIN.
+// A client that has sent its Close sends nothing more (RFC 6455 section 5.5.1), so closing cannot cause a
+// reset that destroys what was written to it. There is no need to wait for its FIN.
 void Tunnel::send_fin(Side& to) {
   if (to.fin_sent || to.lost) return;
   to.fin_sent = true;

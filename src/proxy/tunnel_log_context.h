@@ -1,7 +1,7 @@
-// TunnelLogContext: what a tunnel remembers of the request it began with, for the line that it leaves when it
-// ends.
+// TunnelLogContext: what a tunnel keeps of its request for the log line at its end.
 //
-// Owns: one block of memory of just the size, or none: thousands of tunnels carry one. A value; any thread.
+// Owns: one block of memory of exactly the needed size, or none, because there may be thousands of tunnels. A
+// value; any thread.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +16,9 @@ namespace probegate::proxy {
 
 class TunnelLogContext {
  public:
-  static constexpr std::size_t kLongestText = 256;  // of each; what is longer is cut
+  static constexpr std::size_t kLongestText = 256;  // per text; longer texts are cut
 
-  TunnelLogContext() = default;  // nothing is remembered
+  TunnelLogContext() = default;  // empty
   TunnelLogContext(std::string_view path, std::string_view client, std::string_view request_id,
                    const std::optional<proto::TraceContext>& trace);
 

@@ -82,7 +82,7 @@ void Control::start() {
   update_gate();
 }
 
-// Checks and policies are swapped whole; the startup latch and the drain are not the configuration's.
+// Replaces all checks and policies. The startup latch and the drain are kept, as no configuration sets them.
 void Control::reload(const checks::Settings& settings) {
   gate_policy_ = make_gate_policy(settings.config.gate);
   stop_time_ = settings.config.drain.timeout;
@@ -100,7 +100,7 @@ void Control::reload(const checks::Settings& settings) {
   update_gate();
 }
 
-// One entry per check, in the order of the configuration; a name that stays goes on counting.
+// One entry per check, in the order of the configuration. A check that keeps its name keeps its counts.
 void Control::rename_metrics() {
   auto old = std::exchange(metrics_.checks, {});
   for (const auto& policy : model_.policies()) {
@@ -164,7 +164,7 @@ void Control::on_frozen(Duration gap) {
 }
 
 void Control::on_thread_lost(std::size_t check) {
-  log_.warn("the code of a check has not returned; its thread is left behind and replaced",
+  log_.warn("a check did not return by its deadline; its thread is abandoned and replaced",
             {{"check", model_.policies()[check].name}, {"check_threads_lost", runner_.lost_threads()}});
 }
 
@@ -172,10 +172,10 @@ void Control::backend_refused(const std::string& why) {
   on_event({.kind = health::EventKind::backend_refused, .message = why});
   runner_.backend_refused(why);
   update_gate();
-  data_plane_.publish(view_);  // the loop that told us has closed its own view ahead of ours
+  data_plane_.publish(view_);  // also if unchanged: the reporting loop has already closed its own view
 }
 
-// The first of them counts: what is still down when its time is over is an outage.
+// The first tunnel that it closes starts the time; a backend that is still down at its end is an outage.
 void Control::backend_stopping(std::uint16_t close_code) {
   const TimePoint now = loop_.now();
   if (gate_.state() == GateState::draining || (stopping_until_ && now < *stopping_until_)) return;
@@ -197,7 +197,7 @@ void Control::data_loops_stuck(std::string names) {
 }
 
 void Control::backend_restarted(std::uint64_t restarts) {
-  log_.warn("the backend went away and came back", {{"backend_restarts", restarts}});
+  log_.warn("backend restarted", {{"backend_restarts", restarts}});
   const auto lost = metrics::sum_up(data_plane_.metrics()).tunnels_lost;
   on_event({.kind = health::EventKind::backend_restart,
             .message = std::to_string(restarts) + (restarts == 1 ? " restart" : " restarts") +
@@ -213,7 +213,7 @@ void Control::phase_changed() {
   update_gate();
 }
 
-// After anything that may have moved the gate.
+// Call after every change that may affect the gate.
 void Control::update_gate() {
   const GateState before = gate_.state();
   const bool timed_out_before = gate_.startup_timed_out();
@@ -324,7 +324,7 @@ probe::TrafficReport Control::traffic() const {
           data_plane_.connections(), auth_ ? std::optional(data_plane_.auth_breaker_open()) : std::nullopt};
 }
 
-// Reached when connections were refused for it; left when there is room again and nobody is refused any more.
+// The limit is reached once connections are refused for it, and left once there is room and none is refused.
 void Control::watch_connections() {
   const auto limit = data_plane_.connections();
   const auto refused = metrics::sum_up(data_plane_.metrics()).refused[metrics::Reason::connection_limit];
@@ -347,8 +347,8 @@ void Control::watch_clock() {
   const bool ahead = *jump > Duration::zero();
   const auto size = std::chrono::round<std::chrono::seconds>(ahead ? *jump : -*jump);
   on_event({.kind = health::EventKind::clock,
-            .message = "the wall clock went " + format_duration(size) +
-                       (ahead ? " ahead of" : " back against") + " the monotonic clock",
+            .message = "the wall clock jumped " + format_duration(size) + (ahead ? " ahead of" : " behind") +
+                       " the monotonic clock",
             .took = *jump});
 }
 

@@ -1,10 +1,9 @@
-// Control: the state of the control loop. Runs the checks, judges the gate, answers probes, and publishes
-// what it concluded.
+// Control: the state of the control loop. Runs the checks, decides the gate, answers probes, and publishes
+// the results.
 //
-// Owns: the health model, the gate, the check runner and the probe server. Everything it concludes leaves as
-// an immutable snapshot (for probes) or gate view (for the data plane, which it observes). What happens
-// passes through on_event(), where the log, the history and the observer hang. Called from: the control loop
-// only.
+// Owns: the health model, the gate, the check runner and the probe server. Publishes immutable snapshots (for
+// probes) and gate views (for the data plane, which it observes). Every event passes through on_event(),
+// which informs the log, the history and the observer. Called from: the control loop only.
 #pragma once
 
 #include <memory>
@@ -36,7 +35,7 @@ class Control final : public DataPlane::Observer, private checks::RunnerObserver
   class Observer {
    public:
     virtual void startup_timed_out_for_exit() = 0;  // on_startup_timeout: exit
-    // After the log and the history. The model may be ahead of it; the event says what it was about.
+    // Called after the log and the history. The model may have changed since; rely on the event alone.
     virtual void on_event(const health::Event& event) = 0;
 
    protected:
@@ -51,12 +50,12 @@ class Control final : public DataPlane::Observer, private checks::RunnerObserver
   void start();  // the checks
   void reload(const checks::Settings& settings);
   void stop();
-  // After stop(): false when the code of a check does not return; see Runner.
+  // After stop(): false if the code of a check has not returned; see Runner.
   [[nodiscard]] bool check_threads_ended() { return runner_.threads_ended(); }
 
   void phase_changed();  // of the shutdown
 
-  // Something happened: here, or in a part that says so. Its time is filled in.
+  // Reports an event, from this or another part. Fills in its time.
   void on_event(health::Event event);
   void starts_known(const health::Starts& starts);
 
@@ -111,7 +110,7 @@ class Control final : public DataPlane::Observer, private checks::RunnerObserver
   metrics::ControlMetrics metrics_;
   metrics::TrafficWindow traffic_window_;
   std::string stuck_loops_;
-  Duration stop_time_;  // drain.timeout: for so long a backend that stops as planned is nobody's alarm
+  Duration stop_time_;  // drain.timeout: alerts are held back for this time after a planned backend stop
   std::optional<TimePoint> stopping_until_;
   bool limit_reached_ = false;
   std::uint64_t limit_refusals_ = 0;   // as of the last beat

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 constexpr Duration kBeat = 1s;
 constexpr std::uint64_t kStuckBeats = 10;
 
-// Descriptors that are left when every check has its own: those of its loop, and of what it talks to.
+// Descriptors that remain when every check has those it needs for its loop and its connections.
 std::uint64_t beside_checks(const config::Config& config) {
   constexpr std::uint64_t kPerCheck = 8;
   const std::uint64_t all = loop::descriptor_limit();
@@ -35,7 +35,7 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
       mail_(control, [this] { on_wakeup(); }),
       beat_timer_(control, [this] { beat(); }) {
   if (config->auth) start_auth();
-  // Until the control loop has published what it concludes.
+  // The gate until the control loop publishes the first one.
   const auto gate = std::make_shared<const proxy::GateView>();
   std::random_device seed;
   for (int i = 0; i < config->proxy.workers; ++i) {
@@ -46,15 +46,16 @@ DataPlane::DataPlane(loop::Loop& control, std::vector<loop::ListenSocket> socket
   }
   const auto wanted = config->proxy.limits.connections;
   if (const auto possible = limits_.connections(wanted); possible < wanted) {
-    // A few less than 10000 are nothing to be warned of at every start; the status page has the figure.
+    // No warning for a few less than 10000, which would be logged at every start; the status page shows it.
     const auto level = possible < wanted / 10 * 9 ? LogLevel::warn : LogLevel::info;
-    log.write(level, "the limit of descriptors allows fewer connections than proxy.limits.connections",
+    log.write(level,
+              "the limit of open files (ulimit -n) allows fewer connections than proxy.limits.connections",
               {{"limit", wanted}, {"in_force", possible}, {"descriptors", loop::descriptor_limit()}});
   }
 }
 
 DataPlane::~DataPlane() {
-  auth_.stop();  // nobody waited for its end
+  auth_.stop();  // needed if the process ends without stop_auth()
   join();
 }
 
@@ -146,7 +147,7 @@ void DataPlane::stop_auth() {
   auth_.stop();
 }
 
-// On a data loop's thread. The newest refusal is enough.
+// Called on a data loop's thread. Only the newest refusal is kept.
 void DataPlane::backend_refused(const std::string& why) {
   refusal_.put(std::make_unique<std::string>(why));
   mail_.notify();

@@ -1,9 +1,8 @@
-// DataPlane: all data loops, as the control loop sees them: publish to them, hear from them, notice when one
-// is stuck.
+// DataPlane: the control loop's interface to all data loops. Publishes to them, receives their reports, and
+// notices when one is blocked.
 //
-// Owns: the data loops, the loop that asks the auth service for them, and the listening sockets. Thread:
-// built and used by the main thread, which runs the control loop; the data loops' own calls arrive through a
-// Wakeup.
+// Owns: the data loops, the auth worker and the listening sockets. Thread: built and used by the main thread,
+// which runs the control loop; calls from the data loops are passed on through a Wakeup.
 #pragma once
 
 #include <atomic>
@@ -35,8 +34,8 @@ class DataPlane final : private proxy::DataLoop::Events {
     virtual void backend_refused(const std::string& why) = 0;
     virtual void backend_stopping(std::uint16_t close_code) = 0;
     virtual void auth_breaker_changed(bool open, const std::string& why) = 0;
-    virtual void data_loops_stuck(std::string names) = 0;        // changed; empty: all turn again
-    virtual void backend_restarted(std::uint64_t restarts) = 0;  // so often by now
+    virtual void data_loops_stuck(std::string names) = 0;        // the list changed; empty: all respond
+    virtual void backend_restarted(std::uint64_t restarts) = 0;  // the total since the start
 
    protected:
     ~Observer() = default;
@@ -49,9 +48,9 @@ class DataPlane final : private proxy::DataLoop::Events {
   void start(Observer& observer);
   void publish(std::shared_ptr<const proxy::GateView> gate);
   void publish(const std::shared_ptr<const config::Config>& config);
-  void stop_listening();  // the loops close their duplicates when they see that the phase is `closing`
-  void stop_auth();       // once no data loop asks it anything
-  void join();            // does not wait once `shutdown` has been told that all have ended
+  void stop_listening();  // the loops close their duplicates in phase `closing`
+  void stop_auth();       // call when no data loop can use it any more
+  void join();            // returns at once after Shutdown::loops_ended() and auth_ended()
 
   std::vector<Endpoint> endpoints() const;
   std::vector<const metrics::DataLoopMetrics*> metrics() const;
@@ -61,8 +60,8 @@ class DataPlane final : private proxy::DataLoop::Events {
   void write_lag(metrics::ControlMetrics& control) const;
 
  private:
-  // Once a second each loop is asked for a sign of life. Counting our own beats instead of reading a clock
-  // makes this proof against a freeze of the whole process: then we did not beat either.
+  // Once a second, asks each loop for a sign of life. Counts its own beats instead of reading a clock: while
+  // the whole process is suspended there are no beats, so no loop is blamed.
   void beat();
   void on_wakeup();
   void start_auth();
@@ -86,7 +85,7 @@ class DataPlane final : private proxy::DataLoop::Events {
   };
   Mailbox<std::string> refusal_;
   std::atomic<std::uint16_t> stopping_{0};  // the close code; 0 = nothing to tell
-  Inbox<BreakerChange> breaker_changes_;    // each costs a failed or a passed trial, so they are few
+  Inbox<BreakerChange> breaker_changes_;    // few: each one follows a trial request
   std::atomic<std::size_t> loops_running_{0};
   std::atomic<bool> auth_running_{false};
   std::string stuck_;

@@ -7,7 +7,7 @@
 namespace probegate::sidecar {
 namespace {
 
-// Standard streams, the control loop, log, name resolution, a library's connection or two.
+// For standard streams, the control loop, the log, name resolution, and a few connections of libraries.
 constexpr std::uint64_t kControl = 20;
 constexpr std::uint64_t kDataLoop = 5;
 constexpr std::uint64_t kFewestConnections = 8;  // two served clients, and four of the probe port

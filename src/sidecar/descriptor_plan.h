@@ -1,5 +1,5 @@
-// How the descriptors of the process are shared out before there is any connection: what it needs for itself,
-// and how many connections of the probe port are left beside traffic. Pure.
+// How the process divides its descriptors: those it needs for itself, and the number of probe connections
+// that remain beside traffic. Pure.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,11 @@
 
 namespace probegate::sidecar {
 
-// With fewer the program does not start: those that are open all the time, and a few connections on each
-// port.
+// The minimum to start: descriptors that are always open, and a few connections on each port.
 std::uint64_t fewest_descriptors(const config::Config& config);
 
-// `descriptors`: how many may be open. Beyond what is left of them the probe port's idle connections make
-// room, so that the next probe has one.
+// `descriptors`: the limit of the process. At the limits returned, idle probe connections are closed, so that
+// the next probe is accepted.
 probe::ProbeLimits probe_limits(const config::Config& config, std::uint64_t descriptors);
 
 }  // namespace probegate::sidecar

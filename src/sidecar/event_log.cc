@@ -25,12 +25,12 @@ void log_gate(Log& log, const Event& event) {
 }
 
 void log_check(Log& log, const Event& event) {
-  // The checks it needs have passed; its own first result is what matters.
+  // Only means that the checks it needs have passed; its first result is logged.
   if (event.to == "unknown") return;
   const std::string message = "check " + event.check + " " + event.to;
   if (event.error && event.to == "fail") {
-    // While all starts together, a first failure is nothing to wake anybody for; one that stays is told
-    // again.
+    // A first failure is normal while everything starts, so it is no warning; log_waiting() reports one that
+    // stays.
     const auto level = event.from == "unknown" ? LogLevel::info : LogLevel::warn;
     log.write(level, message,
               {{"check", event.check},
@@ -56,11 +56,11 @@ void log_event(Log& log, const Event& event) {
     case EventKind::gate: return log_gate(log, event);
     case EventKind::check: return log_check(log, event);
     case EventKind::frozen:
-      return log.warn("this process stood still; interrupted attempts are repeated",
+      return log.warn("process was suspended; interrupted checks are retried",
                       {{"seconds", to_seconds(event.took.value_or(Duration(0)))}});
     case EventKind::stuck:
-      if (event.message.empty()) return log.info("every data loop turns again");
-      return log.error("a data loop has not turned for 10 s, liveness fails", {{"loops", event.message}});
+      if (event.message.empty()) return log.info("all data loops respond again");
+      return log.error("data loop blocked for 10 s; liveness fails", {{"loops", event.message}});
     case EventKind::backend_stopping:
       return log.info(
           "backend stopping",
@@ -69,7 +69,7 @@ void log_event(Log& log, const Event& event) {
       return log.write(event.to == "reached" ? LogLevel::warn : LogLevel::info,
                        "connection limit " + event.to, {{"why", event.message}});
     case EventKind::clock: return log.warn("the clock jumped", {{"why", event.message}});
-    // These have a line of their own where they come from, with what only that place knows.
+    // Logged where they occur, with details that the event does not have.
     case EventKind::start:
     case EventKind::startup_timeout:
     case EventKind::backend_refused:

@@ -1,4 +1,4 @@
-// What the log says of an event. Edges only: the attempts between them are in /status and in the metrics.
+// Logs events. Only changes are logged; single attempts are in /status and in the metrics.
 #pragma once
 
 #include "base/log.h"
@@ -9,7 +9,7 @@ namespace probegate::sidecar {
 
 void log_event(Log& log, const health::Event& event);
 
-// That the gate is still not open after `waited`, and why.
+// Logs that the gate is still not open after `waited`, and why.
 void log_waiting(Log& log, const health::Snapshot& now, Duration waited);
 
 }  // namespace probegate::sidecar

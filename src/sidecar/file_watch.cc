@@ -27,10 +27,10 @@ using namespace std::chrono_literals;
 using Fingerprint = std::optional<std::size_t>;  // of the content; empty: not there
 
 constexpr auto kQuiet = 200ms;   // after the last event of a change
-constexpr auto kLongest = 2s;    // from its first event, where they do not end
-constexpr auto kApart = 1s;      // from one word to the loop to the next look
-constexpr auto kPoll = 2s;       // where inotify fails
-constexpr auto kSlowPoll = 10s;  // where it works: for what it cannot see
+constexpr auto kLongest = 2s;    // from its first event, if events keep coming
+constexpr auto kApart = 1s;      // between a notification and the next look
+constexpr auto kPoll = 2s;       // if inotify fails
+constexpr auto kSlowPoll = 10s;  // if it works: for changes that it cannot see
 constexpr auto kLastLook = 500ms;
 constexpr int kMostLinks = 16;
 constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
@@ -44,7 +44,7 @@ Fingerprint look(const std::string& file) {
   return std::hash<std::string>()(*content);
 }
 
-// The folders in which something happens when the file changes: its own, and those of the links on the way.
+// The folders in which a change of the file is visible: its own, and those of the links on its path.
 std::set<std::string> folders_of(const std::string& file) {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -87,7 +87,7 @@ struct FileWatch::Shared {
   std::mutex mutex;
   std::condition_variable finished;
   std::vector<std::string> files;
-  loop::Wakeup* wakeup = nullptr;  // null once nobody listens
+  loop::Wakeup* wakeup = nullptr;  // null once the FileWatch has stopped
   bool ended = false;
 
   void wake() const {
@@ -96,7 +96,7 @@ struct FileWatch::Shared {
   }
 
   void run();
-  bool differs(const std::vector<std::string>& current);  // from the last look; the first one tells nothing
+  bool differs(const std::vector<std::string>& current);  // from the last look; false at the first
 
  private:
   bool take_files(std::vector<std::string>& current);
@@ -111,7 +111,7 @@ struct FileWatch::Shared {
   bool blind_ = false;  // inotify does not see every folder
 };
 
-// False: the end.
+// False when the thread is to end.
 bool FileWatch::Shared::take_files(std::vector<std::string>& current) {
   const std::lock_guard lock(mutex);
   current = files;
@@ -139,7 +139,7 @@ bool FileWatch::Shared::differs(const std::vector<std::string>& current) {
   return different;
 }
 
-// Until something happens in a folder, somebody wakes us, or the time is over; whether it was the first.
+// Waits until something happens in a folder, wake() is called, or the time is over. True if it was the first.
 bool FileWatch::Shared::wait(int inotify, std::chrono::milliseconds time) const {
   pollfd sources[] = {{woken.fd, POLLIN, 0}, {inotify, POLLIN, 0}};
   ::poll(sources, inotify >= 0 ? 2 : 1, static_cast<int>(time.count()));
@@ -155,11 +155,11 @@ void FileWatch::Shared::run() {
   const Descriptor inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   std::vector<std::string> current;
   while (take_files(current)) {
-    watch_folders(current, inotify.fd);  // before the look, so that nothing falls between the two
+    watch_folders(current, inotify.fd);  // before the look, so that no change in between is missed
     if (differs(current)) {
       tell();
       wait(-1, kApart);
-      continue;  // what is read now may name other files
+      continue;  // the reload may have changed the list of files
     }
     if (!wait(inotify.fd, blind_ ? kPoll : kSlowPoll)) continue;
     for (auto waited = 0ms; waited < kLongest && wait(inotify.fd, kQuiet); waited += kQuiet) {
@@ -203,7 +203,7 @@ void FileWatch::start(std::vector<std::string> files, bool look_now) {
       try {
         shared->run();
       } catch (const std::exception&) {
-        // No memory to look with; SIGHUP still reloads.
+        // Out of memory: changes are no longer noticed; SIGHUP still reloads.
       }
       const std::lock_guard lock(shared->mutex);
       shared->ended = true;
@@ -211,7 +211,7 @@ void FileWatch::start(std::vector<std::string> files, bool look_now) {
     });
     shared_ = std::move(shared);
   } catch (const std::system_error&) {
-    // No thread to be had now; the next reload tries again.
+    // No thread available; the next reload tries again.
   }
 }
 

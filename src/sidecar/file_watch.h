@@ -1,10 +1,10 @@
-// FileWatch: tells the loop that one of some files has another content.
+// FileWatch: notifies the loop when the content of one of the watched files changes.
 //
-// Owns: a thread, as looking at a file may hang, and inotify on the folders of the files: so the swap of a
-// link, as Kubernetes updates a mounted folder, and an editor's rename are seen as well as a write. Where
-// inotify fails or sees nothing (a network file system) the files are polled. What happens in quick
-// succession is told once, and at most once a second. A file that is gone tells nothing until it is there
-// again. Thread: the control loop, but for the looking.
+// Owns: a thread, because reading a file may hang, and inotify watches on the folders of the files. Watching
+// folders also sees the swapped link by which Kubernetes updates a mounted folder, and an editor's rename.
+// Where inotify fails or sees nothing (a network file system) the files are polled. Notifies at most once a
+// second, and once for a quick succession of changes. A missing file causes no notification until it exists
+// again. Thread: the control loop; files are read on the thread.
 #pragma once
 
 #include <functional>
@@ -23,9 +23,9 @@ class FileWatch {
   FileWatch(const FileWatch&) = delete;
   FileWatch& operator=(const FileWatch&) = delete;
 
-  // These files from now on; none: the thread ends. What is known of a file that stays is kept.
+  // Watches these files from now on; with none the thread ends. Keeps what is known of files that stay.
   void watch(std::vector<std::string> files);
-  // The same before the loop runs: what they hold now is read here, so that no change after this is missed.
+  // The same before the loop runs. Reads the files in this call, so that no later change is missed.
   void watch_from_now(std::vector<std::string> files);
 
  private:
@@ -35,7 +35,7 @@ class FileWatch {
   std::shared_ptr<Shared> stop();
 
   loop::Wakeup wakeup_;
-  std::shared_ptr<Shared> shared_;  // shared with the thread, which outlives us when a file hangs
+  std::shared_ptr<Shared> shared_;  // shared with the thread, which outlives this object if a file hangs
 };
 
 }  // namespace probegate::sidecar

@@ -1,4 +1,4 @@
-// Which of many this process is, for alerts and the status page.
+// The name of this instance, for alerts and the status page.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 namespace probegate::sidecar {
 
 struct Identity {
-  std::string service;   // Cloud Run's name of the service, or the host's
-  std::string instance;  // the host's name
+  std::string service;   // the name of the Cloud Run service, or the host name
+  std::string instance;  // the host name
 };
 
 Identity this_instance();

@@ -37,7 +37,7 @@ void ListenCheck::on_connected(int status) {
 void ListenCheck::on_data(std::span<const char> bytes) {
   answer_.append(bytes.data(), bytes.size());
   if (answer_.size() < kExpected.size()) return;
-  finish(answer_.starts_with(kExpected) ? "" : "something else answers there");
+  finish(answer_.starts_with(kExpected) ? "" : "another program answers on this address");
 }
 
 void ListenCheck::finish(std::string problem) {

@@ -1,6 +1,6 @@
-// ListenCheck: asks our own probe port over a real connection, so that "listening" in the log is a fact.
+// ListenCheck: sends a request to our own probe port, so that "listening" is logged only if it is true.
 //
-// The incident: a server ran for hours and called itself healthy without listening. Called from: the control
+// Reason: a server once ran for hours and reported itself healthy without listening. Called from: the control
 // loop, once.
 #pragma once
 
@@ -15,8 +15,7 @@ namespace probegate::sidecar {
 
 class ListenCheck final : private loop::StreamObserver {
  public:
-  // Calls back once, in a later turn: an empty text when the port has answered HTTP, otherwise what went
-  // wrong.
+  // Calls `done` once, in a later turn: with an empty text if the port answered HTTP, else with the problem.
   ListenCheck(loop::Loop& loop, const Endpoint& probe_port, std::function<void(std::string)> done);
 
  private:

@@ -15,17 +15,17 @@
 namespace probegate::sidecar {
 namespace {
 
-constexpr std::size_t kMostBytes = 64 * 1024;  // twenty starts take three
+constexpr std::size_t kMostBytes = 64 * 1024;  // twenty starts take 3 KiB
 
 std::string why() { return std::strerror(errno); }
 
-// fsync of the directory too: without it a rename may be undone by a loss of power.
+// Syncs the directory too: otherwise a power failure may undo the rename.
 Result<void> sync_directory_of(const std::string& path) {
   auto directory = std::filesystem::path(path).parent_path().string();
   if (directory.empty()) directory = ".";
   const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return failure("cannot open its directory: " + why());
-  const bool synced = ::fsync(fd) == 0 || errno == EINVAL;  // some network file systems know no such thing
+  const bool synced = ::fsync(fd) == 0 || errno == EINVAL;  // some network file systems cannot sync it
   const auto problem = why();
   ::close(fd);
   if (!synced) return failure("cannot sync its directory: " + problem);
@@ -63,8 +63,8 @@ Result<void> replace(const std::string& path, std::string_view text) {
   return sync_directory_of(path);
 }
 
-// Where not even a record of the same size finds space, the old one is marked in its place, so that the next
-// start takes it for nobody's end.
+// On a full disk, marks the old record in place, which needs no space. The next start then knows that the
+// record does not describe the end of its predecessor.
 void mark_unwritten(const std::string& path) {
   const auto text = config::read_file(path, kMostBytes);
   if (!text) return;
@@ -81,7 +81,7 @@ std::string_view skip_blanks(std::string_view text) {
   return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
 }
 
-// The beginning of a record, as it is written; what comes after it may be missing or damaged.
+// True if the text begins like a record of ours, even if the rest is missing or damaged.
 bool begins_like_a_record(std::string_view text) {
   const auto brace = skip_blanks(text);
   return brace.starts_with('{') && skip_blanks(brace.substr(1)).starts_with("\"version\":");
@@ -113,15 +113,17 @@ RecordFile::Read RecordFile::read() {
   auto record = health::parse_start_record(*text);
   if (record) return {std::move(*record), {}};
   if (!begins_like_a_record(*text) || record.error().message.find("version") != std::string::npos) {
-    return refuse(record.error().message + ", and stays as it is");
+    return refuse(record.error().message + "; it is left unchanged");
   }
   const std::string aside = path_ + ".unreadable";
   const bool kept = ::rename(path_.c_str(), aside.c_str()) == 0;
-  return {{}, record.error().message + "; counting begins anew" + (kept ? ", it is now " + aside : "")};
+  return {{},
+          record.error().message + "; counting starts from zero" +
+              (kept ? ", the old file is now " + aside : "")};
 }
 
 Result<void> RecordFile::write(const health::StartRecord& record) {
-  if (!refused_.empty()) return {};  // that has been said
+  if (!refused_.empty()) return {};  // already reported by read()
   auto written = replace(path_, to_json(record));
   if (!written) mark_unwritten(path_);
   return written;

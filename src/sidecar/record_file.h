@@ -1,7 +1,7 @@
-// RecordFile: the record of starts as a file. It is one whole record or another, whenever the power goes, and
-// a file that is somebody else's is never touched.
+// RecordFile: the record of starts in a file. The file is replaced atomically, so it holds a complete record
+// even after a power failure. A file that is not ours is never changed.
 //
-// Thread: the state file's; every call may hang where the volume hangs.
+// Thread: the state file's; every call hangs if the volume hangs.
 #pragma once
 
 #include <string>
@@ -15,16 +15,15 @@ class RecordFile {
  public:
   explicit RecordFile(std::string path) : path_(std::move(path)) {}
 
-  // False for what is there and no regular file.
+  // False if the path exists and is not a regular file.
   bool usable() const;
 
   struct Read {
-    health::StartRecord record;  // empty where there is no file yet, or a problem
+    health::StartRecord record;  // empty if there is no file yet, or a problem
     std::string problem;
   };
-  // A damaged record is kept aside as FILE.unreadable, as it may be evidence. What is no record of ours (a
-  // device, a directory, other content, a later version) is refused: it stays as it is, and write() does
-  // nothing.
+  // A damaged record is renamed to FILE.unreadable, as it may be evidence. Anything else (a device, a
+  // directory, other content, a later version) is refused: it is left unchanged, and write() does nothing.
   Read read();
   Result<void> write(const health::StartRecord& record);
 
@@ -32,7 +31,7 @@ class RecordFile {
   Read refuse(std::string reason);
 
   const std::string path_;
-  std::string refused_;  // why; empty: it is ours
+  std::string refused_;  // why the file is refused; empty: it is ours
 };
 
 }  // namespace probegate::sidecar

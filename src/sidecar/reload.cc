@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLastRead = 500ms;  // for a reading that is under way when the process ends
+constexpr auto kLastRead = 500ms;  // for the current reading when the process ends
 constexpr std::size_t kMostKeys = 20;
 
 std::string listed(const std::vector<Endpoint>& endpoints) {
@@ -56,7 +56,7 @@ Reload::Reload(loop::Loop& loop, const checks::Settings& running, Log& log, metr
       refused_(std::move(refused)),
       running_(running),
       file_watch_(loop, [this] {
-        log_.info("a file of the configuration has changed", {{"config", *running_.file}});
+        log_.info("configuration file changed; reloading", {{"config", *running_.file}});
         read_again();
       }) {
   metrics_.configured = loop.wall_now();
@@ -68,9 +68,10 @@ Reload::~Reload() {
 }
 
 void Reload::request() {
-  if (shutdown_.ending()) return log_.warn("SIGHUP is ignored: this process is about to end");
+  if (shutdown_.ending()) return log_.warn("SIGHUP ignored: the process is shutting down");
   if (!running_.file) {
-    return log_.warn("SIGHUP: there is no configuration file to read again, only the environment");
+    return log_.warn(
+        "SIGHUP ignored: there is no configuration file; the environment is read only at the start");
   }
   read_again();
 }
@@ -79,8 +80,9 @@ void Reload::ask(Done done) {
   const auto impossible = [&](const char* why) {
     done({.kind = ReloadOutcome::Kind::impossible, .config = running_.source, .problems = {why}});
   };
-  if (shutdown_.ending()) return impossible("this process is about to end");
-  if (!running_.file) return impossible("there is no configuration file, only the environment of its start");
+  if (shutdown_.ending()) return impossible("the process is shutting down");
+  if (!running_.file)
+    return impossible("there is no configuration file; the environment is read only at the start");
   for_next_.push_back(std::move(done));
   read_again();
 }
@@ -100,7 +102,7 @@ void Reload::end() {
     for (const auto& done : std::exchange(*waiting, {})) {
       done({.kind = ReloadOutcome::Kind::impossible,
             .config = running_.source,
-            .problems = {"this process is about to end"}});
+            .problems = {"the process is shutting down"}});
     }
   }
 }
@@ -124,7 +126,7 @@ void Reload::begin() {
         loop_, "reload", [file = running_.file] { return read(file); },
         [this](checks::Settings settings) { take(std::move(settings)); });
   } catch (const std::exception& e) {
-    log_.error("the configuration cannot be read now, the old one stays", {{"why", e.what()}});
+    log_.error("configuration cannot be read; keeping the running configuration", {{"why", e.what()}});
     metrics_.reloads[metrics::ReloadResult::failure].add();
     refused_(e.what());
     for (const auto& done : std::exchange(waiting_, {}))
@@ -142,8 +144,8 @@ void Reload::take(checks::Settings read) {
 
 ReloadOutcome Reload::finish(checks::Settings next) {
   if (next.blank && !running_.blank) {
-    // A file caught while it was being written; as a configuration it would end every check.
-    next.problems.push_back(*running_.file + ": the file is empty; write {} if that is meant");
+    // Probably an incomplete write. Applied, it would remove every check.
+    next.problems.push_back(*running_.file + ": the file is empty; write {} if that is intended");
   }
   if (next.problems.empty()) next.problems = needs_restart(running_, next);
   if (!next.problems.empty()) return refuse(next);
@@ -163,12 +165,12 @@ ReloadOutcome Reload::finish(checks::Settings next) {
 
 ReloadOutcome Reload::refuse(const checks::Settings& next) {
   for (const auto& problem : next.problems) log_.error(problem);
-  log_.error("configuration refused, the old one stays",
+  log_.error("configuration refused; keeping the running configuration",
              {{"config", *running_.file}, {"mistakes", next.problems.size()}});
   metrics_.reloads[metrics::ReloadResult::failure].add();
   const auto mistakes = next.problems.size();
   refused_(std::to_string(mistakes) + (mistakes == 1 ? " mistake" : " mistakes") + ", see the log");
-  watch(next.files);  // the one that is missing may come
+  watch(next.files);  // a missing secret file may be created later
   return {.kind = ReloadOutcome::Kind::refused, .config = *running_.file, .problems = next.problems};
 }
 
@@ -220,7 +222,7 @@ std::vector<std::string> needs_restart(const checks::Settings& running, const ch
   std::vector<std::string> lines;
   const auto compare = [&](const char* key, const std::string& before, const std::string& after) {
     if (before == after) return;
-    lines.push_back(next.source + ": " + key + ": needs a restart, it cannot change from " + before + " to " +
+    lines.push_back(next.source + ": " + key + ": needs a restart: it cannot change from " + before + " to " +
                     after + " while the process runs");
   };
   const auto& a = running.config;

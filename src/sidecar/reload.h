@@ -1,10 +1,10 @@
-// Reload: from SIGHUP, a request or a change of the file to a new configuration in force, or to a refusal in
-// the log.
+// Reload: reads the configuration again on SIGHUP, on request or when the file changes, and applies or
+// refuses it.
 //
-// Owns: what is in force, and the thread that reads the file: a file may lie on a slow disk or be a pipe, and
-// the control loop waits for nothing. Invariant: one reading at a time; what asks meanwhile gets one more;
-// a configuration is put into force whole or not at all. Thread: the control loop, but for the
-// reading.
+// Owns: the running configuration, and the thread that reads the file, because the disk may be slow and the
+// control loop must not wait. Invariant: one reading at a time; requests during it cause one more; a
+// configuration is applied as a whole or not at all. Thread: the control loop; the file is read on the
+// thread.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@
 
 namespace probegate::sidecar {
 
-// What became of one reading. Names only: values may be secrets.
+// The result of one reload. Has names only, because values may be secrets.
 struct ReloadOutcome {
   enum class Kind {
     applied,
@@ -31,7 +31,7 @@ struct ReloadOutcome {
   Kind kind = Kind::applied;
   std::string config;                 // the file
   std::vector<std::string> problems;  // lines, as `validate` prints them
-  std::vector<std::string> changed;   // keys, but for those of checks that came or went
+  std::vector<std::string> changed;   // keys, without those of added and removed checks
   std::vector<std::string> checks_added;
   std::vector<std::string> checks_removed;
   std::vector<std::string> checks_restarted;
@@ -43,7 +43,7 @@ class Reload {
   using Refused = std::function<void(std::string why)>;
   using Done = std::function<void(const ReloadOutcome&)>;
 
-  // `apply` puts settings without problems into force; `refused` hears of those that never are.
+  // Calls `apply` with settings that have no problems, and `refused` for the others.
   Reload(loop::Loop& loop, const checks::Settings& running, Log& log, metrics::ControlMetrics& metrics,
          const Shutdown& shutdown, Apply apply, Refused refused);
   ~Reload();
@@ -51,8 +51,8 @@ class Reload {
   Reload& operator=(const Reload&) = delete;
 
   void request();       // SIGHUP
-  void ask(Done done);  // the same; `done` hears of a reading that began after this
-  void end();           // the process is ending: nothing is put into force any more
+  void ask(Done done);  // the same; `done` gets the result of a reading that began after this call
+  void end();           // the process is ending: nothing is applied any more
 
  private:
   void begin();
@@ -72,15 +72,15 @@ class Reload {
   const Refused refused_;
   checks::Settings running_;
   std::unique_ptr<loop::BackgroundJob<checks::Settings>> reading_;
-  std::vector<Done> waiting_;   // for the reading under way
-  std::vector<Done> for_next_;  // for the one after it
+  std::vector<Done> waiting_;   // for the current reading
+  std::vector<Done> for_next_;  // for the next one
   FileWatch file_watch_;
   bool again_ = false;
 };
 
 std::string reload_outcome_json(const ReloadOutcome& outcome);
 
-// What a running process cannot change, as lines of the form that `validate` prints; pure.
+// Changes that need a restart, as lines in the format of `validate`. Pure.
 std::vector<std::string> needs_restart(const checks::Settings& running, const checks::Settings& next);
 
 }  // namespace probegate::sidecar

@@ -63,7 +63,7 @@ void Shutdown::alerts_flushed() { completed(Phase::flushing_alerts, Phase::recor
 void Shutdown::recorded() { completed(Phase::recording, Phase::done); }
 
 void Shutdown::completed(Phase work, Phase next) {
-  assert(phase_ >= work && "nobody was asked to");
+  assert(phase_ >= work && "completed before its phase");
   if (phase_ == work) to(next);
 }
 
@@ -73,10 +73,10 @@ void Shutdown::on_time() {
     case Phase::closing: return to(Phase::cutting);
     case Phase::cutting:
     case Phase::stopping_auth:
-      log_.error("a data loop did not end, leaving it behind");
+      log_.error("a data loop or the auth loop did not stop in time; exiting without it");
       return host_.give_up({ending_.exit_code, health::end_cause::kStuckLoop});
     case Phase::flushing_alerts:
-      log_.error("the alerts' loop did not end, leaving it behind");
+      log_.error("the alerts loop did not stop in time; exiting without it");
       return host_.give_up(ending_);
     case Phase::running:
     case Phase::paused:
@@ -85,11 +85,11 @@ void Shutdown::on_time() {
   }
 }
 
-// One who is started may have done at once what is asked of it, and the phase is over.
+// A participant may finish inside start(), which ends the phase; the others of that phase are then skipped.
 void Shutdown::to(Phase next) {
   assert(may_follow(phase_, next));
   const Phase before = std::exchange(phase_, next);
-  log_.debug("phase of the end", {{"phase", to_string(next)}});
+  log_.debug("shutdown phase", {{"phase", to_string(next)}});
   const Duration limit = begin_time(before);
   host_.wake_after(due_ ? std::optional(*due_ - clock_.now()) : std::nullopt);
   for (const auto& participant : participants_) {
@@ -97,7 +97,7 @@ void Shutdown::to(Phase next) {
   }
 }
 
-// Sets when the phase is over, and says how long those who take part have.
+// Sets the deadline of the phase, and returns how much time its participants have.
 Duration Shutdown::begin_time(Phase before) {
   const TimePoint now = clock_.now();
   TimePoint until = now;
@@ -106,7 +106,7 @@ Duration Shutdown::begin_time(Phase before) {
     case Phase::lame_duck: until = closes_at_; break;
     case Phase::closing: until = ends_at_; break;
     case Phase::cutting: grace = kCutGrace; break;
-    case Phase::stopping_auth:  // in the time that the data loops have left over
+    case Phase::stopping_auth:  // uses the time that the data loops have left
       if (before == Phase::closing) due_ = ends_at_ + kCutGrace;
       return std::max(*due_ - now, Duration::zero());
     case Phase::flushing_alerts:

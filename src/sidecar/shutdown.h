@@ -1,4 +1,4 @@
-// Shutdown: how far the end of the process has come, and who has what to do in each phase of it.
+// Shutdown: the phases in which the process ends, and what happens in each of them.
 //
 //   running --signal--> lame_duck --time--> closing --time--> cutting --time--> given up
 //    |   ^                  ^                  |                 ^  |
@@ -6,9 +6,9 @@
 //    |   command --^     signal                                  |             --> recording --> done
 //    `-- startup timeout ----------------------------------------'
 //
-// Owns: the phase, the one deadline and the list of participants. Invariant: the phase moves along these
-// edges only, and from closing to flushing_alerts each phase has a deadline, so the process ends even when a
-// thread of it is stuck. Knows no thread and no loop. Called from: the control loop.
+// Owns: the phase, the one deadline and the list of participants. Invariant: the phase changes along these
+// edges only, and from closing to flushing_alerts each phase has a deadline, so the process ends even if one
+// of its threads is blocked. Independent of threads and loops. Called from: the control loop.
 #pragma once
 
 #include <functional>
@@ -32,23 +32,23 @@ struct Ending {
 
 class Shutdown {
  public:
-  static constexpr Duration kLastAlerts = std::chrono::seconds(2);  // for those under way; within the drain
-  static constexpr Duration kCutGrace = std::chrono::seconds(1);    // for a thread to obey once time is over
+  static constexpr Duration kLastAlerts = std::chrono::seconds(2);  // for pending ones; within the drain
+  static constexpr Duration kCutGrace = std::chrono::seconds(1);    // for a thread to stop after its deadline
 
   class Host {
    public:
     virtual void wake_after(std::optional<Duration> time) = 0;  // for on_time(); empty: not at all
-    virtual void give_up(const Ending& ending) = 0;             // ends the process and waits for nobody
+    virtual void give_up(const Ending& ending) = 0;             // ends the process without waiting
 
    protected:
     ~Host() = default;
   };
 
-  // Something to do when a phase begins. Those of one phase are started in the order of the list, and what
-  // they did is cancelled in the reverse order if the phase is left for `running`.
+  // An action for the beginning of a phase. The actions of one phase start in the order of the list, and are
+  // cancelled in reverse order if the phase returns to `running`.
   struct Participant {
     Phase phase;
-    std::function<void(Duration limit)> start;  // `limit`: the time that the phase has
+    std::function<void(Duration limit)> start;  // `limit`: the duration of the phase
     std::function<void()> cancel = {};
   };
 
@@ -57,7 +57,7 @@ class Shutdown {
 
   static bool may_follow(Phase before, Phase next);  // the edges
   Phase phase() const { return phase_; }
-  bool ending() const { return phase_ >= Phase::lame_duck; }  // for good
+  bool ending() const { return phase_ >= Phase::lame_duck; }  // cannot be resumed
   const Ending& ending_as() const { return ending_; }
 
   void drain(Duration delay, Duration timeout);  // a signal
@@ -66,7 +66,7 @@ class Shutdown {
   void pause();
   void resume();
 
-  // Told by those who were started; may be repeated.
+  // Reports of participants that have finished; may be repeated.
   void loops_ended();  // of all data loops
   void auth_ended();
   void alerts_flushed();

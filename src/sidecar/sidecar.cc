@@ -19,9 +19,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kFlushTimeout = 500ms;  // for log and state file when all else has ended
-constexpr Duration kLastRecord = 2s;       // at an immediate end a busy disk may still sync the record before
-constexpr std::size_t kLoopStarts = 3;     // so many within kLoopWindow are announced
+constexpr Duration kFlushTimeout = 500ms;  // for log and state file after everything else has ended
+constexpr Duration kLastRecord = 2s;       // at an immediate end; a busy disk may still write the old record
+constexpr std::size_t kLoopStarts = 3;     // within kLoopWindow: a restart loop
 constexpr Duration kLoopWindow = 10min;
 
 alerts::Sender sender() {
@@ -89,7 +89,7 @@ int Sidecar::run() {
   record_end(ending.cause, kFlushTimeout);
   shutdown_.recorded();
   log_.info("ended", {{"exit_code", ending.exit_code}});
-  if (!all_ended) {  // destructors and exit handlers of libraries would pull them away from under that code
+  if (!all_ended) {  // that code may use what destructors and exit handlers of libraries destroy
     probe_sockets_.clear();
     log_.flush(kFlushTimeout);
     std::_Exit(ending.exit_code);
@@ -121,14 +121,16 @@ void Sidecar::log_settings(const checks::Settings& settings) const {
   for (const auto& [check, variables] : settings.origins) {
     std::string from;
     for (const auto& variable : variables) from += (from.empty() ? "" : " ") + variable;
-    log_.info("check " + check + " is made by variables", {{"check", check}, {"variables", from}});
+    log_.info("check " + check + " is configured by environment variables",
+              {{"check", check}, {"variables", from}});
   }
   for (const auto& warning : settings.warnings) log_.warn(warning);
   warn_of_unverified_tls();
 }
 
 void Sidecar::warn_of_unverified_tls() const {
-  constexpr const char* kWarning = "tls.verify is false: anybody may answer in the place of this server";
+  constexpr const char* kWarning =
+      "tls.verify is false: the certificate is not verified, so another server may answer";
   for (const auto& check : config_->checks) {
     if (!check.tls.verify) log_.warn(kWarning, {{"check", check.name}});
   }
@@ -137,8 +139,7 @@ void Sidecar::warn_of_unverified_tls() const {
   }
 }
 
-// A new configuration, on the control loop, between two events. Tunnels and the startup latch stay as they
-// are.
+// Applies a new configuration, on the control loop. Tunnels and the startup latch are not affected.
 void Sidecar::apply(const checks::Settings& settings) {
   config_ = std::make_shared<const config::Config>(settings.config);
   log_.set(config_->log.level, checks::log_format(config_->log));
@@ -196,7 +197,7 @@ void Sidecar::record_not_written(const std::string& why) {
   log_.warn("state file: the record could not be written", {{"file", *config_->state_file}, {"why", why}});
 }
 
-// What the state file tells of the processes before this one.
+// Reports what the state file says about the previous processes.
 void Sidecar::starts_known(const StateFile::Opening& opening) {
   const auto& record = opening.record;
   if (!opening.problem.empty()) {
@@ -204,8 +205,8 @@ void Sidecar::starts_known(const StateFile::Opening& opening) {
   }
   const std::string last_end = health::end_text(record.last_end());
   const char* const ended = record.last_end() == health::end_cause::kKilledInDrain
-                                ? "the process before this one was killed before its drain had ended"
-                                : "the process before this one was killed, crashed or ran out of memory";
+                                ? "the previous process was killed before its drain ended"
+                                : "the previous process was killed, crashed or ran out of memory";
   const auto recent = record.within(kLoopWindow, loop_.wall_now());
   const bool restart_loop = recent.size() >= kLoopStarts;
   control_.starts_known({.total = record.starts,
@@ -237,7 +238,7 @@ void Sidecar::prove_listening() {
   listen_check_ =
       std::make_unique<ListenCheck>(loop_, probe_sockets_.front().endpoint(), [this](std::string problem) {
         if (!problem.empty()) {
-          log_.error("the probe port does not answer, so this process is of no use", {{"why", problem}});
+          log_.error("probe port does not answer; exiting", {{"why", problem}});
           give_up({exit_code::kCannotListen, health::end_cause::kCannotListen});
         }
         std::vector<Endpoint> probes;
@@ -246,13 +247,13 @@ void Sidecar::prove_listening() {
       });
 }
 
-// An end is nothing to be told of.
+// No alerts during the shutdown.
 void Sidecar::on_event(const health::Event& event) {
   if (!shutdown_.ending()) alerts_.on_event(event);
 }
 
 void Sidecar::startup_timed_out_for_exit() {
-  log_.error("gate.startup_timeout has passed, ending as gate.on_startup_timeout says");
+  log_.error("gate.startup_timeout has passed; exiting, as gate.on_startup_timeout is exit");
   shutdown_.startup_failed();
 }
 
@@ -263,7 +264,7 @@ void Sidecar::on_stray_signal(const loop::StraySignals::Stray& stray) {
 
 void Sidecar::on_signal(const char* name) {
   if (shutdown_.ending()) {
-    log_.warn("second signal, ending at once", {{"signal", name}});
+    log_.warn("second signal; exiting at once", {{"signal", name}});
     return shutdown_.force();
   }
   log_.info("draining", {{"signal", name},
@@ -272,8 +273,8 @@ void Sidecar::on_signal(const char* name) {
   shutdown_.drain(config_->drain.delay, config_->drain.timeout);
 }
 
-// The end, from top to bottom. A phase lasts until its time is over (lame_duck), until whoever was started
-// has told `shutdown_` that it has ended, or until it is given up.
+// The shutdown, from top to bottom. A phase lasts until its time is over (lame_duck), until those it started
+// have reported to `shutdown_` that they have ended, or until the process gives up.
 std::vector<Shutdown::Participant> Sidecar::end_in_order() {
   const auto stop_alerts = [this](Duration) { alerts_.end(); };
   const auto stop_reload = [this](Duration) { reload_.end(); };
@@ -290,22 +291,22 @@ std::vector<Shutdown::Participant> Sidecar::end_in_order() {
        }},
       {Phase::lame_duck, tell},  // readiness fails in this very turn
 
-      {Phase::closing, stop_listening},  // first: the data loops close last, when they have emptied the queue
+      {Phase::closing, stop_listening},  // first: the data loops close theirs once the accept queue is empty
       {Phase::closing, tell},
 
-      {Phase::cutting, stop_alerts},  // where the startup has failed this is the first phase
+      {Phase::cutting, stop_alerts},  // the first phase if the startup has failed
       {Phase::cutting, stop_reload},
       {Phase::cutting, stop_listening},
       {Phase::cutting, tell},
 
       {Phase::stopping_auth, [this](Duration) { data_plane_.stop_auth(); }},
       {Phase::flushing_alerts, [this](Duration limit) { flush_alerts(limit); }},
-      {Phase::recording, [this](Duration) { loop_.stop(); }},  // run() goes on
+      {Phase::recording, [this](Duration) { loop_.stop(); }},  // run() does the rest
   };
 }
 
 void Sidecar::flush_alerts(Duration limit) {
-  log_.info("every session has ended");
+  log_.info("all sessions have ended");
   if (!alerts_.running()) return shutdown_.alerts_flushed();
   alerts_.finish(limit);
 }

@@ -1,8 +1,8 @@
-// Sidecar: the running process. Joins Control with the data plane, and owns start, reload
-// and end; in which order everything ends is written in end_in_order().
+// Sidecar: the running process. Connects Control with the data plane, and is responsible for start, reload
+// and shutdown; end_in_order() has the order of the shutdown.
 //
 // Owns: everything that runs. Invariant: it listens before anything slow begins; the probe port answers until
-// the end; every step of the end has a deadline, so the process ends even when a thread of it is stuck.
+// the end; every step of the shutdown has a deadline, so the process ends even if a thread is blocked.
 // Thread: the main thread, which becomes the control loop.
 #pragma once
 
@@ -41,7 +41,7 @@ class Sidecar final : private Control::Observer, private Shutdown::Host, private
   void startup_timed_out_for_exit() override;
   void on_event(const health::Event& event) override;
   void wake_after(std::optional<Duration> time) override;
-  [[noreturn]] void give_up(const Ending& ending) override;  // no destructor waits for what is stuck
+  [[noreturn]] void give_up(const Ending& ending) override;  // runs no destructors, which might wait
   void act(probe::Action action, std::function<void(probe::ActionOutcome)> done) override;
 
   void watch_signals();
@@ -53,7 +53,7 @@ class Sidecar final : private Control::Observer, private Shutdown::Host, private
   void starts_known(const StateFile::Opening& opening);
   void record_end(std::string_view cause, Duration limit);
   void record_not_written(const std::string& why);
-  config::Span counted();  // since the start
+  config::Span counted();  // totals since the start
   void log_settings(const checks::Settings& settings) const;
   void warn_of_unverified_tls() const;
   void apply(const checks::Settings& settings);
@@ -70,7 +70,7 @@ class Sidecar final : private Control::Observer, private Shutdown::Host, private
   Reload reload_;
   std::vector<std::unique_ptr<loop::Signal>> signals_;
   std::optional<loop::StraySignals> stray_signals_;
-  std::set<int> strays_;  // told already
+  std::set<int> strays_;  // already logged
   std::unique_ptr<ListenCheck> listen_check_;
   std::optional<StateFile> state_file_;
 };

@@ -15,7 +15,7 @@ constexpr const char* kThread = "state file";
 
 }  // namespace
 
-// Used by one job after the other.
+// Used by one job at a time.
 class StateFile::Writer {
  public:
   explicit Writer(std::string path) : path_(std::move(path)), file_(path_) {}
@@ -38,7 +38,7 @@ class StateFile::Writer {
     return begun;
   }
 
-  // Into what is on the disk by now: another process may have counted itself meanwhile.
+  // Reads the file again first: another process may have added its start.
   std::string write_end(std::string_view end, std::optional<WallTime> at) {
     const StateLock::Turn turn(lock_);
     if (auto read = file_.read(); read.problem.empty() && read.record.starts >= number_) {
@@ -54,12 +54,12 @@ class StateFile::Writer {
     const StateLock::Turn turn(lock_);
     if (auto read = file_.read(); read.problem.empty()) {
       read.record.begin_failed_start(now);
-      (void)file_.write(read.record);  // the failure to listen is what is told
+      (void)file_.write(read.record);  // only the failure to listen is reported
     }
   }
 
  private:
-  // Where the file is somebody else's, nothing is made beside it either.
+  // No lock file beside a file that is not ours.
   void take_lock() {
     if (file_.usable()) lock_.emplace(path_);
   }
@@ -90,7 +90,7 @@ void StateFile::draining() {
 
 std::string StateFile::end(std::string_view cause, Duration limit) {
   const TimePoint until = loop_.now() + limit;
-  const std::string late = "it is not written after " + format_duration(limit);
+  const std::string late = "not written within " + format_duration(limit);
   try {
     if (job_ && !job_->wait(limit)) return late;
     job_.reset();
@@ -118,7 +118,7 @@ void StateFile::begin(std::function<Done()> work) {
   try {
     job_ = std::make_unique<loop::BackgroundJob<Done>>(loop_, kThread, std::move(work),
                                                        [this](const Done& done) { finished(done); });
-  } catch (const std::exception& e) {  // no thread to be had now
+  } catch (const std::exception& e) {  // no thread available
     failed_(e.what());
   }
 }

@@ -1,9 +1,9 @@
-// StateFile: keeps count of the starts, and the cause of each end, in a file that outlives the process.
+// StateFile: records the number of starts and the cause of each end in a file that outlives the process.
 //
-// Owns: the job at the file, one at a time, as the file may lie on a volume that hangs; the loop waits for it
-// only at the very end, and with a limit. Invariant: the file is one whole record or another, whenever the
-// power goes; a file that cannot be read or written costs a warning and its evidence, never the start.
-// Thread: the control loop.
+// Owns: a background job for the file, one at a time, because the volume may hang; the loop waits for it only
+// at the very end, with a limit. Invariant: the file holds a complete record even after a power failure; a
+// file that cannot be read or written causes a warning and never prevents the start. Thread: the control
+// loop.
 #pragma once
 
 #include <functional>
@@ -22,22 +22,23 @@ class StateFile {
  public:
   struct Opening {
     health::StartRecord record;
-    bool unclean = false;  // the process before this one had no time to say how it ended
-    std::string problem;   // why there is no record of before, or none will stay; empty: all is well
+    bool unclean = false;  // the previous process did not record how it ended
+    std::string problem;   // why the record could not be read or written; empty: no problem
   };
 
-  // Reads the file and writes `running` into it; `opened` hears of it in a later turn. `failed` hears why a
-  // later record could not be written.
+  // Reads the file and writes `running` into it, then calls `opened` in a later turn. Calls `failed` if a
+  // later record cannot be written.
   StateFile(loop::Loop& loop, const std::string& path, std::function<void(const Opening&)> opened,
             std::function<void(const std::string&)> failed);
   StateFile(const StateFile&) = delete;
   StateFile& operator=(const StateFile&) = delete;
 
   void draining();
-  // Writes the cause and waits until it is on the disk, at most so long. Why it is not there; empty: it is.
+  // Writes the cause and waits until it is on the disk, at most for `limit`. Returns the problem, or an empty
+  // text.
   std::string end(std::string_view cause, Duration limit);
 
-  // For a process that ends before it has a loop to run: it could not listen.
+  // For a process that cannot listen and ends before its loop runs.
   static void record_failed_start(const std::string& path, WallTime now, Duration limit);
 
  private:
@@ -54,7 +55,7 @@ class StateFile {
   loop::Loop& loop_;
   const std::function<void(const Opening&)> opened_;
   const std::function<void(const std::string&)> failed_;
-  const std::shared_ptr<Writer> writer_;  // owners: we and the jobs, which outlive us when their file hangs
+  const std::shared_ptr<Writer> writer_;  // shared with the jobs, which outlive this if the file hangs
   std::unique_ptr<loop::BackgroundJob<Done>> job_;
   bool draining_due_ = false;  // once the job is done
 };

@@ -1,9 +1,9 @@
-// StateLock: lets processes that share one state file take turns, and know which of them live.
+// StateLock: coordinates processes that share one state file, and tells which of them are alive.
 //
-// During a rollout the old process still drains while the new one starts. Advisory locks of the open file
-// (F_OFD_SETLK, Linux) on FILE.lock: byte 0 is held while the record is read and written, byte N by the
-// process of the start with that number for as long as it lives, whatever ends it. Where the file system
-// knows no locks every call does nothing, and nobody seems to live. Thread: the state file's.
+// Needed because during a rollout the old process still drains while the new one starts. Uses open file
+// description locks (F_OFD_SETLK, Linux) on FILE.lock: byte 0 is locked while the record is read and written;
+// byte N is locked by the process of start number N until it ends in any way. On a file system without locks
+// every call does nothing, and no process counts as alive. Thread: the state file's.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +22,11 @@ class StateLock {
   void hold(std::uint64_t number);  // until the process ends
   bool alive(std::uint64_t number) const;
 
-  // Held while it lives. Waits for the other processes for at most a second: a lock that is never given back
-  // must not cost this start its record.
+  // Holds byte 0. Waits for other processes for at most a second, and then goes on without the lock, so that
+  // a lock that is never released does not prevent the record.
   class Turn {
    public:
-    explicit Turn(const std::optional<StateLock>& lock);  // without one it is nobody's turn
+    explicit Turn(const std::optional<StateLock>& lock);  // without a lock it does nothing
     ~Turn();
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;

@@ -220,7 +220,7 @@ def test_a_queue_that_is_full_loses_its_oldest_counts_and_logs_them_and_blocks_n
     wait_for(lambda: delivered(sidecar, "dropped"), lambda count: count >= 8, "what does not fit to be dropped")
     for name in names:
         sidecar.wait_for_check(name, "fail")
-    lost = [line for line in sidecar.logs() if line["message"] == "alert dropped, its receiver takes too long"]
+    lost = [line for line in sidecar.logs() if line["message"] == "alert dropped; the receiver is too slow"]
     assert len({line["alert"] for line in lost if line["to"].startswith(hanging.url)}) == 8
     assert hanging.bodies and hanging.bodies[0]["check"] not in {line["alert"].split()[1] for line in lost}, "not the one under way"
     for _ in range(20):

@@ -34,7 +34,7 @@ proxy: {{backend: "{backend.url}", workers: {workers}, timeouts: {{connect: 100m
         backend = rig.scripted(answering, port=backend.port)
         assert {sidecar.request("/").status for _ in range(8)} == {200}
         assert restarts(sidecar) == restart
-    told = "the backend went away and came back"
+    told = "backend restarted"
     wait_until(lambda: [line for line in sidecar.logs() if line["message"] == told], "the log to tell it")
     assert [line for line in sidecar.logs() if line["message"] == told][-1]["severity"] == "WARNING"
 
@@ -72,7 +72,7 @@ def test_the_event_of_a_restart_counts_restarts_and_lost_tunnels(rig):
     restart(again)
     wait_for(lambda: sorted(messages()), lambda seen: seen == [told.format("1 restart"), told.format("2 restarts")], "the second")
     page = sidecar.probe("/", headers={"Accept": "text/html"}).text
-    assert "2 tunnels lost in all" in page and "<dt>tunnels lost a minute</dt><dd>2</dd>" in page
+    assert "2 tunnels lost in all" in page and "<dt>tunnels lost per minute</dt><dd>2</dd>" in page
 
 
 def test_the_traffic_check_sees_a_restart_that_no_client_met(rig):

@@ -252,7 +252,7 @@ drain: {{timeout: 30s}}
         backend.release()
         assert busy.read_head().status == 200
     assert sidecar.wait() == 0
-    assert not any("has not turned" in line["message"] for line in sidecar.logs())
+    assert not any("data loop blocked" in line["message"] for line in sidecar.logs())
 
 
 def test_what_is_still_open_at_the_end_is_cut(rig, backend):

@@ -42,7 +42,7 @@ def test_a_short_window_is_one_row_with_the_numbers_of_that_time(rig, proxy):
     assert (seen["minute"], seen["state"], seen["upgrades ok"], seen["refused"]) == ("1", "ready", "5", "0")
     assert (seen["check failures"], seen["lost"], seen["restarts"]) == ("0", "0", "0")
     assert seen["memory"].endswith(" MiB")
-    assert lines[-1] == "Verdict: pass (nothing asked with --fail-on)"
+    assert lines[-1] == "Verdict: pass (no conditions given with --fail-on)"
 
 
 def test_json_has_the_rows_and_scales_rates_honestly(proxy):
@@ -92,7 +92,7 @@ def test_a_restart_and_a_time_without_anybody_are_told_and_watched_on(rig, backe
     wait_until(lambda: proxy.probe("/status").json["uptime_seconds"] > looks + 6, "more than one look at it")
     assert child.stop(signal.SIGINT) == 1
     text = child.output()
-    assert "restarted: another process answers" in text and "- interrupted after " in text
+    assert "restarted: a new process answers" in text and "- interrupted after " in text
     assert "- restarts>0 held in minute 1" in text and text.splitlines()[-1] == "Verdict: fail"
 
 

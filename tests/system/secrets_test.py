@@ -202,9 +202,9 @@ def test_a_password_in_the_place_of_its_file_is_not_repeated(tmp_path):
 def test_the_log_says_which_variables_made_which_check(rig):
     sidecar = rig.probegate(None, env={"DB_HOST": "127.0.0.1", "DB_PORT": str(free_port()), "DB_USER": "u", "PGHOST": "127.0.0.1",
                                        "PGPORT": str(free_port()), "REDIS_HOST": "127.0.0.1"}).start()
-    line = sidecar.wait_for_line("check database is made by variables")
+    line = sidecar.wait_for_line("check database is configured by environment variables")
     assert line["variables"] == "PGHOST PGPORT"
-    assert sidecar.wait_for_line("check redis is made by variables")["variables"] == "REDIS_HOST"
+    assert sidecar.wait_for_line("check redis is configured by environment variables")["variables"] == "REDIS_HOST"
     warned = sidecar.wait_for_line("PGHOST makes the check database; DB_HOST, DB_PORT, DB_USER are ignored")
     assert warned["severity"] == "WARNING"
 
@@ -234,4 +234,4 @@ def test_an_empty_list_of_addresses_is_a_gate_without_a_proxy(rig):
     assert sidecar.probe("/health/ready").status == 200
     assert sidecar.stop() == 0
     ended = [line["message"] for line in sidecar.logs()][-3:]
-    assert ended == ["draining", "every session has ended", "ended"]  # nothing was waited for
+    assert ended == ["draining", "all sessions have ended", "ended"]  # nothing was waited for

@@ -99,7 +99,7 @@ def test_what_hangs_is_given_up_in_time(rig):
     server = rig.scripted(silent)
     ran = command("smoke", f"ws://127.0.0.1:{server.port}/ws", "-n", "2", "--timeout", "200ms")
     assert ran.returncode == 1
-    assert "2 x timeout: no end within 200ms, while waiting for the answer to the upgrade" in ran.stdout
+    assert "2 x timeout: not finished within 200ms, while waiting for the answer to the upgrade" in ran.stdout
 
 
 def reluctant(farewell):
@@ -118,7 +118,7 @@ def reluctant(farewell):
 
 
 @pytest.mark.parametrize("farewell, told", [
-    (lambda connection: None, "timeout: no end within 1s, while waiting for the answer to our Close"),
+    (lambda connection: None, "timeout: not finished within 1s, while waiting for the answer to our Close"),
     (lambda connection: connection.send_frame(CLOSE, close_payload(1011)), "protocol: answered our Close with code 1011"),
     (lambda connection: connection.shutdown(), "protocol: closed the connection while we were waiting for the answer to our Close"),
 ], ids=["silence", "another code", "end"])

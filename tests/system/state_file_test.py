@@ -54,7 +54,7 @@ def test_a_killed_process_is_found_counted_and_told_by_the_next_one(rig, path):
     assert first.wait() == -signal.SIGKILL
     assert state(path)["state"] == "running"
     second = started(rig, path)
-    told = line(second, "the process before this one was killed, crashed or ran out of memory")
+    told = line(second, "the previous process was killed, crashed or ran out of memory")
     assert (told["severity"], told["end"], told["unclean_ends"]) == ("WARNING", "unclean", 1)
     assert line(second, "start counted")["last_end"] == "unclean"
     families = metrics.parse(second.metrics())
@@ -72,7 +72,7 @@ def test_a_process_that_is_killed_while_it_drains_is_told_apart(rig, path, backe
     first.wait()
     second = started(rig, path)
     assert line(second, "start counted")["last_end"] == "killed_in_drain"
-    assert line(second, "the process before this one was killed before its drain had ended")["severity"] == "WARNING"
+    assert line(second, "the previous process was killed before its drain ended")["severity"] == "WARNING"
     assert "ran out of memory" not in second.output()
 
 
@@ -158,7 +158,7 @@ def test_a_restart_loop_is_announced_with_its_causes(rig, path):
                                                        "recent_seconds": 600.0, "restart_loop": True}
     assert "Restart loop: <strong>3 starts within 10m</strong>" in looping.probe("/").text
     shown = command("status", "--url", f"http://127.0.0.1:{looping.probe_port}").stdout.splitlines()
-    assert shown[1] == "restart loop: 3 starts within 10m, the one before this ended as unclean"
+    assert shown[1] == "restart loop: 3 starts within 10m, the previous run ended as unclean"
 
 
 def test_a_first_start_is_no_restart_loop_and_without_a_state_file_nothing_is_known(rig, path, proxy):
@@ -176,7 +176,7 @@ def test_a_corrupt_file_is_kept_aside_and_stops_nothing(rig, path):
     with open(path, "w") as file:
         file.write('{"version":1,"starts":41,')
     sidecar = started(rig, path)
-    assert "it is not a state file; counting begins anew" in line(sidecar, "state file")["why"]
+    assert "it is not a state file; counting starts from zero" in line(sidecar, "state file")["why"]
     assert state(path)["starts"] == 1
     with open(path + ".unreadable") as file:
         assert "41" in file.read()

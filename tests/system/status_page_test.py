@@ -106,8 +106,8 @@ def test_the_page_counts_traffic_and_refusals(watched, browse):
             client.send_frame(1, b"hello", mask=True)
             client.read_frame()
         figures = page.wait_for_text("#figures", "tunnels\n1")
-        wait_for(lambda: page.text("#figures"), lambda text: "messages a minute\n10" in text, "ten messages")
-    assert re.search(r"refused a minute\n3", figures)
+        wait_for(lambda: page.text("#figures"), lambda text: "messages per minute\n10" in text, "ten messages")
+    assert re.search(r"refused per minute\n3", figures)
 
 
 def test_no_secret_reaches_the_page_or_the_document(watched, browse):

@@ -1,8 +1,8 @@
-"""Makes page_assets.h of the page's files: one HTML with its style and script inside, cut where the server fills in.
+"""Makes page_assets.h from the page's files: one HTML with style and script, split where the server inserts content.
 
   embed.py TEMPLATE PAGE.html PAGE.css PAGE.js OUTPUT
 
-The policy names style and script by their hashes (CSP level 2), so it can only be written where both are known: here.
+The policy has the hashes of style and script (CSP level 2), so it is written here, where both are known.
 """
 
 import base64

@@ -1,11 +1,11 @@
 "use strict";
-// Keeps <main> as the server would render it now. Pieces that did not change are left alone, so that focus, selection and
-// screen readers stay where they are.
+// Keeps <main> equal to what the server renders. Only elements that differ are changed, so that focus, selection and
+// screen readers keep their position.
 (() => {
   const main = document.getElementById("main");
   const live = document.getElementById("live");
   const pause = document.getElementById("pause");
-  const retryAfter = 5000; // ms; where the server has no place for one more viewer
+  const retryAfter = 5000; // ms; used if the server has too many viewers
   let source = null;
   let retry = 0;
 
@@ -51,7 +51,7 @@
       show(event.data);
     };
     source.onerror = () => {
-      say("not connected, trying again");
+      say("disconnected, reconnecting");
       if (source.readyState !== EventSource.CLOSED) return;
       retry = setTimeout(follow, retryAfter);
     };

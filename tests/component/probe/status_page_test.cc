@@ -71,7 +71,7 @@ TEST_CASE("The status page shows the start, the events, the refusals and the nex
   const std::string page = f.get("/").body;
   CHECK(contains(page, "last 2 runs: 4.0 ms to 9.0 ms, 1 failed"));
   CHECK(contains(page, "last: connect: refused by 10.0.0.5"));
-  CHECK(contains(page, "<dt>messages a minute</dt><dd>1234</dd>"));
+  CHECK(contains(page, "<dt>messages per minute</dt><dd>1234</dd>"));
   CHECK(contains(page, "<th scope=\"row\">gate_closed</th><td class=\"number\">7</td>"));
   CHECK(contains(page, "<td class=\"number\">in "));
   CHECK(contains(page, "<td class=\"number\">2.00 s</td>"));  // when it passed
@@ -95,10 +95,11 @@ TEST_CASE("Each kind of event is told in words") {
   happens({.kind = EventKind::backend_stopping, .message = "the backend closes its tunnels with 1012"});
   happens({.kind = EventKind::auth_breaker, .to = "open", .message = "no answer within 2s"});
   happens({.kind = EventKind::connection_limit, .to = "reached", .message = "19 open, limit in force 19"});
-  happens({.kind = EventKind::clock, .message = "the wall clock went 2h ahead of the monotonic clock"});
+  happens({.kind = EventKind::clock, .message = "the wall clock jumped 2h ahead of the monotonic clock"});
   const std::string page = f.get("/").body;
   for (const char* words : {
-           "<td>start</td><td class=\"why\">the one before ended by signal; restart loop: 3 starts</td>",
+           "<td>start</td><td class=\"why\">the previous process ended as signal; restart loop: 3 "
+           "starts</td>",
            "open → <strong class=\"tag bad\">closed</strong> waiting for database",
            "<strong>database</strong> may run now",
            "<td>startup timeout</td><td class=\"why\"> waiting for database</td>",
@@ -106,13 +107,13 @@ TEST_CASE("Each kind of event is told in words") {
            "<td>backend restart</td>",
            "<td>frozen</td><td class=\"why\">for 1.50 s</td>",
            "<td>stuck</td><td class=\"why\"> data-0</td>",
-           "<td>stuck</td><td class=\"why\">every data loop turns again</td>",
+           "<td>stuck</td><td class=\"why\">all data loops respond again</td>",
            "<strong class=\"tag bad\">refused</strong> 2 mistakes, see the log",
            "<td>backend stopping</td><td class=\"why\"> the backend closes its tunnels with 1012</td>",
            "<td>auth breaker</td><td class=\"why\"><strong class=\"tag bad\">open</strong> no answer within "
            "2s</td>",
            "<strong class=\"tag warn\">reached</strong> 19 open, limit in force 19",
-           "<td>clock</td><td class=\"why\"> the wall clock went 2h ahead of the monotonic clock</td>",
+           "<td>clock</td><td class=\"why\"> the wall clock jumped 2h ahead of the monotonic clock</td>",
        }) {
     CAPTURE(words);
     CHECK(contains(page, words));
@@ -290,7 +291,7 @@ TEST_CASE("What a check asks is shown beside it, except in a summary") {
 TEST_CASE("The page says how many events it leaves out") {
   ProbeFixture f;
   for (int i = 0; i < 42; ++i) f.source.past.add(check_event("pass", i % 2 == 0 ? "fail" : "pass"));
-  CHECK(contains(f.get("/").body, "and 12 older ones, which /status has"));
+  CHECK(contains(f.get("/").body, "12 older events are in /status"));
 }
 
 }  // namespace

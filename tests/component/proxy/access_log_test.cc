@@ -56,7 +56,7 @@ TEST_CASE("Of the refusals of a window the first are told one by one, and the ot
   CHECK(told.single(Reason::gate_closed) == 10);
   REQUIRE(told.bare.loop.until([&] { return told.more(Reason::gate_closed) > 0; }));
   CHECK(told.more(Reason::gate_closed) == 990);
-  CHECK(told.lines().back().at("message") == "refused 990 more: gate_closed");
+  CHECK(told.lines().back().at("message") == "suppressed 990 similar lines: gate_closed");
   CHECK(told.lines().back().at("within_seconds").get<double>() >= 0.05);
 }
 

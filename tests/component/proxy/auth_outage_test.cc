@@ -154,9 +154,10 @@ TEST_CASE(
   rig.answer(kAllowed, asked);
   CHECK(next_answer(rig.loop, next).status == 101);
   CHECK(rig.loop.until([&] {
-    return rig.proxy.log_lines("auth breaker closed, the auth service answers again").size() == 1;
+    return rig.proxy.log_lines("auth breaker closed; the auth service answers again").size() == 1;
   }));
-  CHECK(rig.proxy.log_lines("auth breaker open, the auth service is not asked until its trial").size() == 1);
+  CHECK(rig.proxy.log_lines("auth breaker open; the auth service is not asked until the next trial request")
+            .size() == 1);
 }
 
 TEST_CASE("A denial between failures starts the count again") {

@@ -159,7 +159,7 @@ TEST_CASE("An interrupt soon after a minute leaves its remnant to that minute, a
   REQUIRE(minutes(report) == std::vector<int>{1, 2});
   CHECK(to_seconds(report.rows[1].length) == Approx(61).margin(0.03));
   CHECK(report.rows[1].count(kMessages) == Approx(1000).margin(1));
-  CHECK(has_note(report, "minute 2: what came after it, for less than 5s, is judged with it"));
+  CHECK(has_note(report, "minute 2: includes the rest of the report, which was shorter than 5s"));
   CHECK_FALSE(report.failed());
 }
 
@@ -180,7 +180,7 @@ TEST_CASE("Counters that begin at zero in the middle of a report lose nothing th
   CHECK(report.rows[1].restarts == 1);
   CHECK(report.rows[0].restarts + report.rows[2].restarts == 0);
   CHECK(has_note(report, "minute 2, 1970-01-01T00:01:35"));
-  CHECK(has_note(report, "restarted: another process answers"));
+  CHECK(has_note(report, "restarted: a new process answers"));
   CHECK_FALSE(report.failed());
 }
 
@@ -209,7 +209,7 @@ TEST_CASE("A time in which nobody answers is told in its minutes and fails the r
   CHECK(report.rows[3].state == "ready");
   CHECK(has_note(report, "minute 2, 1970-01-01T00:01:45"));
   CHECK(has_note(report, "not reachable: connection refused"));
-  CHECK(has_note(report, "reachable again; what was counted meanwhile belongs to this minute"));
+  CHECK(has_note(report, "reachable again; events from the meantime are counted in this minute"));
   REQUIRE(report.failed());
   CHECK(report.held_in(report.conditions.back()) == std::vector<int>{2, 3});
 }

@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr const char* kMetrics = R"(# HELP probegate_refused Requests answered by probegate itself, by reason.
+constexpr const char* kMetrics = R"(# HELP probegate_refused Requests refused by probegate itself, by reason.
 # TYPE probegate_refused counter
 probegate_refused_total{reason="gate_closed"} 30
 probegate_refused_total{reason="draining"} 0

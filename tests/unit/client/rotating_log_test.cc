@@ -108,7 +108,7 @@ TEST_CASE(
 
   std::filesystem::create_symlink(directory.file() + ".theirs", directory.file());
   std::ofstream(directory.file() + ".theirs") << "theirs";
-  CHECK(refused().error().message == "it is a symbolic link; name the file itself");
+  CHECK(refused().error().message == "it is a symbolic link; give the path of the file itself");
   CHECK(directory.content(".theirs") == "theirs");
 
   CHECK(append_rotating("/dev/null", "line\n", 100, kWait).error().message == "it is not a regular file");

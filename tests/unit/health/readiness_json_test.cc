@@ -198,8 +198,8 @@ TEST_CASE("Liveness fails with a stuck loop, and under `exit` not with the start
   CHECK((judge(Document::liveness, s) == Judgement{"error", false}));
   CHECK(judge(Document::readiness, s).ok);
   const auto body = readiness_json(s, Document::liveness, Details::full).text("", "0");
-  CHECK(body.ends_with(",\"error\":{\"kind\":\"internal\",\"message\":\"data-2 did not turn for 10 s\"}}\n"));
-  CHECK(health_json(s, Document::liveness, Details::full, "1").find("data-2 did not turn for 10 s") !=
+  CHECK(body.ends_with(",\"error\":{\"kind\":\"internal\",\"message\":\"data-2 blocked for 10 s\"}}\n"));
+  CHECK(health_json(s, Document::liveness, Details::full, "1").find("data-2 blocked for 10 s") !=
         std::string::npos);
   s.stuck_loops.clear();
   s.gate = GateState::failed;

@@ -138,7 +138,7 @@ TEST_CASE("A record from before a crash in the middle of it, or of another kind,
 TEST_CASE("A record of a later version is refused by its number") {
   const auto read = parse_start_record(R"({"version":2,"starts":1})");
   REQUIRE_FALSE(read);
-  CHECK(read.error().message == "it is of version 2, not 1");
+  CHECK(read.error().message == "it has version 2, not 1");
 }
 
 TEST_CASE("A start whose process still lives is no unclean end, and ends as it says itself") {
