@@ -11,7 +11,7 @@ std::string quote(std::string_view text) {
   auto shown = text.starts_with('/') ? std::string(text) : redact_url(text);
   if (shown.size() > kLongest) {
     auto end = kLongest;
-    while ((shown[end] & 0xC0) == 0x80) --end;  // not inside a character
+    while ((shown[end] & 0xC0) == 0x80) --end;  // do not cut inside a character
     shown = shown.substr(0, end) + "...";
   }
   const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
