@@ -65,7 +65,7 @@ Result<UrlHost> read_host(std::string_view text, UrlRules rules) {
       end == std::string_view::npos ? std::string_view{} : text.substr(end + (bracketed ? 1 : 0));
   if (rest.empty()) return host;
   host.port = rest.starts_with(':') ? parse_decimal<std::uint16_t>(rest.substr(1)) : std::nullopt;
-  if (host.port.value_or(0) == 0) return with_escapes("the port is a number from 1 to 65535");
+  if (host.port.value_or(0) == 0) return with_escapes("the port must be a number from 1 to 65535");
   return host;
 }
 

@@ -12,7 +12,9 @@ std::string value_of(const MysqlVariables& variables, const std::string& name) {
 
 bool is_on(const std::string& value) { return !value.empty() && !iequals(value, "OFF") && value != "0"; }
 
-std::string quoted_name(const std::string& name) { return "`" + name + "`"; }  // it has no backtick
+std::string quoted_name(const std::string& name) {
+  return "`" + name + "`";
+}  // the name contains no backtick
 
 }  // namespace
 
@@ -34,8 +36,7 @@ std::string mysql_literal(const std::string& text) {
   return "_utf8mb4 x'" + hex + "'";
 }
 
-// One lookup for each spelling, as only a comparison with constants spares the server a walk through all its
-// tables.
+// One lookup for each spelling, because only a comparison with constants avoids a scan of all tables.
 std::string mysql_tables_query(const std::vector<MysqlSettings::Table>& tables) {
   std::string sql;
   const auto look_up = [&](std::size_t i, const std::string& schema, const std::string& name) {

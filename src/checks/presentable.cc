@@ -9,7 +9,7 @@ constexpr std::size_t kLongestRead = 64 * 1024;
 constexpr std::size_t kLongestMessage = 500;
 constexpr std::size_t kLongestQuote = 80;
 
-// Cut between two characters, never inside one.
+// Cuts between characters, never inside one.
 std::string shortened(std::string_view text, std::size_t limit) {
   if (text.size() <= limit) return std::string(text);
   std::size_t end = limit;

@@ -116,12 +116,12 @@ def test_files_in_the_address_of_postgres_are_looked_at_too(rig):
     assert "sslrootcert: cannot read: No such file" in asks("sslmode=require&sslrootcert=/typo.pem")
     assert "sslcert: needs sslkey" in asks(f"sslcert={cert}")
     assert "sslkey: cannot read" in asks(f"sslcert={cert}&sslkey=/typo.key")
-    assert "would do nothing" in asks(f"sslmode=disable&sslrootcert={ours.file}")
-    assert "would do nothing" in asks("sslmode=disable&sslrootcert=system")
-    assert "would do nothing" in problem(rig, f"type: postgres, url: 'postgres://h/d?sslmode=disable', tls: {{ca_file: {ours.file}}}")
-    assert "a unix socket has no TLS" in problem(rig, f"type: postgres, host: /run, user: u, tls: {{ca_file: {ours.file}}}")
+    assert "has no effect" in asks(f"sslmode=disable&sslrootcert={ours.file}")
+    assert "has no effect" in asks("sslmode=disable&sslrootcert=system")
+    assert "has no effect" in problem(rig, f"type: postgres, url: 'postgres://h/d?sslmode=disable', tls: {{ca_file: {ours.file}}}")
+    assert "a unix socket does not use TLS" in problem(rig, f"type: postgres, host: /run, user: u, tls: {{ca_file: {ours.file}}}")
     os.chmod(key, 0o644)
-    assert "others may read it" in asks(f"sslcert={cert}&sslkey={key}")
+    assert "is readable by others" in asks(f"sslcert={cert}&sslkey={key}")
 
 
 PLAIN = {"redis": "url: 'redis://h'", "redis_socket": "url: 'unix:/run/redis.sock'", "http": "url: 'http://h/'", "http_path": "url: /health",
@@ -135,8 +135,8 @@ def test_a_section_that_would_do_nothing_is_a_mistake(rig, name, tls):
     kind = name.split("_")[0]
     if kind == "postgres" and "verify" in tls:
         pytest.skip("a key that postgres does not have")
-    assert "would do nothing" in problem(rig, f"type: {kind}, {PLAIN[name]}, tls: {tls}")
-    assert "would do nothing" not in problem(rig, f"type: {kind}, {PLAIN[name]}, tls: null")
+    assert "has no effect" in problem(rig, f"type: {kind}, {PLAIN[name]}, tls: {tls}")
+    assert "has no effect" not in problem(rig, f"type: {kind}, {PLAIN[name]}, tls: null")
 
 
 def test_authorities_that_would_not_be_asked_are_a_mistake(rig):
@@ -148,7 +148,7 @@ def test_alerts_and_a_printed_file_follow_the_same_rules(rig):
     alert = lambda to, tls: validate(rig, f"alerts:\n  - {{to: '{to}', tls: {{{tls}}}}}\n")
     assert "No such file" in alert("https://h/x", "ca_file: /nowhere.pem")
     assert "needs key_file" in alert("smtps://h", f"cert_file: {ours.file}")
-    assert "has no TLS" in alert("http://h/x", "verify: true")
+    assert "does not use TLS" in alert("http://h/x", "verify: true")
     path = os.path.join(rig.directory, "written.yaml")
     with open(path, "w") as file:
         file.write("checks:\n  a: {type: redis, url: 'redis://h'}\n  b: {type: mysql, url: 'mysql://h/d'}\n"
