@@ -73,8 +73,7 @@ class Log {
 
   std::atomic<LogLevel> level_;
   const Clock& wall_;
-  const std::shared_ptr<Queue>
-      queue_;  // shared with the writer thread, which may outlive the log if its write blocks
+  const std::shared_ptr<Queue> queue_;  // the writer thread may outlive the log
 };
 
 // The line without its newline. Public for the tests of both formats.

@@ -21,7 +21,7 @@ class Mailbox {
   // Null when nothing was put since the last take.
   std::unique_ptr<T> take() {
     if (slot_.load(std::memory_order_acquire) == nullptr)
-      return nullptr;  // avoids the locked instruction in the common case
+      return nullptr;  // common case without a locked instruction
     return std::unique_ptr<T>(slot_.exchange(nullptr, std::memory_order_acq_rel));
   }
 

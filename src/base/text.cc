@@ -71,8 +71,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 bool equal_in_constant_time(std::string_view given, std::string_view secret) {
   if (secret.empty()) return given.empty();
-  volatile std::size_t difference =
-      given.size() ^ secret.size();  // volatile: prevents an early exit by the optimizer
+  volatile std::size_t difference = given.size() ^ secret.size();  // volatile: no early exit
   for (std::size_t i = 0; i < given.size(); ++i) {
     const auto bits = static_cast<unsigned char>(given[i] ^ secret[i % secret.size()]);
     difference = difference | bits;

@@ -127,8 +127,7 @@ class CheckThread::Body final : public loop::ErrorSink {
     try {
       crash.result = CheckResult::fail(FailKind::internal, "the check failed: " + what);
     } catch (...) {
-      crash.result =
-          CheckResult::fail(FailKind::internal, "out of memory");  // short enough to need no allocation
+      crash.result = CheckResult::fail(FailKind::internal, "out of memory");  // needs no allocation
     }
     report(std::move(crash));
   }

@@ -341,10 +341,9 @@ class MysqlCheck final : public Check {
   std::optional<MysqlLogin> login_;  // while the login runs
   MysqlSession session_;
   std::unique_ptr<MYSQL_RES, CloseMysql> result_;  // declared after its session, which must outlive it
-  std::optional<loop::FdWatch>
-      watch_;  // declared after the session: must be destroyed before the session's socket
-  std::vector<Question> questions_;      // the first one is running
-  std::optional<MysqlAnswers> answers_;  // of this attempt
+  std::optional<loop::FdWatch> watch_;             // destroyed before the session's socket
+  std::vector<Question> questions_;                // the first one is running
+  std::optional<MysqlAnswers> answers_;            // of this attempt
   // Output variables of the library's steps.
   int query_failed_ = 0;
   MYSQL_ROW row_ = nullptr;

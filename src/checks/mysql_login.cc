@@ -35,7 +35,7 @@ MysqlSession make_session(const MysqlSettings& settings) {
   mysql_options(session.get(), MYSQL_OPT_NONBLOCK, nullptr);
   mysql_options(session.get(), MYSQL_OPT_CONNECT_TIMEOUT, &limit);
   mysql_options(session.get(), MYSQL_OPT_LOCAL_INFILE,
-                &no);  // otherwise the server could request any local file
+                &no);  // or the server could read local files
   mysql_options(session.get(), MYSQL_OPT_MAX_ALLOWED_PACKET, &kLargestPacket);
   mysql_options(session.get(), MYSQL_SET_CHARSET_NAME, "utf8mb4");
   mysql_optionsv(session.get(), MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "probegate");

@@ -17,8 +17,7 @@ namespace probegate::checks {
 namespace {
 
 constexpr std::uint32_t kLongestPacket = 0xffffff;
-constexpr std::uint32_t kMostColumns =
-    4096;  // limit of real servers; the library allocates several times the size of each
+constexpr std::uint32_t kMostColumns = 4096;  // limit of real servers; each costs memory
 constexpr std::size_t kWorthTrimming = 1024 * 1024;
 
 extern "C" void on_pvio(int mode, MYSQL* session, const unsigned char* bytes, std::size_t size) {

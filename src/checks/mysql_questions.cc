@@ -12,9 +12,7 @@ std::string value_of(const MysqlVariables& variables, const std::string& name) {
 
 bool is_on(const std::string& value) { return !value.empty() && !iequals(value, "OFF") && value != "0"; }
 
-std::string quoted_name(const std::string& name) {
-  return "`" + name + "`";
-}  // the name contains no backtick
+std::string quoted_name(const std::string& name) { return "`" + name + "`"; }  // it has no backtick
 
 }  // namespace
 

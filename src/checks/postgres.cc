@@ -311,9 +311,8 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   std::optional<PostgresLogin> login_;
   std::unique_ptr<MeteredSocket> meter_;  // outlives the session
   PostgresSession session_;
-  std::optional<loop::FdWatch>
-      watch_;                  // declared after the session: must be destroyed before the session's socket
-  std::string role_defaults_;  // at the login
+  std::optional<loop::FdWatch> watch_;  // destroyed before the session's socket
+  std::string role_defaults_;           // at the login
   std::vector<Part> parts_;
   Answers answers_;
 };

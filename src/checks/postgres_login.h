@@ -27,9 +27,7 @@
 namespace probegate::checks {
 
 struct FinishPostgres {
-  void operator()(PGconn* session) const noexcept {
-    PQfinish(session);
-  }  // sends the final message and does not block
+  void operator()(PGconn* session) const noexcept { PQfinish(session); }  // does not block
 };
 using PostgresSession = std::unique_ptr<PGconn, FinishPostgres>;
 
@@ -87,8 +85,7 @@ class PostgresLogin {
   Duration share_{};      // time for the current try
   std::vector<health::CheckError> failures_;
   PostgresSession session_;
-  std::optional<loop::FdWatch>
-      watch_;  // declared after the session: must be destroyed before the session's socket
+  std::optional<loop::FdWatch> watch_;  // destroyed before the session's socket
   loop::Timer patience_;
 };
 

@@ -325,14 +325,13 @@ void Runner::on_deadline(Job& job) {
   }
   const Duration late = job.ended - (job.started + job.limit);
   if (!job.expiring) {
-    if (late > kBeat)
-      return repeat(job, late);  // a shorter suspension, but the answer may have arrived during it
+    if (late > kBeat) return repeat(job, late);  // the answer may have arrived meanwhile
     job.expiring = true;
     job.thread->expire(job.attempt);
     return job.deadline.start(kGrace);
   }
   if (late > kGrace + kBeat && late < 2 * (kGrace + kBeat))
-    return job.deadline.start(kGrace);  // this process was also late
+    return job.deadline.start(kGrace);  // we were late
   give_up(job);
 }
 

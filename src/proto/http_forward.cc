@@ -14,8 +14,7 @@ namespace {
 class HeadWriter {
  public:
   explicit HeadWriter(std::string& out) : out_(out), size_(out.size()) {
-    constexpr std::size_t kMostHeads =
-        1000;  // size of the first allocation; larger ones are slower in malloc
+    constexpr std::size_t kMostHeads = 1000;  // slightly larger blocks are slower in malloc
     out_.resize(size_ + kMostHeads);
   }
   ~HeadWriter() { out_.resize(size_); }

@@ -97,13 +97,13 @@ def test_files_that_cannot_be_used_are_told_by_validate(rig, kind):
     asks = lambda tls: problem(rig, f"type: {kind}, {TLS_URLS[kind]}, tls: {{{tls}}}")
     assert asks(f"ca_file: {ours.file}, cert_file: {cert}, key_file: {key}") == ""
     assert "checks.it.tls.ca_file: " in asks("ca_file: /nowhere.pem") and "No such file" in asks("ca_file: /nowhere.pem")
-    assert "holds no certificate" in asks(f"ca_file: {text}")
+    assert "contains no certificate" in asks(f"ca_file: {text}")
     assert "cannot read" in asks(f"ca_file: {rig.directory}")
     assert "checks.it.tls.cert_file: needs key_file" in asks(f"cert_file: {cert}")
     assert "checks.it.tls.key_file: needs cert_file" in asks(f"key_file: {key}")
-    assert "holds no certificate" in asks(f"cert_file: {text}, key_file: {key}")
-    assert "holds no private key" in asks(f"cert_file: {cert}, key_file: {text}")
-    assert "not the key of that certificate" in asks(f"cert_file: {cert}, key_file: {strange_key}")
+    assert "contains no certificate" in asks(f"cert_file: {text}, key_file: {key}")
+    assert "contains no private key" in asks(f"cert_file: {cert}, key_file: {text}")
+    assert "not the private key of the certificate" in asks(f"cert_file: {cert}, key_file: {strange_key}")
     assert "No such file" in asks(f"cert_file: {cert}, key_file: /nowhere.key")
 
 
