@@ -1,4 +1,5 @@
-// Time as the program sees it. Everything that decides takes a TimePoint or a Clock&, so tests own time.
+// Time types and the Clock interface. Code that depends on time takes a TimePoint or a Clock&, so that
+// tests control time.
 #pragma once
 
 #include <chrono>

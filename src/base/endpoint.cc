@@ -34,7 +34,7 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
     if (close == std::string_view::npos) return failure("an IPv6 address is written [address]:port");
     host = text.substr(1, close - 1);
     port = text.substr(close + 2);
-    if (host.find(':') == std::string_view::npos) return failure("only an IPv6 address stands in brackets");
+    if (host.find(':') == std::string_view::npos) return failure("brackets are only for IPv6 addresses");
   } else {
     const auto colon = text.rfind(':');
     if (colon == std::string_view::npos) return failure("expected host:port, [v6]:port or unix:/path");
@@ -44,7 +44,7 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
   }
   if (host.empty()) return failure("the host is missing; expected host:port, [v6]:port or unix:/path");
   if (host.find_first_of(" \t/@[]") != std::string_view::npos) {
-    return failure("the host is neither a name nor an address");
+    return failure("the host is not a valid name or address");
   }
   const auto number = parse_decimal<std::uint16_t>(port);
   if (!number) return failure("the port must be a number from 0 to 65535");

@@ -1,4 +1,5 @@
-// Where something listens: host:port, [v6]:port or unix:/path. A value; nothing is resolved here.
+// An address to listen on or connect to: host:port, [v6]:port or unix:/path. A value type; it does
+// not resolve names.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@ struct Endpoint {
 
   Kind kind = Kind::tcp;
   std::string host;        // tcp: a name or a literal address, IPv6 without brackets
-  std::uint16_t port = 0;  // tcp; 0 asks the kernel for a free one when listening
+  std::uint16_t port = 0;  // tcp; 0 lets the kernel choose a free port when listening
   std::string path;        // unix_socket: at most 107 bytes, the limit of sun_path
 
   static Endpoint tcp(std::string host, std::uint16_t port) { return {Kind::tcp, std::move(host), port, {}}; }
@@ -24,7 +25,7 @@ struct Endpoint {
   static Result<Endpoint> parse(std::string_view text);
 
   bool is_unix() const { return kind == Kind::unix_socket; }
-  std::string to_string() const;  // the form parse() reads
+  std::string to_string() const;  // in a form that parse() reads
   bool operator==(const Endpoint&) const = default;
 };
 

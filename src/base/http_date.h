@@ -1,4 +1,5 @@
-// The value of a Date field (RFC 9110 section 5.6.7), made anew once a second. One for each thread.
+// The value of a Date field (RFC 9110 section 5.6.7), formatted at most once a second. Each thread
+// uses its own.
 #pragma once
 
 #include <cstdint>

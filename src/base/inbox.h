@@ -1,7 +1,7 @@
-// Inbox<T>: many threads put, one takes everything, in the order it came. Without locks.
+// Inbox<T>: a lock-free queue with many producers and one consumer, which takes all items in
+// order of arrival.
 //
-// Not bounded by itself: whoever uses it bounds what may be under way. Pair it with a loop::Wakeup so that
-// the taker looks.
+// Unbounded: its user limits the number of items. Use it with a loop::Wakeup to notify the consumer.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@ class Inbox {
     node.release();  // NOLINT(bugprone-unused-return-value): the list owns it
   }
 
-  // Oldest first. Only the one taking thread may call it, so no node it walks can come back (no ABA).
+  // Oldest first. Only the consumer thread may call it, so no visited node can be reused (no ABA problem).
   std::vector<T> take_all() {
     std::vector<T> values;
     Chain chain{newest_.exchange(nullptr, std::memory_order_acquire)};

@@ -17,7 +17,7 @@ bool stands_as_it_is(char c) {
   return byte >= ' ' && byte < 0x80 && c != '"' && c != '\\';
 }
 
-// A control, a quote or a backslash; the short forms are those of RFC 8259 section 7.
+// A control character, a quote or a backslash; the short forms are those of RFC 8259 section 7.
 void append_escape(std::string& out, char c) {
   constexpr std::string_view kShort = "\"\\\b\f\n\r\t";
   constexpr std::string_view kLetters = "\"\\bfnrt";

@@ -1,5 +1,5 @@
-// Text as JSON, for where no document may be built: whoever runs out of memory here gets an exception, while
-// a document of nlohmann's allocates in its destructor, which cannot throw.
+// Appends JSON text without building a document. Out of memory is an exception here, while a document of
+// nlohmann allocates in its destructor, which cannot throw.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace probegate {
 
-// Quoted and escaped. What is no UTF-8 is replaced by U+FFFD.
+// Quoted and escaped. Invalid UTF-8 is replaced by U+FFFD.
 void append_json_text(std::string& out, std::string_view text);
 
-// As JSON writes a number: always with a point or an exponent; what is none is `null`.
+// As a JSON number, always with a decimal point or an exponent; NaN and infinity become `null`.
 void append_json_number(std::string& out, double value);
 
 }  // namespace probegate

@@ -21,13 +21,13 @@ namespace probegate {
 namespace {
 
 constexpr std::size_t kQueueLines = 4096;
-constexpr std::size_t kQueueBytes = 4 << 20;  // a line may carry a client's 64 KiB path
+constexpr std::size_t kQueueBytes = 4 << 20;  // a line may contain a client's 64 KiB path
 constexpr std::size_t kUsualLine = 640;
 constexpr char kHex[] = "0123456789abcdef";
 constexpr auto kFlushAtExit = std::chrono::seconds(1);
 constexpr auto kTryAgain = std::chrono::seconds(1);  // after writing has failed
 
-// The words Cloud Logging knows.
+// The severity names of Cloud Logging.
 const char* severity(LogLevel level) {
   switch (level) {
     case LogLevel::debug: return "DEBUG";
@@ -38,7 +38,7 @@ const char* severity(LogLevel level) {
   return "DEFAULT";
 }
 
-// To a thousandth: seconds and milliseconds are measured no better.
+// Rounded to three decimals: times are not measured more precisely.
 std::string to_text(double value) {
   std::string text;
   append_json_number(text, std::round(value * 1000) / 1000);
@@ -56,7 +56,7 @@ struct AppendJson {
 constexpr std::string_view kRequestPrefix = "httpRequest.";
 constexpr std::string_view kTracePrefix = "logging.googleapis.com/";
 
-// Put together without a document in between: a busy proxy writes a line for each request.
+// Written without an intermediate JSON document, because a busy proxy writes a line for each request.
 std::string format_json(LogLevel level, std::string_view message, std::span<const LogField> fields,
                         WallTime time) {
   std::string line;
@@ -74,18 +74,19 @@ std::string format_json(LogLevel level, std::string_view message, std::span<cons
     if (nested && !nests) line += '}';
     line += nests && !nested ? R"(,"httpRequest":{)" : ",";
     nested = nests;
-    line.append(1, '"').append(key).append("\":");  // ours, and plain
+    line.append(1, '"').append(key).append("\":");  // our own keys need no escaping
     std::visit(AppendJson{line}, field.value);
   }
   line += nested ? "}}" : "}";
   return line;
 }
 
-// Anything but plain ASCII is quoted and escaped: a value from a client must not move the reader's terminal.
+// Anything but plain ASCII is quoted and escaped, so that a value from a client cannot control the terminal.
 std::string quoted_if_needed(std::string_view value) {
   const auto is_plain = [](char c) { return c > ' ' && c < '\x7f' && c != '"' && c != '=' && c != '\\'; };
   if (!value.empty() && std::all_of(value.begin(), value.end(), is_plain)) return std::string(value);
-  // JSON lets U+0080 to U+009F stand as they are (0xC2 and one byte more), which are controls to a terminal.
+  // JSON does not escape U+0080 to U+009F (0xC2 and one more byte), which are control characters
+  // for a terminal.
   std::string text;
   std::string json;
   append_json_text(json, value);
@@ -103,12 +104,12 @@ std::string quoted_if_needed(std::string_view value) {
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }
 
-// What an access line's message says already.
+// Fields that the message of an access line already contains.
 bool is_in_message(std::string_view key) {
   return key == "httpRequest.requestMethod" || key == "httpRequest.requestUrl" || key == "httpRequest.status";
 }
 
-// The names that Cloud Logging reads are long; people need their last part only.
+// Field names of Cloud Logging are long; the text format shows only their last part.
 std::string_view short_key(std::string_view key) {
   for (const auto prefix : {kRequestPrefix, kTracePrefix}) {
     if (key.starts_with(prefix)) return key.substr(prefix.size());
@@ -138,7 +139,7 @@ std::string format_text(LogLevel level, std::string_view message, std::span<cons
   return line;
 }
 
-// How much of it was written; less than all of it when writing fails, and then errno says why.
+// Returns the number of bytes written; fewer than all when writing failed, with the cause in errno.
 std::size_t write_all(int fd, std::string_view text) {
   std::size_t written = 0;
   while (written < text.size()) {
@@ -166,7 +167,7 @@ struct Log::Queue {
   std::condition_variable emptied;
   std::deque<std::string> lines;
   std::size_t bytes = 0;
-  std::uint64_t dropped = 0;  // since the newest of `lines`, which is the last one before the gap
+  std::uint64_t dropped = 0;  // lines dropped after the newest of `lines`
   WallTime newest{};          // the time of the latest line
   bool writing = false;
   bool closed = false;
@@ -195,7 +196,8 @@ std::string lost_line(LogFormat format, std::uint64_t lines, int error, WallTime
          '\n';
 }
 
-// The writer's end of the queue: what could not be written is counted, and told as soon as it can be.
+// The writer's end of the queue. It counts lines that could not be written and logs their number when
+// writing works again.
 class Writer {
  public:
   explicit Writer(int fd) : fd_(fd) {}
@@ -207,7 +209,7 @@ class Writer {
 
   void write(const std::deque<std::string>& lines, LogFormat format, WallTime now) {
     if (lost_ > 0) {
-      // After half a line the next one begins anew.
+      // After a partly written line, start a new one.
       const std::string debt = (torn_ ? "\n" : "") + lost_line(format, lost_, error_, now);
       const auto written = write_all(fd_, debt);
       if (written < debt.size()) {
@@ -234,15 +236,15 @@ class Writer {
   const int fd_;
   std::uint64_t lost_ = 0;
   int error_ = 0;
-  bool torn_ = false;  // the last thing written is a piece of a line
+  bool torn_ = false;  // the last line was only partly written
 };
 
 }  // namespace
 
 Log::Log(int fd, LogLevel level, LogFormat format, const Clock& wall)
     : level_(level), wall_(wall), queue_(std::make_shared<Queue>(format)) {
-  // Detached on purpose: it holds its own share of the queue and its own descriptor, and the destructor waits
-  // for it with a deadline. Until the queue is closed, `wall` is alive.
+  // Detached on purpose: the thread shares ownership of the queue and has its own descriptor, and the
+  // destructor waits for it with a deadline. `wall` exists until the queue is closed.
   const int own_fd = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
   std::thread([own_fd, &wall, queue = queue_] {
     Writer writer(own_fd);
@@ -260,7 +262,7 @@ Log::Log(int fd, LogLevel level, LogFormat format, const Clock& wall)
       queue->bytes = 0;
       const auto dropped = std::exchange(queue->dropped, 0u);
       if (dropped > 0) lines.push_back(dropped_line(queue->format, dropped, wall.wall_now()));
-      // A closed queue's clock may be gone.
+      // After close, the clock may no longer exist.
       const WallTime now = queue->closed ? queue->newest : wall.wall_now();
       queue->writing = true;
       lock.unlock();

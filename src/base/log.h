@@ -1,8 +1,8 @@
-// Structured log: one event a line on stdout, JSON for machines or text for people. Never blocks its caller.
+// Structured log: one event per line on stdout, as JSON or text. Never blocks its caller.
 //
-// Owns: the writer thread and its queue, bounded in lines and bytes. Invariant: a reader that stops reading
-// costs lines (counted and announced when it reads again), never a loop's time. Hand-written because the
-// async sinks at hand join their thread without a deadline: a stalled stdout would then hang the exit.
+// Owns: the writer thread and its queue, bounded in lines and bytes. Invariant: if the reader of stdout is
+// too slow, lines are dropped (and their number is logged later), but no loop waits. Hand-written because the
+// available async sinks join their thread without a deadline, so a stalled stdout would block the exit.
 // Thread: every method may be called from any thread.
 #pragma once
 
@@ -34,8 +34,8 @@ struct LogField {
   template <std::integral Int>
   LogField(std::string_view k, Int v) : key(k), value(static_cast<std::int64_t>(v)) {}
 
-  // "httpRequest.status" nests in JSON, where all of them stand together; every other dot is part of the
-  // name.
+  // "httpRequest.status" becomes a nested object in JSON; pass all httpRequest fields in a row. Any other dot
+  // is part of the name.
   std::string_view key;
   Value value;
 };
@@ -44,16 +44,17 @@ class Log {
  public:
   using Fields = std::initializer_list<LogField>;
 
-  // Writes to a duplicate of `fd`, which stays the caller's. `wall` stamps the lines and outlives the log.
+  // Writes to a duplicate of `fd`; the caller keeps `fd`. `wall` gives the timestamps and must
+  // outlive the log.
   Log(int fd, LogLevel level, LogFormat format, const Clock& wall);
   ~Log();  // waits at most one second for the lines still queued
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  // Waits until the queued lines are written, at most so long. For the last words before an immediate exit.
+  // Waits until the queued lines are written, but at most `limit`. Call it before an immediate exit.
   void flush(Duration limit);
 
-  // From now on; lines that are queued keep their form.
+  // Applies to later lines; queued lines are not changed.
   void set(LogLevel level, LogFormat format);
 
   bool enabled(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
@@ -72,10 +73,10 @@ class Log {
 
   std::atomic<LogLevel> level_;
   const Clock& wall_;
-  const std::shared_ptr<Queue> queue_;  // shared with the writer, which outlives us when its write is stuck
+  const std::shared_ptr<Queue> queue_;  // the writer thread may outlive the log
 };
 
-// The line without its newline, exposed for the tests of the two formats.
+// The line without its newline. Public for the tests of both formats.
 std::string format_log_line(LogFormat format, LogLevel level, std::string_view message,
                             std::span<const LogField> fields, WallTime time);
 

@@ -1,6 +1,6 @@
-// Mailbox<T>: one slot between two threads, the newest value wins. Bounded by construction, without locks.
+// Mailbox<T>: a lock-free slot between two threads; a new value replaces the previous one.
 //
-// Any thread puts, one thread takes; pair it with a loop::Wakeup so that the taker looks.
+// Any thread puts, one thread takes. Use it with a loop::Wakeup to notify the taking thread.
 #pragma once
 
 #include <atomic>
@@ -18,9 +18,10 @@ class Mailbox {
 
   void put(std::unique_ptr<T> value) { delete slot_.exchange(value.release(), std::memory_order_acq_rel); }
 
-  // Null when nothing new has been put since the last take.
+  // Null when nothing was put since the last take.
   std::unique_ptr<T> take() {
-    if (slot_.load(std::memory_order_acquire) == nullptr) return nullptr;  // spares the common case the lock
+    if (slot_.load(std::memory_order_acquire) == nullptr)
+      return nullptr;  // common case without a locked instruction
     return std::unique_ptr<T>(slot_.exchange(nullptr, std::memory_order_acq_rel));
   }
 

@@ -35,14 +35,14 @@ std::string snake_case(std::string_view text) {
 }
 
 std::string_view nearest_word(std::string_view written, std::span<const std::string_view> words) {
-  constexpr std::size_t kLongest = 64;  // of what could be a slip of a word of ours
+  constexpr std::size_t kLongest = 64;  // longer words are not compared
   if (written.empty() || written.size() > kLongest) return {};
   const auto plain = snake_case(written);
   std::string_view nearest;
   std::size_t distance = std::max<std::size_t>(1, plain.size() / 3) + 1;
   for (const auto word : words) {
     const auto edits = edit_distance(plain, snake_case(word));
-    // Of a word of one or two letters nothing is left that could be near.
+    // If the edits replace all letters, the words are not similar.
     if (edits >= distance || edits >= word.size()) continue;
     distance = edits;
     nearest = word;

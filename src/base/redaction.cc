@@ -9,14 +9,14 @@
 namespace probegate {
 namespace {
 
-constexpr std::size_t kPart = sizeof(std::uint32_t);  // shorter pieces of a secret tell nothing
-constexpr std::size_t kLongestEncoded = 4096;         // of a secret that is looked for in base64, too
+constexpr std::size_t kPart = sizeof(std::uint32_t);  // shorter parts of a secret are not masked
+constexpr std::size_t kLongestEncoded = 4096;         // longest secret that is also searched for in base64
 constexpr std::size_t kLongestHarmless = 100;
 constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view kBase64Url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-// What we, the libraries and the servers say ourselves. A password made of such words must not blank out the
-// sentence that says what is wrong.
+// Common words in messages of probegate, libraries and servers. A password made of such words must not mask
+// the error message itself.
 constexpr std::string_view kOrdinaryWords[] = {
     "password", "authentication", "PostgreSQL", "postgres",    "database", "connect",  "connection",
     "server",   "username",       "localhost",  "certificate", "default",  "expected", "required"};
@@ -33,8 +33,8 @@ std::uint32_t part_at(std::string_view text, std::size_t at) {
   return part;
 }
 
-// Base64 of the secret behind `offset` bytes of something else, without the characters that depend on it or
-// on what follows.
+// Base64 of the secret after `offset` other bytes, without the characters that also depend on the bytes
+// before or after it.
 std::string base64_behind(std::string_view secret, std::size_t offset, std::string_view alphabet) {
   std::string bytes(offset, '\0');
   bytes += secret;
@@ -45,7 +45,7 @@ std::string base64_behind(std::string_view secret, std::size_t offset, std::stri
         static_cast<unsigned>(byte(0)) << 16 | static_cast<unsigned>(byte(1)) << 8 | byte(2);
     for (const unsigned shift : {18u, 12u, 6u, 0u}) out += alphabet[group >> shift & 63];
   }
-  // The last bytes make no whole group of three: their characters that are theirs alone.
+  // The last bytes are not a full group of three: keep the characters that depend on them alone.
   const std::size_t left = bytes.size() % 3;
   if (left > 0) {
     const auto first = static_cast<unsigned char>(bytes[bytes.size() - left]);
@@ -76,7 +76,7 @@ void each_occurrence(std::string_view text, std::string_view word, Visit visit) 
   for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) visit(at);
 }
 
-// Takes the mask off the runs that lie within an occurrence of the word.
+// Unmasks the runs that are completely inside an occurrence of the word.
 void unmask(std::string_view text, std::string_view word, Mask& mask) {
   each_occurrence(text, word, [&](std::size_t at) {
     const auto end = at + word.size();

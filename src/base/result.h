@@ -1,6 +1,6 @@
-// Result<T>: a value, or an Error that says in one sentence what is wrong and what to do about it.
+// Result<T>: a value, or an Error whose message says in one sentence what is wrong and how to fix it.
 //
-// Exceptions are for broken invariants; everything that can happen in production travels as a value.
+// Exceptions are for broken invariants; expected failures are returned as values.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Templates of manifests: `@NAME@` becomes a value, and a line that is nothing but `@NAME@` becomes a block
-// of lines at its indent, or vanishes when the block is empty.
+// Templates of manifests: `@NAME@` becomes a value. A line with only `@NAME@` becomes a block of lines with
+// its indentation, or is removed if the block is empty.
 #pragma once
 
 #include <map>

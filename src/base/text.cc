@@ -11,7 +11,7 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 
 
 constexpr std::uint64_t in_each_byte(std::uint64_t byte) { return 0x0101010101010101 * byte; }
 
-// The same for the eight bytes of a word: sums of seven bits each say in the eighth where a letter is.
+// The same for the eight bytes of a word: seven-bit sums set the eighth bit of each byte that is a capital.
 std::uint64_t lower(std::uint64_t word) {
   const std::uint64_t low = word & in_each_byte(0x7f);
   const std::uint64_t from_a = low + in_each_byte(0x80 - 'A');
@@ -27,7 +27,7 @@ Word word_at(std::string_view text, std::size_t at) {
   return word;
 }
 
-// Of texts of one length, which is a word's or more. The last words overlap.
+// For texts of equal length, at least one word long. The final word may overlap the previous one.
 template <typename Word>
 bool equal_by_words(std::string_view a, std::string_view b) {
   const auto same = [&](std::size_t at) {
@@ -41,7 +41,7 @@ bool equal_by_words(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-// A head's fields are found by their names, a dozen times for each upgrade.
+// Optimized because header fields are looked up by name about a dozen times for each upgrade.
 bool iequals_of_one_length(std::string_view a, std::string_view b) {
   if (a.size() >= sizeof(std::uint64_t)) return equal_by_words<std::uint64_t>(a, b);
   if (a.size() >= sizeof(std::uint32_t)) return equal_by_words<std::uint32_t>(a, b);
@@ -72,7 +72,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 bool equal_in_constant_time(std::string_view given, std::string_view secret) {
   if (secret.empty()) return given.empty();
-  volatile std::size_t difference = given.size() ^ secret.size();  // volatile: no early way out may be found
+  volatile std::size_t difference = given.size() ^ secret.size();  // volatile: no early exit
   for (std::size_t i = 0; i < given.size(); ++i) {
     const auto bits = static_cast<unsigned char>(given[i] ^ secret[i % secret.size()]);
     difference = difference | bits;
@@ -101,8 +101,8 @@ std::string hex(std::string_view bytes) {
   return text;
 }
 
-// By the calendar of <chrono>: strftime takes ten times as long, and a busy proxy stamps a line for each
-// request.
+// Uses the <chrono> calendar: strftime takes ten times as long, and a busy proxy writes a timestamp
+// for each request.
 std::string iso8601(WallTime time) {
   using namespace std::chrono;
   const auto stamp = floor<milliseconds>(time);

@@ -1,4 +1,4 @@
-// Small text tools shared by every floor: case-insensitive ASCII, exact numbers, times for people.
+// Small text functions used in all folders: case-insensitive ASCII, strict numbers, readable times.
 #pragma once
 
 #include <charconv>
@@ -12,7 +12,8 @@
 
 namespace probegate {
 
-// ASCII only, as HTTP needs it. In line as far as the lengths, which settle most comparisons of names.
+// ASCII only, as HTTP requires. The length comparison is inline, because it decides most
+// comparisons of names.
 bool iequals_of_one_length(std::string_view a, std::string_view b);
 inline bool iequals(std::string_view a, std::string_view b) {
   return a.size() == b.size() && iequals_of_one_length(a, b);
@@ -21,13 +22,13 @@ std::string to_lower(std::string_view text);
 std::string_view trim(std::string_view text);                                // SP and HTAB
 std::vector<std::string_view> split(std::string_view text, char separator);  // views into `text`, untrimmed
 
-// The time depends on the length of `given` only, so that trying tells nothing of the secret.
+// The run time depends only on the length of `given`, so that guesses reveal nothing about the secret.
 bool equal_in_constant_time(std::string_view given, std::string_view secret);
 
 // True when the comma-separated list contains the token, ASCII case ignored (RFC 9110 section 5.6.1).
 bool list_contains(std::string_view list, std::string_view token);
 
-// The whole text is one decimal number without sign or blanks, or nothing.
+// Parses a text that is one decimal number without sign or whitespace; otherwise empty.
 template <typename Int>
 std::optional<Int> parse_decimal(std::string_view text) {
   Int value{};

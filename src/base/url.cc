@@ -65,7 +65,7 @@ Result<UrlHost> read_host(std::string_view text, UrlRules rules) {
       end == std::string_view::npos ? std::string_view{} : text.substr(end + (bracketed ? 1 : 0));
   if (rest.empty()) return host;
   host.port = rest.starts_with(':') ? parse_decimal<std::uint16_t>(rest.substr(1)) : std::nullopt;
-  if (host.port.value_or(0) == 0) return with_escapes("the port is a number from 1 to 65535");
+  if (host.port.value_or(0) == 0) return with_escapes("the port must be a number from 1 to 65535");
   return host;
 }
 
@@ -76,7 +76,7 @@ Result<void> read_hosts(std::string_view text, UrlRules rules, Url& url) {
     return {};
   }
   const auto hosts = split(text, ',');
-  if (hosts.size() > 1 && !rules.several_hosts) return failure("names several hosts, and one is expected");
+  if (hosts.size() > 1 && !rules.several_hosts) return failure("names several hosts; only one is allowed");
   for (const auto one : hosts) {
     auto host = read_host(one, rules);
     if (!host) return failure(host.error().message);
@@ -118,7 +118,7 @@ std::string shown_query(const std::vector<UrlParameter>& parameters) {
   return out;
 }
 
-// "unix:/path" has no authority, "unix:///path" an empty one.
+// "unix:/path" has no authority, "unix:///path" has an empty one.
 Result<Url> parse_unix(std::string_view text) {
   Url url;
   url.scheme = "unix";
@@ -195,7 +195,7 @@ std::string Url::encoded() const {
 }
 
 Result<Url> parse_url(std::string_view text, UrlRules rules) {
-  if (!reads_as_one_line(text)) return failure("contains blanks or control characters");
+  if (!reads_as_one_line(text)) return failure("contains whitespace or control characters");
   const auto colon = text.find(':');
   const auto scheme = text.substr(0, std::min(colon, text.size()));
   if (colon == std::string_view::npos || !is_scheme(scheme)) return failure("the scheme is missing");
@@ -207,10 +207,10 @@ Result<Url> parse_url(std::string_view text, UrlRules rules) {
   const auto rest = behind.substr(2);
   const auto authority = rest.substr(0, rest.find_first_of("/?#"));
   const auto tail = rest.substr(authority.size());
-  // The last "@" ends the user-info wherever it stands: behind the authority it says that a password did so
-  // before it.
+  // The last "@" ends the user-info. If it is after the authority, an unescaped character of the password
+  // ended the authority too early.
   if (tail.find('@') != std::string_view::npos) {
-    return with_escapes("has an @ behind the host, so that nobody can tell where a password ends");
+    return with_escapes("has an @ after the host, so the end of the password is ambiguous");
   }
 
   Url url;
@@ -233,7 +233,7 @@ void add_secrets(const Url& url, Secrets& secrets) {
   secrets.push_back(url.password.value_or(""));
   secrets.push_back(url.raw_password);
   if (url.user && url.password) secrets.add_credentials(*url.user, *url.password);
-  if (url.user && !url.password) secrets.push_back(*url.user);  // a token stands there alone
+  if (url.user && !url.password) secrets.push_back(*url.user);  // a user alone is a token
   if (url.user) secrets.add_phrase('"' + *url.user + '"');
   for (const auto& [name, value, raw] : url.parameters) {
     if (!is_harmless_parameter(name, value)) secrets.push_back(value.empty() ? name : value);

@@ -10,7 +10,7 @@ bool is_between(char c, unsigned char low, unsigned char high) {
 
 }  // namespace
 
-// Table 3-7 of the Unicode standard: overlong forms, surrogates and what is beyond U+10FFFF are excluded by
+// Table 3-7 of the Unicode standard: overlong forms, surrogates and values above U+10FFFF are excluded by
 // the second byte.
 Utf8Start utf8_start(std::string_view text) {
   const auto first = static_cast<unsigned char>(text.front());

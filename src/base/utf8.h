@@ -1,4 +1,4 @@
-// Text from peers as valid UTF-8.
+// Makes text from peers valid UTF-8.
 #pragma once
 
 #include <cstddef>
@@ -7,12 +7,11 @@
 
 namespace probegate {
 
-// What is no UTF-8 is replaced by U+FFFD, so that pages, events and logs stay readable for whoever decodes
-// them.
+// Replaces invalid UTF-8 by U+FFFD, so that every client can decode pages, events and logs.
 std::string valid_utf8(std::string_view text);
 
-// What `text`, which is not empty, begins with: a character, or so many bytes that are none and are replaced
-// by one U+FFFD.
+// The start of `text`, which is not empty: a character, or a number of invalid bytes that
+// one U+FFFD replaces.
 struct Utf8Start {
   std::size_t size;
   bool valid;

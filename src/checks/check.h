@@ -1,16 +1,16 @@
-// Check: polls one dependency. The page to read before writing a new one.
+// Check: polls one dependency. Read this file before writing a new check type.
 //
-// A check is an object that can make one attempt at a time. It lives on a thread and a loop of its own, may
-// keep its connection between attempts, and reports through Attempt. The runner owns everything else: when to
-// run, the deadline, rise and fall, logs, metrics. So a check never times out by itself, never retries a
-// failure, never judges.
+// A check is an object that can make one attempt at a time. It has its own thread and loop, may keep its
+// connection between attempts, and reports through Attempt. The runner does everything else: schedule,
+// deadline, rise and fall, logs, metrics. So a check has no timeout, does not retry and does not decide
+// whether the dependency is up.
 //
-// Containment: exceptions thrown anywhere in a check's code, also in callbacks of the loop objects it made,
-// become the result `internal`. When the deadline passes, the runner has the check object destroyed and makes
-// a new one, so a destructor must release everything at once and without blocking (loop objects do: they
-// orphan what libuv still holds). Code that does not return costs this check its attempt and its thread, and
-// nobody else anything. Made, used and destroyed on that thread; what several checks share must be safe for
-// threads.
+// Errors: an exception thrown anywhere in a check's code, also in callbacks of its loop objects, becomes
+// the result `internal`. When the deadline passes, the check object is destroyed and a new one is made, so
+// a destructor must release everything at once without blocking (loop objects do: they detach what libuv
+// still holds). If the code does not return, the check loses its attempt and its thread; other checks are
+// not affected. Thread: made, used and destroyed on the check's thread; state shared by several checks
+// must be thread-safe.
 #pragma once
 
 #include <functional>
@@ -30,8 +30,9 @@ class HttpClient;
 
 namespace probegate::checks {
 
-// The right to report one result, once. Copies share that right; reporting again, or after the deadline, is
-// ignored and counted. Reporting never runs the runner's code: the result is a message to its loop.
+// Reports the result of one attempt, once. Copies share the report; a second report, or one after
+// the deadline, is ignored and counted. Reporting never runs the runner's code: it sends a message
+// to the runner's loop.
 class Attempt {
  public:
   using Report = std::function<void(health::CheckResult)>;
@@ -53,40 +54,39 @@ class Attempt {
 
 class Check {
  public:
-  virtual ~Check() noexcept(false) {}  // may throw, as anything here may; only CheckThread destroys checks
-  // Begins one attempt; finishes it now or in a later turn of the loop. Never called while one is under way.
-  // `deadline` is for the check's information only (a statement timeout, say).
+  virtual ~Check() noexcept(false) {}  // may throw; only CheckThread destroys checks
+  // Begins one attempt, which ends now or in a later iteration of the loop. Never called during an attempt.
+  // `deadline` is for information only, such as for a statement timeout.
   virtual void start(Attempt attempt, TimePoint deadline) = 0;
-  // What the attempt under way is busy with, for the message of a timeout: "connecting". May be null.
+  // The current phase of the attempt, for the message of a timeout: "connecting". May be null.
   virtual const char* phase() const noexcept { return nullptr; }
-  // Whether the next attempt goes on with a session that is there, and needs no login.
+  // Whether the next attempt uses the existing session without a login.
   virtual bool keeps_session() const noexcept { return false; }
 };
 
-// What a check may use. References outlive every check.
+// The objects a check may use. They outlive every check.
 struct CheckContext {
   loop::Loop& loop;
   loop::Resolver& resolver;
   loop::HttpClient& http;
-  // Between attempts: what made the last one fail has changed, so the next one may come at once, and what was
-  // learnt about refused logins is void. During an attempt only the latter. May be empty.
+  // Between attempts: the cause of the last failure has changed, so start the next attempt at once and reset
+  // the back-off after refused logins. During an attempt: only reset the back-off. May be empty.
   std::function<void()> retry = {};
-  // To be asked before a login in the middle of an attempt, after a kept session turned out to be gone. True:
-  // the secrets have changed, and this attempt goes on with another object; nothing is left to do for this
-  // one. May be empty.
+  // Call it before a login during an attempt, after a kept session was lost. True: the secrets have changed,
+  // and a new check object continues this attempt; this object must do nothing more. May be empty.
   std::function<bool()> begin_anew = {};
 };
 
 using MakeCheck = std::function<std::unique_ptr<Check>(const CheckContext&)>;
 
-// A check type read from its configuration: how to make the object, and what must never be shown.
+// A check read from its configuration: a factory for the object, and the secrets to mask.
 struct CheckPlan {
   MakeCheck make;
   Secrets secrets;     // masked in every message of this check
-  std::string target;  // the address for people, without user-info: "127.0.0.1:5432/app"
+  std::string target;  // the address to show, without user-info: "127.0.0.1:5432/app"
 };
 
-// Reads a type's own keys from spec.fields; problems are reported there and the plan is then not used.
+// Reads the keys of one type from spec.fields. Problems are reported there; the plan is then not used.
 using ReadCheck = CheckPlan (*)(const config::CheckSpec& spec, const config::Config& config);
 
 }  // namespace probegate::checks

@@ -12,7 +12,7 @@ namespace {
 using health::CheckResult;
 using health::FailKind;
 
-// Far more than TLS, SCRAM and JSON were seen to need (some 60 KiB), and only what is touched is resident.
+// Measured need of TLS, SCRAM and JSON: about 60 KiB. Only used pages are resident.
 constexpr std::size_t kStack = 1024 * 1024;
 
 struct Command {
@@ -26,8 +26,8 @@ struct Command {
 
 }  // namespace
 
-// Everything but the commands belongs to the thread. The sink of all that the check's code creates on the
-// loop.
+// Everything except the commands runs on the thread. It is the error sink of all loop objects that
+// the check creates.
 class CheckThread::Body final : public loop::ErrorSink {
  public:
   Body(std::uint64_t id, std::shared_ptr<ThreadReports> reports) : id_(id), reports_(std::move(reports)) {}
@@ -46,14 +46,14 @@ class CheckThread::Body final : public loop::ErrorSink {
   loop::Channel<Command> commands;
 
  private:
-  // What the check lives on.
+  // The loop objects that the check uses.
   struct Place {
     explicit Place(Body& body)
         : loop(body), http(loop, resolver), after_crash(loop, [&body] { std::ignore = body.discard(); }) {}
     loop::Loop loop;
     loop::Resolver resolver{loop};
     loop::HttpClient http;
-    loop::Timer after_crash;  // its code is on the stack when it throws
+    loop::Timer after_crash;  // deferred: the check's code is still on the stack when it throws
   };
 
   struct Leave {
@@ -110,7 +110,7 @@ class CheckThread::Body final : public loop::ErrorSink {
 
   void expire(std::uint64_t attempt) {
     if (attempt != attempt_ || !ticket_ || ticket_->reported()) return;
-    ticket_->give_up();  // unless the runner did
+    ticket_->give_up();  // unless the runner already did
     const char* const phase = check_ ? check_->phase() : nullptr;
     ThreadReport answer{.kind = ThreadReport::Kind::expired, .thread = id_, .attempt = attempt};
     if (phase != nullptr) answer.phase = phase;
@@ -119,7 +119,7 @@ class CheckThread::Body final : public loop::ErrorSink {
   }
 
   void on_exception(const std::string& what) noexcept override {
-    if (ticket_) ticket_->take_to_report();  // nothing else comes of this attempt
+    if (ticket_) ticket_->take_to_report();  // the attempt can report nothing else
     crashed_ = true;
     place_->after_crash.start(Duration::zero());
     ThreadReport crash{.kind = ThreadReport::Kind::crashed, .thread = id_, .attempt = attempt_};
@@ -127,17 +127,17 @@ class CheckThread::Body final : public loop::ErrorSink {
     try {
       crash.result = CheckResult::fail(FailKind::internal, "the check failed: " + what);
     } catch (...) {
-      crash.result = CheckResult::fail(FailKind::internal, "out of memory");  // short enough to need none
+      crash.result = CheckResult::fail(FailKind::internal, "out of memory");  // needs no allocation
     }
     report(std::move(crash));
   }
 
   void retry() { report({.kind = ThreadReport::Kind::retry, .thread = id_}); }
 
-  // Destroys the check object; what its destructor threw, if it did.
+  // Destroys the check object; returns what its destructor threw, if anything.
   std::string discard() {
     crashed_ = false;
-    if (ticket_) ticket_->give_up();  // or a copy of the attempt would report in the name of what is gone
+    if (ticket_) ticket_->give_up();  // otherwise a copy of the attempt could report for the destroyed object
     ticket_.reset();
     place_->after_crash.stop();
     Check* const check = check_.release();
@@ -151,7 +151,7 @@ class CheckThread::Body final : public loop::ErrorSink {
     }
   }
 
-  // Without memory even for that the runner's own deadlines have to do.
+  // Without memory for the report, the runner's own deadline ends the attempt.
   void report(ThreadReport&& report) noexcept {
     try {
       reports_->channel.put(std::move(report));
@@ -164,7 +164,7 @@ class CheckThread::Body final : public loop::ErrorSink {
   Place* place_ = nullptr;
   std::unique_ptr<Check> check_;
   std::uint64_t attempt_ = 0;       // the latest
-  std::shared_ptr<Ticket> ticket_;  // of the latest, until the check object is gone
+  std::shared_ptr<Ticket> ticket_;  // of the latest attempt, until the check object is destroyed
   std::shared_ptr<const MakeCheck> make_;
   bool crashed_ = false;  // the check object must not be used again
 };
@@ -179,7 +179,7 @@ CheckThread::~CheckThread() {
   try {
     end();
   } catch (...) {
-    // No memory for the message: it stays, idle.
+    // No memory for the message: the thread stays idle.
   }
 }
 

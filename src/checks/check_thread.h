@@ -1,10 +1,9 @@
-// CheckThread: one check on a thread and a loop of its own, driven by messages.
+// CheckThread: runs one check on its own thread and loop, controlled by messages.
 //
-// Whatever the check's code or a library that it calls does there (hash a password for an hour, parse for
-// ever, wait in a system call), nobody else waits for it: the runner hears of attempts through a Channel, and
-// leaves a thread behind whose code does not return. So the thread shares nothing with the runner but the two
-// channels, the Ticket of an attempt and the plan's factory. Owns, on its own thread: loop, resolver, HTTP
-// client and the check object.
+// If the check's code or a library blocks there (hashing for an hour, an endless loop, a system call),
+// nothing else waits for it: the runner receives results through a Channel and abandons a thread whose code
+// does not return. So the thread shares only the two channels, the Ticket of an attempt and the plan's
+// factory with the runner. Owns, on its own thread: loop, resolver, HTTP client and the check object.
 #pragma once
 
 #include <atomic>
@@ -19,30 +18,30 @@
 
 namespace probegate::checks {
 
-// What a thread tells the runner.
+// A message from a check thread to the runner.
 struct ThreadReport {
   enum class Kind {
-    result,   // of this attempt
-    crashed,  // an exception during this attempt or after it; the check object is gone
-    expired,  // the attempt has been ended as expire() asked; the check object is gone
+    result,   // the result of this attempt
+    crashed,  // an exception during or after this attempt; the check object is destroyed
+    expired,  // expire() has ended the attempt; the check object is destroyed
     retry,    // the check has called CheckContext::retry
-    ended,    // the thread, which may be joined now; `what`: why, when nobody asked for it
+    ended,    // the thread has ended and can be joined; `what`: the cause, if end() was not called
   };
   Kind kind;
   std::uint64_t thread;
   std::uint64_t attempt = 0;
   TimePoint at{};
   std::optional<health::CheckResult> result = {};  // of `result` and `crashed`
-  std::string phase = {};                          // of `expired`: what the attempt was busy with
+  std::string phase = {};                          // of `expired`: the phase of the attempt
   std::string what = {};                           // of `expired`: what the check's destructor threw
 };
 
 struct ThreadReports {
   loop::Channel<ThreadReport> channel;
-  std::atomic<std::uint64_t> ignored{0};  // reports of checks that came twice or too late
+  std::atomic<std::uint64_t> ignored{0};  // duplicate and late reports of checks
 };
 
-// The right of one attempt to report: whoever takes it first decides what came of it.
+// The single report of one attempt: the first caller to take it decides the result.
 class Ticket {
  public:
   bool take_to_report() { return take(State::reported); }
@@ -61,25 +60,25 @@ class Ticket {
 // The runner's end. Thread: the control loop's.
 class CheckThread {
  public:
-  // Throws std::system_error when the system gives no thread. `name` is the check's.
+  // Throws std::system_error if no thread can be created. `name` is the name of the check.
   CheckThread(std::uint64_t id, const std::string& name, std::shared_ptr<ThreadReports> reports);
-  ~CheckThread();  // ends it, as end() does; one that has not been joined is left behind
+  ~CheckThread();  // ends the thread like end(); an unjoined thread is abandoned
 
   std::uint64_t id() const { return id_; }
 
-  // Begins an attempt, with a new check object where there is none. One still under way is cancelled.
+  // Begins an attempt, with a new check object if there is none. Cancels an attempt still running.
   void start(std::uint64_t attempt, std::shared_ptr<Ticket> ticket, std::shared_ptr<const MakeCheck> make,
              TimePoint deadline);
   void expire(std::uint64_t attempt);  // answered by `expired`, unless the attempt has reported
   void cancel();                       // and destroys the check object
-  void end();                          // nothing may follow but join(); may be repeated
+  void end();                          // only join() may follow; may be called again
   bool join(Duration limit) { return thread_.join(limit); }
 
  private:
   class Body;
 
   const std::uint64_t id_;
-  const std::shared_ptr<Body> body_;  // owners: we and the thread
+  const std::shared_ptr<Body> body_;  // owners: this and the thread
   loop::LeavableThread thread_;
 };
 

@@ -10,7 +10,7 @@ namespace probegate::checks {
 
 CloseWait::CloseWait(loop::Loop& loop, int socket, Duration limit, std::function<void()> done)
     : fd_(::fcntl(socket, F_DUPFD_CLOEXEC, 0)), done_(std::move(done)), limit_(loop, [this] { end(); }) {
-  limit_.start(fd_ < 0 ? Duration::zero() : limit);  // no descriptor left: as if it were over
+  limit_.start(fd_ < 0 ? Duration::zero() : limit);  // no descriptor available: do not wait
   if (fd_ < 0) return;
   watch_.emplace(loop, fd_, [this](loop::FdWatch::Ready) { on_ready(); });
   watch_->want(true, false);

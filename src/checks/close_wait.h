@@ -1,9 +1,9 @@
 // CloseWait: waits until a server has ended a session that a library closes without waiting for it.
 //
-// A server that allows a user one session refuses the next while the old one is ending. Both PostgreSQL and
-// MariaDB close the connection last, so its end says that the session no longer counts. Owns: a descriptor of
-// its own for the library's socket, which keeps the connection open until the server has read the library's
-// goodbye. Thread: the loop's.
+// A server with a limit of one session per user refuses a new one while the old one is ending. PostgreSQL and
+// MariaDB close the connection last, so its end shows that the session no longer counts. Owns: a duplicate of
+// the library's socket, which keeps the connection open until the server has read the library's final
+// message. Thread: the loop's.
 #pragma once
 
 #include <functional>
@@ -16,8 +16,8 @@ namespace probegate::checks {
 
 class CloseWait {
  public:
-  // Before the library closes `socket`. `done` is called once, at the end of the connection or when `limit`
-  // has passed; it may destroy us.
+  // Construct it before the library closes `socket`. `done` is called once, when the connection ends or after
+  // `limit`; it may destroy this object.
   CloseWait(loop::Loop& loop, int socket, Duration limit, std::function<void()> done);
   ~CloseWait();
   CloseWait(const CloseWait&) = delete;

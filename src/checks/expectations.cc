@@ -19,8 +19,8 @@ std::string shown(const json& value) {
   return value.dump();
 }
 
-// Exact for every number JSON has here: nlohmann's own order casts -1 to 2^64-1 when the other side is
-// unsigned.
+// Exact for all JSON numbers here: nlohmann's own comparison casts -1 to 2^64-1 if the other
+// side is unsigned.
 long double number(const json& value) {
   if (value.is_number_unsigned()) return static_cast<long double>(value.get<std::uint64_t>());
   if (value.is_number_integer()) return static_cast<long double>(value.get<std::int64_t>());
@@ -70,7 +70,7 @@ std::string StatusSet::to_string() const {
 
 Result<Condition> Condition::parse(std::string_view text) {
   static constexpr std::pair<std::string_view, Op> kOps[] = {
-      // The longer sign first: "<=" begins with "<".
+      // Longer operators first: "<=" begins with "<".
       {"==", Op::equal}, {"!=", Op::not_equal}, {"<=", Op::less_equal},      {">=", Op::greater_equal},
       {"<", Op::less},   {">", Op::greater},    {"contains ", Op::contains},
   };
@@ -81,7 +81,7 @@ Result<Condition> Condition::parse(std::string_view text) {
   const auto op = std::find_if(std::begin(kOps), std::end(kOps),
                                [&](const auto& row) { return text.starts_with(row.first); });
   if (op == std::end(kOps))
-    return failure("a condition begins with == != < <= > >= or contains, or is exists");
+    return failure("a condition must begin with == != < <= > >= or contains, or be exists");
   made.op_ = op->second;
   made.right_text_ = trim(text.substr(op->first.size()));
   if (made.right_text_.empty()) return failure("nothing to compare with after " + std::string(op->first));
@@ -136,7 +136,7 @@ std::optional<std::string> JsonCondition::complaint(const json& document) const 
   const json* value = nullptr;
   try {
     if (document.contains(pointer_)) value = &document.at(pointer_);
-  } catch (const json::exception&) {  // an array's index that is no number, or beyond all arrays
+  } catch (const json::exception&) {  // an array index that is not a number or out of range
   }
   const std::string name = pointer_.empty() ? "the document" : pointer_.to_string();
   if (value == nullptr) return name + " is missing, expected " + condition_.text();
@@ -147,7 +147,7 @@ std::optional<std::string> JsonCondition::complaint(const json& document) const 
 Result<HeaderCondition> HeaderCondition::parse(std::string_view name, std::string_view condition) {
   constexpr std::string_view kSeparators = "()<>@,;:\\\"/[]?={} \t\r\n";
   if (name.empty() || name.find_first_of(kSeparators) != std::string_view::npos) {
-    return failure("is not a header's name");
+    return failure("is not a valid header name");
   }
   auto parsed = Condition::parse(condition);
   if (!parsed) return failure(parsed.error().message);

@@ -1,4 +1,4 @@
-// What an HTTP answer must be: a status from a set, and conditions on headers and on a JSON body. Pure.
+// Expectations of an HTTP response: a set of statuses, and conditions on headers and on a JSON body. Pure.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -17,7 +17,7 @@ namespace probegate::checks {
 class StatusSet {
  public:
   static Result<std::pair<int, int>> parse_range(std::string_view text);
-  // A list of them; what is wrong with it is reported to `fields`.
+  // Reads a list of ranges; errors are reported to `fields`.
   static StatusSet read(const config::Fields& fields, const char* key, std::vector<std::string> fallback);
 
   void add(std::pair<int, int> range) { ranges_.push_back(range); }
@@ -28,10 +28,10 @@ class StatusSet {
   std::vector<std::pair<int, int>> ranges_;
 };
 
-// "> 0", "== ok", "contains json" or "exists": what one value must be.
+// A condition on one value: "> 0", "== ok", "contains json" or "exists".
 //
-// The right side is JSON where it reads as such (0, true, null, "quoted"), else plain text. Numbers compare
-// as numbers; a plain right side equals a text of the same letters, so == 5 takes 5 and "5".
+// The right side is JSON if it parses as such (0, true, null, "quoted"), otherwise plain text. Numbers
+// compare as numbers. An unquoted right side also equals the same text, so == 5 matches 5 and "5".
 class Condition {
  public:
   static Result<Condition> parse(std::string_view text);
@@ -51,13 +51,12 @@ class Condition {
   std::string text_;
 };
 
-// A condition on what a JSON pointer leads to. A missing value fails every condition, != too: a field that is
-// gone proves nothing.
+// A condition on the value at a JSON pointer. A missing value fails every condition, also !=.
 class JsonCondition {
  public:
   static Result<JsonCondition> parse(std::string_view pointer, std::string_view condition);
 
-  // Nothing when it holds, else what is wrong: "/linkage_pct is 0, expected > 0".
+  // Empty if it holds, otherwise the error: "/linkage_pct is 0, expected > 0".
   std::optional<std::string> complaint(const nlohmann::json& document) const;
 
  private:
@@ -65,15 +64,15 @@ class JsonCondition {
   Condition condition_;
 };
 
-// The same on a header. One that comes several times is read as their list (RFC 9110 section 5.3); a number
-// on the right side compares with it as with a number, where it is one.
+// The same on a header. A repeated header is read as a list (RFC 9110 section 5.3). A number on the right
+// side is compared as a number if the value is one.
 class HeaderCondition {
  public:
   using Headers = std::vector<std::pair<std::string, std::string>>;
 
   static Result<HeaderCondition> parse(std::string_view name, std::string_view condition);
 
-  // Nothing when it holds, else what is wrong: "the header content-type is missing, expected contains json".
+  // Empty if it holds, otherwise the error: "the header content-type is missing, expected contains json".
   std::optional<std::string> complaint(const Headers& headers) const;
 
  private:

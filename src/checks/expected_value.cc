@@ -15,7 +15,7 @@ bool is_condition(std::string_view text) {
                                          [&](const auto sign) { return text.starts_with(sign); });
 }
 
-// A number where it reads as one and the condition is about one.
+// A number if the value parses as one and the condition compares numbers.
 nlohmann::json as_json(const Condition& condition, const std::string& value) {
   if (condition.is_about_a_number()) {
     auto number = nlohmann::json::parse(trim(value), nullptr, false);

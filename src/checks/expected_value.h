@@ -1,6 +1,6 @@
-// `expect` of a query: what the first field of its first row must be. Pure.
+// `expect` of a query: the expected value of the first field of the first row. Pure.
 //
-// A text, or a condition as in expect_json: "42", ">= 42", "!= pending", "contains ready", "exists".
+// A text or a condition as in expect_json: "42", ">= 42", "!= pending", "contains ready", "exists".
 #pragma once
 
 #include <optional>
@@ -17,7 +17,7 @@ class ExpectedValue {
  public:
   static Result<ExpectedValue> parse(std::string_view text);
 
-  // Nothing when it holds, else what is wrong: `the query gave "41", expected >= 42`. NULL and a missing row
+  // Empty if it holds, otherwise the error: `the query gave "41", expected >= 42`. NULL and a missing row
   // fail every condition.
   std::optional<std::string> complaint(bool has_row, const std::optional<std::string>& value) const;
 
@@ -26,7 +26,7 @@ class ExpectedValue {
   std::optional<Condition> condition_;
 };
 
-// Of the keys `query` and `expect`, which needs it.
+// Reads `expect`, which requires the key `query`.
 std::optional<ExpectedValue> read_expected_value(const config::Fields& fields);
 
 }  // namespace probegate::checks

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kLogin = "USER:PASSWORD@";
 
-// Nothing but a name, an address or a path: what is no part of a password is shown.
+// True for a name, an address or a path, which can be shown because it cannot contain a password.
 bool is_place(std::string_view text) {
   return !text.empty() && text.size() <= 255 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 ||

@@ -1,5 +1,6 @@
-// Addresses of databases as other programs write them: JDBC, ADO.NET, Go, StackExchange.Redis, keyword lists.
-// They are not read, as each has rules of its own for what a password may hold; they are translated. Pure.
+// Database addresses in the formats of other programs: JDBC, ADO.NET, Go, StackExchange.Redis, keyword
+// lists. They are not accepted, because each has its own rules for passwords; an error shows the
+// equivalent URL. Pure.
 #pragma once
 
 #include <optional>
@@ -8,9 +9,9 @@
 
 namespace probegate::checks {
 
-// An error that shows this very address as a URL of `scheme`, with USER and PASSWORD in the place of the real
-// ones; nothing where the text is in none of those notations. Only hosts, ports, names of databases and
-// harmless parameters are repeated, where they can be told for certain.
+// An error that shows this address as a URL of `scheme`, with USER and PASSWORD as placeholders; empty if the
+// text has none of these formats. Shows only hosts, ports, database names and harmless parameters, and only
+// if they are unambiguous.
 std::optional<std::string> foreign_address_advice(std::string_view text, std::string_view scheme);
 
 }  // namespace probegate::checks

@@ -1,4 +1,4 @@
-// The grpc check: grpc.health.v1.Health/Check, the question every gRPC server is built to answer.
+// The grpc check: calls grpc.health.v1.Health/Check, the standard health protocol of gRPC.
 //
 // One HTTP/2 request over libcurl. The gRPC status comes in trailers, or in the head of an answer without a
 // body; for libcurl both are headers.
@@ -31,12 +31,12 @@ struct Settings {
 std::optional<std::string> header(const HttpResponse& response, std::string_view name) {
   std::optional<std::string> found;
   for (const auto& [key, value] : response.headers) {
-    if (iequals(key, name)) found = value;  // the last: a trailer comes after the head
+    if (iequals(key, name)) found = value;  // the last one: trailers follow the head
   }
   return found;
 }
 
-// "CODE: the server's words", https://grpc.github.io/grpc/core/md_doc_statuscodes.html.
+// "CODE: message of the server", https://grpc.github.io/grpc/core/md_doc_statuscodes.html.
 CheckResult refused(int code, const std::optional<std::string>& words) {
   static constexpr std::array<std::string_view, 17> kNames = {
       "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
@@ -51,7 +51,8 @@ CheckResult refused(int code, const std::optional<std::string>& words) {
     case 7:
     case 16: return CheckResult::fail(FailKind::auth, told);
     case 12:
-      return CheckResult::fail(FailKind::config, told + " (the server offers no grpc.health.v1.Health)");
+      return CheckResult::fail(FailKind::config,
+                               told + " (the server does not implement grpc.health.v1.Health)");
     case 14: return CheckResult::fail(FailKind::connect, told);
     default: return CheckResult::fail(FailKind::answer, told);
   }
@@ -122,12 +123,12 @@ void read_url(const config::CheckSpec& spec, Settings& settings, CheckPlan& plan
     return;
   }
   const auto url = parse_url(*text);
-  if (!url) return fields.problem("url", "is not grpc://host:port: " + url.error().message);
+  if (!url) return fields.problem("url", "is not a valid URL: " + url.error().message);
   const bool tls = url->scheme == "grpcs";
-  if (!tls && url->scheme != "grpc") return fields.problem("url", "starts with grpc://, grpcs:// or unix:/");
-  if (url->user) return fields.problem("url", "a gRPC URL has no user and password; use headers");
-  if (url->target != "/")
-    return fields.problem("url", "a gRPC URL has no path; the service is a key of its own");
+  if (!tls && url->scheme != "grpc")
+    return fields.problem("url", "must start with grpc://, grpcs:// or unix:/");
+  if (url->user) return fields.problem("url", "a gRPC URL cannot have a user or password; use headers");
+  if (url->target != "/") return fields.problem("url", "a gRPC URL cannot have a path; set the key service");
   if (!url->port()) return fields.problem("url", "the port is missing");
   settings.request.url = (tls ? "https://" : "http://") + url->authority + kMethod;
   settings.request.tls = tls_of_url(spec, tls, "grpcs://");

@@ -5,7 +5,7 @@ namespace {
 
 constexpr std::size_t kFrameHead = 5;  // compressed or not, then the length of the message
 
-// Protobuf's numbers: seven bits a byte, the lowest first; the high bit says that more follow.
+// Protobuf varint: seven bits per byte, lowest first; the high bit is set if more bytes follow.
 void put_varint(std::string& out, std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
   out += static_cast<char>(value);
@@ -23,7 +23,7 @@ std::optional<std::uint64_t> take_varint(std::string_view& bytes) {
 }
 
 std::optional<std::uint64_t> read_status(std::string_view message) {
-  std::uint64_t status = 0;  // a field at its default is not sent
+  std::uint64_t status = 0;  // a field with the default value is not sent
   while (!message.empty()) {
     const auto key = take_varint(message);
     if (!key) return std::nullopt;
@@ -63,7 +63,7 @@ std::string grpc_health_question(std::string_view service) {
 }
 
 std::optional<std::uint64_t> grpc_serving_status(std::string_view body) {
-  const bool compressed = !body.empty() && body.front() != '\0';  // not offered
+  const bool compressed = !body.empty() && body.front() != '\0';  // we offer no compression
   if (body.size() < kFrameHead || compressed) return std::nullopt;
   std::size_t size = 0;
   for (std::size_t i = 1; i < kFrameHead; ++i) size = size << 8 | static_cast<unsigned char>(body[i]);

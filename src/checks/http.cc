@@ -1,4 +1,4 @@
-// The http check: one request, and what its answer must be.
+// The http check: sends one request and compares the response with the expectations.
 #include <algorithm>
 
 #include "base/text.h"
@@ -21,7 +21,7 @@ using loop::HttpResponse;
 struct Settings {
   loop::HttpRequest request;
   StatusSet status;
-  RefusedQuestion question;  // for the words about another status
+  RefusedQuestion question;  // for the message about an unexpected status
   std::optional<std::string> body;
   std::vector<HeaderCondition> headers;
   std::vector<JsonCondition> json;
@@ -101,7 +101,7 @@ class HttpCheck final : public Check {
 void read_backend_path(const config::Fields& fields, const config::Backend& backend, const std::string& path,
                        Settings& settings, CheckPlan& plan) {
   if (path.find_first_of(" \t\r\n#") != std::string::npos) {
-    fields.problem("url", "the path must be without blanks and fragment");
+    fields.problem("url", "the path must not contain whitespace or a fragment");
   }
   settings.request.url = "http://" + backend.authority + path;
   settings.question.url = "http://" + backend.authority + path.substr(0, path.find('?'));
@@ -126,9 +126,9 @@ void read_url(const config::CheckSpec& spec, const config::Config& config, Setti
     return read_backend_path(fields, config.proxy.backend, *text, settings, plan);
   }
   const auto url = parse_url(*text);
-  if (!url) return fields.problem("url", "is not http://host/path: " + url.error().message);
+  if (!url) return fields.problem("url", "is not a valid URL: " + url.error().message);
   const bool https = url->scheme == "https";
-  if (!https && url->scheme != "http") return fields.problem("url", "starts with http://, https:// or /");
+  if (!https && url->scheme != "http") return fields.problem("url", "must start with http://, https:// or /");
   settings.request.url = url->encoded();
   settings.question.url = url->scheme + "://" + url->authority + url->path;
   settings.request.tls = tls_of_url(spec, https, "https://");
@@ -188,7 +188,7 @@ CheckPlan read_http(const config::CheckSpec& spec, const config::Config& config)
   settings.min_days_left = spec.tls.min_days_left;
   add_secrets(settings.request.headers, plan.secrets);
   plan.secrets.push_back(settings.request.body);
-  // What is expected is told in messages, also where the body that is sent names the same.
+  // Messages show expected values, even if the request body, which is masked, contains the same text.
   for (const auto* key : {"expect_json", "expect_header"}) {
     for (const auto& [place, condition] : spec.fields.text_map(key)) {
       for (const auto part : split(place, '/')) plan.secrets.allow(std::string(part));

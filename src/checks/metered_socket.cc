@@ -57,7 +57,7 @@ MeteredSocket::~MeteredSocket() {
   if (!exceeded_) move(out_, kPiece);
   ::close(ours_);
   ::close(server_);
-  if (passed_ > kWorthTrimming) ::malloc_trim(0);  // the library's buffers are gone; or they stay on our bill
+  if (passed_ > kWorthTrimming) ::malloc_trim(0);  // returns the library's freed buffers to the system
 }
 
 bool MeteredSocket::stands_behind(int socket) const { return inode_of(socket) == theirs_; }
@@ -92,7 +92,7 @@ void MeteredSocket::move(Way& way, std::size_t most) {
   flush(way);
 }
 
-// True: nothing waits any more.
+// True: no data is waiting.
 bool MeteredSocket::flush(Way& way) {
   if (way.waiting.empty()) return true;
   const auto count = ::send(way.to, way.waiting.data(), way.waiting.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -111,7 +111,7 @@ void MeteredSocket::end(Way& way) {
   ::shutdown(way.to, SHUT_WR);
 }
 
-// One piece at a time each way: no more is read before the last one has been taken.
+// One chunk at a time in each direction: the next is read after the previous one was written.
 void MeteredSocket::watch() {
   const auto reads = [](const Way& way) { return !way.ended && way.waiting.empty(); };
   server_watch_->want(reads(in_), !out_.waiting.empty());

@@ -1,14 +1,14 @@
-// MeteredSocket: stands between a library and the connection it made, and lets through only so many bytes.
+// MeteredSocket: limits how many bytes a library can read from the connection it opened.
 //
 // libpq reads from its socket itself and grows its buffer to whatever a message announces: a row of 1 GiB is
-// 1 GiB of memory, read within one call. So one end of a socket pair takes the place of the connection under
-// the descriptor that libpq knows, and the bytes are handed on from here, TLS or not. That bounds both what
-// one call can read (what the pair holds) and what an attempt can. The alternatives: bytes counted with
-// FIONREAD between calls do not bound a call, a small receive buffer is refilled while it is read, and a
-// recv() of our own for the whole program would be in everybody's way.
+// 1 GiB of memory, read within one call. So one end of a socket pair replaces the connection under the
+// descriptor that libpq uses, and this class forwards the bytes, with or without TLS. That limits both one
+// call (to the capacity of the pair) and a whole attempt. Alternatives rejected: counting bytes with FIONREAD
+// between calls does not limit one call, a small receive buffer is refilled during the call, and replacing
+// recv() would affect the whole program.
 //
-// Owns: the connection, and our end of the pair. The library's end stays the library's. Destroyed after the
-// library has closed its end, it sends what that said last. Thread: the loop's.
+// Owns: the connection and this end of the pair; the library owns the other end. If destroyed after the
+// library has closed its end, it still sends the library's final bytes. Thread: the loop's.
 #pragma once
 
 #include <sys/types.h>
@@ -23,15 +23,15 @@ namespace probegate::checks {
 
 class MeteredSocket {
  public:
-  // `socket` is connected, and nobody watches it. Throws std::runtime_error without descriptors.
+  // `socket` must be connected and not watched. Throws std::runtime_error if no descriptors are available.
   MeteredSocket(loop::Loop& loop, int socket, std::size_t limit);
   ~MeteredSocket();
   MeteredSocket(const MeteredSocket&) = delete;
   MeteredSocket& operator=(const MeteredSocket&) = delete;
 
-  bool stands_behind(int socket) const;  // false: the library has opened another one under this number
+  bool stands_behind(int socket) const;  // false: the library has opened another socket with this number
 
-  // So much may come from now on. What is more ends the connection.
+  // Allows `limit` more bytes from now on. More data ends the connection.
   void allow(std::size_t limit);
   bool exceeded() const { return exceeded_; }
   std::size_t passed() const { return passed_; }  // since allow()
@@ -40,7 +40,7 @@ class MeteredSocket {
   struct Way {  // from `from` to `to`
     int from;
     int to;
-    std::string waiting = {};  // read and not yet taken
+    std::string waiting = {};  // read and not yet written
     bool ended = false;
   };
 
@@ -52,7 +52,7 @@ class MeteredSocket {
 
   const int server_;  // the connection
   int ours_ = -1;     // of the pair
-  ino_t theirs_ = 0;  // which file the library's end is
+  ino_t theirs_ = 0;  // inode of the library's end
   std::size_t limit_;
   std::size_t passed_ = 0;
   bool exceeded_ = false;

@@ -1,10 +1,10 @@
 // The mysql check: MariaDB and MySQL through one kept session of libmariadb's non-blocking API.
 //
-// Traps of libmariadb: it resolves names by itself and blocks, so it is given an address (and "localhost" is
-// TCP like any other name; a socket is asked for by its path); it cannot open a session without blocking
-// (see mysql_login.h); it may close its socket in any call, so the watch is dropped before each; a step given
-// up halfway leaks unless it is told that time is up and run to its end. Login methods other than the oldest
-// are loaded as plugins from files, which is why a static program has none of this.
+// Pitfalls of libmariadb: it resolves names itself and blocks, so it gets an address (and "localhost" is TCP
+// like any other name; a socket is selected by its path). It cannot open a session without blocking (see
+// mysql_login.h). It may close its socket in any call, so the watch is removed before each. An interrupted
+// step leaks memory unless it is continued with a timeout until it ends. Login methods other than the oldest
+// are plugins loaded from files, so a static program cannot support mysql.
 #include <mysql.h>
 #include <mysqld_error.h>
 #include <sys/socket.h>
@@ -31,9 +31,9 @@ using health::CheckResult;
 using health::FailKind;
 using Settings = MysqlSettings;
 
-constexpr std::size_t kMostRows = 1000;  // of a query without LIMIT; the first row is all we want
+constexpr std::size_t kMostRows = 1000;  // limit for a query without LIMIT; only the first row is used
 constexpr int kMostUnwinding = 16;
-constexpr std::size_t kMostVariables = 64;  // of those we ask for, a server has a few
+constexpr std::size_t kMostVariables = 64;  // a server has only a few of the requested ones
 constexpr std::size_t kLongestList = 256;
 
 class MysqlCheck final : public Check {
@@ -70,7 +70,7 @@ class MysqlCheck final : public Check {
     std::string sql;
     std::size_t table = 0;  // spelling, readable
   };
-  // What a step of the library says: what it waits for, 0 for done; nothing once the attempt is over.
+  // The result of a library step: the events it waits for, 0 when done; empty once the attempt is over.
   using Status = std::optional<int>;
 
   // The old one goes first; see close_wait.h.
@@ -137,7 +137,8 @@ class MysqlCheck final : public Check {
     return list;
   }
 
-  // The session is ours alone. What we ask writes nothing, and ends a little before our own deadline does.
+  // Nothing else uses the session. Queries are read-only, and the server ends them shortly
+  // before our deadline.
   std::string session_settings() {
     const auto limit =
         std::max<std::int64_t>(1, std::chrono::floor<Millis>(settings_->timeout * 9 / 10).count());
@@ -163,8 +164,8 @@ class MysqlCheck final : public Check {
     return questions_.empty() ? finish(judge()) : ask();
   }
 
-  // A table that nobody shows us may be there all the same, and one that is shown need not be readable. The
-  // latter is asked until it has been so once in a session, as it has to wait for whoever locks the table.
+  // A table that is not listed may still exist, and a listed one may not be readable. Readability is tested
+  // until it was confirmed once in a session, because the test waits for locks on the table.
   void ask_about_tables() {
     std::vector<Question> more;
     for (std::size_t i = 0; i < answers_->tables.size(); ++i) {
@@ -193,7 +194,7 @@ class MysqlCheck final : public Check {
     if (row_ != nullptr) {
       take_row();
       if (answers_->rows <= kMostRows) return fetch();
-      return finish(judge(), true);  // the rest would have to be read to its end
+      return finish(judge(), true);  // the remaining rows would have to be read
     }
     if (mysql_errno(session_.get()) != 0) return after_error();
     result_.reset();
@@ -229,14 +230,14 @@ class MysqlCheck final : public Check {
     if (variables.size() < kMostVariables) variables[to_lower(name)] = value.substr(0, kLongestList);
   }
 
-  // What is no error of the check, but an answer.
+  // Handles errors that are a normal result and do not fail the check.
   bool took_error(unsigned code) {
     const Question& question = questions_.front();
     switch (question.subject) {
       case Subject::session: return code == ER_UNKNOWN_SYSTEM_VARIABLE;
       case Subject::state:
       case Subject::server:
-      case Subject::galera: return !settings_->writable;  // a proxy that knows no such statement
+      case Subject::galera: return !settings_->writable;  // a proxy that does not know this statement
       case Subject::spelling: return true;
       case Subject::readable: {
         auto& table = answers_->tables.at(question.table);
@@ -268,7 +269,7 @@ class MysqlCheck final : public Check {
       return finish(judge());
     }
     session_.reset();
-    // The server was restarted since the last attempt: that it is gone says nothing about the new one.
+    // The kept session was lost, for example by a server restart, which says nothing about the server now.
     if (std::exchange(reused_, false) && answers_->rows == 0) {
       answers_.emplace(*settings_);
       if (!context_.begin_anew || !context_.begin_anew()) resolve();
@@ -279,7 +280,7 @@ class MysqlCheck final : public Check {
 
   CheckResult judge() {
     const bool looked = questions_.empty() || questions_.front().subject == Subject::query;
-    outdated_ = answers_->role_problem().has_value();  // a new session may be another
+    outdated_ = answers_->role_problem().has_value();  // a new session may have another role
     tables_read_ = looked && !answers_->tables_problem();
     if (auto problem = answers_->problem(looked)) return *std::move(problem);
     return pass_or_expiring(mysql_certificate_left(*session_, context_.loop.wall_now()),
@@ -297,7 +298,7 @@ class MysqlCheck final : public Check {
     watch_->want((status & MYSQL_WAIT_READ) != 0, (status & MYSQL_WAIT_WRITE) != 0);
   }
 
-  // Ends the session when the result is not to be had from it again.
+  // Ends the session if it cannot be used for another attempt.
   Status finish(CheckResult result, bool halfway = false) {
     if (halfway) {
       under_way_ = true;
@@ -308,7 +309,8 @@ class MysqlCheck final : public Check {
     return std::nullopt;
   }
 
-  // At once: on a socket that is shut down every call of the library returns, also those that say goodbye.
+  // Does not block: on a socket that is shut down every call of the library returns, also those that
+  // close the session.
   void drop() {
     watch_.reset();
     close_wait_.reset();
@@ -327,22 +329,22 @@ class MysqlCheck final : public Check {
   const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
   Attempt attempt_;
   Step step_ = Step::query;
-  bool reused_ = false;       // this attempt began on a kept session
-  bool outdated_ = false;     // the session is to be replaced
+  bool reused_ = false;       // this attempt uses a kept session
+  bool outdated_ = false;     // the session must be replaced
   bool tables_read_ = false;  // in this session
-  bool under_way_ = false;    // the library is in the middle of a step
+  bool under_way_ = false;    // a step of the library is not finished
   SessionAge age_;
   std::optional<CloseWait> close_wait_;
   std::unique_ptr<loop::Resolver::Query> query_;
   std::vector<loop::Address> addresses_;
   std::size_t next_address_ = 0;
-  std::optional<MysqlLogin> login_;  // under way
+  std::optional<MysqlLogin> login_;  // while the login runs
   MysqlSession session_;
-  std::unique_ptr<MYSQL_RES, CloseMysql> result_;  // after its session, which must outlive it
-  std::optional<loop::FdWatch> watch_;   // after the session: it must be gone before the session's socket
-  std::vector<Question> questions_;      // the first is being asked
-  std::optional<MysqlAnswers> answers_;  // of this attempt
-  // Where the library's steps leave what they give.
+  std::unique_ptr<MYSQL_RES, CloseMysql> result_;  // declared after its session, which must outlive it
+  std::optional<loop::FdWatch> watch_;             // destroyed before the session's socket
+  std::vector<Question> questions_;                // the first one is running
+  std::optional<MysqlAnswers> answers_;            // of this attempt
+  // Output variables of the library's steps.
   int query_failed_ = 0;
   MYSQL_ROW row_ = nullptr;
 };

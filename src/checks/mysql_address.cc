@@ -19,7 +19,7 @@ bool is_one_of(std::string_view word, std::initializer_list<std::string_view> wo
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// {"rejectUnauthorized": true}: what TypeORM and PlanetScale write.
+// Reads {"rejectUnauthorized": true}, as used by TypeORM and PlanetScale.
 std::optional<bool> rejects_unauthorized(std::string_view json) {
   std::string plain;
   for (const char c : to_lower(json)) {
@@ -30,16 +30,17 @@ std::optional<bool> rejects_unauthorized(std::string_view json) {
   return std::nullopt;
 }
 
-// The modes of MySQL's own client, of Connector/J, of Go, Prisma and Node.
+// Accepts the TLS modes of the MySQL client, Connector/J, Go, Prisma and Node.
 Result<void> take_tls(const UrlParameter& parameter, const ParameterErrors& errors, MysqlAddress& address) {
   auto word = to_lower(parameter.value);
   std::replace(word.begin(), word.end(), '-', '_');
   if (is_one_of(word, {"disabled", "disable", "preferred", "prefer", "allow"}) || as_boolean(word) == false) {
-    return {};  // as without it: TLS is not asked for
+    return {};  // same as without the parameter: no TLS
   }
   if (word == "verify_ca") {
     return failure(errors.wrong(
-        parameter.name, "asks for a chain without a name; write tls: {ca_file: ..., server_name: ...}"));
+        parameter.name,
+        "verifies the certificate but not its name; write tls: {ca_file: ..., server_name: ...}"));
   }
   const auto rejects = rejects_unauthorized(parameter.value);
   const bool verified = is_one_of(word, {"verify_identity", "verify_full", "strict"}) || rejects == true;
@@ -47,7 +48,7 @@ Result<void> take_tls(const UrlParameter& parameter, const ParameterErrors& erro
                          rejects == false || as_boolean(word) == true;
   if (!verified && !encrypted)
     return failure(
-        errors.wrong(parameter.name, "has a value that is not known; write ssl-mode=REQUIRED or a key tls"));
+        errors.wrong(parameter.name, "has an unknown value; write ssl-mode=REQUIRED, or use the key tls"));
   address.tls = address.tls || word != "accept_invalid_certs";
   address.verify = address.verify || verified;
   return {};
@@ -60,7 +61,7 @@ std::optional<Result<void>> obey(const UrlParameter& parameter, MysqlAddress& ad
     return take_tls(parameter, errors, address);
   if (is_one_of(name, {"socket", "unixsocket"})) {
     auto endpoint = Endpoint::parse("unix:" + parameter.value);
-    if (!endpoint) return failure(errors.wrong(parameter.name, "is the path of a unix socket"));
+    if (!endpoint) return failure(errors.wrong(parameter.name, "must be the path of a unix socket"));
     address.endpoint = *std::move(endpoint);
   } else if (is_one_of(name, {"password", "pass", "pwd", "passwd"})) {
     errors.secret_seen();
@@ -107,10 +108,10 @@ Result<MysqlAddress> read_mysql_address(std::string_view text) {
   address.password = url->password.value_or("");
   add_secrets(*url, address.secrets);
   const auto path = url->decoded_path();
-  if (!path) return failure("a % in the name of the database is written %25");
+  if (!path) return failure("a % in the database name is written %25");
   address.database = path->substr(std::min<std::size_t>(1, path->size()));
   if (address.database.find('/') != std::string::npos)
-    return failure("the path is the name of a database, /app");
+    return failure("the path must be a database name, such as /app");
   address.endpoint = url->hosts.empty() ? Endpoint::unix_socket(kSocket) : url->endpoint(kPort);
   if (auto read = read_parameters(*url, address); !read) return failure(read.error().message);
   return address;

@@ -1,4 +1,4 @@
-// Where a MySQL or MariaDB server is and who we are, from whatever URL people write. Pure.
+// Reads the address and credentials of a MySQL or MariaDB server from a URL in any common form. Pure.
 #pragma once
 
 #include <optional>
@@ -16,15 +16,15 @@ struct MysqlAddress {
   std::string user;
   std::string password;
   std::string database;  // empty: none
-  bool tls = false;      // asked for by a parameter
-  bool verify = false;   // what TLS then verifies
+  bool tls = false;      // requested by a parameter
+  bool verify = false;   // whether TLS verifies the server
   std::optional<std::string> ca_file;
   std::optional<std::string> cert_file;
   std::optional<std::string> key_file;
-  Secrets secrets;  // as they were written
+  Secrets secrets;  // as written in the URL
 };
 
-// The error repeats nothing of the text but the name of a parameter.
+// The error repeats only names of parameters from the text.
 Result<MysqlAddress> read_mysql_address(std::string_view text);
 
 }  // namespace probegate::checks

@@ -7,7 +7,7 @@ namespace probegate::checks {
 using health::CheckResult;
 using health::FailKind;
 
-// information_schema compares without regard to case, where the server itself may not.
+// information_schema compares names case-insensitively, while the server itself may not.
 void MysqlAnswers::take_table(const std::string& number, const std::string& schema, const std::string& name,
                               bool exact) {
   const auto i = parse_decimal<std::size_t>(number).value_or(tables.size());
@@ -28,12 +28,12 @@ std::optional<std::string> MysqlAnswers::role_problem() const {
 }
 
 std::optional<CheckResult> MysqlAnswers::problem(bool looked) const {
-  // First, as a node that serves nobody has a reason for every other error.
+  // Checked first, because a Galera node that does not serve causes all other errors.
   if (!galera.empty()) {
     if (const auto problem = galera_problem(server, galera))
       return CheckResult::fail(FailKind::answer, *problem);
   }
-  // As a missing table is the likely reason of an error in the query.
+  // Checked before the query, because a missing table is the likely cause of an error in the query.
   if (looked) {
     if (auto problem = tables_problem()) return problem;
   }
@@ -58,7 +58,7 @@ std::optional<CheckResult> MysqlAnswers::tables_problem() const {
       missing.missing.push_back(name);
     }
   }
-  // The server says the same of a table that is not there to a user who might not read it.
+  // A user without rights gets the same error for a missing and for an unreadable table.
   if (!unreadable.empty()) unreadable = "missing or not readable by this user: " + unreadable;
   if (missing.missing.empty() && unreadable.empty()) return std::nullopt;
   if (missing.missing.empty()) return CheckResult::fail(FailKind::config, unreadable);

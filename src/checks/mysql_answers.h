@@ -1,4 +1,4 @@
-// What one attempt of a mysql check brought, and what it means. Pure; no libmariadb.
+// Collects the answers of one attempt of a mysql check and evaluates them. Pure; no libmariadb.
 #pragma once
 
 #include <optional>
@@ -12,9 +12,9 @@ namespace probegate::checks {
 
 struct MysqlAnswers {
   struct Table {
-    std::optional<MysqlSettings::Table> found;  // as the server spells it
+    std::optional<MysqlSettings::Table> found;  // in the spelling of the server
     bool readable = true;
-    std::string instead;  // other spellings
+    std::string instead;  // existing tables with a similar spelling
   };
 
   explicit MysqlAnswers(const MysqlSettings& s) : settings(s), tables(s.tables.size()) {}
@@ -22,17 +22,17 @@ struct MysqlAnswers {
   // A row of mysql_tables_query().
   void take_table(const std::string& number, const std::string& schema, const std::string& name, bool exact);
 
-  // Nothing when all is well. `looked`: the questions about tables have been answered.
+  // Empty if the attempt passes. `looked`: the queries about tables have been answered.
   std::optional<health::CheckResult> problem(bool looked) const;
-  // Nothing when every table is there and readable.
+  // Empty if every table exists and is readable.
   std::optional<health::CheckResult> tables_problem() const;
-  // Whether the server, or the session as it was at its login, takes no writes, and should.
+  // The error if writes are required but the server, or the session at its login, is read-only.
   std::optional<std::string> role_problem() const;
 
   const MysqlSettings& settings;
   std::vector<Table> tables;
   MysqlVariables server;
-  MysqlVariables session;  // of a new one, before we changed it
+  MysqlVariables session;  // of a new session, before our own settings
   MysqlVariables galera;
   std::optional<std::string> value;  // first field of the first row of the query
   std::size_t rows = 0;              // of the query

@@ -23,7 +23,7 @@ CheckResult mysql_failure(unsigned code, const std::string& text) {
     case ER_MUST_CHANGE_PASSWORD_LOGIN:
     case 3118:  // MySQL's ER_ACCOUNT_HAS_BEEN_LOCKED
     case ER_ACCOUNT_HAS_BEEN_LOCKED:
-    case CR_PLUGIN_NOT_ALLOWED:  // one that may send the password, to a server not verified yet
+    case CR_PLUGIN_NOT_ALLOWED:  // it might send the password to a server that is not verified yet
     case CR_ERR_LOAD_PLUGIN:
     case CR_AUTH_PLUGIN_CANNOT_LOAD: return CheckResult::fail(FailKind::auth, told);
     case ER_DBACCESS_DENIED_ERROR:
@@ -36,7 +36,7 @@ CheckResult mysql_failure(unsigned code, const std::string& text) {
     case ER_USER_LIMIT_REACHED:
     case ER_SERVER_SHUTDOWN:
     case ER_CONNECTION_KILLED:
-    case ER_HOST_IS_BLOCKED:  // with its own advice: mariadb-admin flush-hosts
+    case ER_HOST_IS_BLOCKED:  // the server's message names the remedy: mariadb-admin flush-hosts
     case CR_CONNECTION_ERROR:
     case CR_CONN_HOST_ERROR:
     case CR_SERVER_GONE_ERROR:

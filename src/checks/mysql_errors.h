@@ -1,4 +1,4 @@
-// What the errors of MariaDB, MySQL and their client library mean. Pure.
+// Maps errors of MariaDB, MySQL and their client library to check results. Pure.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace probegate::checks {
 
-// Whether the client library made the error up; else it is the server that speaks.
+// True if the error comes from the client library, false if from the server.
 bool is_library_error(unsigned code);
 
-// Our own lack of memory or descriptors is inconclusive.
+// A lack of memory or descriptors in this process is inconclusive.
 health::CheckResult mysql_failure(unsigned code, const std::string& text);
 
 }  // namespace probegate::checks

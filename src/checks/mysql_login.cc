@@ -1,6 +1,6 @@
 #include "checks/mysql_login.h"
 
-// What ma_pvio.h wants to have been defined before, as in the library's own build.
+// Ma_pvio.h requires these macros, as in the library's own build.
 #define HAVE_TLS 1
 using uchar = unsigned char;
 #include <errmsg.h>
@@ -19,9 +19,9 @@ using health::CheckResult;
 using health::FailKind;
 
 constexpr unsigned long kLargestPacket = 1024 * 1024;
-constexpr int kLookUpMillis = 100;  // whether we are cancelled, where no shutdown would wake us
+constexpr int kLookUpMillis = 100;  // poll interval for cancellation, for waits that a shutdown does not wake
 constexpr int kMostUnwinding = 16;
-// Login methods whose first message is a hash: it leaves before the server has been verified.
+// Login methods whose first message is only a hash, because it is sent before the server is verified.
 constexpr const char* kNeverThePassword = "mysql_native_password,caching_sha2_password,client_ed25519";
 
 MysqlSession make_session(const MysqlSettings& settings) {
@@ -29,17 +29,19 @@ MysqlSession make_session(const MysqlSettings& settings) {
   if (!session) return session;
   const unsigned int no = 0;
   const my_bool yes = 1;
-  // Of the handshake of TLS, should nothing else end it.
+  // Limit of the TLS handshake, if nothing else ends it.
   const auto limit =
       static_cast<unsigned int>(std::chrono::ceil<std::chrono::seconds>(settings.timeout).count() + 1);
   mysql_options(session.get(), MYSQL_OPT_NONBLOCK, nullptr);
   mysql_options(session.get(), MYSQL_OPT_CONNECT_TIMEOUT, &limit);
-  mysql_options(session.get(), MYSQL_OPT_LOCAL_INFILE, &no);  // or a server could ask us for any file
+  mysql_options(session.get(), MYSQL_OPT_LOCAL_INFILE,
+                &no);  // or the server could read local files
   mysql_options(session.get(), MYSQL_OPT_MAX_ALLOWED_PACKET, &kLargestPacket);
   mysql_options(session.get(), MYSQL_SET_CHARSET_NAME, "utf8mb4");
   mysql_optionsv(session.get(), MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "probegate");
   if (!settings.tls) {
-    // One that sends the password itself would send it in plain text. A unix socket stays on this machine.
+    // Forbids login methods that send the password itself, as it would be in plain text. A unix socket does
+    // not leave this machine.
     if (!settings.endpoint.is_unix())
       mysql_optionsv(session.get(), MARIADB_OPT_RESTRICTED_AUTH, kNeverThePassword);
     return session;
@@ -64,7 +66,7 @@ int start(MYSQL** connected, MYSQL* session, const MysqlSettings& settings, cons
                                   endpoint.port, endpoint.is_unix() ? endpoint.path.c_str() : nullptr, 0);
 }
 
-// Null without TLS, and until the library has begun with it.
+// Null without TLS, and until the library has started the handshake.
 const SSL* tls_session(const MYSQL& session) {
   const auto* channel = session.net.pvio;
   const auto* tls = channel != nullptr ? channel->ctls : nullptr;
@@ -83,7 +85,7 @@ MysqlLogin::MysqlLogin(loop::Loop& loop, std::shared_ptr<const MysqlSettings> se
           [this](Outcome outcome) { deliver(std::move(outcome)); }) {}
 
 MysqlLogin::~MysqlLogin() {
-  if (!job_.joined()) {  // not delivered: the socket is still ours to end
+  if (!job_.joined()) {  // not finished: end the wait by shutting down the socket
     const std::lock_guard lock(mutex_);
     cancelled_ = true;
     if (lent_ >= 0) ::shutdown(lent_, SHUT_RDWR);
@@ -95,7 +97,7 @@ MysqlLogin::~MysqlLogin() {
 void MysqlLogin::deliver(Outcome outcome) {
   job_.join();
   const auto done = done_;
-  done(std::move(outcome));  // may destroy us
+  done(std::move(outcome));  // may destroy this object
 }
 
 MysqlLogin::Outcome MysqlLogin::log_in() {
@@ -108,7 +110,7 @@ MysqlLogin::Outcome MysqlLogin::log_in() {
     if (!wait(static_cast<int>(mysql_get_socket(session.get())), status)) break;
     status = mysql_real_connect_cont(&connected, session.get(), status);
   }
-  if (status != 0) {  // given up halfway; it leaks unless it is told that time is up and runs to its end
+  if (status != 0) {  // interrupted; it leaks unless it is continued with a timeout until it ends
     ::shutdown(static_cast<int>(mysql_get_socket(session.get())), SHUT_RDWR);
     for (int i = 0; i < kMostUnwinding && status != 0; ++i) {
       status = mysql_real_connect_cont(&connected, session.get(), MYSQL_WAIT_TIMEOUT);
@@ -124,7 +126,7 @@ MysqlLogin::Outcome MysqlLogin::log_in() {
   return {nullptr, mysql_failure(code, mysql_error(session.get())), unreachable};
 }
 
-// False: cancelled. Else `status` is what has come of what it waited for.
+// False: cancelled. Otherwise `status` has the events that occurred.
 bool MysqlLogin::wait(int socket, int& status) {
   pollfd ready{socket, 0, 0};
   if ((status & MYSQL_WAIT_READ) != 0) ready.events |= POLLIN;
@@ -133,7 +135,7 @@ bool MysqlLogin::wait(int socket, int& status) {
     if (!lend(socket)) return false;
   } while (::poll(&ready, 1, kLookUpMillis) == 0);
   const int wanted = status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE);
-  const bool broken = (ready.revents & ~(POLLIN | POLLOUT)) != 0;  // the library looks for itself
+  const bool broken = (ready.revents & ~(POLLIN | POLLOUT)) != 0;  // the library will find the error itself
   status = broken ? wanted : 0;
   if ((ready.revents & POLLIN) != 0) status |= MYSQL_WAIT_READ;
   if ((ready.revents & POLLOUT) != 0) status |= MYSQL_WAIT_WRITE;
@@ -150,8 +152,8 @@ void MysqlLogin::give_back() {
   if (lent_ >= 0) ::close(lent_);
 }
 
-// The library cannot verify a name, as it only knows the address, and would go on in plain text with a server
-// that has no TLS. At most its first message has left by now.
+// The library cannot verify the name, because it only knows the address, and would continue in plain text
+// with a server without TLS. At most its first message has been sent by now.
 std::optional<std::string> MysqlLogin::problem(const MYSQL& session) {
   const bool greeted = session.server_version != nullptr;
   if (!settings_->tls || verified_ || !greeted) return std::nullopt;

@@ -1,10 +1,10 @@
-// MysqlLogin: opens one session of libmariadb, TLS and its verification included, on a thread of its own.
+// MysqlLogin: opens one libmariadb session, including TLS and its verification, on its own thread.
 //
-// libmariadb's non-blocking API stands still in poll() for the whole of a TLS handshake, and the check could
-// not end that at its deadline: its own thread would be lost to any server that says nothing in the middle of
-// one. From here its socket can be shut down. Owns: the thread,
-// for as long as it logs in. Destroying it cancels: its socket is shut down, which ends every wait of the
-// library at once, and the thread is joined. Thread: constructed and destroyed on the loop's.
+// libmariadb's non-blocking API blocks in poll() during the whole TLS handshake, so the check could not end
+// it at its deadline: any server that stops responding during the handshake would block the check's thread.
+// From another thread the socket can be shut down. Owns: the thread, during the login. Destroying the object
+// cancels the login: the socket is shut down, which ends every wait of the library at once, and the thread is
+// joined. Thread: constructed and destroyed on the loop's thread.
 #pragma once
 
 #include <mysql.h>
@@ -27,11 +27,11 @@ class MysqlLogin {
   struct Outcome {
     MysqlSession session;  // ready for queries; null: see error
     std::optional<health::CheckResult> error;
-    bool unreachable = false;  // nobody answered at this address; another one may
+    bool unreachable = false;  // no answer from this address; another one may answer
   };
 
-  // `address` is an IP, unused for a unix socket. `done` is called once, in a later turn of the loop; it may
-  // destroy us.
+  // `address` is an IP address, unused for a unix socket. `done` is called once, in a later iteration of the
+  // loop; it may destroy this object.
   MysqlLogin(loop::Loop& loop, std::shared_ptr<const MysqlSettings> settings, std::string address,
              std::function<void(Outcome)> done);
   ~MysqlLogin();
@@ -49,14 +49,14 @@ class MysqlLogin {
   const std::shared_ptr<const MysqlSettings> settings_;  // owners: the plan, its checks, their logins
   const std::string address_;
   const std::function<void(Outcome)> done_;
-  bool verified_ = false;  // the thread's alone
-  std::mutex mutex_;       // of the two below
-  int lent_ = -1;  // a descriptor of our own for the library's socket, so that it cannot be another's by now
+  bool verified_ = false;  // used by the thread only
+  std::mutex mutex_;       // guards the next two members
+  int lent_ = -1;          // our own duplicate of the library's socket, so that its number cannot be reused
   bool cancelled_ = false;
-  loop::BackgroundJob<Outcome> job_;  // last: it uses all of the above, and is joined
+  loop::BackgroundJob<Outcome> job_;  // declared last: it uses the members above and is joined first
 };
 
-// How long until the certificate of the session's server ends; nothing without TLS.
+// The time until the server's certificate expires; empty without TLS.
 std::optional<Duration> mysql_certificate_left(const MYSQL& session, WallTime now);
 
 }  // namespace probegate::checks

@@ -8,7 +8,7 @@
 #include <new>
 #include <utility>
 
-// Exported since 3.0, and declared in no header that is installed.
+// Exported since 3.0, but not declared in any installed header.
 extern "C" int ma_pvio_register_callback(my_bool add,
                                          void (*callback)(int mode, MYSQL* session,
                                                           const unsigned char* bytes, std::size_t size));
@@ -17,7 +17,7 @@ namespace probegate::checks {
 namespace {
 
 constexpr std::uint32_t kLongestPacket = 0xffffff;
-constexpr std::uint32_t kMostColumns = 4096;  // of any server; each costs the library several times its size
+constexpr std::uint32_t kMostColumns = 4096;  // limit of real servers; each costs memory
 constexpr std::size_t kWorthTrimming = 1024 * 1024;
 
 extern "C" void on_pvio(int mode, MYSQL* session, const unsigned char* bytes, std::size_t size) {
@@ -34,7 +34,7 @@ void MysqlMeter::allow(std::size_t limit) {
 }
 
 std::optional<std::string> MysqlMeter::problem() const {
-  if (lied_) return "the server announced more columns than any server has";
+  if (lied_) return "the server announced more columns than a server can have";
   if (!exceeded_) return std::nullopt;
   return next_ == Next::login ? "the server sent more than 1 MiB during the login"
                               : "the server sent more than 16 MiB for one attempt";
@@ -69,7 +69,7 @@ bool MysqlMeter::pass(std::uint8_t* bytes, std::size_t size) {
   return !exceeded_ && !lied_;
 }
 
-// Where the library decides what a packet is, it looks at the first byte and at the length.
+// Like the library, classifies a packet by its first byte and its length.
 void MysqlMeter::begin_packet(std::uint8_t& first) {
   constexpr std::uint8_t kError = 0xff;
   constexpr std::uint8_t kEnd = 0xfe;
@@ -108,12 +108,12 @@ void CloseMysql::operator()(MYSQL* session) const noexcept {
   auto* const whole = static_cast<MeteredMysql*>(session);
   const bool was_large = whole->meter.total() > kWorthTrimming;
   delete whole;
-  if (was_large) ::malloc_trim(0);  // or what the library freed stays on our bill
+  if (was_large) ::malloc_trim(0);  // returns the memory that the library freed to the system
 }
 
 MysqlSession new_mysql_session() {
   static const bool hooked = [] {
-    mysql_library_init(0, nullptr, nullptr);  // not safe in two threads at once
+    mysql_library_init(0, nullptr, nullptr);  // not thread-safe
     return ma_pvio_register_callback(1, &on_pvio) == 0;
   }();
   if (!hooked) return nullptr;

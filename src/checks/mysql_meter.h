@@ -1,11 +1,10 @@
-// MysqlMeter: bounds what a server can make libmariadb hold.
+// MysqlMeter: limits the memory that a server can make libmariadb allocate.
 //
-// The library believes a server that announces 2^24 columns and makes room for them before one has come: some
-// gigabytes, and minutes of its time. And it collects column definitions for as long as they keep coming. So
-// every byte it has read, decrypted, passes here first, through a hook of the library's own for its trace
-// plugins: an announcement of more than 65,535 columns, and the description of the 4,097th, is turned into an
-// error packet; that and too many bytes end the connection. Thread: whichever calls the library for this
-// session.
+// If a server announces 2^24 columns, the library allocates memory for all of them before the first arrives:
+// several gigabytes, and minutes of CPU time. It also stores column definitions as long as they arrive. So
+// all decrypted bytes pass through this class first, by the library's hook for trace plugins. An announcement
+// of more than 65,535 columns, and the definition of the 4,097th, is replaced by an error packet; this, and
+// too many bytes, ends the connection. Thread: the one that calls the library for this session.
 #pragma once
 
 #include <mysql.h>
@@ -23,17 +22,17 @@ class MysqlMeter {
   static constexpr std::size_t kLargestLogin = 1024 * 1024;
   static constexpr std::size_t kLargestAnswer = 16 * 1024 * 1024;  // of one attempt
 
-  // So much may come from now on.
+  // Allows `limit` more bytes from now on.
   void allow(std::size_t limit);
-  // What the server did that no attempt goes on with.
+  // The protocol violation of the server, if any; the attempt cannot continue then.
   std::optional<std::string> problem() const;
   std::size_t total() const { return total_; }
 
-  // Bytes as they were read, in order; they may be changed. False: the connection must end.
+  // Takes the bytes in the order they were read, and may change them. False: the connection must end.
   [[nodiscard]] bool pass(std::uint8_t* bytes, std::size_t size);
 
  private:
-  // What the next packet is, as the library will take it.
+  // The type of the next packet, as the library will interpret it.
   enum class Next { login, header, column, row };
 
   void begin_packet(std::uint8_t& first);
@@ -46,14 +45,14 @@ class MysqlMeter {
   Next next_ = Next::login;
   std::uint32_t length_ = 0;  // of the packet
   std::uint32_t number_ = 0;
-  std::uint32_t columns_ = 0;  // that have been described
-  unsigned head_ = 0;          // bytes of its four that have come
-  std::uint32_t left_ = 0;     // of its payload
+  std::uint32_t columns_ = 0;  // definitions received
+  unsigned head_ = 0;          // bytes of the 4-byte header received
+  std::uint32_t left_ = 0;     // remaining bytes of the payload
   bool first_ = false;         // the next byte is the first of the payload
-  bool goes_on_ = false;       // the packet before was as long as packets get, and this is more of it
+  bool goes_on_ = false;       // the previous packet had the maximum length, and this one continues it
 };
 
-// A session with its meter: what every MYSQL of this program is the first part of.
+// A session with its meter. Every MYSQL of this program is the base of a MeteredMysql.
 struct MeteredMysql : MYSQL {
   MysqlMeter meter;
 };
@@ -64,7 +63,7 @@ struct CloseMysql {
 };
 using MysqlSession = std::unique_ptr<MYSQL, CloseMysql>;
 
-// Null without memory.
+// Null if out of memory.
 MysqlSession new_mysql_session();
 MysqlMeter& meter_of(MYSQL& session);
 

@@ -26,8 +26,7 @@ const char* const kMysqlGaleraQuery =
 
 std::string mysql_literal(const std::string& text) { return "_utf8mb4 x'" + hex(text) + "'"; }
 
-// One lookup for each spelling, as only a comparison with constants spares the server a walk through all its
-// tables.
+// One lookup for each spelling, because only a comparison with constants avoids a scan of all tables.
 std::string mysql_tables_query(const std::vector<MysqlSettings::Table>& tables) {
   std::string sql;
   const auto look_up = [&](std::size_t i, const std::string& schema, const std::string& name) {

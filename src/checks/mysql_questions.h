@@ -1,4 +1,4 @@
-// What a mysql check asks, as SQL, and what a server's variables mean. Pure; no libmariadb.
+// The SQL queries of a mysql check, and the evaluation of server variables. Pure; no libmariadb.
 #pragma once
 
 #include <cstdint>
@@ -11,27 +11,27 @@
 
 namespace probegate::checks {
 
-using MysqlVariables = std::map<std::string, std::string>;  // names in small letters
+using MysqlVariables = std::map<std::string, std::string>;  // names in lower case
 
-// A text as a literal, whatever the session's sql_mode says of backslashes.
+// A text as an SQL literal that is independent of sql_mode.
 std::string mysql_literal(const std::string& text);
 
-// One row for each table that is found: its number, schema and name, and @@lower_case_table_names.
+// Returns one row for each table found: its number, schema and name, and @@lower_case_table_names.
 std::string mysql_tables_query(const std::vector<MysqlSettings::Table>& tables);
-// The names in the schema that differ from this one in capitals only. Walks through the schema.
+// Finds names in the schema that differ only in case. Scans the schema.
 std::string mysql_spelling_query(const MysqlSettings::Table& table);
-// Fails where the table is not there, or not readable; reads nothing.
+// Fails if the table does not exist or is not readable; reads no rows.
 std::string mysql_readable_query(const std::string& schema, const std::string& name);
 
-// Every variable that read_only_problem() and galera_problem() judge; as little as one statement can ask.
+// Every variable that read_only_problem() and galera_problem() need, in one statement.
 extern const char* const kMysqlServerQuery;
-// Before the session is made read-only by us.
+// Sent before we make the session read-only.
 extern const char* const kMysqlSessionQuery;
 extern const char* const kMysqlGaleraQuery;
 
 std::optional<std::string> read_only_problem(const MysqlVariables& server, const MysqlVariables& session);
-// Whether the server is a node of a Galera cluster, and what is wrong with it: a node that serves nobody
-// still answers SHOW, information_schema and SELECT 1.
+// Whether the server is a Galera node, and its error: a node that does not serve still answers SHOW,
+// information_schema and SELECT 1.
 bool is_galera_node(const MysqlVariables& server);
 std::optional<std::string> galera_problem(const MysqlVariables& server, const MysqlVariables& status);
 

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint16_t kPort = 3306;
 
-// What the address says of TLS.
+// Applies the TLS settings of the address.
 MysqlAddress read_url(const config::Fields& fields, const std::string& text, MysqlSettings& settings) {
   auto address = read_mysql_address(text);
   if (!address) {
@@ -25,7 +25,7 @@ MysqlAddress read_url(const config::Fields& fields, const std::string& text, Mys
   return *std::move(address);
 }
 
-// TLS is on where the section is written, and where the address asks for it.
+// TLS is on if the section `tls` is present or the address requests it.
 void read_tls(const config::CheckSpec& spec, const MysqlAddress& address, MysqlSettings& settings) {
   const bool section = spec.fields.has("tls");
   if (!section && !address.tls && !address.ca_file && !address.cert_file && !address.key_file) return;
@@ -38,9 +38,9 @@ void read_tls(const config::CheckSpec& spec, const MysqlAddress& address, MysqlS
   if (tls.server_name.empty()) tls.server_name = settings.endpoint.host;
   if (!tls.verify) return;
   if (tls.server_name.empty())
-    spec.fields.section("tls").problem("server_name", "is missing: a unix socket has no name to verify");
+    spec.fields.section("tls").problem("server_name", "is missing: a unix socket has no host name to verify");
   if (settings.authorities.empty() && !spec.fields.problems().rendering())
-    spec.fields.section("tls").problem("ca_file", "this system has no file of authorities; name one");
+    spec.fields.section("tls").problem("ca_file", "no system CA file found; set ca_file");
 }
 
 void read_parts(const config::Fields& fields, bool has_url, MysqlSettings& settings) {
@@ -53,7 +53,8 @@ void read_parts(const config::Fields& fields, bool has_url, MysqlSettings& setti
   const auto database = fields.optional_text("dbname");
   if (const auto password = fields.secret("password")) settings.password = *password;
   if (has_url) return fields.leave_out("port");
-  if (!host) return fields.problem("url", "is missing; set url, or host and its companions");
+  if (!host)
+    return fields.problem("url", "is missing; set url, or host with port, user, password and dbname");
   settings.user = user.value_or("");
   settings.database = database.value_or("");
   settings.endpoint = Endpoint::tcp(*host, static_cast<std::uint16_t>(port));
@@ -90,9 +91,9 @@ void read_questions(const config::Fields& fields, MysqlSettings& settings) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     auto table = parse_table(names[i], settings.database);
     if (!table) {
-      fields.item_problem("tables", i, "is not a table's name, expected name or schema.name");
+      fields.item_problem("tables", i, "is not a table name, expected name or schema.name");
     } else if (table->schema.empty()) {
-      fields.item_problem("tables", i, "has no schema, and no database is named; write schema.name");
+      fields.item_problem("tables", i, "has no schema, and no database is set; write schema.name");
     } else {
       settings.tables.push_back(*std::move(table));
     }
@@ -120,7 +121,8 @@ MysqlSettings read_mysql_settings(const config::CheckSpec& spec) {
 Secrets MysqlSettings::secrets() const {
   Secrets found = written;
   found.push_back(password);
-  // The server names the user when it refuses it. What is around the name keeps other words as they are.
+  // The server's error contains the user name. The surrounding words prevent masking of the
+  // same name elsewhere.
   found.add_phrase("'" + user + "'");
   found.add_phrase("User " + user + " ");
   if (query) found.add_literals(*query, "'\"");

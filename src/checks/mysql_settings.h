@@ -1,4 +1,4 @@
-// The mysql check's configuration: where the server is, who we are, and what to ask. Pure.
+// The configuration of the mysql check: address, credentials and queries. Pure.
 #pragma once
 
 #include <optional>
@@ -18,16 +18,16 @@ struct MysqlSettings {
     std::string written;  // as in the configuration
     std::string schema;
     std::string name;
-    std::string folded;  // the same in small letters, unless it is quoted
+    std::string folded;  // in lower case, unless it is quoted
   };
 
   Endpoint endpoint;
-  Secrets written;  // of the address, as it was written
+  Secrets written;  // secrets of the address, as written
   std::string user;
   std::string password;
   std::string database;  // empty: none
   std::optional<loop::TlsSettings> tls;
-  std::string authorities;  // a file
+  std::string authorities;  // CA file
   int min_days_left = 0;
   std::vector<Table> tables;
   std::optional<std::string> query;

@@ -1,4 +1,4 @@
-// Stands in for mysql.cc in a build without libmariadb: the type is known, and says why it cannot be had.
+// Replaces mysql.cc in a build without libmariadb: the type is known, but its configuration is an error.
 #include "checks/registry.h"
 
 namespace probegate::checks {
@@ -9,8 +9,7 @@ CheckPlan read_mysql(const config::CheckSpec& spec, const config::Config&) {
   spec.fields.allow_unknown_keys();
   spec.fields.problem(
       "type",
-      "this build has no mysql: it was made without libmariadb (meson's option mysql), as the static "
-      "one of the image must be");
+      "this build has no mysql: it was built without libmariadb (meson option mysql); use a build with it");
   return {};
 }
 

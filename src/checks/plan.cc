@@ -47,7 +47,7 @@ std::vector<PlannedCheck> plan_checks(const config::Config& config) {
   for (const auto& spec : config.checks) {
     const ReadCheck read = find_check_type(spec.type)->read;
     PlannedCheck check{Pace::of(spec), spec.timeout, renewing(read, spec, shared)};
-    check.question = spec.question + check.plan.target;  // a path alone is asked of proxy.backend
+    check.question = spec.question + check.plan.target;  // a relative URL also depends on proxy.backend
     check.logs_in = find_check_type(spec.type)->logs_in;
     planned.push_back(std::move(check));
   }

@@ -1,4 +1,5 @@
-// From the configuration to what the health model and the runner take: one entry per check, in file order.
+// Converts the configuration to the inputs of the health model and the runner: one entry per check,
+// in file order.
 #pragma once
 
 #include <string>
@@ -13,16 +14,16 @@ namespace probegate::checks {
 
 struct PlannedCheck {
   Pace pace;
-  Duration timeout;  // over all phases of one attempt
+  Duration timeout;  // of a whole attempt, all phases
   CheckPlan plan;
-  std::string question = {};  // equal to another's: the same is asked of the same dependency. Never shown.
-  bool logs_in = true;        // a refused attempt is a refused login
+  std::string question = {};  // equal strings mean the same target; contains secrets, never shown
+  bool logs_in = true;        // result `auth` means a refused login
 };
 
 // For a configuration that loaded without problems.
 std::vector<health::CheckPolicy> check_policies(const config::Config& config);
 std::vector<PlannedCheck> plan_checks(const config::Config& config);
-// The same with what each check asks; `planned` is of the same configuration.
+// The same with the target of each check; `planned` must come from the same configuration.
 std::vector<health::CheckPolicy> check_policies(const config::Config& config,
                                                 const std::vector<PlannedCheck>& planned);
 

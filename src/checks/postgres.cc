@@ -1,9 +1,9 @@
-// The postgres check: one kept session, one round trip an attempt, through libpq's asynchronous API.
+// The postgres check: one kept session, one round trip per attempt, through libpq's asynchronous API.
 //
-// A statement that takes too long is left to statement_timeout and the end of the session: PQcancel blocks.
+// A slow statement is ended by statement_timeout or by the end of the session, because PQcancel blocks.
 //
-// The session may belong to a pooler that hands it on to the backend itself. So nothing is ever set for the
-// session: the settings are local to the one implicit transaction that a query of several statements is.
+// A pooler may pass the session on to the application. So no setting applies to the session: all settings are
+// local to the implicit transaction of a query with several statements.
 #include <libpq-fe.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ using health::FailKind;
 
 using Settings = PostgresSettings;
 
-constexpr std::size_t kLargestAnswer = 16 * 1024 * 1024;  // of one attempt
+constexpr std::size_t kLargestAnswer = 16 * 1024 * 1024;  // per attempt
 constexpr std::size_t kLargestKept =
     1024 * 1024;  // libpq's buffer never shrinks, so a session with more ends
 
@@ -36,8 +36,8 @@ struct Finish {
   void operator()(PGnotify* notification) const noexcept { PQfreemem(notification); }
 };
 
-// What the session may do, and what ALTER DATABASE and ALTER ROLE have set for new ones, which a session that
-// is there does not see.
+// The role of the session, and the defaults that ALTER DATABASE and ALTER ROLE set for new sessions; an
+// existing session does not see changes to them.
 constexpr const char* kRoleQuery =
     "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only'),"
     " (SELECT pg_catalog.string_agg(setting, ' ' ORDER BY setrole, setdatabase)"
@@ -47,14 +47,14 @@ constexpr const char* kRoleQuery =
     "    WHERE datname = pg_catalog.current_database()))"
     "   AND setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)))";
 
-// What one round trip brought.
+// The answers of one round trip.
 struct Answers {
-  std::size_t statement = 0;  // the one whose result comes next
+  std::size_t statement = 0;  // index of the next result
   std::vector<std::string> missing;
-  std::string missing_told;  // with what is there instead
+  std::string missing_told;  // with similar existing tables
   std::string unreadable;
   std::optional<std::string> role_problem;
-  std::string role_defaults;  // what the server would give a new session, where it is not the server's own
+  std::string role_defaults;         // defaults of a new session that differ from the server's
   std::optional<std::string> value;  // first field of the first row of the query
   bool query_gave_row = false;
   std::optional<CheckError> error;
@@ -84,7 +84,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
  private:
   enum class Part { missing_tables, role, query };
 
-  // Statements before the parts.
+  // The number of statements before the parts.
   std::size_t count_settings() const { return settings_->search_path.empty() ? 2 : 3; }
 
   void log_in() {
@@ -119,7 +119,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
     attempt_.finish(std::move(result));
   }
 
-  // In the middle of an attempt that began on a kept session.
+  // Logs in during an attempt whose kept session was lost.
   void log_in_again() {
     reused_ = false;
     if (context_.begin_anew && context_.begin_anew()) return;
@@ -131,7 +131,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
     parts_.clear();
     if (meter_) meter_->allow(kLargestAnswer);
     if (PQsendQuery(session_.get(), statements().c_str()) == 1) {
-      PQsetSingleRowMode(session_.get());  // so that a query without LIMIT does not fill our memory
+      PQsetSingleRowMode(session_.get());  // limits memory for a query without LIMIT
       return on_answering();
     }
     answers_.session_ended = true;
@@ -139,10 +139,10 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
     on_answered();
   }
 
-  // One query of several statements, and so one implicit transaction.
+  // One query with several statements, so one implicit transaction.
   std::string statements() {
     const Duration left = deadline_ - context_.loop.now();
-    // A little less than is left, so that it is the server that ends a slow query and the session is kept.
+    // A little less than the remaining time, so that the server ends a slow query and the session is kept.
     const auto limit = std::max<std::int64_t>(1, std::chrono::floor<Millis>(left * 9 / 10).count());
     std::string sql = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = " + std::to_string(limit);
     if (!settings_->search_path.empty()) sql += "; SET LOCAL search_path = " + settings_->search_path_sql();
@@ -162,7 +162,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   }
 
   void on_answering() {
-    // What fails here also shows as a result, in better words.
+    // An error here also appears as a result, with a better message.
     const bool more_to_send = PQflush(session_.get()) == 1;
     std::ignore = PQconsumeInput(session_.get());
     while (const std::unique_ptr<PGnotify, Finish> unasked{PQnotifies(session_.get())}) {
@@ -186,7 +186,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
       case PGRES_COPY_OUT:
       case PGRES_COPY_BOTH:
         answers_.error = CheckError{FailKind::answer, "the query must not be a COPY"};
-        answers_.session_ended = true;  // by us: the copy would have to be read to its end
+        answers_.session_ended = true;  // ended by us: the whole copy would have to be read
         return;
       default: return take_error(result);
     }
@@ -198,7 +198,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
       return std::string(PQgetvalue(&row, 0, column), std::min(size, kLargestKept));
     };
     if (answers_.statement < count_settings()) return;
-    // Statements after the last of ours are more of the user's query.
+    // Further statements belong to the user's query.
     switch (parts_[std::min(answers_.statement - count_settings(), parts_.size() - 1)]) {
       case Part::missing_tables:
         if (answers_.missing.size() == settings_->tables.size()) return;
@@ -234,7 +234,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
     };
     const std::string sqlstate = field(PG_DIAG_SQLSTATE);
     const std::string severity = field(PG_DIAG_SEVERITY_NONLOCALIZED);
-    // Without a code it is libpq that speaks: the session broke.
+    // An error without a code comes from libpq: the session is lost.
     answers_.session_ended = sqlstate.empty() || severity == "FATAL" || severity == "PANIC";
     if (sqlstate.empty()) {
       answers_.error = failed_connect(PQresultErrorMessage(&result)).error;
@@ -256,9 +256,9 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
       session_.reset();
       meter_.reset();
     }
-    // The server was restarted since the last attempt: that it is gone says nothing about the new one.
+    // The kept session was lost, for example by a server restart, which says nothing about the server now.
     if (answers_.session_ended && !too_large && answers_.statement == 0 && reused_) return log_in_again();
-    // What became of a kept session need not be what a new one is like, after a failover, say.
+    // A kept session may differ from a new one, for example after a failover.
     const bool outdated = answers_.role_problem || answers_.role_defaults != role_defaults_;
     if (reused_ && clean && !answers_.error && outdated) return log_in_again();
     role_defaults_ = answers_.role_defaults;
@@ -269,7 +269,7 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   }
 
   CheckResult judge() const {
-    // First, as a missing table is the likely reason of an error in the query.
+    // Checked first, because a missing table is the likely cause of an error in the query.
     if (!answers_.missing.empty()) {
       std::string told = "missing tables: " + answers_.missing_told;
       if (!answers_.unreadable.empty()) told += "; not readable: " + answers_.unreadable;
@@ -305,14 +305,14 @@ class PostgresCheck final : public Check, private PostgresLogin::Observer {
   const std::shared_ptr<const Settings> settings_;  // owners: the plan and every check made from it
   Attempt attempt_;
   TimePoint deadline_{};
-  bool reused_ = false;  // this attempt began on a kept session
+  bool reused_ = false;  // this attempt uses a kept session
   SessionAge age_;
   std::optional<CloseWait> close_wait_;
   std::optional<PostgresLogin> login_;
   std::unique_ptr<MeteredSocket> meter_;  // outlives the session
   PostgresSession session_;
-  std::optional<loop::FdWatch> watch_;  // after the session: it must be gone before the session's socket
-  std::string role_defaults_;           // as of the login
+  std::optional<loop::FdWatch> watch_;  // destroyed before the session's socket
+  std::string role_defaults_;           // at the login
   std::vector<Part> parts_;
   Answers answers_;
 };

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kForm = "postgresql://user:password@host:5432/dbname";
 
-// Handed on to libpq as they are.
+// Passed to libpq unchanged.
 constexpr std::string_view kKeywords[] = {"channel_binding",
                                           "client_encoding",
                                           "connect_timeout",
@@ -98,19 +98,18 @@ Result<void> Reader::take_tls(std::string_view name, const std::string& plain, c
   const auto word = to_lower(value);
   if (is_one_of(word, {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})) {
     set("sslmode", word);
-  } else if (is_one_of(word, {"no-verify"})) {  // node-postgres: encrypted, and nobody is verified
+  } else if (is_one_of(word, {"no-verify"})) {  // node-postgres: encrypted without verification
     set("sslmode", "require");
   } else if (plain == "sslmode") {
-    return failure("sslmode is one of disable, allow, prefer, require, verify-ca, verify-full");
+    return failure("sslmode must be one of disable, allow, prefer, require, verify-ca, verify-full");
   } else if (word == "strict") {  // Prisma's sslaccept
     set("sslmode", "verify-full");
   } else if (word == "accept_invalid_certs" || as_boolean(word) == false) {
-    return {};  // nothing is asked for
+    return {};  // no TLS requested
   } else if (as_boolean(word)) {
     if (!address_.parameters.contains("sslmode")) set("sslmode", "require");
   } else {
-    return failure(
-        errors_.wrong(name, "has a value that is not known; write sslmode=require or verify-full"));
+    return failure(errors_.wrong(name, "has an unknown value; write sslmode=require or verify-full"));
   }
   return {};
 }
@@ -122,14 +121,14 @@ Result<void> Reader::take_search_path(std::string_view name, const std::string& 
     if (schema.size() >= 2 && schema.starts_with('"') && schema.ends_with('"'))
       schema = schema.substr(1, schema.size() - 2);
     if (schema.empty() || schema.find('"') != schema.npos)
-      return failure(errors_.wrong(name, "is a list of schemas, separated by commas"));
+      return failure(errors_.wrong(name, "must be a list of schemas, separated by commas"));
     schemas.emplace_back(schema);
   }
   address_.search_path = std::move(schemas);
   return {};
 }
 
-// pg8000 names the socket itself, libpq its directory.
+// pg8000 uses the path of the socket itself, libpq its directory.
 void Reader::take_socket(std::string_view path) {
   constexpr std::string_view kName = "/.s.PGSQL.";
   const auto at = path.rfind(kName);
@@ -159,7 +158,7 @@ Result<PostgresAddress> read_url(std::string_view text) {
   if (!url) return failure("is not " + std::string(kForm) + ": " + url.error().message);
   if (config::check_type_of(url->scheme) != "postgres")
     return failure(config::wrong_scheme(url->scheme, "postgres"));
-  // libpq, and with it most backends, ends the password at the first "@" and takes the rest for the host.
+  // libpq, and with it most backends, ends the password at the first "@" and treats the rest as the host.
   if (url->loose_at) return failure("is not " + std::string(kForm) + ": " + std::string(kEscapes));
   Reader reader;
   auto& parameters = reader.address().parameters;
@@ -167,7 +166,7 @@ Result<PostgresAddress> read_url(std::string_view text) {
   if (url->user && !url->user->empty()) parameters["user"] = *url->user;
   if (url->password) parameters["password"] = *url->password;
   const auto path = url->decoded_path();
-  if (!path) return failure("a % in the name of the database is written %25");
+  if (!path) return failure("a % in the database name is written %25");
   if (path->size() > 1) parameters["dbname"] = path->substr(1);
   add_secrets(*url, reader.address().secrets);
   for (const auto& [name, value, raw] : url->parameters) {
@@ -177,7 +176,7 @@ Result<PostgresAddress> read_url(std::string_view text) {
   return reader.finish();
 }
 
-// One value of "name = 'it''s'", with libpq's quotes and backslashes; nothing where a quote is not closed.
+// Takes one value of "name = 'it''s'", with libpq's quotes and backslashes; empty if a quote is not closed.
 std::optional<std::string> take_value(std::string_view& text) {
   const bool in_quotes = text.starts_with('\'');
   std::size_t at = in_quotes ? 1 : 0;
@@ -191,7 +190,7 @@ std::optional<std::string> take_value(std::string_view& text) {
   return value;
 }
 
-// "host=db port=5432 user=app"; libpq's own reader repeats the password in its errors.
+// Parses "host=db port=5432 user=app"; libpq's own parser repeats the password in its errors.
 Result<PostgresAddress> read_keywords(std::string_view text) {
   Reader reader;
   for (text = trim(text); !text.empty(); text = trim(text)) {

@@ -1,5 +1,5 @@
-// Where a PostgreSQL server is and who we are, from whatever people write: URLs of every driver, keyword
-// strings. What comes out are libpq's keywords; libpq itself reads no address. Pure.
+// Reads the address and credentials of a PostgreSQL server from URLs of any driver and from keyword strings.
+// The result is libpq's keywords; libpq itself parses no address. Pure.
 #pragma once
 
 #include <map>
@@ -15,12 +15,12 @@ namespace probegate::checks {
 using PostgresParameters = std::map<std::string, std::string>;  // libpq's keywords
 
 struct PostgresAddress {
-  PostgresParameters parameters;         // host and port as libpq's lists
-  std::vector<std::string> search_path;  // empty: the role's own
-  Secrets secrets;                       // as they were written
+  PostgresParameters parameters;         // host and port as lists for libpq
+  std::vector<std::string> search_path;  // empty: the default of the role
+  Secrets secrets;                       // as written in the address
 };
 
-// The error repeats nothing of the text but the name of a parameter.
+// The error repeats only names of parameters from the text.
 Result<PostgresAddress> read_postgres_address(std::string_view text);
 
 }  // namespace probegate::checks

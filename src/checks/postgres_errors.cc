@@ -20,9 +20,9 @@ struct ServerError {
   std::string_view message;
 };
 
-constexpr std::string_view kUnsupported = "unsupported startup parameter";  // pgbouncer's words
+constexpr std::string_view kUnsupported = "unsupported startup parameter";  // message of pgbouncer
 
-// What the user can do about a refusal whose words do not tell.
+// The remedy for refusals whose message does not contain one.
 std::string advice(std::string_view message) {
   if (message.starts_with(kUnsupported) && message.find("options") != std::string_view::npos) {
     return " (a pooler does not pass it on; leave options out, and write tables as schema.name)";
@@ -35,7 +35,8 @@ std::string advice(std::string_view message) {
 
 bool is_code_char(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); }
 
-// The severity before it may be translated; two blanks, five characters and a colon are not.
+// The severity may be translated, but it is always followed by a colon, two spaces, a five-character code
+// and a colon.
 std::optional<ServerError> server_error(std::string_view line) {
   constexpr std::size_t kPrefix = 3;  // ":  "
   for (auto at = line.find(":  "); at != std::string_view::npos; at = line.find(":  ", at + 1)) {
@@ -48,7 +49,7 @@ std::optional<ServerError> server_error(std::string_view line) {
   return std::nullopt;
 }
 
-// libpq's own words, when the server never got to speak.
+// Messages of libpq itself, without an answer of the server.
 FailKind kind_of_text(std::string_view text) {
   struct Sign {
     std::string_view words;
@@ -60,15 +61,15 @@ FailKind kind_of_text(std::string_view text) {
       {"authentication method", FailKind::auth},
       {"SCRAM", FailKind::auth},
       {"GSSAPI", FailKind::auth},
-      {"SSL negotiation", FailKind::protocol},  // the peer's answer to our asking is not PostgreSQL's
+      {"SSL negotiation", FailKind::protocol},  // the answer to the TLS request is not from PostgreSQL
       {"SSL", FailKind::tls},
       {"certificate", FailKind::tls},
       {"expected authentication request", FailKind::protocol},
       {"received invalid", FailKind::protocol},
-      {"read-only", FailKind::answer},  // target_session_attrs found no fitting server
+      {"read-only", FailKind::answer},  // no server matches target_session_attrs
       {"hot standby", FailKind::answer},
-      {"local user with ID", FailKind::config},  // no user named, and ours has no name
-      {"invalid ", FailKind::config},            // a parameter libpq does not take
+      {"local user with ID", FailKind::config},  // no user is set, and the system user has no name
+      {"invalid ", FailKind::config},            // a parameter that libpq rejects
   };
   for (const auto& [words, kind] : kSigns) {
     if (text.find(words) != std::string_view::npos) return kind;
@@ -106,7 +107,7 @@ CheckResult failed_connect(std::string_view libpq_text) {
                                 .message = std::string(error->message) + advice(error->message),
                                 .sqlstate = std::string(error->sqlstate)});
     }
-    // The indented lines are advice ("Is the server running on that host ...?").
+    // Indented lines are hints ("Is the server running on that host ...?").
     if (line.empty() || line.starts_with('\t') || told.find(line) != std::string::npos) continue;
     told += told.empty() ? "" : "; ";
     told += line;

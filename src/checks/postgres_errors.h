@@ -1,4 +1,4 @@
-// What PostgreSQL's refusals mean. Pure; no libpq.
+// Maps errors of PostgreSQL and libpq to check results. Pure; no libpq.
 #pragma once
 
 #include <string>
@@ -12,12 +12,11 @@ namespace probegate::checks {
 // connections) is `connect`; a statement that fails is `answer`.
 health::FailKind kind_of_sqlstate(std::string_view sqlstate, bool connecting);
 
-// The kind for a refused login. pgbouncer has 08P01 for everything, and its own words.
+// The kind for a refused login. pgbouncer uses 08P01 for everything, with its own messages.
 health::FailKind kind_of_refusal(std::string_view sqlstate, std::string_view message);
 
-// libpq has no SQLSTATE for a connection that failed, only its text, several lines of it, where with verbose
-// errors the code stands before the server's words: `... failed: FATAL:  28P01: password authentication
-// failed for user "app"`.
+// libpq gives no SQLSTATE for a failed connection, only a text of several lines. With verbose errors the code
+// precedes the server's message: `... failed: FATAL: 28P01: password authentication failed for user "app"`.
 health::CheckResult failed_connect(std::string_view libpq_text);
 
 }  // namespace probegate::checks

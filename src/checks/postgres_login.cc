@@ -14,9 +14,10 @@ using health::CheckResult;
 using health::FailKind;
 
 constexpr std::size_t kMostTries = 32;
-constexpr std::size_t kLargestLogin = 1024 * 1024;  // that a server may send; certificates included
+constexpr std::size_t kLargestLogin = 1024 * 1024;  // limit of data from the server, including certificates
 
-// As libpq goes on: not after a server's own word, but for the one that it is not ready yet.
+// Like libpq: tries the next host unless the server refused the login; a server that is not ready
+// yet is skipped.
 bool another_may_do(const CheckError& error) {
   if (!error.sqlstate.empty()) return error.sqlstate == "57P03";
   return error.kind == FailKind::connect || error.kind == FailKind::timeout || error.kind == FailKind::answer;
@@ -35,7 +36,7 @@ PostgresLogin::PostgresLogin(const CheckContext& context, const PostgresSettings
 
 void PostgresLogin::start() {
   addresses_.assign(settings_.hosts.size(), {});
-  unresolved_ = 1;  // us, until all are asked
+  unresolved_ = 1;  // counts this call until all lookups are started
   for (std::size_t i = 0; i < settings_.hosts.size(); ++i) {
     const PostgresHost& host = settings_.hosts[i];
     if (host.is_socket()) continue;
@@ -59,7 +60,7 @@ void PostgresLogin::on_answer(std::size_t host, loop::Resolver::Answer answer) {
   resolved_enough();
 }
 
-// All names, or once half of the time is over, any of them.
+// Continues when all names are resolved, or, after half of the time, at least one.
 void PostgresLogin::resolved_enough() {
   const auto has_address = [](const auto& addresses) { return !addresses.empty(); };
   const auto is_socket = [](const auto& host) { return host.is_socket(); };
@@ -94,7 +95,7 @@ void PostgresLogin::try_next() {
   share_ = (deadline_ - context_.loop.now()) / left;
   const bool limited = settings_.connect_limit < share_;
   if (limited) share_ = settings_.connect_limit;
-  if (left > 1 || limited) patience_.start(share_);  // otherwise the last one's is the deadline itself
+  if (left > 1 || limited) patience_.start(share_);  // the last try ends at the deadline itself
 
   PostgresParameters parameters = settings_.parameters;
   parameters["host"] = host.name;
@@ -134,7 +135,7 @@ void PostgresLogin::poll() {
   }
 }
 
-// As soon as there is a connection, and before anything has been read from it. False: the login is over.
+// Inserts the meter as soon as there is a connection, before anything is read. False: the login is over.
 bool PostgresLogin::meter() {
   const int socket = PQsocket(session_.get());
   const auto status = PQstatus(session_.get());
@@ -188,7 +189,7 @@ void PostgresLogin::on_failed(CheckResult result) {
   go_on ? try_next() : give_up();
 }
 
-// The last word decides what it was; a server's own word stands alone, the others are told together.
+// Reports the last failure. A refusal by a server is reported alone; other failures are joined.
 void PostgresLogin::give_up() {
   session_.reset();
   patience_.stop();

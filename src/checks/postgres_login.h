@@ -1,13 +1,13 @@
-// PostgresLogin: from names and a password to a session that takes queries.
+// PostgresLogin: opens a session from host names and credentials.
 //
-// Every host is resolved, and their addresses are tried one after another, as libpq does it: on to the next
-// when nobody answers, when the server is starting, or when it is not of the kind that target_session_attrs
-// asks for; a server that refuses the login ends it. libpq could be given the whole list, but would then let
-// a black-holed first address eat the time of all others: here each gets its share of what is left.
+// All hosts are resolved and their addresses tried in order, like in libpq: the next one is tried if there is
+// no answer, if the server is starting, or if it does not match target_session_attrs; a refused login ends
+// the search. libpq also accepts the whole list, but then a first address that drops packets uses the time of
+// all others: here each gets a share of the remaining time.
 //
-// Traps of libpq, each observed: it resolves names by itself and blocks for ten seconds, so every host comes
-// with its `hostaddr`; its socket may be replaced inside PQconnectPoll under the same number, so the watch is
-// dropped before every call and made anew after it; notices go to stderr unless taken.
+// Pitfalls of libpq, all observed: it resolves names itself and blocks for ten seconds, so every host has its
+// `hostaddr`. PQconnectPoll may replace its socket under the same number, so the watch is removed before
+// every call and created again after it. Notices go to stderr unless handled.
 #pragma once
 
 #include <libpq-fe.h>
@@ -27,7 +27,7 @@
 namespace probegate::checks {
 
 struct FinishPostgres {
-  void operator()(PGconn* session) const noexcept { PQfinish(session); }  // says goodbye, and does not block
+  void operator()(PGconn* session) const noexcept { PQfinish(session); }  // does not block
 };
 using PostgresSession = std::unique_ptr<PGconn, FinishPostgres>;
 
@@ -35,7 +35,7 @@ class PostgresLogin {
  public:
   class Observer {
    public:
-    // Both come once at most, and may come before start() returns. The login must not be destroyed in them.
+    // Each is called at most once, possibly before start() returns. The login must not be destroyed in them.
     virtual void on_login(PostgresSession session) = 0;
     virtual void on_login_failed(health::CheckResult result) = 0;
 
@@ -43,7 +43,7 @@ class PostgresLogin {
     ~Observer() = default;
   };
 
-  // `meter` is filled with what then stands before the session's socket, and must outlive the session.
+  // `meter` receives the object in front of the session's socket, and must outlive the session.
   PostgresLogin(const CheckContext& context, const PostgresSettings& settings, TimePoint deadline,
                 std::unique_ptr<MeteredSocket>& meter, Observer& observer);
   PostgresLogin(const PostgresLogin&) = delete;
@@ -81,11 +81,11 @@ class PostgresLogin {
   std::size_t unresolved_ = 0;
   bool wait_for_all_names_ = true;
   std::vector<Try> tries_;
-  std::size_t next_ = 0;  // of the tries
-  Duration share_{};      // of the time, for the try under way
+  std::size_t next_ = 0;  // index of the next try
+  Duration share_{};      // time for the current try
   std::vector<health::CheckError> failures_;
   PostgresSession session_;
-  std::optional<loop::FdWatch> watch_;  // after the session: it must be gone before the session's socket
+  std::optional<loop::FdWatch> watch_;  // destroyed before the session's socket
   loop::Timer patience_;
 };
 

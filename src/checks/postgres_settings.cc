@@ -9,7 +9,7 @@ namespace probegate::checks {
 namespace {
 
 constexpr std::uint16_t kPort = 5432;
-constexpr const char* kSocketDirectory = "/var/run/postgresql";  // where libpq looks when no host is named
+constexpr const char* kSocketDirectory = "/var/run/postgresql";  // default of libpq without a host
 constexpr const char* kNowhere = "/dev/null/none";               // no such file
 
 std::string take_out(PostgresParameters& parameters, const std::string& keyword) {
@@ -17,7 +17,7 @@ std::string take_out(PostgresParameters& parameters, const std::string& keyword)
   return node ? node.mapped() : "";
 }
 
-// libpq's parallel lists: ports and addresses are one for all or one for each host.
+// libpq's parallel lists: ports and addresses are one for all hosts or one for each.
 Result<std::vector<PostgresHost>> take_hosts(PostgresParameters& parameters) {
   const std::string host = take_out(parameters, "host");
   const std::string address = take_out(parameters, "hostaddr");
@@ -26,7 +26,8 @@ Result<std::vector<PostgresHost>> take_hosts(PostgresParameters& parameters) {
   const auto names = split(named, ',');
   const auto addresses = split(address, ',');
   const auto ports = split(port, ',');
-  if (!address.empty() && addresses.size() != names.size()) return failure("needs as many hostaddr as host");
+  if (!address.empty() && addresses.size() != names.size())
+    return failure("needs one hostaddr for each host");
   if (ports.size() != 1 && ports.size() != names.size())
     return failure("needs one port, or one for each host");
 
@@ -41,7 +42,7 @@ Result<std::vector<PostgresHost>> take_hosts(PostgresParameters& parameters) {
     }
     const auto text = ports.size() == 1 ? ports[0] : ports[i];
     const auto number = text.empty() ? kPort : parse_decimal<std::uint16_t>(text).value_or(0);
-    if (number == 0) return failure("a port is a number from 1 to 65535");
+    if (number == 0) return failure("a port must be a number from 1 to 65535");
     one.port = number;
     hosts.push_back(std::move(one));
   }
@@ -70,7 +71,7 @@ void read_address(const config::Fields& fields, PostgresSettings& settings) {
   settings.user_by_key = fields.has("user");
   if (const auto password = fields.secret("password")) settings.parameters["password"] = *password;
   if (!url && !fields.has("url") && !fields.has("url_file") && !fields.has("host"))
-    fields.problem("url", "is missing; set url, or host and its companions");
+    fields.problem("url", "is missing; set url, or host with port, user, password and dbname");
 
   auto hosts = take_hosts(settings.parameters);
   if (hosts) {
@@ -85,7 +86,7 @@ void check_word(const config::Fields& fields, const std::string& keyword, const 
   if (std::find(allowed.begin(), allowed.end(), word) != allowed.end()) return;
   std::string list;
   for (const auto one : allowed) list += (list.empty() ? "" : ", ") + std::string(one);
-  fields.problem(fields.has(keyword) ? keyword : "url", keyword + " is one of " + list);
+  fields.problem(fields.has(keyword) ? keyword : "url", keyword + " must be one of " + list);
 }
 
 void check_parameters(const config::Fields& fields, PostgresSettings& settings) {
@@ -98,28 +99,28 @@ void check_parameters(const config::Fields& fields, PostgresSettings& settings) 
                {"any", "read-write", "read-only", "primary", "standby", "prefer-standby"});
     settings.session_attrs = std::move(wanted);
   }
-  // libpq's own waiting callers take 1 for 2, and 0 or less for no limit.
+  // Like libpq, treats 1 as 2, and 0 or less as no limit.
   if (const auto text = take_out(settings.parameters, "connect_timeout"); !text.empty()) {
     const auto seconds = parse_decimal<std::int32_t>(text.starts_with('-') ? text.substr(1) : text);
-    if (!seconds) fields.problem("url", "connect_timeout is a number of seconds");
+    if (!seconds) fields.problem("url", "connect_timeout must be a number of seconds");
     const bool limits = seconds.value_or(0) > 0 && !text.starts_with('-');
     if (limits) settings.connect_limit = std::chrono::seconds(std::max(*seconds, 2));
   }
   if (!take_out(settings.parameters, "service").empty()) {
-    fields.problem("url", "service files are not read; write host, port, user and dbname instead");
+    fields.problem("url", "service files are not supported; write host, port, user and dbname instead");
   }
   if (!take_out(settings.parameters, "passfile").empty()) {
-    fields.problem("url", "password files of libpq are not read; use password_file");
+    fields.problem("url", "password files of libpq are not supported; use password_file");
   }
 }
 
-// What is ours to decide, whatever the address says. Above all libpq finds nothing by itself: neither in
-// ~/.pgpass nor in ~/.postgresql, where a certificate would change what sslmode means.
+// Sets what the address cannot change. In particular, libpq must not read ~/.pgpass or ~/.postgresql, where a
+// certificate would change the meaning of sslmode.
 void complete(PostgresSettings& settings) {
   auto& parameters = settings.parameters;
   parameters.try_emplace("application_name", "probegate");
   parameters["client_encoding"] = "UTF8";
-  parameters["gssencmode"] = "disable";  // libpq would ask for tickets first
+  parameters["gssencmode"] = "disable";  // otherwise libpq requests Kerberos tickets first
   parameters["passfile"] = kNowhere;
 }
 
@@ -129,8 +130,7 @@ void read_questions(const config::Fields& fields, PostgresSettings& settings) {
     if (auto table = parse_postgres_table(names[i])) {
       settings.tables.push_back(*std::move(table));
     } else {
-      fields.item_problem("tables", i,
-                          "is not a table's name, expected name or schema.name, quoted where needed");
+      fields.item_problem("tables", i, "is not a table name, expected name or schema.name, quoted if needed");
     }
   }
   settings.query = fields.private_text("query");
@@ -172,8 +172,9 @@ std::optional<std::string> PostgresSettings::role_problem(bool standby, bool rea
 std::string PostgresSettings::unnamed_database() const {
   const auto user = parameters.find("user");
   if (parameters.contains("dbname") || user == parameters.end()) return "";
-  return user_by_key ? "there is no database '" + user->second + "', named like the user; set dbname"
-                     : "there is no database named like the user; name one in the URL, /dbname";
+  return user_by_key
+             ? "there is no database '" + user->second + "', which is the default (the user name); set dbname"
+             : "there is no database with the user name, the default; add /dbname to the URL";
 }
 
 Secrets PostgresSettings::secrets() const {
@@ -182,7 +183,8 @@ Secrets PostgresSettings::secrets() const {
     if (const auto secret = parameters.find(keyword); secret != parameters.end())
       found.push_back(secret->second);
   }
-  // The server names the user, in quotes, when it refuses it. The quotes keep other words as they are.
+  // The server's error contains the user name in quotes. The quotes prevent masking of the
+  // same word elsewhere.
   if (const auto user = parameters.find("user"); user != parameters.end()) {
     found.add_phrase('"' + user->second + '"');
   }

@@ -1,4 +1,4 @@
-// The postgres check's configuration: libpq's keywords, the hosts apart, and what to ask. Pure.
+// The configuration of the postgres check: libpq's keywords, the hosts, and the queries. Pure.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace probegate::checks {
 
 struct PostgresHost {
   std::string name;     // a host name, an address, or the directory of a unix socket
-  std::string look_up;  // what to resolve; empty: a unix socket
+  std::string look_up;  // name to resolve; empty: a unix socket
   std::uint16_t port = 0;
   bool is_socket() const { return look_up.empty(); }
 };
@@ -26,19 +26,19 @@ struct PostgresSettings {
   std::vector<PostgresHost> hosts;
   std::string session_attrs = "any";         // target_session_attrs
   Duration connect_limit = Duration::max();  // connect_timeout, for each address
-  std::vector<std::string> search_path;      // of the address; empty: the role's own
-  Secrets written;                           // of the address, as it was written
+  std::vector<std::string> search_path;      // from the address; empty: the default of the role
+  Secrets written;                           // secrets of the address, as written
   std::vector<PostgresTable> tables;
   std::optional<std::string> query;
   std::optional<ExpectedValue> expect;
   bool writable = false;
-  bool user_by_key = false;  // and not in the URL, of which nothing about the user is shown
+  bool user_by_key = false;  // not in the URL, whose user is never shown
   Duration max_session{};
 
-  // Whether a session must be of some kind, and what is wrong with one.
+  // Whether the session must have a role, and the error if it has another.
   bool asks_for_role() const;
   std::optional<std::string> role_problem(bool standby, bool read_only) const;
-  // Which database it is, where none is named and the server does not know it. Empty: one is named.
+  // The hint for an unknown database if none is set. Empty: a database is set.
   std::string unnamed_database() const;
   Secrets secrets() const;
   std::string target() const;

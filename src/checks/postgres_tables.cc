@@ -14,7 +14,7 @@ bool starts_identifier(char c) {
 
 bool continues_identifier(char c) { return starts_identifier(c) || (c >= '0' && c <= '9') || c == '$'; }
 
-// Takes one identifier from the front; nothing when there is none.
+// Takes one identifier from the front; empty if there is none.
 std::optional<PostgresTable::Part> take_part(std::string_view& text) {
   if (!text.starts_with('"')) {
     if (text.empty() || !starts_identifier(text.front())) return std::nullopt;

@@ -9,7 +9,7 @@
 namespace probegate::checks {
 namespace {
 
-constexpr const char* kNowhere = "/dev/null/none";  // no such file; of a device libpq would complain
+constexpr const char* kNowhere = "/dev/null/none";  // no such file; libpq rejects a device
 constexpr const char* kUsualBundle = "/etc/ssl/certs/ca-certificates.crt";
 constexpr const char* kModes[] = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
 
@@ -22,14 +22,13 @@ std::size_t strength(const std::string& mode) {
   return static_cast<std::size_t>(std::find(std::begin(kModes), std::end(kModes), mode) - std::begin(kModes));
 }
 
-// libpq refuses such a key when it connects.
+// libpq rejects such a key when it connects.
 std::optional<std::string> open_to_others(const std::string& key) {
   struct stat info {};
   if (::stat(key.c_str(), &info) != 0) return std::nullopt;
   const auto others = info.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
   if ((info.st_mode & static_cast<mode_t>(others)) == 0) return std::nullopt;
-  return "others may read it, which PostgreSQL's library refuses; it takes mode 0600, or 0640 where root "
-         "owns it";
+  return "is readable by others, which libpq rejects; use mode 0600, or 0640 if root owns it";
 }
 
 class Reader {
@@ -48,7 +47,7 @@ class Reader {
     if (root == "system") {
       const auto bundle = loop::system_bundle();
       if (bundle.empty() && !fields_.problems().rendering())
-        problem("sslrootcert", "this system has no file of authorities; name one");
+        problem("sslrootcert", "no system CA file found; name one");
       parameters_["sslrootcert"] = bundle.empty() ? kUsualBundle : bundle;
       at_least("verify-full", "sslrootcert=system");
     } else if (root) {
@@ -66,13 +65,13 @@ class Reader {
  private:
   std::string mode() const { return find(parameters_, "sslmode").value_or("prefer"); }
 
-  // At the key of that name, else at the address, without the value.
+  // Reports at the key of that name, otherwise at the URL, without the value.
   void problem(const std::string& keyword, const std::string& message) {
     if (fields_.has(keyword)) return fields_.problem(keyword, message);
     fields_.problem("url", keyword + ": " + message);
   }
 
-  // Those of `tls` have been looked at.
+  // Validates the files; those of `tls` were validated before.
   void look_at_files() {
     const auto root = tls_.ca_file ? std::nullopt : find(parameters_, "sslrootcert");
     const auto certificate = find(parameters_, "sslcert");
@@ -88,7 +87,7 @@ class Reader {
     const bool right =
         !certificate || tls_.cert_file || look("sslcert", loop::certificate_problem(*certificate));
     if (!key) return;
-    const bool locked = parameters_.contains("sslpassword");  // a passphrase that only libpq uses
+    const bool locked = parameters_.contains("sslpassword");  // has a passphrase, which only libpq uses
     if (!tls_.key_file && !locked && look("sslkey", loop::key_problem(*key)) && certificate && right) {
       look("sslkey", loop::pair_problem(*certificate, *key));
     }
@@ -103,7 +102,7 @@ class Reader {
 
   void at_least(const char* least, const std::string& because) {
     if (mode() == "disable") {
-      problem("sslmode", "disable has no TLS, so " + because + " would do nothing; keep one of the two");
+      problem("sslmode", "disable turns TLS off, so " + because + " has no effect; remove one of the two");
     } else if (strength(mode()) < strength(least)) {
       parameters_["sslmode"] = least;
     }
@@ -115,10 +114,10 @@ class Reader {
                                                 [](const PostgresHost& host) { return host.is_socket(); });
     const bool says_something = tls_.ca_file || tls_.cert_file;
     if (sockets_only) {
-      fields_.contradiction("tls", "a unix socket has no TLS, so this would do nothing; leave it out");
+      fields_.contradiction("tls", "a unix socket does not use TLS, so tls has no effect; remove tls");
     } else if (mode() == "disable" && !says_something) {
       fields_.contradiction("tls",
-                            "sslmode=disable has no TLS, so this would do nothing; keep one of the two");
+                            "sslmode=disable turns TLS off, so tls has no effect; remove one of the two");
     }
   }
 

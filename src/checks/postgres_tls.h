@@ -1,8 +1,9 @@
-// What a postgres check's configuration means for TLS. Pure, but for looking at the files it names.
+// Derives the TLS parameters of a postgres check from its configuration. Pure, except that it
+// validates the files.
 //
-// libpq verifies only from sslmode=verify-ca on, and takes a file of authorities that is not there for none.
-// So naming authorities asks for at least verify-ca here, and `system`, which libpq knows from version 16 on
-// only, for verify-full against the system's.
+// libpq verifies only with sslmode=verify-ca or verify-full, and ignores a missing CA file. So a CA file
+// raises sslmode to at least verify-ca here, and `system`, which libpq supports since version 16, means
+// verify-full with the system's CA file.
 #pragma once
 
 #include "checks/postgres_settings.h"
@@ -10,8 +11,8 @@
 
 namespace probegate::checks {
 
-// Completes the parameters: sslmode, sslrootcert, sslcert and sslkey. The keys of `tls` go before those of
-// the address, whose files may lie in somebody else's container. Problems go to spec.fields.
+// Completes the parameters: sslmode, sslrootcert, sslcert and sslkey. The keys of `tls` override those of the
+// address, whose files may be in another container. Problems go to spec.fields.
 void complete_postgres_tls(const config::CheckSpec& spec, PostgresSettings& settings);
 
 }  // namespace probegate::checks

@@ -1,4 +1,4 @@
-// What a dependency said, made fit to be shown.
+// Makes messages of a dependency safe to show.
 #pragma once
 
 #include <string>
@@ -8,15 +8,15 @@
 
 namespace probegate::checks {
 
-// Without the secrets, on one line, without control characters, at most some 500 bytes. Invalid UTF-8 is left
-// to the writers of JSON, which replace it.
+// Masks secrets, joins lines, removes control characters, and cuts at about 500 bytes. Invalid UTF-8 is
+// replaced later, when JSON is written.
 std::string presentable(std::string_view message, const Secrets& secrets);
 
-// The first `most` printable bytes of what a peer said, on one line; blanks and control characters in a row
-// are one blank.
+// The first `most` printable bytes of a peer's text, on one line; a sequence of whitespace and control
+// characters becomes one space.
 std::string excerpt(std::string_view words, std::size_t most);
 
-// Words of a peer inside a sentence of ours: quoted, and cut off after some 80 bytes.
+// Text of a peer for use in a message: quoted, and cut after about 80 bytes.
 std::string quoted(std::string_view words);
 
 }  // namespace probegate::checks

@@ -1,4 +1,4 @@
-// Bytes nobody can foresee: WebSocket masks and keys, names that must not collide between instances.
+// Unpredictable bytes for WebSocket masks and keys, and for names that must not collide between instances.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@ namespace probegate::checks {
 
 template <std::size_t Size>
 std::array<unsigned char, Size> random_bytes() {
-  std::random_device source;  // the kernel's; does not block once the machine is up
+  std::random_device source;  // the kernel's generator; blocks only during early boot
   std::array<unsigned char, Size> bytes;
   for (auto& byte : bytes) byte = static_cast<unsigned char>(source());
   return bytes;

@@ -1,8 +1,8 @@
-// The redis check: one pipelined round trip an attempt on a kept session.
+// The redis check: one pipelined round trip per attempt on a kept session.
 //
-// A new session goes by what the server is: a single Redis, a node of a cluster, or the master that Sentinels
-// name. On a cluster the key lies in a slot of the node that is asked, so the node's own work is judged and
-// no other node's; only where the slots have moved, or the node has none, MOVED and ASK are followed.
+// The type of server decides how to open a session: a single Redis, a cluster node, or the master named by
+// Sentinels. On a cluster the key is in a slot of the tested node, so that only this node is tested; MOVED
+// and ASK are followed only if slots have moved or the node has none.
 #include <algorithm>
 #include <random>
 #include <utility>
@@ -61,8 +61,8 @@ class RedisCheck final : public Check {
  private:
   // A new session
 
-  // The old one goes first, and the server has let go of it: one that is full would refuse the new one
-  // because of us.
+  // Closes the old session first and waits until the server has released it: a server at its client limit
+  // would otherwise refuse the new one.
   void replace_session() {
     close_wait_.start(std::min(kCloseWait, (deadline_ - context_.loop.now()) / 4));
     session_->part([this] { open(); });
@@ -98,7 +98,7 @@ class RedisCheck final : public Check {
   bool by_sentinel() const { return settings_->mode == RedisMode::sentinel; }
   std::size_t later_nodes() const { return by_sentinel() ? 0 : settings_->endpoints.size() - node_ - 1; }
 
-  // The nodes in the file are ways into the cluster: one that serves is enough.
+  // The configured nodes are entry points of the cluster: one that works is enough.
   void next_node() { connect(settings_->endpoints[++node_]); }
 
   void log_in() {
@@ -109,8 +109,7 @@ class RedisCheck final : public Check {
       age_.begin(context_.loop.now());
       if (settings_->mode == RedisMode::cluster && !in_cluster()) {
         return finish(CheckResult::fail(
-            FailKind::config,
-            "the server is no node of a cluster; leave out mode: cluster, or write redis://"));
+            FailKind::config, "the server is not a cluster node; remove mode: cluster, or write redis://"));
       }
       if (by_sentinel() && identity_.role == "replica") return on_failed(not_the_master());
       poll();
@@ -129,7 +128,7 @@ class RedisCheck final : public Check {
     redirection_.reset();
     unknown_.reset();
     if (!in_cluster() || !key_.empty()) return ask();
-    // The slots are asked for when they may have changed. Without the right to, the cluster tells by MOVED.
+    // Reads the slots when they may have changed. Without permission for that, MOVED shows a change.
     session_->ask(
         {{{"CLUSTER", "NODES"},
           [this](const RedisReply& reply) {
@@ -165,14 +164,14 @@ class RedisCheck final : public Check {
     return read_hello(reply).role == "master" ? Problem() : not_the_master();
   }
 
-  // Without the right to ask, SET and GET tell of a cluster that is down.
+  // Without permission for CLUSTER INFO, SET and GET show that the cluster is down.
   static Problem judge_state(const RedisReply& reply) {
     if (!reply.is_error()) return judge_cluster_state(reply.text);
     const auto prefix = redis_error_prefix(reply.text);
     return prefix == "NOPERM" || prefix == "ERR" ? Problem() : redis_error("CLUSTER INFO", reply.text);
   }
 
-  // What an application asks. PING alone is answered by a cluster that is down, and by a Sentinel.
+  // The commands an application uses. A cluster that is down and a Sentinel also answer PING.
   void add_key_questions(std::vector<Question>& questions, bool asking) {
     const auto add = [&](std::vector<std::string> words, RedisConversation::Judge judge) {
       if (asking) questions.push_back({{"ASKING"}, expect_reply("ASKING", "OK")});
@@ -191,7 +190,7 @@ class RedisCheck final : public Check {
         [](const RedisReply& error) -> Problem { return redis_error("GET", error.text); })(reply);
   }
 
-  // Notes what the server says instead of serving the key, for on_answers().
+  // Records a redirection or error instead of the value, for on_answers().
   RedisConversation::Judge unless_elsewhere(RedisConversation::Judge judge) {
     return [this, judge = std::move(judge)](const RedisReply& reply) {
       if (settings_->mode == RedisMode::single) {
@@ -215,7 +214,7 @@ class RedisCheck final : public Check {
     follow();
   }
 
-  // mode: single leaves out the question what the server is; one that knows no GET is asked after all.
+  // mode: single does not detect the type of server, except if the server does not know GET.
   void ask_whether_sentinel() {
     session_->ask({{{"INFO", "server"},
                     [this](const RedisReply& reply) -> Problem {
@@ -225,13 +224,13 @@ class RedisCheck final : public Check {
                   [] {});
   }
 
-  // Somebody else's key
+  // Redirections
 
   void follow() {
     const auto to = *std::exchange(redirection_, std::nullopt);
     if (++redirections_ > kMostRedirections) {
       return finish(CheckResult::fail(
-          FailKind::answer, "the nodes send the key from one to another, last to " + to.to.to_string()));
+          FailKind::answer, "the nodes redirect the key to each other, last to " + to.to.to_string()));
     }
     guide_server_ = to.to;
     guide_.emplace(
@@ -246,7 +245,7 @@ class RedisCheck final : public Check {
       add_key_questions(questions, asking);
       guide_->ask(std::move(questions), [this] {
         if (redirection_) return follow();
-        key_.clear();  // another one, in a slot of our node, where it has any
+        key_.clear();  // choose another key, in a slot of our node if it has any
         guide_.reset();
         pass();
       });
@@ -269,14 +268,14 @@ class RedisCheck final : public Check {
         .finish(pass_or_expiring(session_->certificate_left(), settings_->min_days_left));
   }
 
-  // Between attempts the report is nobody's.
+  // Between attempts there is nothing to report.
   void on_failed(CheckResult result) {
     patience_.stop();
     if (!attempt_) return session_.reset();
     const bool refused =
         result.error && (result.error->kind == FailKind::auth || result.error->kind == FailKind::config);
     const bool demoted = by_sentinel() && result.error && result.error->kind == FailKind::answer;
-    // The server was restarted or demoted since the last attempt: that says nothing about the new one.
+    // The server was restarted or demoted since the last attempt, which says nothing about the new session.
     if (reused_ && (demoted || !session_->answered())) return log_in_anew();
     if (reused_ || refused) return finish(std::move(result));
     if (by_sentinel()) return ask_next_sentinel(std::move(result));
@@ -298,7 +297,7 @@ class RedisCheck final : public Check {
     search_->next();
   }
 
-  // Not a pass: the next attempt begins with a new session.
+  // Anything but a pass: the next attempt begins with a new session.
   void finish(CheckResult result) {
     patience_.stop();
     guide_.reset();
@@ -312,21 +311,21 @@ class RedisCheck final : public Check {
   Attempt attempt_;
   TimePoint deadline_{};
   SessionAge age_;
-  loop::Timer close_wait_;  // to the session before
-  bool reused_ = false;     // this attempt began on a kept session
+  loop::Timer close_wait_;  // limit for closing the previous session
+  bool reused_ = false;     // this attempt uses a kept session
   std::size_t node_ = 0;
-  loop::Timer patience_;  // with a node, where there are others to ask
+  loop::Timer patience_;  // limit for one node if there are others
   std::optional<SentinelSearch> search_;
   Endpoint server_;
   RedisIdentity identity_;
-  std::string key_;  // empty: to be chosen
+  std::string key_;  // empty: not chosen yet
   std::optional<Redirection> redirection_;
   int redirections_ = 0;
   Problem unknown_;
-  Problem problem_;  // of the nodes so far
+  Problem problem_;  // first problem of the nodes tried so far
   std::optional<RedisConversation> session_;
   Endpoint guide_server_;
-  std::optional<RedisConversation> guide_;  // with the node that we were sent to
+  std::optional<RedisConversation> guide_;  // connection to the node of a redirection
 };
 
 }  // namespace

@@ -26,7 +26,7 @@ std::optional<bool> verification(std::string_view value) {
   return std::nullopt;
 }
 
-// What the server, or TLS, knows; nothing where the name means neither.
+// Applies a parameter of Redis or TLS; empty for any other name.
 std::optional<Result<void>> obey(const UrlParameter& parameter, RedisAddress& address,
                                  ParameterErrors& errors) {
   const auto name = plain_name(parameter.name);
@@ -39,11 +39,12 @@ std::optional<Result<void>> obey(const UrlParameter& parameter, RedisAddress& ad
   } else if (is_one_of(name, {"db", "database", "virtualhost"})) {
     const auto database = parse_decimal<int>(value);
     if (!database || *database > kMostDatabases)
-      return failure(errors.wrong(parameter.name, "is the number of a database"));
+      return failure(errors.wrong(parameter.name, "must be a database number"));
     address.database = *database;
   } else if (name == "sslcertreqs") {
     address.verify = verification(value);
-    if (!address.verify) return failure(errors.wrong(parameter.name, "is one of none, optional, required"));
+    if (!address.verify)
+      return failure(errors.wrong(parameter.name, "must be one of none, optional, required"));
   } else if (is_one_of(name, {"insecure", "sslinsecure", "tlsinsecure", "skipverify"})) {
     if (as_boolean(value).value_or(true)) address.verify = false;
   } else if (is_one_of(name, {"sslcacerts", "sslcafile", "sslca"})) {
@@ -54,7 +55,7 @@ std::optional<Result<void>> obey(const UrlParameter& parameter, RedisAddress& ad
     address.key_file = value;
   } else if (is_one_of(name, {"ssl", "tls", "usessl"})) {
     const auto wanted = as_boolean(value);
-    if (!wanted) return failure(errors.wrong(parameter.name, "is true or false"));
+    if (!wanted) return failure(errors.wrong(parameter.name, "must be true or false"));
     address.tls = address.tls || *wanted;
   } else if (is_one_of(name, {"mastername", "mastergroup", "sentinelmasterid", "sentinelmaster"})) {
     return failure(std::string(kSentinels));
@@ -82,7 +83,7 @@ Result<void> read_parameters(RedisAddress& address) {
   return {};
 }
 
-// "unix", "redis+socket", "redis+unix".
+// True for "unix", "redis+socket" and "redis+unix".
 bool is_socket_scheme(std::string_view scheme) {
   return scheme == "unix" || scheme.ends_with("+socket") || scheme.ends_with("+unix");
 }

@@ -1,5 +1,4 @@
-// Where a Redis server is and who we are, from whatever people write: URLs of every client, socket paths.
-// Pure.
+// Reads the address and credentials of a Redis server from URLs of any client and from socket paths. Pure.
 #pragma once
 
 #include <optional>
@@ -12,12 +11,12 @@
 namespace probegate::checks {
 
 struct RedisAddress {
-  Url url;           // for the hosts and the path: /0, or the name of a master
+  Url url;           // hosts and path: /0, or the name of a master
   std::string mode;  // what follows the + of the scheme: "sentinel", "cluster", ""
   bool tls = false;
   std::string socket;  // the path of a unix socket; empty: the hosts of the URL
   std::string user;
-  std::optional<std::string> password;  // empty: that of a user without one
+  std::optional<std::string> password;  // empty: a user without a password
   std::optional<int> database;          // of ?db=
   std::optional<bool> verify;           // of ?ssl_cert_reqs=
   std::optional<std::string> ca_file;   // of ?ssl_ca_certs=
@@ -25,7 +24,7 @@ struct RedisAddress {
   std::optional<std::string> key_file;
 };
 
-// The error repeats nothing of the text but the name of a parameter.
+// The error repeats only names of parameters from the text.
 Result<RedisAddress> read_redis_address(std::string_view text);
 
 }  // namespace probegate::checks

@@ -9,21 +9,21 @@ using health::FailKind;
 
 namespace {
 
-// What the user can do about an answer that Redis' own words do not tell.
+// The remedy for errors whose message does not contain one.
 std::string advice(std::string_view question, std::string_view prefix) {
   const bool about_key = question == "SET" || question == "GET";
   if (prefix == "NOPERM" && about_key) return " (the user needs +set +get ~probegate:*, or write: false)";
   if (prefix == "NOPERM") return " (the user needs +" + to_lower(question) + ")";
   if (prefix == "READONLY") return " (write: false checks a replica without writing)";
   if (prefix == "MOVED" || prefix == "ASK") {
-    return " (the server is a node of a cluster, which mode: cluster asks rightly)";
+    return " (the server is a cluster node; set mode: cluster)";
   }
   if (prefix == "NOAUTH" && question == "SENTINEL") return " (set sentinel_password)";
-  if (prefix == "NOAUTH") return " (the server wants a password)";
+  if (prefix == "NOAUTH") return " (the server requires a password)";
   return "";
 }
 
-// A server that refuses the login explains more than another that is down.
+// A refused login explains more than a server that is down.
 int weight(const CheckResult& result) {
   if (result.verdict != health::Verdict::fail || !result.error) return 0;
   switch (result.error->kind) {
@@ -44,8 +44,8 @@ CheckResult redis_error(const std::string& command, const std::string& text) {
   for (const std::string_view refusal : {"NOAUTH", "WRONGPASS", "NOPERM", "DENIED"}) {
     if (prefix == refusal) return CheckResult::fail(FailKind::auth, told);
   }
-  // The server speaks and says why it cannot serve: LOADING, MASTERDOWN, BUSY, READONLY, MISCONF, OOM,
-  // NOREPLICAS, CLUSTERDOWN, MOVED. Only "ERR" depends on what was asked.
+  // The server answers with the reason why it cannot serve: LOADING, MASTERDOWN, BUSY, READONLY, MISCONF,
+  // OOM, NOREPLICAS, CLUSTERDOWN, MOVED. Only "ERR" depends on the command.
   if (prefix != "ERR") return CheckResult::fail(FailKind::answer, told);
   if (redis_server_is_full(text)) return CheckResult::fail(FailKind::connect, text);
   if (command == "AUTH") return CheckResult::fail(FailKind::auth, told);
@@ -68,7 +68,7 @@ std::string_view redis_info_value(std::string_view info, std::string_view name) 
   return {};
 }
 
-// A replica whose link is down goes on answering, with what it last heard: only this tells.
+// A replica whose link to the master is down still answers with old data; only INFO shows the link.
 std::optional<CheckResult> judge_redis_role(RedisRole wanted, std::string_view info) {
   const auto role = redis_info_value(info, "role");
   if (role != "master" && role != "slave") {

@@ -13,7 +13,7 @@ constexpr int kSlots = 16384;
 constexpr std::size_t kFlags = 2;  // fields of a line of CLUSTER NODES
 constexpr std::size_t kFirstSlot = 8;
 
-// CRC-16/XMODEM, as the cluster specification demands.
+// CRC-16/XMODEM, as in the cluster specification.
 std::uint16_t crc16(std::string_view bytes) {
   std::uint16_t crc = 0;
   for (const char c : bytes) {
@@ -27,7 +27,7 @@ std::uint16_t crc16(std::string_view bytes) {
   return crc;
 }
 
-// "0-5460" or "5461"; nothing for "[93->-…]", a slot on its way.
+// Parses "0-5460" or "5461"; empty for "[93->-…]", a slot being migrated.
 std::optional<SlotRange> read_range(std::string_view text) {
   const auto dash = text.find('-');
   const auto first = parse_decimal<int>(text.substr(0, dash));
@@ -58,7 +58,7 @@ std::vector<SlotRange> own_slots(std::string_view cluster_nodes) {
   return slots;
 }
 
-// One number in 16,384 is in a node's only slot, so some tens of thousands are tried at the worst.
+// If a node has one slot, one number in 16,384 matches, so tens of thousands are tried at most.
 std::string key_in_slots(const std::string& prefix, const std::vector<SlotRange>& slots, std::uint32_t seed) {
   for (std::uint32_t number = seed;; ++number) {
     const std::string tag = std::to_string(number);

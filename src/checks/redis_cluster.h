@@ -1,6 +1,6 @@
-// What a client of a Redis Cluster has to know: slots, redirections, the cluster's state. Pure.
+// Client functions for Redis Cluster: slots, redirections, cluster state. Pure.
 //
-// hiredis knows nothing of clusters, and the library that does (hiredis-cluster) brings its own I/O.
+// hiredis does not support clusters, and hiredis-cluster has its own I/O.
 #pragma once
 
 #include <cstdint>
@@ -17,25 +17,25 @@ namespace probegate::checks {
 
 using SlotRange = std::pair<int, int>;  // first and last
 
-// The slot of a key, from 0 to 16383: CRC16 of what stands in its first {…}, or of all of it.
+// The slot of a key, from 0 to 16383: CRC16 of the text in its first {…}, or of the whole key.
 int redis_slot(std::string_view key);
 
-// The slots that the node which answered CLUSTER NODES serves by itself; empty for a replica.
+// The slots of the node that answered CLUSTER NODES; empty for a replica.
 std::vector<SlotRange> own_slots(std::string_view cluster_nodes);
 
-// A key that begins with `prefix` and lies in one of the slots. `seed` keeps the keys of several apart.
-// Precondition: there is a slot.
+// A key that begins with `prefix` and is in one of the slots. `seed` makes the keys of several instances
+// different. Precondition: `slots` is not empty.
 std::string key_in_slots(const std::string& prefix, const std::vector<SlotRange>& slots, std::uint32_t seed);
 
 struct Redirection {
-  bool ask = false;  // for this once: the slot is on its way to that node
+  bool ask = false;  // ASK: for one command only, while the slot is being migrated
   Endpoint to;
 };
 
-// "MOVED 866 10.0.0.2:6379" or "ASK …" in the answer of `asked`, whose host stands for one that is left out.
+// Parses "MOVED 866 10.0.0.2:6379" or "ASK …" from node `asked`; an empty host means the host of `asked`.
 std::optional<Redirection> read_redirection(std::string_view error, const Endpoint& asked);
 
-// What is wrong with the answer to CLUSTER INFO, if anything.
+// The error in the answer to CLUSTER INFO, if any.
 std::optional<health::CheckResult> judge_cluster_state(std::string_view cluster_info);
 
 }  // namespace probegate::checks

@@ -45,7 +45,7 @@ void RedisConversation::on_open() { std::exchange(events_.opened, {})(); }
 void RedisConversation::on_data(std::span<const char> bytes) {
   if (parted_) return;
   ever_heard_ = true;
-  if (asked_.empty()) return fail(FailKind::protocol, "the server spoke without being asked");
+  if (asked_.empty()) return fail(FailKind::protocol, "the server sent data without a request");
   received_ += bytes.size();
   if (received_ > longest_answer_) {
     return fail(FailKind::protocol,
@@ -56,7 +56,7 @@ void RedisConversation::on_data(std::span<const char> bytes) {
     const auto reply = reader_.next();
     if (!reply) {
       return fail(FailKind::protocol,
-                  "the answer to " + asked_.front().words.front() + " is not what a Redis server sends");
+                  "the answer to " + asked_.front().words.front() + " is not a valid Redis reply");
     }
     if (!*reply) return;
     if (auto problem = asked_.front().judge(**reply)) return fail(*std::move(problem));
@@ -77,16 +77,16 @@ void RedisConversation::on_failed(Phase phase, const std::string& why) {
   fail(failed_connection(phase, phase == Phase::established ? why + maybe_tls() : why));
 }
 
-// Redis says nothing to a client that speaks plain text to a port for TLS.
+// Redis closes a plain-text connection to a TLS port without an answer.
 std::string RedisConversation::maybe_tls() const {
-  return plain_tcp_ && !ever_heard_ ? "; a port that wants TLS does so, and is asked with rediss://" : "";
+  return plain_tcp_ && !ever_heard_ ? "; if the port requires TLS, write rediss://" : "";
 }
 
 void RedisConversation::fail(FailKind kind, std::string message) {
   fail(CheckResult::fail(kind, std::move(message)));
 }
 
-// What was asked stays, so that the owner can tell an attempt from the time between two.
+// Keeps the pending requests, so that the owner can distinguish an attempt from the time between attempts.
 void RedisConversation::fail(CheckResult result) {
   if (const auto failed = std::exchange(events_.failed, {})) failed(std::move(result));
 }

@@ -1,9 +1,9 @@
-// RedisConversation: one connection to one Redis or Sentinel. Commands go out together, and each reply goes
-// to the judge of its command, in order.
+// RedisConversation: one connection to one Redis or Sentinel. Commands are sent together, and each reply is
+// passed to the judge of its command, in order.
 //
-// Bounds: no more than kLongestAnswer of one batch is read, unless the batch says otherwise. Errors: `failed`
-// is called once, with how the connection or an answer went wrong; the conversation is then over. No deadline
-// of its own. Thread: the check's loop. May be destroyed at any time, inside `opened`, `failed` and `done`
+// Bounds: reads at most kLongestAnswer bytes per batch, unless the batch sets another limit. Errors: `failed`
+// is called once, with the failure of the connection or of an answer; the conversation is then over. It has
+// no deadline. Thread: the check's loop. May be destroyed at any time, inside `opened`, `failed` and `done`
 // too, but not inside a judge.
 #pragma once
 
@@ -24,7 +24,7 @@ class RedisConversation final : private loop::ConnectionObserver {
  public:
   static constexpr std::size_t kLongestAnswer = 64 * 1024;
 
-  // Nothing: all is well so far. A result: the conversation has failed with it.
+  // Empty: the reply is as expected. A result: the conversation fails with it.
   using Judge = std::function<std::optional<health::CheckResult>(const RedisReply&)>;
   struct Question {
     std::vector<std::string> words;
@@ -38,16 +38,16 @@ class RedisConversation final : private loop::ConnectionObserver {
   RedisConversation(const CheckContext& context, const Endpoint& endpoint,
                     const std::optional<loop::TlsSettings>& tls, Events events);
 
-  // Once opened, and after `done` of the batch before. `done` follows the last judge.
+  // Call it after `opened`, and after `done` of the previous batch. `done` follows the last judge.
   void ask(std::vector<Question> questions, std::function<void()> done,
            std::size_t longest_answer = kLongestAnswer);
-  // Told instead of the loss of the connection, where it is lost before the batch is answered.
+  // Reported instead of a lost connection, if it is lost before the batch is answered.
   void blame_loss_on(health::CheckResult problem) { blamed_ = std::move(problem); }
-  // We have nothing more to say: `parted` is called when the server has let go too, however it does.
+  // Ends the conversation: `parted` is called when the server has closed the connection too, in any way.
   void part(std::function<void()> parted);
 
   bool asking() const { return !asked_.empty(); }
-  bool answered() const { return received_ > 0; }  // a byte of this batch, or of none so far
+  bool answered() const { return received_ > 0; }  // a byte of this batch arrived
   const char* phase() const noexcept;
   std::optional<Duration> certificate_left() const { return connection_.certificate_left(); }
 
@@ -69,9 +69,9 @@ class RedisConversation final : private loop::ConnectionObserver {
   std::function<void()> parted_;
   std::optional<health::CheckResult> blamed_;
   std::size_t longest_answer_ = 0;
-  std::size_t received_ = 0;  // of the batch
+  std::size_t received_ = 0;  // bytes received for the batch
   bool ever_heard_ = false;
-  loop::Connection connection_;  // last: it calls the others
+  loop::Connection connection_;  // declared last: its callbacks use the other members
 };
 
 }  // namespace probegate::checks

@@ -18,7 +18,7 @@ using Problem = std::optional<CheckResult>;
 struct Login {
   RedisIdentity identity;
   bool identified = false;  // by HELLO, which Redis 6.2 and later answer
-  Problem refused;          // told once it is known that the server is no Sentinel
+  Problem refused;          // reported once the server is known not to be a Sentinel
 
   Problem on_hello(const RedisReply& reply) {
     identity = read_hello(reply);
@@ -42,8 +42,9 @@ struct Login {
 
 void redis_log_in(RedisConversation& conversation, const RedisCredentials& who, int database, bool identify,
                   std::function<void(const RedisIdentity&)> done) {
-  const auto login = std::make_shared<Login>();  // owners: the judges, and what follows them
-  // A refusal waits until the server has said what it is: a Sentinel knows neither our password nor SELECT.
+  const auto login = std::make_shared<Login>();  // owners: the judges and the callback after them
+  // A refusal is reported only after the server type is known: a Sentinel knows neither our
+  // password nor SELECT.
   const auto expect_ok = [&](const std::string& command) {
     return [login, identify, &conversation, judge = expect_reply(command, "OK")](const RedisReply& reply) {
       auto problem = judge(reply);
@@ -96,8 +97,8 @@ RedisIdentity read_hello(const RedisReply& reply) {
 CheckResult sentinel_instead() {
   return CheckResult::fail(
       FailKind::config,
-      "this is a Redis Sentinel, which keeps no data; write redis+sentinel://HOST:PORT/NAME, with "
-      "the name of its master, and the master is asked");
+      "this is a Redis Sentinel; to check its master, write redis+sentinel://HOST:PORT/NAME with the name "
+      "of the master");
 }
 
 bool is_unknown_command(const RedisReply& reply) {

@@ -1,4 +1,4 @@
-// The first words of a new session with a Redis: the login, the database, and what the server says it is.
+// The first commands of a new Redis session: login, database and server type.
 #pragma once
 
 #include <functional>
@@ -11,28 +11,28 @@ namespace probegate::checks {
 
 struct RedisCredentials {
   std::string user;                     // empty: the default user
-  std::optional<std::string> password;  // may be empty: some users need none
+  std::optional<std::string> password;  // may be empty: a user without a password
 
   bool given() const { return password && !(user.empty() && password->empty()); }
 };
 
 struct RedisIdentity {
-  std::string mode;  // "standalone", "cluster"; empty where the server does not say
-  std::string role;  // "master", "replica"; empty where it was not asked by HELLO
+  std::string mode;  // "standalone", "cluster"; empty if unknown
+  std::string role;  // "master", "replica"; empty without HELLO
 };
 
-// `done` follows when the server has taken everything; what it refuses is a failure of the conversation. With
-// `identify` it is also asked what it is, and one that is a Sentinel is a failure.
+// Calls `done` when the server has accepted everything; a refusal fails the conversation. With `identify` it
+// also reads the server type, and a Sentinel is a failure.
 void redis_log_in(RedisConversation& conversation, const RedisCredentials& who, int database, bool identify,
                   std::function<void(const RedisIdentity&)> done);
 
-// An error is one, whatever `command` it answers; else the reply must be `expected`.
+// A judge that fails on an error, and on any reply other than `expected`.
 RedisConversation::Judge expect_reply(std::string command, std::string expected);
 
-// HELLO's answer, a flat list of names and values.
+// Parses the answer to HELLO, a flat list of names and values.
 RedisIdentity read_hello(const RedisReply& reply);
 
-// A Sentinel answers PING, and nothing that an application asks.
+// The failure for a Sentinel, which answers PING but no command of an application.
 health::CheckResult sentinel_instead();
 bool is_unknown_command(const RedisReply& reply);
 

@@ -1,5 +1,5 @@
-// hiredis gives its reader and its formatter only; its own I/O resolves names in the loop's thread and loses
-// refused connects.
+// Uses only the parser and the formatter of hiredis; its I/O resolves names on the loop's thread and does not
+// report refused connections.
 #include "checks/redis_protocol.h"
 
 #include <hiredis/hiredis.h>
@@ -33,7 +33,7 @@ class RedisReader::Impl {
  private:
   using Type = RedisReply::Type;
 
-  // The root is ours to own, an element lies in its array.
+  // The root is owned here; an element is in the array of its parent.
   static void* place(const redisReadTask* task, RedisReply reply) noexcept {
     if (task->parent == nullptr) return new RedisReply(std::move(reply));
     auto& slot = static_cast<RedisReply*>(task->parent->obj)->items[static_cast<std::size_t>(task->idx)];
@@ -62,7 +62,7 @@ class RedisReader::Impl {
   };
 
   redisReader* reader_;
-  std::size_t elements_ = 0;  // of the reply that is being read
+  std::size_t elements_ = 0;  // of the reply being parsed
 };
 
 std::string redis_command(const std::vector<std::string>& words) {

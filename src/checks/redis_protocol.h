@@ -1,7 +1,7 @@
-// What Redis speaks, without I/O: commands as bytes, bytes as replies.
+// The Redis protocol without I/O: formats commands and parses replies.
 //
-// Bound: a reply has at most kMostElements elements, nested ones included; one that announces more is an
-// error before memory is taken for it. The caller bounds the bytes it feeds. Thread: any, one at a time.
+// Bound: a reply has at most kMostElements elements, including nested ones; more is an error before memory is
+// allocated. The caller limits the number of bytes. Thread: any, one at a time.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@
 namespace probegate::checks {
 
 struct RedisReply {
-  enum class Type { nil, error, text, array };  // an integer is a text
+  enum class Type { nil, error, text, array };  // an integer becomes a text
   Type type = Type::nil;
   std::string text;
   std::vector<RedisReply> items;
@@ -36,7 +36,8 @@ class RedisReader {
   ~RedisReader();
 
   void feed(std::span<const char> bytes);
-  // Nothing: more bytes are needed. An error: this is not what a Redis server sends, and the reader is over.
+  // Empty: more bytes are needed. An error: the bytes are not a Redis reply, and the reader cannot
+  // be used again.
   Result<std::optional<RedisReply>> next();
 
  private:

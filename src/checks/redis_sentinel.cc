@@ -54,7 +54,7 @@ void SentinelSearch::log_in() {
                        [this] {
                          patience_.stop();
                          conversation_.reset();
-                         if (last_master_ == master_) return next();  // it is known not to be the one
+                         if (last_master_ == master_) return next();  // already known not to be the master
                          last_master_ = master_;
                          events_.found(*master_);
                        });
@@ -64,7 +64,7 @@ void SentinelSearch::log_in() {
 std::optional<CheckResult> SentinelSearch::judge(const RedisReply& reply) {
   if (is_unknown_command(reply)) {
     return CheckResult::fail(FailKind::config,
-                             "is no Sentinel; a Redis itself is asked with redis:// or mode: single");
+                             "is not a Sentinel; for a Redis server, write redis:// or mode: single");
   }
   if (reply.is_error()) return redis_error("SENTINEL", reply.text);
   if (reply.is_nil())

@@ -1,8 +1,8 @@
-// SentinelSearch: asks Redis Sentinels, one after the other, who the master is.
+// SentinelSearch: asks Redis Sentinels one after another for the master.
 //
-// Each gets an even share of what is left until the deadline, with one share kept for the master itself, so
-// that one that hangs does not take the others' time. A master that turns out not to be one is no reason to
-// give up: next() asks the following Sentinel, which may know better. Thread: the check's loop.
+// Each gets an equal share of the time until the deadline, and one share is kept for the master itself, so
+// that a hanging Sentinel does not use the time of the others. If the named server is not a master, next()
+// asks the next Sentinel, which may have newer data. Thread: the check's loop.
 #pragma once
 
 #include <functional>
@@ -19,16 +19,16 @@ class SentinelSearch {
  public:
   struct Events {
     std::function<void(const Endpoint& master)> found;
-    std::function<void(health::CheckResult)> failed;  // no Sentinel is left
+    std::function<void(health::CheckResult)> failed;  // no Sentinel answered usefully
   };
 
   SentinelSearch(const CheckContext& context, const RedisSettings& settings, TimePoint deadline,
                  Events events);
 
-  void next();  // `found` or `failed` follows; both may destroy us
-  // Who named the last master, "10.0.0.1:26379".
+  void next();  // calls `found` or `failed`; both may destroy this object
+  // The Sentinel that named the last master, "10.0.0.1:26379".
   std::string named_by() const;
-  // What stopped us so far, to be told when a later Sentinel does not help either.
+  // Records a problem, which is reported if no later Sentinel succeeds.
   void note(health::CheckResult problem);
 
  private:
@@ -40,7 +40,7 @@ class SentinelSearch {
   const RedisSettings& settings_;
   const TimePoint deadline_;
   const Events events_;
-  std::size_t asked_ = 0;  // Sentinels so far
+  std::size_t asked_ = 0;  // number of Sentinels asked so far
   std::optional<Endpoint> master_;
   std::optional<Endpoint> last_master_;
   std::optional<health::CheckResult> problem_;

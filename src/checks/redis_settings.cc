@@ -23,20 +23,20 @@ std::optional<int> read_database(std::string_view text) {
   return database && *database <= kMostDatabases ? database : std::nullopt;
 }
 
-// "/0"; with Sentinels "/NAME" or "/NAME/0".
+// The path is "/0"; with Sentinels "/NAME" or "/NAME/0".
 void read_path(const config::Fields& fields, std::string_view path, RedisSettings& settings) {
   path.remove_prefix(path.starts_with('/') ? 1 : 0);
   if (settings.mode == RedisMode::sentinel) {
     const auto slash = path.find('/');
     settings.master = percent_decoded(path.substr(0, slash)).value_or("");
     if (settings.master.empty())
-      fields.problem("url",
-                     "names no master; the path is /NAME, as in the Sentinels' `sentinel monitor NAME`");
+      fields.problem(
+          "url", "names no master; the path must be /NAME, as in `sentinel monitor NAME` of the Sentinels");
     path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
   }
   if (path.empty()) return;
   const auto database = read_database(path);
-  if (!database) return fields.problem("url", "the path is the number of a database, /0");
+  if (!database) return fields.problem("url", "the path must be a database number, such as /0");
   settings.database = *database;
 }
 
@@ -51,12 +51,12 @@ void read_mode(const config::Fields& fields, const RedisAddress& address, RedisS
   if (word == RedisMode::automatic) {
     settings.mode = scheme;
   } else if (scheme != RedisMode::automatic && scheme != word) {
-    fields.contradiction("mode", "url begins with " + address.url.scheme + "://, which says another mode");
+    fields.contradiction("mode", "the scheme " + address.url.scheme + ":// of url means another mode");
   }
   const bool several = settings.mode == RedisMode::sentinel || settings.mode == RedisMode::cluster;
   if (address.url.hosts.size() > 1 && !several) {
     fields.problem("url",
-                   "several hosts are those of Sentinels or of a cluster: redis+sentinel://H1,H2/NAME, "
+                   "several hosts need Sentinels or a cluster: write redis+sentinel://H1,H2/NAME or "
                    "redis+cluster://H1,H2");
   }
 }
@@ -74,8 +74,8 @@ void read_hosts(const config::Fields& fields, const RedisAddress& address, Redis
   if (address.database) settings.database = *address.database;
 }
 
-// The section `tls` is that of every connection: to the servers with the data where url says so, to Sentinels
-// where sentinel_tls does.
+// The section `tls` applies to all connections that use TLS: to the data servers if the URL enables it, to
+// Sentinels if sentinel_tls does.
 void read_tls(const config::CheckSpec& spec, const RedisAddress& address, RedisSettings& settings) {
   const bool sentinel_tls = spec.fields.boolean("sentinel_tls", false);
   auto tls = tls_of_url(spec, address.tls || sentinel_tls, "rediss://");
@@ -83,7 +83,7 @@ void read_tls(const config::CheckSpec& spec, const RedisAddress& address, RedisS
     if (address.verify && !address.ca_file) tls->verify = tls->verify && *address.verify;
     add_url_files(spec, address.ca_file, address.cert_file, address.key_file, *tls);
   } else if (address.ca_file || address.cert_file) {
-    spec.fields.problem("url", "names files for TLS and has no TLS; write rediss://");
+    spec.fields.problem("url", "names TLS files but does not use TLS; write rediss://");
   }
   if (address.tls) settings.tls = tls;
   if (sentinel_tls) settings.sentinel_tls = tls;
@@ -111,7 +111,7 @@ void read_login(const config::Fields& fields, RedisSettings& settings) {
   auto& login = settings.login;
   if (const auto user = fields.optional_text("user")) login.user = *user;
   if (const auto password = fields.secret("password")) login.password = *password;
-  // The user of "redis://secret@host" is nearly always meant as its password.
+  // The user in "redis://secret@host" is almost always meant to be the password.
   if (!login.user.empty() && !login.password) {
     fields.problem("url",
                    "a user needs a password; a password alone is written redis://:password@host, and a user "
@@ -135,11 +135,11 @@ void check_sentinel_keys(const config::Fields& fields, const RedisSettings& sett
 void check_mode(const config::Fields& fields, const RedisSettings& settings) {
   const bool on_socket = !settings.endpoints.empty() && settings.endpoints.front().is_unix();
   if (settings.mode == RedisMode::sentinel && on_socket)
-    fields.contradiction("mode", "the Sentinels are named in url: redis+sentinel://HOST:PORT,HOST:PORT/NAME");
+    fields.contradiction("mode", "the Sentinels must be in url: redis+sentinel://HOST:PORT,HOST:PORT/NAME");
   if (settings.mode == RedisMode::sentinel && settings.role == RedisRole::replica)
-    fields.contradiction("role", "the Sentinels are asked for the master; name a replica with redis://");
+    fields.contradiction("role", "Sentinels name the master only; for a replica write redis://");
   if (settings.mode == RedisMode::cluster && settings.database != 0)
-    fields.contradiction(fields.has("database") ? "database" : "url", "a cluster has no database but 0");
+    fields.contradiction(fields.has("database") ? "database" : "url", "a cluster has only database 0");
 }
 
 std::string target_of(const RedisSettings& settings) {
@@ -169,7 +169,7 @@ RedisSettings read_redis_settings(const config::CheckSpec& spec, CheckPlan& plan
       "role", RedisRole::any,
       {{"any", RedisRole::any}, {"master", RedisRole::master}, {"replica", RedisRole::replica}});
   if (settings.role == RedisRole::replica && settings.write)
-    fields.contradiction("role", "a replica takes no writes; set write: false");
+    fields.contradiction("role", "a replica does not accept writes; set write: false");
   check_sentinel_keys(fields, settings);
   check_mode(fields, settings);
   settings.min_days_left = spec.tls.min_days_left;
@@ -178,7 +178,8 @@ RedisSettings read_redis_settings(const config::CheckSpec& spec, CheckPlan& plan
 
   for (const auto* login : {&settings.login, &settings.sentinel_login}) {
     plan.secrets.push_back(login->password.value_or(""));
-    if (!login->user.empty()) plan.secrets.add_phrase("User " + login->user + " ");  // NOPERM names it
+    if (!login->user.empty())
+      plan.secrets.add_phrase("User " + login->user + " ");  // NOPERM contains the user
   }
   for (const auto& endpoint : settings.endpoints) plan.secrets.allow(endpoint.host);
   plan.secrets.allow(settings.master);

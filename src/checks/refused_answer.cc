@@ -20,8 +20,7 @@ CheckResult refused_answer(const RefusedQuestion& question, const RefusedAnswer&
   if (!question.what.empty()) text += " " + question.what;
   text += ", expected " + question.expected;
   if (!answer.probegate_reason.empty()) text += " (Probegate-Reason: " + answer.probegate_reason + ")";
-  if (!answer.location.empty())
-    text += ", and points to " + excerpt(redact_url(answer.location), kLongestUrl);
+  if (!answer.location.empty()) text += ", redirects to " + excerpt(redact_url(answer.location), kLongestUrl);
   text += "; " + excerpt(question.url, kLongestUrl);
   const auto said = excerpt(question.secrets.masked(answer.body), kLongestExcerpt);
   if (!said.empty()) text += " said \"" + said + '"';

@@ -1,5 +1,4 @@
-// What a check says of an HTTP answer whose status is not the expected one: who was asked, what came, and
-// which keys help. Pure.
+// Formats the error for an unexpected HTTP status: the URL, the response, and the keys that may help. Pure.
 #pragma once
 
 #include <string>
@@ -11,15 +10,15 @@
 namespace probegate::checks {
 
 inline constexpr std::size_t kRefusalBytes =
-    4096;  // of a body: more than is shown, so that secrets are masked whole
+    4096;  // of the body: more than is shown, so that whole secrets are masked
 
 struct RefusedAnswer {
   int status = 0;
-  std::string body;              // its beginning
-  std::string location;          // of a redirection
-  std::string probegate_reason;  // from a gate in between
+  std::string body;              // the beginning of the body
+  std::string location;          // target of a redirection
+  std::string probegate_reason;  // set if a probegate in between answered
 
-  // Whether a longer body would not be shown anyway.
+  // True if more of the body would not be shown.
   bool full() const { return body.size() >= kRefusalBytes; }
 };
 
@@ -27,8 +26,8 @@ struct RefusedQuestion {
   std::string url;       // without user-info and query
   std::string what;      // "to the upgrade", or nothing
   std::string expected;  // "101"
-  Secrets secrets;       // masked in what the peer said, before it is cut off
-  std::string remedies;  // the keys that say what the peer wants: "headers and expect_status"
+  Secrets secrets;       // masked in the peer's text before it is cut
+  std::string remedies;  // the keys that may help: "headers and expect_status"
 };
 
 health::CheckResult refused_answer(const RefusedQuestion& question, const RefusedAnswer& answer);

@@ -1,5 +1,5 @@
-// The one table of check types. A new type is one file beside this one and two lines: its reader here, its
-// row in registry.cc. What else names a type is listed in docs/adding-a-check.md.
+// The table of check types. A new type needs one file in this folder and two lines: its reader here, its row
+// in registry.cc. Other places that name a type are listed in docs/adding-a-check.md.
 #pragma once
 
 #include <span>
@@ -22,7 +22,7 @@ CheckPlan read_websocket(const config::CheckSpec& spec, const config::Config& co
 struct CheckType {
   std::string_view name;
   ReadCheck read;
-  bool logs_in = false;  // with an account that too many refused logins could lock
+  bool logs_in = false;  // uses an account that too many refused logins could lock
 };
 
 std::span<const CheckType> check_types();
@@ -30,7 +30,7 @@ const CheckType* find_check_type(std::string_view name);  // null: no such type
 bool is_built_in(std::string_view type);                  // false: known, but left out of this build
 bool has_mysql();
 
-// The table as config::load() wants it.
+// The table in the form that config::load() needs.
 config::CheckTypes config_check_types();
 
 }  // namespace probegate::checks

@@ -20,7 +20,7 @@ using health::FailKind;
 constexpr Duration kLookAgain = 500ms;  // after a refused login
 constexpr std::size_t kLargestFile = 64 * 1024;
 
-// Nothing for what is no secret yet.
+// The secret in the file; empty if the file has none yet.
 std::optional<std::string> content_of(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
@@ -29,14 +29,14 @@ std::optional<std::string> content_of(const std::string& path) {
   return *std::move(content);
 }
 
-// Where a plan came from.
+// The configuration and files a plan was made from.
 struct Origin {
   CheckPlan plan;
   ReadCheck read = nullptr;
   config::CheckSpec spec;
   std::shared_ptr<const config::Config> config;
-  std::map<std::string, std::optional<std::string>> files;  // and what was in them
-  std::set<std::string> addresses;                          // those of `files` that hold a URL
+  std::map<std::string, std::optional<std::string>> files;  // with their content
+  std::set<std::string> addresses;                          // the `files` that contain a URL
 };
 
 class RenewingCheck final : public Check {
@@ -80,8 +80,8 @@ class RenewingCheck final : public Check {
         deadline_);
   }
 
-  // The check is about to log in in the middle of an attempt. It is replaced in a turn of its own, as this is
-  // called from its code.
+  // Called when the check is about to log in during an attempt. The check is replaced in a later loop
+  // iteration, because its code is still running.
   bool begin_anew() {
     if (!renew()) return false;
     outdated_ = true;
@@ -97,7 +97,8 @@ class RenewingCheck final : public Check {
     if (refused) watch_.start_repeating(kLookAgain);
   }
 
-  // Blanks around a password are kept, as they may be meant; where it is refused they seldom are.
+  // Whitespace around a password is kept, because it may be intended; if the login is refused, it
+  // probably is not.
   std::string hint() const {
     for (const auto& [path, content] : files_) {
       if (!content || origin_->addresses.contains(path)) continue;
@@ -122,7 +123,7 @@ class RenewingCheck final : public Check {
     return false;
   }
 
-  // Whether there is a new plan.
+  // Reads the files again; true if there is a new plan.
   bool renew() {
     if (!changed()) return false;
     for (auto& [path, content] : files_) {
@@ -138,13 +139,13 @@ class RenewingCheck final : public Check {
 
   const CheckContext context_;
   const std::shared_ptr<const Origin> origin_;  // owners: the plan and every check made from it
-  // Sole owner: us; an Attempt that outlives us finds it expired.
+  // Sole owner: this object; an Attempt that outlives it finds the pointer expired.
   const std::shared_ptr<RenewingCheck*> anchor_ = std::make_shared<RenewingCheck*>(this);
   CheckPlan plan_;
   std::map<std::string, std::optional<std::string>> files_;
   Attempt attempt_;
   TimePoint deadline_{};
-  bool outdated_ = false;  // the check is to be made anew
+  bool outdated_ = false;  // the check object must be replaced
   std::unique_ptr<Check> check_;
   loop::Timer again_;
   loop::Timer watch_;
@@ -155,7 +156,7 @@ class RenewingCheck final : public Check {
 CheckPlan renewing(ReadCheck read, const config::CheckSpec& spec,
                    const std::shared_ptr<const config::Config>& config) {
   auto origin = std::make_shared<Origin>();
-  // Known since the configuration was loaded; looked at first, so that a change meanwhile is seen later.
+  // Reads the files before the plan is made, so that a change in between is noticed later.
   for (const auto& file : spec.fields.secret_files()) {
     origin->files[file.path] = content_of(file.path);
     if (file.is_address) origin->addresses.insert(file.path);

@@ -1,10 +1,9 @@
-// Secrets that stand in files are read again, so that a rotated password needs neither a signal nor a
-// restart.
+// Reads secret files again, so that a rotated password needs neither a signal nor a restart.
 //
-// Read before each login, and every half second after a login that was refused; a file that changed ends the
-// back-off. What is read is the check's whole configuration, from the values it was loaded with, so this
-// holds for passwords, URLs and header values of every type alike. Kept as it was: a file that is gone,
-// empty, no regular file or does not fit in any more, as it may be caught while it is written.
+// Files are read before each login, and every half second after a refused login; a changed file ends the
+// back-off. The whole configuration of the check is read again from its loaded values, so this works for
+// passwords, URLs and header values of every type. The old secret stays if the file is missing, empty, not a
+// regular file or invalid, because it may be in the middle of an update.
 #pragma once
 
 #include <memory>
@@ -13,7 +12,7 @@
 
 namespace probegate::checks {
 
-// The plan of `read`, the type's reader; its checks are wrapped where some of the secrets stand in files.
+// The plan of `read`, the reader of the type. Its checks are wrapped if any of the secrets are in files.
 CheckPlan renewing(ReadCheck read, const config::CheckSpec& spec,
                    const std::shared_ptr<const config::Config>& config);
 

@@ -15,14 +15,14 @@ using health::FailKind;
 
 constexpr Duration kBeat = 100ms;
 constexpr Duration kSuspendThreshold = 350ms;
-constexpr Duration kGrace = 100ms;     // for a thread to answer, before its code is taken not to return
-constexpr Duration kLastWait = 250ms;  // for all of them, at the end
+constexpr Duration kGrace = 100ms;     // time for a thread to answer before it counts as blocked
+constexpr Duration kLastWait = 250ms;  // time for all threads, at the end of the process
 
 std::string timeout_message(Duration limit, const std::string& more) {
   return "no answer within " + format_duration(limit) + (more.empty() ? "" : " (" + more + ")");
 }
 
-// Which name: while it is resolved, the address is all that is known.
+// Adds the target to the phase "resolving", so that the message shows which name was resolved.
 std::string busy_with(const std::string& phase, const std::string& target) {
   if (phase.empty()) return {};
   return "while " + phase + (phase.starts_with("resolving") && !target.empty() ? " of " + target : "");
@@ -44,19 +44,19 @@ struct Runner::Job {
   Runner& runner;
   std::size_t index;
   PlannedCheck planned;
-  std::shared_ptr<const MakeCheck> make;  // owners: we and the attempts under way
+  std::shared_ptr<const MakeCheck> make;  // owners: this and the running attempts
   Schedule schedule;
   loop::Timer due;
   loop::Timer deadline;
   std::unique_ptr<CheckThread> thread;
-  bool busy = false;               // its code has not returned, and it could not be replaced
-  std::uint64_t attempt = 0;       // the number of the latest; reports of others are late
-  std::shared_ptr<Ticket> ticket;  // owners: we, the thread, the check
+  bool busy = false;               // its code has not returned, and it could not get a new thread
+  std::uint64_t attempt = 0;       // number of the latest attempt; reports of others are ignored
+  std::shared_ptr<Ticket> ticket;  // owners: this, the thread, the check
   bool in_flight = false;
-  bool expiring = false;                         // its time is over, and the thread has been asked to end it
-  std::optional<CheckResult> without_attempt{};  // there was no thread for it
-  TimePoint born{};                              // since when the runner has had it
-  TimePoint next{};                              // when `due` calls
+  bool expiring = false;  // the deadline passed, and the thread was asked to end the attempt
+  std::optional<CheckResult> without_attempt{};  // result of an attempt without a thread
+  TimePoint born{};                              // when the check was added to the runner
+  TimePoint next{};                              // when `due` fires
   Duration limit{};                              // of the latest attempt
   TimePoint started{};
   TimePoint ended{};
@@ -129,7 +129,7 @@ void Runner::reload(std::vector<health::CheckPolicy> policies, std::vector<Plann
       jobs_.back()->born = loop_.now();
     }
   }
-  for (auto& job : old) {  // what is asked no more, with its connections
+  for (auto& job : old) {  // checks that were removed or changed, with their connections
     if (!job) continue;
     cancel(*job);
     leave(*job, false);
@@ -143,7 +143,8 @@ void Runner::reload(std::vector<health::CheckPolicy> policies, std::vector<Plann
   for (const auto& transition : transitions) observer_.on_transition(transition);
 }
 
-// An attempt under way ends as it began. The next one comes at the new pace, and sooner when that is sooner.
+// A running attempt keeps its old settings. The next one uses the new interval, and starts earlier if
+// that is shorter.
 void Runner::take_over(Job& job, std::size_t index, PlannedCheck planned) {
   job.index = index;
   const bool same_pace = job.planned.pace == planned.pace;
@@ -162,7 +163,7 @@ void Runner::backend_refused(std::string_view message) {
     const auto& policy = model_.policies()[job->index];
     if (!running_ || policy.type != "websocket" || !policy.affects.traffic) continue;
     if (!model_.states()[job->index].passing()) continue;
-    if (job->in_flight) {  // it may have begun before the backend broke, and would then reopen the gate
+    if (job->in_flight) {  // it may have begun before the backend failed, and would reopen the gate
       cancel(*job);
       if (job->thread) job->thread->cancel();
     }
@@ -171,21 +172,21 @@ void Runner::backend_refused(std::string_view message) {
     for (const auto& transition : model_.record_refusal(job->index, text, wall)) {
       observer_.on_transition(transition);
     }
-    if (!running_) return;  // an observer stopped us
+    if (!running_) return;  // an observer called stop()
     wait_until(*job, job->schedule.after_refusal(loop_.now()));
   }
 }
 
 void Runner::begin_first(Job& job) {
   const TimePoint at = job.schedule.first(job.born, chance());
-  // A check that had to wait for others has been spread by them.
+  // A check that waited for its `needs` needs no additional random delay.
   const bool waited = !model_.policies()[job.index].needs.empty() && job.planned.pace.initial_delay <= 0ns;
   if (waited || at <= loop_.now()) return begin(job);
   wait_until(job, at);
 }
 
 void Runner::on_due(Job& job) {
-  stood_still();  // or this attempt would be taken for one that was interrupted
+  stood_still();  // otherwise this attempt would count as interrupted
   begin(job);
 }
 
@@ -212,14 +213,13 @@ void Runner::begin(Job& job) {
   job.deadline.start(job.without_attempt ? Duration::zero() : job.limit);
 }
 
-// Hands the attempt to the check's thread; what came instead, where there is none for it.
+// Starts the attempt on the check's thread; returns a result if there is no thread for it.
 std::optional<CheckResult> Runner::attempt(Job& job) {
   try {
     const bool all_lost = lost_threads() >= kMostLost;
     if ((job.busy || !job.thread) && all_lost) {
-      return CheckResult::fail(FailKind::internal,
-                               "no attempt was made: the code of " + std::to_string(kMostLost) +
-                                   " attempts of checks has not returned, and there is no thread for more");
+      return CheckResult::fail(FailKind::internal, "no attempt was made: " + std::to_string(kMostLost) +
+                                                       " check threads are blocked, which is the limit");
     }
     if (job.busy) leave(job, true);
     if (!job.thread) {
@@ -233,8 +233,7 @@ std::optional<CheckResult> Runner::attempt(Job& job) {
   }
 }
 
-// Forgets the attempt under way; what it reports from now on is late. The check object is the caller's to
-// end.
+// Drops the running attempt; its later reports are ignored. The caller ends the check object.
 void Runner::cancel(Job& job) {
   job.in_flight = false;
   job.expiring = false;
@@ -253,7 +252,7 @@ void Runner::leave(Job& job, bool lost) {
 
 void Runner::take_reports() {
   auto reports = reports_->channel.take_all();
-  if (!reports.empty()) stood_still();  // before anything of it is believed
+  if (!reports.empty()) stood_still();  // before any of these results is used
   for (auto& report : reports) take_report(report);
 }
 
@@ -277,7 +276,7 @@ void Runner::take_result(Job& job, ThreadReport& report) {
       job.ended = report.at;
       return conclude(job, *std::move(report.result));
     case ThreadReport::Kind::crashed:
-      if (!job.in_flight) {  // thrown between attempts: a result all the same
+      if (!job.in_flight) {  // an exception between attempts is also a result
         job.started = report.at;
         ++job.attempt;
       }
@@ -287,7 +286,7 @@ void Runner::take_result(Job& job, ThreadReport& report) {
       if (!of_this) return;
       job.ended = loop_.now();
       auto message = timeout_message(job.limit, busy_with(report.phase, job.planned.plan.target));
-      if (!report.what.empty()) message += "; then it could not be ended: " + report.what;
+      if (!report.what.empty()) message += "; then its destructor failed: " + report.what;
       return conclude(job, CheckResult::fail(FailKind::timeout, std::move(message)), !report.what.empty());
     }
     case ThreadReport::Kind::retry:
@@ -296,7 +295,7 @@ void Runner::take_result(Job& job, ThreadReport& report) {
 }
 
 void Runner::on_thread_ended(ThreadReport& report) {
-  if (Job* const job = job_of(report.thread)) {  // unasked: it had no memory or descriptors for its loop
+  if (Job* const job = job_of(report.thread)) {  // without end(): no memory or descriptors for its loop
     leave(*job, false);
     if (job->in_flight && running_) {
       job->ended = loop_.now();
@@ -314,7 +313,7 @@ void Runner::join_ended() {
   });
 }
 
-// Twice: when the time is over, and when the thread has not answered that.
+// Called twice: at the deadline, and if the thread does not answer in time.
 void Runner::on_deadline(Job& job) {
   const auto number = job.attempt;
   take_reports();
@@ -326,18 +325,19 @@ void Runner::on_deadline(Job& job) {
   }
   const Duration late = job.ended - (job.started + job.limit);
   if (!job.expiring) {
-    if (late > kBeat) return repeat(job, late);  // a shorter absence, but one that hid the answer from us
+    if (late > kBeat) return repeat(job, late);  // the answer may have arrived meanwhile
     job.expiring = true;
     job.thread->expire(job.attempt);
     return job.deadline.start(kGrace);
   }
-  if (late > kGrace + kBeat && late < 2 * (kGrace + kBeat)) return job.deadline.start(kGrace);  // so were we
+  if (late > kGrace + kBeat && late < 2 * (kGrace + kBeat))
+    return job.deadline.start(kGrace);  // we were late
   give_up(job);
 }
 
 void Runner::give_up(Job& job) {
   job.ticket->give_up();
-  const bool stuck = !job.ticket->reported();  // or the report is on its way
+  const bool stuck = !job.ticket->reported();  // otherwise the report is already sent
   const bool left = stuck && lost_threads() < kMostLost;
   if (left) {
     leave(job, true);
@@ -346,7 +346,7 @@ void Runner::give_up(Job& job) {
   }
   const auto index = job.index;
   conclude(job,
-           CheckResult::fail(FailKind::timeout, timeout_message(job.limit, "its code has not returned")));
+           CheckResult::fail(FailKind::timeout, timeout_message(job.limit, "the check code did not return")));
   if (left) observer_.on_thread_lost(index);
 }
 
@@ -362,7 +362,7 @@ void Runner::conclude(Job& job, CheckResult result, bool crashed) {
 
   for (const auto& transition : transitions) observer_.on_transition(transition);
   observer_.on_result(job.index, result, latency);
-  if (!running_) return;  // an observer stopped us
+  if (!running_) return;  // an observer called stop()
   for (const auto& transition : transitions) {
     if (transition.from == health::CheckStatus::waiting) begin_first(*jobs_[transition.check]);
   }
@@ -373,7 +373,7 @@ void Runner::wait_until(Job& job, TimePoint at) {
   job.due.start(at - loop_.now());
 }
 
-// True when this process stood still while attempts were under way: they are then inconclusive, and repeated.
+// True if this process was suspended during attempts: they are then inconclusive and repeated.
 bool Runner::stood_still() {
   const TimePoint now = loop_.now();
   if (!in_flight() || now - last_beat_ <= kSuspendThreshold) return false;
@@ -390,7 +390,7 @@ bool Runner::stood_still() {
 void Runner::repeat(Job& job, Duration absent) {
   job.ended = loop_.now();
   if (job.thread) job.thread->cancel();
-  conclude(job, CheckResult::inconclusive("the process stood still for " + format_duration(absent)));
+  conclude(job, CheckResult::inconclusive("the process was suspended for " + format_duration(absent)));
   begin(job);
 }
 

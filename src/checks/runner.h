@@ -1,24 +1,23 @@
-// Runner: polls every check and tells the HealthModel what came out. On the control loop it only schedules,
-// keeps deadlines and judges; the checks' own code runs on a thread for each (check_thread.h).
+// Runner: polls every check and reports the results to the HealthModel. On the control loop it only
+// schedules, watches deadlines and evaluates; the code of each check runs on its own thread (check_thread.h).
 //
-// Owns: the threads, their timers and deadlines. Invariants: never two attempts of one check at once; a
-// dependent starts in the turn in which the last of its needs passed; whatever a check does, it ends as a
-// result of that check. Called from: the control loop only. Observers are called from the runner's own timers
-// and messages, so an observer may call stop(); it may not destroy the runner.
+// Owns: the threads, their timers and deadlines. Invariants: never two attempts of one check at once; a check
+// starts in the loop iteration in which the last of its `needs` passed; any error in a check becomes a result
+// of that check. Called from: the control loop only. Observers are called from the runner's own timers and
+// messages, so an observer may call stop(); it may not destroy the runner.
 //
-// A check whose code does not return: its attempt is `timeout` at the deadline, its thread is left behind and
-// the next attempt gets a new one. At most kMostLost threads are lost at a time, of all checks together. From
-// then on a check without a thread, or with one that is still busy, fails as `internal` without an attempt,
-// until one returns. The others go on.
+// If the code of a check does not return, the attempt is `timeout` at the deadline, the thread is abandoned
+// and the next attempt gets a new one. At most kMostLost threads of all checks may be abandoned at a time.
+// After that, a check without a free thread fails as `internal` without an attempt, until a thread returns.
+// Other checks continue.
 //
-// A process that stood still (CPU taken away, SIGSTOP) wakes up to deadlines that passed while nobody was
-// looking, and would blame its dependencies. Wall and monotonic clocks alike went on meanwhile, so the only
-// witness is our own absence: while attempts are in flight a beat is due every 100 ms, and when 350 ms have
-// passed since the last one, whoever notices first (beat, result or deadline), every attempt in flight is
-// inconclusive and begins anew; so is one whose deadline we noticed more than a beat late. The limit lies
-// well above what a busy loop takes for a turn and below the shortest sensible timeout. Nothing limits the
-// repetitions: a process that is never awake for long enough to finish an attempt knows nothing about its
-// dependencies, and must not claim otherwise.
+// After a suspension of the process (no CPU, SIGSTOP) deadlines have passed although the dependencies are
+// healthy. Wall and monotonic clocks both run during a suspension, so it is detected by missing beats: while
+// attempts run, a beat is due every 100 ms. If 350 ms have passed since the last one when a beat, result or
+// deadline is handled, every running attempt is inconclusive and repeated; so is an attempt whose deadline
+// fires more than a beat late. The limit is well above one iteration of a busy loop and below the shortest
+// sensible timeout. Repetitions are not limited: a process that never runs long enough to finish an attempt
+// knows nothing about its dependencies.
 #pragma once
 
 #include <cstdint>
@@ -36,15 +35,15 @@
 
 namespace probegate::checks {
 
-// Where logs, metrics, the gate and `probegate check` hang. The model already knows when these are called,
-// and a result's transitions are told before the result.
+// Interface for logs, metrics, the gate and `probegate check`. The model is updated before these are called,
+// and the transitions of a result are reported before the result.
 class RunnerObserver {
  public:
   virtual void on_result(std::size_t check, const health::CheckResult& result, Duration latency) = 0;
   virtual void on_transition(const health::Transition& transition) = 0;
-  // The process stood still for so long while attempts were under way; their results follow.
+  // The process was suspended for `gap` during attempts; their results follow.
   virtual void on_frozen(Duration gap) { (void)gap; }
-  // The code of this check has not returned; its thread is left behind.
+  // The code of this check did not return; its thread was abandoned.
   virtual void on_thread_lost(std::size_t check) { (void)check; }
 
  protected:
@@ -55,46 +54,47 @@ class Runner {
  public:
   static constexpr std::size_t kMostLost = 4;
 
-  // `checks` and the model's policies are about the same checks in the same order. All references outlive us.
+  // `checks` and the model's policies have the same checks in the same order. All references must
+  // outlive the runner.
   Runner(loop::Loop& loop, health::HealthModel& model, std::vector<PlannedCheck> checks,
          RunnerObserver& observer, std::uint64_t seed);
-  ~Runner();  // waits a little for the threads, as threads_ended() does
+  ~Runner();  // waits for the threads like threads_ended()
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  void start();  // once; the initial delays count from here
-  void stop();   // cancels everything, at once and for good; may be repeated
+  void start();  // call once; initial delays count from here
+  void stop();   // cancels everything at once and permanently; may be called again
 
-  // After stop(): waits for the threads to end, at most kLastWait. False: some code does not return, and the
-  // process must end without destructors and exit handlers, as a library may be in use.
+  // After stop(): waits at most kLastWait for the threads to end. False: some code does not return, and the
+  // process must end without destructors and exit handlers, because a library may still be in use.
   [[nodiscard]] bool threads_ended();
 
-  // A new configuration: one entry per check in both, in the same order. A check of the same name that asks
-  // the same question goes on with its state, its connection and the attempt under way; what is asked
-  // otherwise begins anew, and what is no longer there ends. Not from an observer.
+  // Applies a new configuration: one entry per check in both, in the same order. A check with the same name
+  // and target keeps its state, its connection and its running attempt; with another target it starts from
+  // scratch; a removed check ends. Do not call it from an observer.
   void reload(std::vector<health::CheckPolicy> policies, std::vector<PlannedCheck> checks);
 
-  // The data plane saw the backend refuse a session: passing websocket checks with `traffic` are judged
-  // failing now and asked again within their startup_interval.
+  // The proxy saw the backend refuse a session: passing websocket checks with `traffic` fail at once and run
+  // again within their startup_interval.
   void backend_refused(std::string_view message);
 
-  // When its next attempt begins; empty while one is under way or it waits for others.
+  // When the next attempt begins; empty during an attempt or while the check waits for its `needs`.
   std::optional<TimePoint> next_run(std::size_t check) const;
 
-  // Threads that have been left behind and whose code has not returned yet.
+  // Abandoned threads whose code has not returned yet.
   std::size_t lost_threads() const;
 
-  // Reports that came twice or too late, all checks together.
+  // Duplicate and late reports of all checks.
   std::uint64_t ignored_reports() const;
 
  private:
   struct Job;
-  // A thread that was asked to end.
+  // A thread that is ending.
   struct Leaving {
     std::unique_ptr<CheckThread> thread;
     TimePoint since;
     bool lost;           // its code did not return in time
-    bool ended = false;  // it says so
+    bool ended = false;  // it has reported its end
   };
 
   std::vector<health::Origin> origins(const std::vector<health::CheckPolicy>& policies,
@@ -130,16 +130,16 @@ class Runner {
   bool running_ = false;
   std::uint64_t late_reports_ = 0;
   std::uint64_t next_thread_ = 1;
-  const std::shared_ptr<ThreadReports> reports_ = std::make_shared<ThreadReports>();  // owners: we, threads
+  const std::shared_ptr<ThreadReports> reports_ = std::make_shared<ThreadReports>();  // owners: this, threads
   loop::Timer heartbeat_;
   TimePoint last_beat_{};
   std::vector<Leaving> leaving_;
   std::vector<std::unique_ptr<Job>> jobs_;
 };
 
-// For `probegate check`: what the model says once the runner has run for a while.
+// For `probegate check`: whether every check passes.
 bool all_passing(const health::HealthModel& model);
-// Every check has been judged or waits for one that failed: without --wait there is nothing to wait for.
+// Every check has a result or waits for one that failed: without --wait there is nothing more to wait for.
 bool all_judged(const health::HealthModel& model);
 
 }  // namespace probegate::checks

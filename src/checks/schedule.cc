@@ -18,7 +18,7 @@ Duration scaled(Duration d, double factor) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::nano>(d) * factor);
 }
 
-// `first`, then twice as long each time, up to the limit.
+// `first`, doubled each time, up to the limit.
 Duration doubled(Duration first, int times, Duration limit) {
   Duration delay = first;
   for (int i = 0; i < times && delay < limit; ++i) delay *= 2;
@@ -46,15 +46,14 @@ TimePoint Schedule::following(TimePoint start, const health::CheckState& state, 
 TimePoint Schedule::next(const Finished& finished, const health::CheckState& state, double chance) {
   Duration wait = following(finished.start, state, chance) - finished.start;
 
-  // A wrong password tried four times a second would lock the account.
+  // Back off after a refused login: a wrong password tried four times a second could lock the account.
   const bool login_refused = finished.logs_in && finished.result.verdict == health::Verdict::fail &&
                              finished.result.error && finished.result.error->kind == health::FailKind::auth;
   refused_logins_ = login_refused && !state.passing() ? refused_logins_ + 1 : 0;
   if (refused_logins_ > 0)
     wait = std::max(wait, doubled(pace_.startup_interval, refused_logins_, kSlowestLogin));
 
-  // What did not even end by itself is begun again ever more slowly, though within what opens the gate in
-  // time.
+  // After timeouts the pause grows, but only so far that the gate still opens in time.
   const bool timed_out = finished.result.verdict == health::Verdict::fail && finished.result.error &&
                          finished.result.error->kind == health::FailKind::timeout;
   timeouts_ = timed_out ? timeouts_ + 1 : 0;

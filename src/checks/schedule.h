@@ -1,11 +1,10 @@
-// Schedule: when one check is to run next. Pure; the runner passes in time, state and chance.
+// Schedule: computes when a check runs next. Pure; the runner passes time, state and a random number.
 //
-// Before its first judged pass a check is polled at `startup_interval`, so that the gate opens soon after the
-// dependency is ready; later at `interval`, also while it fails: faster polling finds nothing that `fall`
-// would not. The exception is a failing `traffic` check, which keeps clients out and is polled at
-// `startup_interval`. Refused logins are tried ever more slowly, but only once the check is judged failing: a
-// single one of a passing check may be a secret that is being rotated. Intervals run from start to start;
-// jitter only shortens them, so they stay a bound.
+// Until it passes for the first time a check runs every `startup_interval`, so that the gate opens soon after
+// the dependency is ready; later every `interval`, also while it fails. A failing `traffic` check also runs
+// every `startup_interval`, because it keeps clients out. Refused logins are repeated at growing intervals,
+// but only once the check is failing: a single refusal of a passing check may be a secret that is being
+// rotated. Intervals run from start to start; jitter only shortens them, so they are an upper bound.
 #pragma once
 
 #include "base/clock.h"
@@ -24,34 +23,35 @@ struct Pace {
   bool operator==(const Pace&) const = default;
 };
 
-// What the schedule needs to know of an attempt that is over.
+// What the schedule needs to know about a finished attempt.
 struct Finished {
   TimePoint start;
   TimePoint end;
   const health::CheckResult& result;
   bool crashed;         // the check threw
-  bool logs_in = true;  // `auth` is then a refused login, which repeated too often would lock the account
+  bool logs_in = true;  // result `auth` means a refused login; repeating it too often could lock the account
 };
 
 class Schedule {
  public:
   Schedule(Pace pace, bool traffic) : pace_(pace), traffic_(traffic) {}
 
-  // `chance` is uniform in [0, 1) here and below. The initial delay counts from the start of the runner; the
-  // few milliseconds of spread keep the checks of many instances apart.
+  // `chance` is a uniform random number in [0, 1), here and below. The initial delay counts from the start of
+  // the runner; a few milliseconds of random delay spread the checks of many instances.
   TimePoint first(TimePoint runner_started, double chance) const;
-  // The pace has changed; what was learnt about refused logins and crashes stays.
+  // Sets new intervals; the counts of refused logins and crashes are kept.
   void set_pace(Pace pace, bool traffic);
   void forget_refusals() { refused_logins_ = 0; }
   bool backing_off() const { return refused_logins_ > 0 || crashes_ > 0; }
-  // When an attempt begun at `start` would be followed by the next, all being well.
+  // The start of the next attempt if the one begun at `start` passes.
   TimePoint following(TimePoint start, const health::CheckState& state, double chance) const;
   TimePoint next(const Finished& finished, const health::CheckState& state, double chance);
-  // After a refusal that the data plane saw: at once, but for the pause between attempts.
+  // After a refusal seen by the proxy: at once, except for the pause between attempts.
   TimePoint after_refusal(TimePoint now) const { return now + pause(); }
 
  private:
-  // Between the end of an attempt and the next start, so that a slow dependency is not polled without rest.
+  // The pause between the end of an attempt and the next start, so that a slow dependency is
+  // not polled continuously.
   Duration pause() const;
 
   Pace pace_;

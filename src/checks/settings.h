@@ -1,4 +1,4 @@
-// Joins config/ and checks/: the configuration with every check's own keys read, or all mistakes.
+// Connects config/ and checks/: loads the configuration with the keys of every check, or returns all errors.
 #pragma once
 
 #include <optional>
@@ -12,16 +12,16 @@
 namespace probegate::checks {
 
 struct Settings : config::Loaded {
-  std::vector<PlannedCheck> planned;  // one per check, when there are no problems
+  std::vector<PlannedCheck> planned;  // one per check, if there are no problems
 };
 
 Settings load_settings(const std::optional<std::string>& file);
 
 LogFormat log_format(const config::LogOptions& options);
 
-// Prints the problems on stderr; true when there were none.
+// Prints the problems on stderr; true if there are none.
 bool print_problems(const Settings& settings);
-// For commands that have no log.
+// Prints the warnings on stderr, for commands without a log.
 void print_warnings(const Settings& settings);
 
 }  // namespace probegate::checks

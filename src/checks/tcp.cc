@@ -1,4 +1,4 @@
-// The tcp check: anything that listens, and may be expected to say something. The example to copy.
+// The tcp check: connects to any server and may expect a text. Use it as an example for new check types.
 #include <algorithm>
 
 #include "checks/presentable.h"
@@ -11,7 +11,7 @@ namespace {
 using health::CheckResult;
 using health::FailKind;
 
-constexpr std::size_t kMostRead = 64 * 1024;  // a peer that talks for ever must not fill our memory
+constexpr std::size_t kMostRead = 64 * 1024;  // limits memory if the peer never stops sending
 
 struct Settings {
   Endpoint address;
@@ -85,7 +85,7 @@ CheckPlan read_tcp(const config::CheckSpec& spec, const config::Config&) {
   if (!fields.has("address")) fields.problem("address", "is missing, expected host:port or unix:/path");
   settings.address = fields.endpoint("address", "127.0.0.1:1");
   if (!settings.address.is_unix() && settings.address.port == 0) {
-    fields.problem("address", "the port is a number from 1 to 65535");
+    fields.problem("address", "the port must be a number from 1 to 65535");
   }
   settings.send = fields.private_text("send");
   settings.expect = fields.optional_text("expect");

@@ -55,8 +55,8 @@ std::optional<loop::TlsSettings> tls_of_url(const config::CheckSpec& spec, bool 
                                             std::string_view with_tls) {
   if (has_tls) return tls_settings(spec.tls);
   if (spec.fields.has("tls")) {
-    spec.fields.contradiction("tls", "the URL has no TLS, so this would do nothing; write " +
-                                         std::string(with_tls) + ", or leave tls out");
+    spec.fields.contradiction("tls", "the URL does not use TLS, so tls has no effect; write " +
+                                         std::string(with_tls) + ", or remove tls");
   }
   return std::nullopt;
 }
@@ -65,7 +65,7 @@ void add_secrets(const std::vector<std::pair<std::string, std::string>>& headers
   for (const auto& [name, value] : headers) {
     if (is_harmless_header(name)) continue;
     secrets.push_back(value);
-    // "Bearer TOKEN": a peer may repeat the token alone.
+    // For "Bearer TOKEN", a peer may repeat only the token.
     if (const auto blank = value.find(' '); blank != std::string::npos)
       secrets.push_back(value.substr(blank + 1));
   }
@@ -81,11 +81,11 @@ void add_url_files(const config::CheckSpec& spec, const std::optional<std::strin
   };
   if (ca_file && !tls.ca_file && tls.verify) {
     tls.ca_file = ca_file;
-    if (here) look("file of authorities", loop::authorities_problem(*ca_file));
+    if (here) look("CA file", loop::authorities_problem(*ca_file));
   }
   if ((!cert_file && !key_file) || tls.cert_file) return;
   if (!cert_file || !key_file)
-    return spec.fields.problem("url", "a client's certificate and its key come together");
+    return spec.fields.problem("url", "a client certificate and its key must be set together");
   tls.cert_file = cert_file;
   tls.key_file = key_file;
   if (here && look("certificate", loop::certificate_problem(*cert_file)) &&
@@ -101,7 +101,7 @@ CheckResult pass_or_expiring(std::optional<Duration> certificate_left, int min_d
   }
   const auto days = std::chrono::floor<Days>(*certificate_left).count();
   return CheckResult::warn(FailKind::tls, days < 0 ? "the certificate has expired"
-                                                   : "the certificate ends in " + std::to_string(days) +
+                                                   : "the certificate expires in " + std::to_string(days) +
                                                          " days, limit " + std::to_string(min_days_left));
 }
 

@@ -147,12 +147,12 @@ std::optional<bool> as_boolean(std::string_view value) {
 }
 
 std::string ParameterErrors::unknown(std::string_view name) const {
-  return wrong(name, "is not known here; remove it, or write what it asks for as a key of the check");
+  return wrong(name, "is unknown; remove it, or use the corresponding key of the check");
 }
 
 std::string ParameterErrors::wrong(std::string_view name, std::string_view what) const {
   if (!secret_seen_ && is_name(name)) return "the parameter " + std::string(name) + " " + std::string(what);
-  return "a parameter behind the password " + std::string(what) + "; an & in a password is written %26";
+  return "a parameter after the password " + std::string(what) + "; an & in a password is written %26";
 }
 
 }  // namespace probegate::checks

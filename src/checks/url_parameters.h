@@ -1,6 +1,5 @@
-// One rule for the parameters of every database's URL: what the server's protocol knows is obeyed by the
-// type's own reader, what only a driver or a pool knows is ignored, and the rest is an error that names it.
-// Pure.
+// The rule for parameters of all database URLs: parameters of the server's protocol are applied by the reader
+// of the check type, those of drivers and pools are ignored, and any other is an error. Pure.
 #pragma once
 
 #include <optional>
@@ -12,16 +11,16 @@ namespace probegate::checks {
 
 // Lower case, sorted: docs/addresses.md lists them.
 std::span<const std::string_view> ignored_parameters();
-bool is_ignored_parameter(std::string_view name);  // letters' case, "_" and "-" are ignored
+bool is_ignored_parameter(std::string_view name);  // case, "_" and "-" are ignored
 
-// "connectTimeout", "connect-timeout" and "connect_timeout" are one name: "connecttimeout".
+// Normalizes a name: "connectTimeout", "connect-timeout" and "connect_timeout" become "connecttimeout".
 std::string plain_name(std::string_view name);
 
-// true, yes, on, 1; false, no, off, 0; nothing for another word.
+// Parses true, yes, on, 1, and false, no, off, 0; empty for any other word.
 std::optional<bool> as_boolean(std::string_view value);
 
-// Goes through the parameters of one URL in order. A name is told in an error only while no secret came
-// before it: an "&" in a password makes the rest of the password a name.
+// Errors about the parameters of one URL, in order. An error shows a name only if no secret precedes it: with
+// an "&" in a password, the rest of the password would be a name.
 class ParameterErrors {
  public:
   void secret_seen() { secret_seen_ = true; }

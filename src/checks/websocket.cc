@@ -1,8 +1,8 @@
-// The websocket check: a client as real as can be. Handshake, Ping and its Pong, an optional message, Close.
+// The websocket check: a full handshake, Ping and Pong, an optional message, and Close.
 //
-// A new connection for each attempt, as what it proves is that new sessions are served. The result is
-// reported with our Close; the connection then waits a moment for the peer's, so that the backend's log shows
-// an orderly end and not a lost client four times a second.
+// Each attempt uses a new connection, because it must prove that new sessions are served. The result is
+// reported when we send Close; the connection then waits briefly for the peer's Close, so that the backend
+// logs a normal end and not a lost client four times a second.
 #include <algorithm>
 #include <utility>
 
@@ -90,13 +90,13 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
     }
   }
 
-  // True once the handshake is done; `bytes` is then what came after it.
+  // True once the handshake is done; `bytes` then has the data after it.
   bool read_head(std::span<const char>& bytes) {
     for (;;) {
       switch (parser_->feed(bytes)) {
         case proto::HttpParser::Event::more: return false;
         case proto::HttpParser::Event::head: break;
-        case proto::HttpParser::Event::done:  // of an interim answer, such as 103; the real one follows
+        case proto::HttpParser::Event::done:  // an interim response such as 103; the final one follows
           parser_.emplace(proto::HttpParser::Role::response, proto::HttpLimits{});
           continue;
         default:
@@ -112,7 +112,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
         if (connection_ && !switched) read_refusal(bytes);
         return false;
       }
-      if (!switched) {  // a login that is wanted proves that the endpoint is there
+      if (!switched) {  // a required login proves that the endpoint exists
         pass();
         return false;
       }
@@ -126,7 +126,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
     }
   }
 
-  // The status is the answer; the beginning of the body says why, where it comes at once.
+  // The status decides the result; the beginning of the body is added to the message if it arrives soon.
   void on_refusal(const proto::ResponseHead& head) {
     const bool redirects = head.status >= 300 && head.status < 400;
     refused_ = RefusedAnswer{.status = head.status,
@@ -180,7 +180,7 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
         if (awaiting_close_) return on_reply(frame.payload);
         return finish(CheckResult::fail(FailKind::answer,
                                         "closed " + close_text(frame.payload) + " while we were " + phase_));
-      case Opcode::ping: break;  // we are gone before a Pong could matter
+      case Opcode::ping: break;  // no Pong: we close before it would matter
     }
     part_if_satisfied();
   }
@@ -235,7 +235,8 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
     return false;
   }
 
-  // Also the end of a farewell; the attempt has then been reported and this result is nobody's.
+  // Also called at the end of the closing handshake, when the attempt was already reported and this
+  // result is ignored.
   void finish(CheckResult result) {
     close_wait_.stop();
     refusal_patience_.stop();
@@ -251,15 +252,15 @@ class WebSocketCheck final : public Check, private loop::ConnectionObserver {
   std::optional<loop::Connection> connection_;
   loop::Timer close_wait_;
   loop::Timer refusal_patience_;
-  std::optional<RefusedAnswer> refused_;  // its body is still coming
+  std::optional<RefusedAnswer> refused_;  // set while its body is being read
   proto::OfferedHandshake offered_;
   std::optional<proto::HttpParser> parser_;  // until the handshake is done
   std::optional<proto::FrameReader> frames_;
   std::string ping_;
-  std::string message_;  // the fragments so far
+  std::string message_;  // fragments received so far
   bool awaiting_pong_ = false;
   bool awaiting_text_ = false;
-  bool awaiting_close_ = false;  // a visit's
+  bool awaiting_close_ = false;  // a smoke check waits for the peer's Close
 };
 
 std::function<std::unique_ptr<Check>(const CheckContext&)> maker(WebSocketSettings settings) {

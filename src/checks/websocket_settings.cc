@@ -23,11 +23,11 @@ constexpr std::string_view kOurHeaders[] = {"connection",
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-// What is wrong with the header for us; empty: nothing.
+// The error if the header is not allowed; empty if it is.
 std::string header_problem(std::string_view name) {
   for (const auto ours : kOurHeaders) {
     if (!iequals(name, ours)) continue;
-    return std::string(name) + " belongs to the handshake" +
+    return std::string(name) + " is part of the handshake and cannot be set" +
            (ours == "sec-websocket-protocol" ? "; use subprotocols" : "");
   }
   return "";
@@ -45,7 +45,7 @@ std::vector<std::string> read_subprotocols(const config::Fields& fields) {
   auto names = fields.text_list("subprotocols", {});
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (!proto::is_token(names[i]))
-      fields.item_problem("subprotocols", i, "is not a subprotocol's name, a word such as graphql-ws");
+      fields.item_problem("subprotocols", i, "is not a valid subprotocol name, such as graphql-ws");
   }
   return names;
 }
@@ -89,7 +89,7 @@ Address read_address(const config::Fields& fields, const config::Config& config,
   }
   if (text->starts_with('/')) {
     const bool clean = text->find_first_of(" \t\r\n#") == std::string::npos;
-    if (!clean) fields.problem("url", "the path must be without blanks and fragment");
+    if (!clean) fields.problem("url", "the path must not contain whitespace or a fragment");
     if (const auto url = parse_url("ws://" + backend.authority + *text)) add_secrets(*url, secrets);
     return {backend.endpoint, false, backend.authority, *text};
   }
@@ -99,8 +99,9 @@ Address read_address(const config::Fields& fields, const config::Config& config,
         "url", "is not ws://host/path, wss://host/path, or a path on the backend: " + url.error().message);
     return {};
   }
-  if (url->scheme != "ws" && url->scheme != "wss") fields.problem("url", "starts with ws://, wss:// or /");
-  if (url->user) fields.problem("url", "a WebSocket URL has no user and password; use headers");
+  if (url->scheme != "ws" && url->scheme != "wss")
+    fields.problem("url", "must start with ws://, wss:// or /");
+  if (url->user) fields.problem("url", "a WebSocket URL cannot have a user or password; use headers");
   add_secrets(*url, secrets);
   const bool tls = url->scheme == "wss";
   return {url->endpoint(tls ? 443 : 80), tls, url->authority, url->target};
@@ -125,8 +126,7 @@ void hide_in_refusals(CheckPlan& plan, WebSocketSettings& settings) {
 StatusSet read_status(const config::Fields& fields, const WebSocketSettings& settings) {
   auto status = StatusSet::read(fields, "expect_status", {"101"});
   const bool talks = settings.send || settings.expect;
-  if (talks && !status.contains(101))
-    fields.problem("expect_status", "send and expect need a WebSocket, that is 101");
+  if (talks && !status.contains(101)) fields.problem("expect_status", "send and expect need status 101");
   return status;
 }
 
@@ -178,13 +178,13 @@ Result<WebSocketSettings> websocket_visit_settings(const WebSocketVisit& visit, 
   if (!url) return failure("not ws://host:port/path: " + url.error().message);
   const bool tls = url->scheme == "wss" || url->scheme == "https";
   if (!tls && url->scheme != "ws" && url->scheme != "http")
-    return failure("the URL starts with ws:// or wss://");
-  if (url->user) return failure("a WebSocket URL has no user and password");
+    return failure("the URL must start with ws:// or wss://");
+  if (url->user) return failure("a WebSocket URL cannot have a user or password");
   const auto headers = visit_headers(visit.headers);
   if (!headers) return failure(headers.error().message);
   for (const auto& name : visit.subprotocols) {
     if (!proto::is_token(name))
-      return failure("--subprotocol: expected a subprotocol's name, a word such as graphql-ws");
+      return failure("--subprotocol: expected a subprotocol name such as graphql-ws");
   }
   const Address address{url->endpoint(tls ? 443 : 80), tls, url->authority, url->target};
   WebSocketSettings settings;

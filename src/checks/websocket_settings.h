@@ -1,4 +1,4 @@
-// What a websocket check is told to ask: as read from its keys, or from the words of a visit.
+// The settings of a websocket check, read from its keys or from the arguments of `smoke`.
 #pragma once
 
 #include <optional>
@@ -19,17 +19,17 @@ struct WebSocketSettings {
   Endpoint endpoint;
   std::optional<loop::TlsSettings> tls;
   int min_days_left = 0;
-  std::string head;  // of the request, without the key and the empty line
+  std::string head;  // head of the request, without Sec-WebSocket-Key and the empty line
   std::vector<std::string> subprotocols;
-  StatusSet status;          // of the answer; 101 alone leads to a conversation
-  RefusedQuestion question;  // for the words about another status
+  StatusSet status;          // expected status; only 101 continues with frames
+  RefusedQuestion question;  // for the message about an unexpected status
   bool ping = true;
   std::optional<std::string> send;
   std::optional<std::string> expect;
-  VisitSteps on_step = {};  // for a visit, which ends with the peer's Close and not with ours
+  VisitSteps on_step = {};  // for `smoke`, which ends with the peer's Close and not with ours
 };
 
-// Both also say what `plan` must hide and how it names the endpoint. Problems are reported to spec.fields.
+// Both also set the secrets and the target of `plan`. Problems are reported to spec.fields.
 WebSocketSettings read_websocket_settings(const config::CheckSpec& spec, const config::Config& config,
                                           CheckPlan& plan);
 Result<WebSocketSettings> websocket_visit_settings(const WebSocketVisit& visit, CheckPlan& plan);

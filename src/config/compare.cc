@@ -7,7 +7,8 @@
 namespace probegate::config {
 namespace {
 
-// Of a check: pace, judgement and effect. They may change while its state and its connection stay.
+// The keys that set when a check runs and how its results count. They may change without resetting the
+// check's state or its connection.
 constexpr std::string_view kJudgement[] = {"affects", "needs",     "interval", "startup_interval",
                                            "timeout", "rise",      "fall",     "initial_delay",
                                            "slow",    "stable_for"};
@@ -46,7 +47,7 @@ std::string question_of(const Node& check) {
         std::find(std::begin(kJudgement), std::end(kJudgement), key) != std::end(kJudgement);
     if (!judgement) question += key + "=" + value + "\n";
   }
-  // An empty section may mean more than none: with `tls: {}` a tcp check speaks TLS.
+  // An empty section may differ from an absent one: with `tls: {}` a tcp check uses TLS.
   for (const auto& entry : check.entries) {
     if (entry.value->kind == Node::Kind::map) question += entry.key + "\n";
   }

@@ -1,7 +1,8 @@
-// What two configurations differ in. A reload keeps what asks the same question, and says which keys changed.
+// The differences between two configurations. A reload keeps the state of checks with the same target, and
+// reports which keys changed.
 //
-// The texts here hold secrets, as a new password is a change: they are compared and never shown. Names of
-// keys are all that leaves.
+// The values here contain secrets, because a new password is a change. They are only compared; only names of
+// keys are shown.
 #pragma once
 
 #include <map>
@@ -16,11 +17,11 @@ using Values = std::map<std::string, std::string>;  // "proxy.limits.connections
 
 Values effective_values(const Node& root);
 
-// What one check asks of its dependency: all of its keys but those that only say when it is asked and how
-// the answers are judged.
+// What one check asks its dependency: all of its keys except those that set when it runs and how
+// its results count.
 std::string question_of(const Node& check);
 
-// The keys that were added, removed or given another value, in order.
+// The keys that were added, removed or changed, in order.
 std::vector<std::string> changed_keys(const Values& before, const Values& after);
 
 }  // namespace probegate::config

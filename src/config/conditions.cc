@@ -41,7 +41,7 @@ struct Operator {
 };
 
 constexpr Operator kOperators[] = {
-    // the longer first
+    // longer operators first
     {">=", Condition::Comparison::at_least}, {"<=", Condition::Comparison::at_most},
     {"==", Condition::Comparison::equal},    {">", Condition::Comparison::above},
     {"<", Condition::Comparison::below},
@@ -67,7 +67,7 @@ double Span::a_minute(double count) const {
   return length > Duration::zero() ? count * 60 / to_seconds(length) : 0;
 }
 
-// Connections refused at the limit have no request, so more may be refused than asked.
+// Connections refused at the connection limit have no request, so `refused` may exceed `requests`.
 double Span::refused_ratio() const {
   const double all = std::max(requests, refused);
   return all > 0 ? refused / all : 0;
@@ -114,23 +114,23 @@ Result<Condition> parse_condition(std::string_view text, Observer observer) {
               return text.substr(at).starts_with(candidate.text);
             });
   if (op == std::end(kOperators)) {
-    return failure(quoted + " is not NAME>NUMBER; allowed are > >= < <= ==, and the names " +
+    return failure(quoted + " is not NAME>NUMBER; operators are > >= < <= ==, names are " +
                    condition_names(observer));
   }
   const auto name = trim(text.substr(0, at));
   const auto* quantity = find_quantity(name);
   if (quantity == nullptr) {
-    return failure(quoted + ": there is no '" + std::string(name) + "'; the names are " +
+    return failure(quoted + ": unknown name '" + std::string(name) + "'; allowed are " +
                    condition_names(observer));
   }
   if (quantity->remote_only && observer == Observer::self) {
-    return failure(quoted + ": only `probegate report` can see that; the names here are " +
+    return failure(quoted + ": only `probegate report` can measure this; allowed here are " +
                    condition_names(observer));
   }
   const auto limit = parse_limit(trim(text.substr(at + op->text.size())));
   if (!limit) {
-    return failure(quoted + ": after " + std::string(op->text) +
-                   " comes a number, such as 0.01, 1000 or 100MiB");
+    return failure(quoted + ": expected a number after " + std::string(op->text) +
+                   ", such as 0.01, 1000 or 100MiB");
   }
   return Condition{std::string(text), std::string(name), op->comparison, *limit};
 }

@@ -1,7 +1,7 @@
-// Conditions on a span of time, such as "refused_ratio>0.01" or "rss_bytes>100MiB". Pure.
+// Conditions on the counts of a time span, such as "refused_ratio>0.01" or "rss_bytes>100MiB". Pure.
 //
-// One vocabulary with one meaning, for `report --fail-on` and for the thresholds of alerts. What only
-// somebody outside can see, that the process was replaced or did not answer, is not for alerts.
+// `report --fail-on` and the thresholds of alerts use the same names with the same meaning. Alerts do not
+// have the names that only an outside observer can measure: restarts and unreachable time.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@
 
 namespace probegate::config {
 
-// What was counted within it.
+// The counts of one time span.
 struct Span {
   Duration length{0};
   double messages = 0;
@@ -31,8 +31,8 @@ struct Span {
   std::optional<double> restarts = {};
   std::optional<double> unreachable_seconds = {};
 
-  double a_minute(double count) const;  // scaled where the span is not a minute
-  double refused_ratio() const;         // of all requests; 0 without requests
+  double a_minute(double count) const;  // `count` per minute of the span
+  double refused_ratio() const;         // refused / requests; 0 without requests
 };
 
 struct Condition {
@@ -43,20 +43,20 @@ struct Condition {
   Comparison comparison = Comparison::above;
   double limit = 0;
 
-  std::optional<double> value(const Span& span) const;  // empty: unknown there, and then nothing holds
+  std::optional<double> value(const Span& span) const;  // empty: unknown, and no condition holds
   bool holds(const Span& span) const;
-  bool looks_down() const;  // it is the low values that are bad
+  bool looks_down() const;  // true when low values are bad
 
   bool operator==(const Condition&) const = default;
 };
 
 enum class Observer { self, remote };
 
-// The names that a condition may have, for messages and help.
+// The names allowed in a condition, for messages and help.
 std::string condition_names(Observer observer);
 
 Result<Condition> parse_condition(std::string_view text, Observer observer);
-// Joined by commas; none for an empty text.
+// Separated by commas; empty for an empty text.
 Result<std::vector<Condition>> parse_conditions(std::string_view text, Observer observer);
 
 }  // namespace probegate::config

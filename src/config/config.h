@@ -1,7 +1,7 @@
-// The whole configuration as final types. Defaults stand beside their fields; every key has one.
+// The whole configuration as final types. Every key has a default, set at its field.
 //
-// A check's own keys are not here: its file in checks/ reads them from CheckSpec::fields, so a new check
-// touches nothing in this folder.
+// Keys of one check type only are not here: the type's file in checks/ reads them from CheckSpec::fields, so
+// a new check type changes nothing in this folder.
 #pragma once
 
 #include <cstdint>
@@ -23,17 +23,17 @@ using namespace std::chrono_literals;
 enum class Platform { cloud_run, kubernetes, docker, none };
 
 struct TlsOptions {
-  std::optional<std::string> ca_file;  // null: the system's
+  std::optional<std::string> ca_file;  // null: the system's certificates
   bool verify = true;
   std::optional<std::string> server_name;  // null: the host of the URL
-  int min_days_left = 0;                   // a certificate that ends sooner is "warn"; 0 = off
-  std::optional<std::string> cert_file;    // who we are, for a server that asks; with key_file
+  int min_days_left = 0;                   // a certificate that expires sooner is "warn"; 0 = off
+  std::optional<std::string> cert_file;    // client certificate, for servers that request one
   std::optional<std::string> key_file;
 };
 
 struct Backend {
   Endpoint endpoint = Endpoint::tcp("127.0.0.1", 8000);
-  std::string authority = "127.0.0.1:8000";  // for Host when the client sent none
+  std::string authority = "127.0.0.1:8000";  // value of Host when the client sent none
 };
 
 struct ProxyTimeouts {  // 0 = off
@@ -60,7 +60,7 @@ struct Cidr {
 // forwarded.trust
 struct Trust {
   bool every_peer = false;     // on cloud-run: only the platform's front end can reach the port
-  std::vector<Cidr> networks;  // of peers, and of the entries of X-Forwarded-For that are not the client
+  std::vector<Cidr> networks;  // trusted peers and trusted entries of X-Forwarded-For
 };
 
 struct Hold {
@@ -77,7 +77,7 @@ struct WebSocketPolicy {
   Duration max_lifetime{0};
 };
 
-// proxy.via: which messages tell that they have passed us.
+// proxy.via: which messages get a Via field.
 enum class Via { both, response, none };
 
 struct Proxy {
@@ -97,15 +97,15 @@ struct Proxy {
 struct Probes {
   std::vector<Endpoint> listen;
   bool summary = false;            // details: summary
-  std::vector<std::string> hosts;  // names, besides localhost and addresses, by which people call the page
+  std::vector<std::string> hosts;  // allowed Host names of the page, besides localhost and addresses
 };
 
 struct GateOptions {
-  Duration startup_timeout = 120s;  // 0 = wait for ever
+  Duration startup_timeout = 120s;  // 0 = wait forever
   StartupTimeoutPolicy on_startup_timeout = StartupTimeoutPolicy::fail;
 };
 
-// What every check type has, whatever it talks to.
+// The keys that all check types share.
 struct CheckSpec {
   std::string name;
   std::string type;
@@ -124,7 +124,7 @@ struct CheckSpec {
   int fall = 3;
   TlsOptions tls;
   Fields fields;         // for the type's own keys
-  std::string question;  // what is asked, as a text to compare; holds secrets, never shown
+  std::string question;  // what the check asks, for comparison; contains secrets, never shown
 };
 
 struct Auth {
@@ -133,7 +133,7 @@ struct Auth {
   Duration timeout = 2s;
   std::vector<std::string> send_headers;
   std::vector<std::string> set_headers;
-  std::vector<std::string> stripped;  // set_headers and bypass.header: never passed on from a client
+  std::vector<std::string> stripped;  // set_headers and bypass.header: removed from client requests
   int breaker_failures = 2;
   Duration breaker_recovery = 30s;
   std::optional<std::string> precheck;
@@ -152,13 +152,13 @@ struct Drain {
 };
 
 struct ReloadOptions {
-  bool watch = false;  // reload when the file or the file of a secret changes
+  bool watch = false;  // reload when the configuration or a secret file changes
 };
 
-// Which requests get a line of their own.
+// Which requests get an access log line.
 enum class AccessLines {
   all,
-  failures,  // refused, cut off, left by the client, or answered with 5xx
+  failures,  // refused, cut off, abandoned by the client, or answered with 5xx
   none,
 };
 
@@ -166,20 +166,20 @@ struct LogOptions {
   LogLevel level = LogLevel::info;
   std::optional<LogFormat> format;  // empty: text on a terminal, JSON elsewhere
   AccessLines access = AccessLines::all;
-  std::string project;  // Google Cloud's, whose traces the lines name; empty: the bare trace id
+  std::string project;  // Google Cloud project for trace names; empty: only the trace id
 };
 
 // One receiver of alerts.
 struct Alert {
-  std::string to;     // a URL that may hold secrets, in its path too
-  std::string shown;  // the same without them
+  std::string to;     // a URL that may contain secrets, also in its path
+  std::string shown;  // the same without secrets
   bool mail = false;  // smtp:// or smtps://
   bool slack = false;
   std::vector<std::string> on;
-  Duration reminder{0};    // of what is still wrong; 0 = off
+  Duration reminder{0};    // interval of reminders while the problem lasts; 0 = off
   Duration timeout = 10s;  // of one attempt
   std::vector<Condition> thresholds;
-  Duration window = 1min;  // in which they are judged
+  Duration window = 1min;  // time span over which thresholds are evaluated
   std::optional<std::string> from;
   std::vector<std::string> recipients = {"postmaster"};  // RFC 5321 section 4.5.1: every server has one
   std::optional<std::string> user;

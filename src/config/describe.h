@@ -10,7 +10,7 @@ namespace probegate::config {
 
 inline bool is_null(const Node* node) { return !node || node->kind == Node::Kind::null; }
 
-// Short, printable, and without a password, should a URL stand in the wrong place.
+// Short and printable. Passwords of URLs are hidden, also where no URL is expected.
 std::string quote(std::string_view text);
 
 std::string describe(const Node& node);  // "a list", "a mapping", "empty", or the quoted scalar

@@ -22,7 +22,7 @@ constexpr std::size_t kMaxDepth = 32;
 constexpr std::size_t kMaxKeyBytes = 256;
 constexpr const char* kNoAliases = "aliases (*name) are not allowed; write the value out";
 
-// The text by lines, to translate yaml-cpp's marks: lines from 0, columns from 0 in bytes.
+// The text split into lines, to convert yaml-cpp's marks (lines and byte columns from 0).
 class Lines {
  public:
   explicit Lines(std::string_view text) : text_(text), starts_{0} {
@@ -44,8 +44,8 @@ class Lines {
         std::min(starts_[line] + static_cast<std::size_t>(std::max(mark.column, 0)), text_.size()));
   }
 
-  // Columns count characters, as editors do, not bytes. Counts on from the last mark: a line may be 1 MiB
-  // long.
+  // Columns count characters, as editors do, not bytes. Counting continues from the previous mark, because a
+  // line may be 1 MiB long.
   Mark mark(const YAML::Mark& mark) {
     if (mark.is_null()) return {1, 1};
     const auto column = static_cast<std::size_t>(mark.column);
@@ -68,7 +68,7 @@ class Lines {
   struct Position {
     int line = 0;
     std::size_t column = 0;     // in bytes
-    std::ptrdiff_t inside = 0;  // of them, those that continue a character
+    std::ptrdiff_t inside = 0;  // of these, UTF-8 continuation bytes
   };
 
   std::string_view text_;
@@ -93,7 +93,7 @@ std::size_t utf8_sequence(std::string_view text) {
   return size;
 }
 
-// What must never reach yaml-cpp; true when the text is clean.
+// Reports bytes that must not reach yaml-cpp; true when there are none.
 bool check_bytes(std::string_view text, Lines& lines, Problems& problems) {
   for (std::size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
@@ -125,8 +125,8 @@ bool quote_is_closed(std::string_view text) {
   return false;
 }
 
-// Builds the tree from yaml-cpp's events. Throws YAML::ParserException for what makes reading on pointless;
-// milder mistakes go to Problems.
+// Builds the tree from yaml-cpp's events. Throws YAML::ParserException for errors after which parsing cannot
+// continue; other errors go to Problems.
 class TreeBuilder : public YAML::EventHandler {
  public:
   TreeBuilder(Lines& lines, Problems& problems) : lines_(lines), problems_(problems) {}
@@ -155,7 +155,7 @@ class TreeBuilder : public YAML::EventHandler {
                 const std::string& value) override {
     const auto source = lines_.from(mark);
     if (tag == "!" && (source.starts_with('"') || source.starts_with('\'')) && !quote_is_closed(source)) {
-      throw YAML::ParserException(mark, "a quote that is never closed");
+      throw YAML::ParserException(mark, "unterminated quote");
     }
     add(mark, Node::Kind::scalar, tag, value);
   }
@@ -174,9 +174,9 @@ class TreeBuilder : public YAML::EventHandler {
   struct Level {
     std::string path;
     std::shared_ptr<Node> node;                            // owners: its parent, or root_, and this stack
-    std::optional<std::pair<std::string, Mark>> key = {};  // read, its value not yet
-    bool duplicate = false;                                // ... and it stands in the mapping already
-    std::map<std::string, int> lines = {};                 // of the keys so far
+    std::optional<std::pair<std::string, Mark>> key = {};  // key that waits for its value
+    bool duplicate = false;                                // the key is already in the mapping
+    std::map<std::string, int> lines = {};                 // line of each key so far
   };
 
   bool ended_by_dots(const YAML::Mark& mark) const {
@@ -188,7 +188,7 @@ class TreeBuilder : public YAML::EventHandler {
     return false;
   }
 
-  // The first keys may stand further to the right than those that follow.
+  // The message when the first keys are indented more than the following ones.
   std::string after_the_end(const YAML::Mark& mark) const {
     const bool map = root_ && root_->kind == Node::Kind::map;
     if (!map || root_->mark.column <= mark.column + 1) return "unexpected text after the end of the mapping";
@@ -196,7 +196,7 @@ class TreeBuilder : public YAML::EventHandler {
            std::to_string(root_->mark.line) + "); give both the same indentation";
   }
 
-  // Of the value that comes next.
+  // The path of the next value.
   std::string next_path() const {
     if (stack_.empty()) return "";
     const auto& level = stack_.back();
@@ -231,7 +231,7 @@ class TreeBuilder : public YAML::EventHandler {
       parent->node->items.push_back(node);
     } else {
       node->key_mark = parent->key->second;
-      if (kind == Node::Kind::null) node->mark = node->key_mark;  // yaml-cpp's may be on a later line
+      if (kind == Node::Kind::null) node->mark = node->key_mark;  // yaml-cpp's mark may be on a later line
       if (!parent->duplicate) parent->node->entries.push_back({parent->key->first, node});
       parent->key.reset();
     }
@@ -268,7 +268,7 @@ bool has_content(std::string_view line) {
   return begin != std::string_view::npos && line[begin] != '#';
 }
 
-// The nearest line above that is indented less (or, `otherwise`, differently); 0: there is none.
+// The nearest line above that is indented less (with `otherwise`: differently); 0: none.
 int line_above(const Lines& lines, int number, bool otherwise) {
   const auto indent = indent_of(lines.line(static_cast<std::size_t>(number) - 1));
   for (int above = number - 1; above > 0; --above) {
@@ -279,7 +279,8 @@ int line_above(const Lines& lines, int number, bool otherwise) {
   return 0;
 }
 
-// A key below a line that has a value already: the commonest slip, and to the grammar a text that goes on.
+// A key indented below a key that already has a value: a common mistake, which YAML parses as
+// a multi-line string.
 bool report_deeper_key(int number, const Lines& lines, Problems& problems) {
   const auto line = lines.line(static_cast<std::size_t>(number) - 1);
   const int above = line_above(lines, number, false);
@@ -290,13 +291,13 @@ bool report_deeper_key(int number, const Lines& lines, Problems& problems) {
   if (key.find(':') == std::string_view::npos || colon == std::string_view::npos) return false;
   problems.add({number, static_cast<int>(indent_of(line)) + 1}, "",
                "line " + std::to_string(number) + " is indented more than line " + std::to_string(above) +
-                   ", whose key has a value already; give both the same indentation, or quote the text");
+                   ", whose key already has a value; give both the same indentation, or quote the text");
   return true;
 }
 
 std::string explain_indentation(int number, const Lines& lines) {
   const auto indent = indent_of(lines.line(static_cast<std::size_t>(number) - 1));
-  std::string text = "the indentation fits none of the lines above: line " + std::to_string(number) +
+  std::string text = "the indentation matches none of the lines above: line " + std::to_string(number) +
                      " is indented by " + std::to_string(indent);
   if (const int above = line_above(lines, number, true); above > 0) {
     text += ", line " + std::to_string(above) + " by " +
@@ -305,21 +306,20 @@ std::string explain_indentation(int number, const Lines& lines) {
   return text;
 }
 
-// yaml-cpp's messages name its grammar; these name the mistake.
+// yaml-cpp's messages describe its grammar; these describe the mistake.
 std::string explain(const YAML::ParserException& error, Lines& lines) {
   const auto line = lines.line(static_cast<std::size_t>(std::max(error.mark.line, 0)));
   if (error.msg.find("flow") != std::string::npos) {
     if (line.find("${") != std::string_view::npos)
-      return "inside [ ] or { } a value with ${...} needs quotes";
+      return "a value with ${...} inside [ ] or { } needs quotes";
     return "a [ or { is not closed, or closed twice, or a value inside needs quotes";
   }
-  if (error.msg == "illegal map value")
-    return "a colon where none may stand; check the indentation, or quote the text";
+  if (error.msg == "illegal map value") return "unexpected colon; check the indentation, or quote the text";
   if (error.msg == "end of map not found" || error.msg == "end of sequence not found") {
     return explain_indentation(error.mark.line + 1, lines);
   }
   if (error.msg == "the referenced anchor is not defined") return kNoAliases;
-  if (error.msg == "unknown token") return "this character may not begin a value; quote the text";
+  if (error.msg == "unknown token") return "a value cannot begin with this character; quote the text";
   return error.msg;
 }
 

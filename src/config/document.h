@@ -1,6 +1,6 @@
-// YAML text to a tree of Nodes: the one place that sees yaml-cpp.
+// Parses YAML text into a tree of Nodes. Only this module uses yaml-cpp.
 //
-// Refused, each with its place: several documents, anchors, aliases, tags, duplicate keys (yaml-cpp keeps
+// Rejected, with line and column: several documents, anchors, aliases, tags, duplicate keys (yaml-cpp keeps
 // both), control characters (yaml-cpp takes 0x04 for the end of the file), unterminated quotes (it accepts
 // them), text that is not UTF-8, too many or too deeply nested values.
 #pragma once
@@ -14,7 +14,7 @@ namespace probegate::config {
 
 inline constexpr std::size_t kMaxDocumentBytes = 1024 * 1024;
 
-// An empty document is an empty mapping. Null when there is no tree to read on; `problems` then says why.
+// An empty document is an empty mapping. Null when parsing failed; `problems` then has the cause.
 std::shared_ptr<Node> parse_document(const std::string& text, Problems& problems);
 
 }  // namespace probegate::config

@@ -8,7 +8,7 @@
 namespace probegate::config {
 namespace {
 
-// Plain only where every YAML reader sees text and nothing else: not a number, not a boolean, no syntax.
+// True when every YAML parser reads the unquoted text as a string: not a number, not a boolean, no syntax.
 bool plain(std::string_view text) {
   constexpr std::string_view kWords[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
   constexpr std::string_view kInside = "_./:+-@%=*";
@@ -42,8 +42,8 @@ std::string quoted(std::string_view text) {
   return out + "\"";
 }
 
-// Of a check or an alert, where a section that is written means more than its defaults: `tls: {}` turns TLS
-// on.
+// Sections of checks and alerts that are not in the file. They are not printed, because a written one changes
+// the meaning: `tls: {}` turns TLS on.
 bool is_absent(const Shown& shown) {
   return shown.kind == "section" && !shown.children.empty() && shown.children.front().second->absent;
 }

@@ -1,4 +1,4 @@
-// The effective configuration: everything that was read, in reading order, as YAML that loads again.
+// The effective configuration: every key that was read, in reading order, as YAML that can be loaded again.
 #pragma once
 
 #include <string>

@@ -16,14 +16,15 @@
 namespace probegate::config {
 namespace {
 
-// Writes one environment variable as nodes into the tree, so that the readers of the file read it too and
-// their errors name the variable.
+// Adds environment variables to the tree as nodes, so that the same code reads file and environment, and
+// errors name the variable.
 class EnvironmentTree {
  public:
   EnvironmentTree(Node& root, const Environment& environment, Problems& problems)
       : root_(root), environment_(environment), problems_(problems) {}
 
-  // Present and usable. Empty is an error: a check that silently vanishes would open the gate too early.
+  // The value of a variable that is set. An empty one is an error: silently dropping its check would open the
+  // gate too early.
   std::optional<std::string> value(std::string_view variable) {
     auto text = variable_value(environment_, variable);
     if (text && text->empty()) {
@@ -62,7 +63,7 @@ class EnvironmentTree {
     }
   }
 
-  // A check named `name`; database, redis and websocket each need the one before.
+  // Adds a check; database, redis and websocket each need the previous one.
   void check(std::string_view name, const Source& source) {
     const std::string path = "checks." + std::string(name);
     const auto& first = source.keys.front().variable;
@@ -83,12 +84,12 @@ class EnvironmentTree {
       check(name, Source{std::string(type), {{"url", *std::move(text), std::string(variable)}}});
   }
 
-  // What makes the check, unless its first variable is empty.
+  // Adds the check unless its first variable is empty.
   bool check(std::string_view name, const std::optional<Chosen>& chosen) {
     if (!chosen || !value(chosen->source.keys.front().variable)) return false;
     check(name, chosen->source);
     if (!chosen->ignored.empty()) {
-      warnings.push_back(chosen->source.keys.front().variable + " makes the check " + std::string(name) +
+      warnings.push_back(chosen->source.keys.front().variable + " defines the check " + std::string(name) +
                          "; " + joined(chosen->ignored) + (chosen->ignored.size() == 1 ? " is" : " are") +
                          " ignored");
     }
@@ -116,7 +117,7 @@ class EnvironmentTree {
   Node& root_;
   const Environment& environment_;
   Problems& problems_;
-  std::string last_;  // the check the next one needs
+  std::string last_;  // the check that the next one needs
 };
 
 std::vector<std::string> comma_separated(std::string_view text) {
@@ -127,7 +128,8 @@ std::vector<std::string> comma_separated(std::string_view text) {
   return parts;
 }
 
-// As the backend beside us may understand the same variable: in any case, with the words of other loggers.
+// Accepts any letter case and the level names of other loggers, because the backend may read
+// the same variable.
 std::string log_level(std::string_view text) {
   const auto word = to_lower(text);
   struct Synonyms {
@@ -149,7 +151,7 @@ std::string log_level(std::string_view text) {
   return word;
 }
 
-// What differs by one or two strokes: DATABSE_URL. Levenshtein's, of short names.
+// Levenshtein distance of two short names, to find typing mistakes such as DATABSE_URL.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -164,7 +166,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// DATABASE_URI, REDIS_TLS_URL, SQLALCHEMY_DATABASE_URI, WS_PATH: something to check, and where it is.
+// True for names such as DATABASE_URI, REDIS_TLS_URL or WS_PATH: a kind of dependency and a word
+// for an address.
 bool looks_like_an_address(std::string_view name) {
   constexpr std::string_view kWhat[] = {"DATABASE", "DB",         "POSTGRES", "POSTGRESQL", "PG",
                                         "MYSQL",    "MARIADB",    "REDIS",    "VALKEY",     "WEBSOCKET",
@@ -181,7 +184,7 @@ bool looks_like_an_address(std::string_view name) {
     what = what || has(word, kWhat);
     where = where || has(word, kWhere);
   }
-  return what && where && name.find("_SERVICE_") == name.npos;  // Kubernetes' own
+  return what && where && name.find("_SERVICE_") == name.npos;  // set by Kubernetes
 }
 
 }  // namespace
@@ -218,7 +221,8 @@ FromEnvironment environment_tree(const Environment& environment, Problems& probl
       tree.set_list("checks.database.tables", comma_separated(*tables), "DATABASE_TABLES");
       tree.origins.back().variables.emplace_back("DATABASE_TABLES");
     } else {
-      problems.add_variable("DATABASE_TABLES", "means nothing without DATABASE_URL");
+      problems.add_variable("DATABASE_TABLES",
+                            "has no effect without DATABASE_URL; set DATABASE_URL or unset this variable");
     }
   }
   tree.check("redis", redis_source(environment));
@@ -243,7 +247,7 @@ void apply_port(Node& root, const Environment& environment, Problems& problems) 
 
 std::vector<std::string> variables_meant(const Environment& environment) {
   constexpr std::string_view kCommon[] = {"PORT", "LOG_LEVEL", "PROBE_PORT", "BACKEND_URL"};
-  constexpr std::size_t kShortest = 7;  // of a name whose misspellings are looked for
+  constexpr std::size_t kShortest = 7;  // shortest name for which typing mistakes are searched
   const auto& known = known_variables();
   std::vector<std::string> names;
   for (const auto& [name, value] : environment) {

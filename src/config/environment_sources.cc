@@ -13,10 +13,10 @@ constexpr std::size_t kLongestAddress = 64 * 1024;
 
 using Names = std::initializer_list<std::string_view>;
 
-// How one family of variables gives the parts of an address.
+// Maps the variables of one family to the parts of an address.
 struct Part {
   std::string_view key;
-  Names variables;  // the first that is set and not empty
+  Names variables;  // the first one that is set and not empty
 };
 
 class Reader {
@@ -33,7 +33,7 @@ class Reader {
     return std::nullopt;
   }
 
-  // `variable` itself, also when it is empty: the reader of the tree says so.
+  // The value of `variable`, also when it is empty: reading the tree reports that.
   std::optional<SourceKey> exactly(std::string_view key, std::string_view variable) const {
     auto value = variable_value(environment_, variable);
     if (!value) return std::nullopt;
@@ -44,7 +44,7 @@ class Reader {
   const Environment& environment_;
 };
 
-// A platform that links containers sets REDIS_PORT=tcp://10.0.0.1:6379: an address of its own making.
+// Docker links and Kubernetes set REDIS_PORT=tcp://10.0.0.1:6379, which is not a port.
 bool is_link(const SourceKey& key) { return key.key == "port" && key.value.starts_with("tcp://"); }
 
 std::vector<SourceKey> parts(const Reader& reader, std::string_view host, const std::vector<Part>& others) {
@@ -101,7 +101,7 @@ std::vector<SourceKey> database_parts(const Reader& reader) {
   return keys;
 }
 
-// DB_* is postgres unless the port or DB_CONNECTION says otherwise.
+// DB_* means postgres unless the port or DB_CONNECTION says otherwise.
 std::string type_of_parts(const Reader& reader, const std::vector<SourceKey>& keys) {
   const auto connection = reader.first("", {"DB_CONNECTION"});
   if (connection) {
@@ -113,7 +113,7 @@ std::string type_of_parts(const Reader& reader, const std::vector<SourceKey>& ke
   return std::any_of(keys.begin(), keys.end(), is_mysql_port) ? "mysql" : "postgres";
 }
 
-// A redis check is given an address, not its parts.
+// A redis check takes a URL, so the parts are joined.
 std::vector<SourceKey> redis_parts(const Reader& reader) {
   const auto found = parts(reader, "REDIS_HOST",
                            {{"port", {"REDIS_PORT"}},
@@ -149,7 +149,7 @@ std::vector<SourceKey> redis_parts(const Reader& reader) {
   const bool has_password = keys.back().key == "password";
   if (auto file = has_password ? std::nullopt : reader.first("password_file", {"REDIS_PASSWORD_FILE"}))
     keys.push_back(*std::move(file));
-  for (const auto& one : found) {  // told as makers of the check, though their values are in the address
+  for (const auto& one : found) {  // listed as origins; their values are in the URL
     if (one.key == "port" || one.key == "database" || one.key == "tls")
       keys.push_back({"", "", one.variable});
   }

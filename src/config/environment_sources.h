@@ -1,4 +1,4 @@
-// The ways in which environments give the address of a database or of Redis: one variable, the parts, a file.
+// How the environment gives the address of a database or Redis: a URL, its parts or a file.
 // Private to config/.
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace probegate::config {
 
-// A key of the check, and the variable its value is taken from.
+// A key of a check and the variable that sets it.
 struct SourceKey {
   std::string key;    // "url", "url_file", "host"
   std::string value;  // trimmed
@@ -24,8 +24,7 @@ struct Source {
   std::vector<SourceKey> keys;
 };
 
-// The first that is set of what makes the check; `ignored` are the variables of the others. Nothing where
-// none is set.
+// The first source that is set; `ignored` has the variables of the others. Empty when none is set.
 struct Chosen {
   Source source;
   std::vector<std::string> ignored;
@@ -33,10 +32,10 @@ struct Chosen {
 std::optional<Chosen> database_source(const Environment& environment);
 std::optional<Chosen> redis_source(const Environment& environment);
 
-// Without the blanks and line ends around it; nothing when it is not set.
+// Without surrounding whitespace and line ends; empty when it is not set.
 std::optional<std::string> variable_value(const Environment& environment, std::string_view name);
 
-// All names that the environment alone knows.
+// All variables that are read when there is no file.
 const std::vector<std::string_view>& known_variables();
 
 }  // namespace probegate::config

@@ -23,7 +23,7 @@ std::string undouble_dollars(std::string_view text) {
   return out;
 }
 
-// What stands between "${" and "}".
+// The text between "${" and "}".
 struct Reference {
   std::string_view name;
   std::string_view rest;  // ":-default", ":?message" or nothing
@@ -48,7 +48,7 @@ Result<std::string> expand_variable(std::string_view body, const Environment& en
   const auto& [name, rest] = reference;
   if (!reference.well_formed()) {
     return failure(
-        "malformed ${...}; allowed are ${VAR}, ${VAR:-default}, ${VAR:?message}, and $$ for a dollar");
+        "malformed ${...}; allowed are ${VAR}, ${VAR:-default}, ${VAR:?message}, and $$ for a dollar sign");
   }
   if (usable(reference, environment)) return environment.find(name)->second;
   if (rest.starts_with(":-")) return undouble_dollars(rest.substr(2));
@@ -72,7 +72,7 @@ void each_reference(std::string_view text, Visit visit) {
   }
 }
 
-// Whether the text would expand where its missing variables are set.
+// Whether the text would expand if its missing variables were set.
 bool only_lacks_variables(std::string_view text, const Environment& environment) {
   Environment complete = environment;
   each_reference(text, [&](const Reference& reference) {
@@ -127,7 +127,8 @@ Result<std::string> expand(std::string_view text, const Environment& environment
     text.remove_prefix(dollar);
     if (text.starts_with("${")) {
       const auto end = text.find('}');
-      if (end == std::string_view::npos) return failure("a ${ without its }; write $$ for a dollar");
+      if (end == std::string_view::npos)
+        return failure("a ${ without its closing }; write $$ for a dollar sign");
       auto value = expand_variable(text.substr(2, end - 2), environment);
       if (!value) return value;
       out += *value;

@@ -1,5 +1,5 @@
-// ${VAR}, ${VAR:-default}, ${VAR:?message} and $$ in values. After parsing, so that a value can never become
-// syntax.
+// Expands ${VAR}, ${VAR:-default}, ${VAR:?message} and $$ in values. Done after parsing, so that a value can
+// never become YAML syntax.
 #pragma once
 
 #include <string>
@@ -12,13 +12,13 @@
 
 namespace probegate::config {
 
-// As in a shell, `:-` and `:?` take an empty variable for an unset one. A `$` before anything else is itself.
+// As in a shell, `:-` and `:?` treat an empty variable as unset. Any other `$` is literal.
 Result<std::string> expand(std::string_view text, const Environment& environment);
 
-// The variables that the values of an unexpanded tree name, each once, in the order of the file.
+// The variables referenced in an unexpanded tree, each once, in file order.
 std::vector<Variable> variables_of(const Node& root);
 
-// Every scalar value of the tree; keys are left alone.
+// Expands every scalar value of the tree, but no keys.
 void expand_tree(Node& node, const Environment& environment, Problems& problems);
 
 }  // namespace probegate::config

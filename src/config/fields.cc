@@ -41,12 +41,11 @@ void collect_secret_files(const Node& node, std::vector<SecretFile>& files) {
   for (const auto& entry : node.entries) collect_secret_files(*entry.value, files);
 }
 
-// The secret itself may stand where its file is expected: named is only what leads to a directory that is
-// there.
+// Users may write the secret itself in place of its file, so a path is shown only if its directory exists.
 std::string shown_path(const std::string& path) {
   const auto slash = path.rfind('/');
   const bool is_path = path.starts_with('/') && slash > 0 && access(path.substr(0, slash).c_str(), F_OK) == 0;
-  return is_path ? quote(path) : "is the path of a file, and what stands here is none";
+  return is_path ? quote(path) : "must be the path of a file; the value is not shown";
 }
 
 }  // namespace
@@ -79,14 +78,14 @@ std::string Fields::written(std::string_view key) const {
 }
 
 std::string Fields::text(std::string_view key, std::string_view fallback) const {
-  const Node* node = scalar(key, "a text");
+  const Node* node = scalar(key, "a string");
   std::string value(node ? std::string_view(node->text) : fallback);
   record({std::string(key), "text", yaml_value(value), {}, {}});
   return value;
 }
 
 std::optional<std::string> Fields::optional_text(std::string_view key) const {
-  const Node* node = scalar(key, "a text");
+  const Node* node = scalar(key, "a string");
   record({std::string(key), "text", node ? yaml_value(node->text) : "null", {}, {}});
   if (!node) return std::nullopt;
   return node->text;
@@ -208,7 +207,7 @@ std::optional<std::string> Fields::secret(std::string_view key) const {
 
 std::optional<std::string> Fields::private_text(std::string_view key) const {
   refuse_placeholder(key, [](std::string_view text) { return text == kHidden; });
-  const Node* node = scalar(key, "a text");
+  const Node* node = scalar(key, "a string");
   const auto hide = [](std::string_view text) { return std::string(text.empty() ? text : kHidden); };
   const std::string value = node ? node->text : "";
   record({std::string(key), "text", node ? reloadable(*node, hide) : "null", {}, {}, value});
@@ -237,7 +236,7 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
                                                const Hide& hide) const {
   const std::string twin = std::string(key) + "_file";
   refuse_placeholder(key, has_placeholder);
-  const Node* node = scalar(key, "a text");
+  const Node* node = scalar(key, "a string");
   const Node* file = scalar(twin, "the path of a file");
   if (has(key) && has(twin)) contradiction(twin, std::string(key) + " is set too; keep one of the two");
 
@@ -250,7 +249,8 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
     auto content = read_secret_file(file->text);
     if (content && !is_address && begins_with_mark(*content))
       content = failure(
-          "begins with a byte order mark, which would be a part of the secret; save it as UTF-8 without one");
+          "begins with a byte order mark, which would become part of the secret; save the file as UTF-8 "
+          "without one");
     if (content) {
       value = std::move(*content);
     } else if (!problems_->rendering()) {
@@ -266,7 +266,7 @@ std::optional<std::string> Fields::read_secret(std::string_view key, std::string
 }
 
 void Fields::refuse_placeholder(std::string_view key, bool (*stands_in)(std::string_view)) const {
-  const Node* written = scalar(key, "a text");
+  const Node* written = scalar(key, "a string");
   if (written == nullptr || !stands_in(written->text)) return;
   problem(key, kFillIn);
   break_off(key);
@@ -288,7 +288,7 @@ void Fields::break_off(std::string_view key) const {
 
 void Fields::problem(std::string_view key, std::string_view message) const {
   const Node* node = node_->find(key);
-  if (is_null(node)) {  // what was read from a file is reported at the key that names the file
+  if (is_null(node)) {  // a value read from a file is reported at its _file key
     if (const Node* twin = node_->find(std::string(key) + "_file"); !is_null(twin)) {
       if (!twin->broken) report(*twin, join_path(node_->path, std::string(key) + "_file"), message, false);
       return;

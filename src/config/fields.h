@@ -1,10 +1,10 @@
-// Fields: reads one mapping of the configuration, key by key, and remembers everything it was asked.
+// Fields: reads one mapping of the configuration, key by key, and records which keys were read.
 //
-// Owns: a share of the tree it looks at. One read does four jobs: the typed value (or the default), an exact
-// error for a wrong one, the list of known keys (a key nobody read is an error), and the effective
-// configuration that `validate --print` shows with secrets hidden. So no list of keys exists anywhere but in
-// the readers. Reading is const: a Fields is a view, and copies look at the same mapping. Errors: never
-// thrown; collected in Problems, all of them, so that one run reports every mistake.
+// Owns: a share of the tree it reads. One read returns the typed value or the default, reports an invalid
+// value, marks the key as known (an unread key is an error), and adds it to the effective configuration that
+// `validate --print` shows with secrets hidden. So there is no separate list of keys. Reading is const: a
+// Fields is a view, and copies refer to the same mapping. Errors: never thrown; all are collected in
+// Problems, so that one run reports every mistake.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +24,12 @@
 
 namespace probegate::config {
 
-class Node;  // parsed YAML with places and expanded values; private to config/
+class Node;  // parsed YAML with positions and expanded values; private to config/
 struct Shown;
 
 class Fields {
  public:
-  // The empty mapping: every read gives the default, problems go nowhere.
+  // The empty mapping: every read returns the default, problems are discarded.
   Fields();
   Fields(std::shared_ptr<Node> node, std::shared_ptr<Problems> problems);
 
@@ -37,36 +37,36 @@ class Fields {
   Problems& problems() const { return *problems_; }
 
   bool has(std::string_view key) const;   // present and not null; does not count as reading the key
-  bool broken() const;                    // not a mapping at all, and already reported
-  std::vector<std::string> keys() const;  // that are written, in file order
-  // The environment variable it came from; empty: none, or it is not there.
+  bool broken() const;                    // not a mapping; already reported
+  std::vector<std::string> keys() const;  // the written keys, in file order
+  // The environment variable the value came from; empty: none, or the key is absent.
   std::string from_variable(std::string_view key) const;
   std::string written(std::string_view key) const;  // a scalar's text, or ""; does not count as reading it
 
-  // Typed reads. A missing or null key gives the default; a wrong value is reported and gives the default
-  // too.
+  // Typed reads. A missing or null key returns the default; an invalid value is reported and
+  // returns the default.
   std::string text(std::string_view key, std::string_view fallback) const;
   std::optional<std::string> optional_text(std::string_view key) const;
   bool boolean(std::string_view key, bool fallback) const;
   std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t min, std::int64_t max) const;
-  // `auto` is the value `resolved`, and is shown as that.
+  // `auto` becomes `resolved`, which is also what is shown.
   int integer_or_auto(std::string_view key, int fallback, int resolved, int min, int max) const;
   Duration duration(std::string_view key, Duration fallback,
                     Duration min = Duration{0}) const;  // 250ms 1m30s 0
   std::uint64_t size(std::string_view key,
                      std::uint64_t fallback) const;  // 64KiB 1MiB, a bare number is bytes
   std::vector<std::string> text_list(std::string_view key, std::vector<std::string> fallback) const;
-  // `auto`, which is the default, is no list.
+  // Empty for `auto`, the default.
   std::optional<std::vector<std::string>> text_list_or_auto(std::string_view key) const;
   Endpoint endpoint(std::string_view key, std::string_view fallback) const;
-  // One, or a list, which may be empty where that means something.
+  // One endpoint, or a list, which may be empty with Least::none.
   enum class Least { none, one };
   std::vector<Endpoint> endpoints(std::string_view key, std::string_view fallback, Least least) const;
 
-  // A mapping of texts in file order.
+  // A mapping of strings in file order.
   std::vector<std::pair<std::string, std::string>> text_map(std::string_view key) const;
-  // The same for HTTP headers: names are tokens, values one line, NAME_file reads the value from a file, and
-  // values whose name sounds secret ("authorization", "x-api-key") are not shown.
+  // The same for HTTP headers: names are tokens, values are one line, NAME_file reads the value from a file,
+  // and values are shown only if the name is known to be harmless.
   std::vector<std::pair<std::string, std::string>> headers(std::string_view key) const;
 
   // One of `allowed`; the error lists them.
@@ -89,19 +89,19 @@ class Fields {
     }
     return fallback;
   }
-  // A list of some of them, each at most once.
+  // A list of values from `allowed`, each at most once.
   std::vector<std::string> choices(std::string_view key, std::vector<std::string> fallback,
                                    std::initializer_list<std::string_view> allowed) const;
 
-  // Like optional_text, for values that must never be shown. Reads `key` or its twin `key_file` (both is an
-  // error; the file's one trailing newline is dropped; at most 64 KiB).
+  // Like optional_text, for values that must never be shown. Reads `key` or `key_file` (both set is an error;
+  // the file's one trailing newline is dropped; at most 64 KiB).
   std::optional<std::string> secret(std::string_view key) const;
-  // A text that a user may have put a secret into, such as a query or the body of a request: never shown.
+  // A string that may contain a secret, such as a query or a request body: never shown.
   std::optional<std::string> private_text(std::string_view key) const;
-  // A URL that may carry a password: the same as secret(), without the blanks and line ends around it, and
-  // shown without what may be secret. Quotes around it are reported.
+  // A URL that may contain a password: like secret(), without surrounding whitespace and line ends, and shown
+  // without its secrets. Surrounding quotes are an error.
   std::optional<std::string> secret_url(std::string_view key) const;
-  // A URL whose path is itself a secret, as webhooks have it: only scheme and host are shown.
+  // A URL whose path is a secret, as in webhooks: only scheme and host are shown.
   std::optional<std::string> secret_path_url(std::string_view key) const;
 
   Fields section(std::string_view key) const;                          // a mapping; missing = all defaults
@@ -109,32 +109,32 @@ class Fields {
   std::vector<std::pair<std::string, Fields>> sections(std::string_view key) const;  // mapping of mappings
   std::vector<Fields> section_list(std::string_view key) const;                      // list of mappings
 
-  // Reports a problem at the key's value, or at this mapping's own key when the value is absent. Silent about
-  // a value that is reported already, so that one mistake gives one line.
+  // Reports a problem at the key's value, or at this mapping's own key when the value is absent. Reports
+  // nothing for a value that was already reported, so that one mistake gives one line.
   void problem(std::string_view key, std::string_view message) const;
   void item_problem(std::string_view key, std::size_t item,
-                    std::string_view message) const;  // at a list's item
+                    std::string_view message) const;  // at an item of a list
   void entry_problem(std::string_view key, std::string_view entry,
-                     std::string_view message) const;  // at the value of a mapping's entry
+                     std::string_view message) const;                        // at an entry of a mapping
   void contradiction(std::string_view key, std::string_view message) const;  // at the key
   void problem_here(std::string_view message) const;  // at the key that names this mapping
 
-  // Replaces what the effective configuration shows, where the program resolved the value (`auto`).
+  // Sets the value shown in the effective configuration, for values the program resolved (`auto`).
   void show(std::string_view key, std::string_view value) const;
-  // Not printed, as another key stands for it.
+  // Omits the key from the effective configuration, because another key replaces it.
   void leave_out(std::string_view key) const;
   // Unknown keys of this mapping are not reported.
   void allow_unknown_keys() const;
-  // Keys that nobody reads are known all the same: of a check whose type nobody can tell.
+  // Marks keys as known although nothing reads them, for a check whose type is unknown.
   void know(const std::vector<std::string_view>& keys) const;
 
-  // The files that values of this mapping, and of those in it, were read from.
+  // The files that values of this mapping and its nested mappings were read from.
   std::vector<SecretFile> secret_files() const;
-  // The same mapping, read by nobody, with problems of its own: for reading its secrets again. Shares nothing
-  // with us, so it may be read by another thread.
+  // An unread copy of this mapping with its own problems, for reading its secrets again. It shares nothing
+  // with this object, so another thread may read it.
   Fields unread() const;
 
-  // Everything read of this mapping that is not about pace and judgement; see compare.h.
+  // Everything read from this mapping that defines what the check asks; see compare.h.
   std::string question() const;
 
  private:
@@ -147,7 +147,7 @@ class Fields {
                      const std::vector<std::string_view>& allowed) const;
   std::optional<std::string> plain(std::string_view key, const std::optional<std::string>& text) const;
   void refuse_placeholder(std::string_view key, bool (*stands_in)(std::string_view)) const;
-  void break_off(std::string_view key) const;  // wrong and reported: nothing more is said of it
+  void break_off(std::string_view key) const;  // invalid and reported: no further errors for it
   std::optional<std::string> read_secret(std::string_view key, std::string_view kind, const Hide& hide) const;
   void record(Shown shown) const;
   void report(const Node& node, std::string_view path, std::string_view message, bool at_key) const;

@@ -1,4 +1,4 @@
-// The reads of Fields that take more than one scalar: lists, maps and sections.
+// The reads of Fields for more than one scalar: lists, maps and sections.
 #include <algorithm>
 
 #include "base/redaction.h"
@@ -24,10 +24,10 @@ std::optional<std::vector<std::string>> Fields::list(std::string_view key, std::
   for (std::size_t i = 0; i < node->items.size(); ++i) {
     Node& item = *node->items[i];
     if (item.kind != Node::Kind::scalar) {
-      item_problem(key, i, "each item must be a text, not " + describe(item));
+      item_problem(key, i, "each item must be a string, not " + describe(item));
       item.broken = true;
     }
-    texts.push_back(item.text);  // a broken one keeps its place, so that positions stay those of the file
+    texts.push_back(item.text);  // an invalid item is kept, so that indexes match the file
   }
   return texts;
 }
@@ -58,7 +58,7 @@ std::vector<std::string> Fields::choices(std::string_view key, std::vector<std::
             key, i,
             quote(word) + " is unknown" + allowed_hint(word, std::span(allowed.begin(), allowed.size())));
       } else if (std::find(value.begin(), value.end(), word) != value.end()) {
-        item_problem(key, i, quote(word) + " stands here twice");
+        item_problem(key, i, "duplicate entry " + quote(word));
       } else {
         value.push_back(word);
       }
@@ -94,7 +94,7 @@ std::vector<Endpoint> Fields::endpoints(std::string_view key, std::string_view f
     auto parsed = Endpoint::parse(texts[i]);
     if (!parsed) {
       item_problem(key, i, quote(texts[i]) + ": " + parsed.error().message);
-      parsed = Endpoint{};  // keeps its place
+      parsed = Endpoint{};  // keeps the indexes
     }
     shown.push_back(parsed->to_string());
     value.push_back(std::move(*parsed));
@@ -112,24 +112,24 @@ std::vector<std::pair<std::string, std::string>> Fields::pairs(std::string_view 
   std::string hidden;
   Node* map = node_->find(key);
   if (!is_null(map) && !map->broken && map->kind != Node::Kind::map)
-    expected(key, "a mapping of names to texts");
+    expected(key, "a mapping of names to strings");
   const Fields entries(map && map->kind == Node::Kind::map ? section(key) : Fields());
   for (const auto& entry : entries.node_->entries) {
     const bool twin = headers && entry.key.ends_with(kTwin);
     const auto name = twin ? entry.key.substr(0, entry.key.size() - kTwin.size()) : entry.key;
     if (headers && !is_http_token(name)) {
-      entries.contradiction(entry.key, "not a header's name; letters, digits and -._ are allowed");
+      entries.contradiction(entry.key, "not a valid header name; letters, digits and -._ are allowed");
       continue;
     }
     if (is_null(entry.value.get())) {
-      entries.expected(entry.key, "a text");
+      entries.expected(entry.key, "a string");
       continue;
     }
     const auto text =
         twin ? entries.read_secret(name, "secret", hide_in_url) : entries.optional_text(entry.key);
     if (!text) continue;
     if (headers && text->find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-      entries.problem(entry.key, "a header's value is one line");
+      entries.problem(entry.key, "a header value must be a single line");
       continue;
     }
     const Node& written = *entry.value;

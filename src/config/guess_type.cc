@@ -11,7 +11,7 @@ bool contains(const std::vector<std::string_view>& words, std::string_view word)
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// "postgresql+asyncpg://..." says as much as "postgres".
+// "postgresql+asyncpg://..." means "postgres".
 std::string_view of_scheme(std::string_view url, const std::vector<std::string_view>& types) {
   const auto end = url.find("://");
   if (end == std::string_view::npos) return {};
@@ -20,7 +20,7 @@ std::string_view of_scheme(std::string_view url, const std::vector<std::string_v
   return meant;
 }
 
-// The only type that has all keys of the check that any type has.
+// The type that has all of the check's known keys, if there is only one.
 std::string_view of_keys(const Fields& check, const Vocabulary& vocabulary) {
   const auto any = vocabulary.keys_of_any_type();
   std::string_view found;

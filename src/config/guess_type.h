@@ -1,4 +1,4 @@
-// What type a check may be whose `type` is missing or unknown, by everything else that it says.
+// Guesses the type of a check whose `type` is missing or unknown from its other keys.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace probegate::config {
 
-// By the word itself, the scheme of its URL, its name or its keys; empty: nobody can tell.
+// From the unknown word, the scheme of the URL, the check's name or its keys; empty: no guess.
 std::string guess_type(const std::string& name, const Fields& check, const Vocabulary& vocabulary);
 
 }  // namespace probegate::config

@@ -23,11 +23,11 @@ void collect_texts(const Node& node, std::vector<std::string>& texts) {
   for (const auto& entry : node.entries) collect_texts(*entry.value, texts);
 }
 
-// What stands under any KEY_file, but for the one that is ours to write.
+// The values of all KEY_file keys except state_file, which probegate writes itself.
 void collect_files(const Node& node, std::vector<std::string>& files) {
   for (const auto& entry : node.entries) {
     const bool names_file = entry.key.ends_with("_file") && entry.key != "state_file";
-    if (names_file && entry.value->kind == Node::Kind::scalar)  // also one that is not there yet
+    if (names_file && entry.value->kind == Node::Kind::scalar)  // also a file that does not exist yet
       files.push_back(entry.value->text);
     collect_files(*entry.value, files);
   }
@@ -68,12 +68,12 @@ void warn_of_no_checks(const Environment& environment, Loaded& loaded) {
   const auto names = variables_meant(environment);
   const bool one = names.size() == 1;
   if (!names.empty() && loaded.file) {
-    text += "; a file is read, so " + joined(names) + (one ? " makes none" : " make none") +
-            " (write checks that name " + (one ? "it" : "them") + ", as in url: ${DATABASE_URL})";
+    text += "; a configuration file is used, so " + joined(names) + (one ? " defines none" : " define none") +
+            " (use " + (one ? "it" : "them") + " in a check, such as url: ${DATABASE_URL})";
   } else if (!names.empty()) {
-    text += "; " + joined(names) + (one ? " is" : " are") + " set, and no check is made of " +
+    text += "; " + joined(names) + (one ? " is" : " are") + " set, but no check uses " +
             (one ? "it" : "them") +
-            " (DATABASE_URL, REDIS_URL, WEBSOCKET_PATH and AUTH_HEALTH_URL make checks)";
+            " (DATABASE_URL, REDIS_URL, WEBSOCKET_PATH and AUTH_HEALTH_URL define checks)";
   }
   loaded.warnings.push_back(std::move(text));
 }

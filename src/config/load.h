@@ -1,7 +1,7 @@
-// Reads the configuration: a YAML file, or the environment alone, into Config or into the list of all
-// mistakes.
+// Loads the configuration from a YAML file, or from the environment alone, into a Config or a list
+// of all errors.
 //
-// Thread: start-up and SIGHUP only; reads files and may take milliseconds.
+// Thread: called at startup and on reload only; reads files and may take milliseconds.
 #pragma once
 
 #include <functional>
@@ -16,13 +16,12 @@
 
 namespace probegate::config {
 
-// What the check types know about their own keys; supplied by checks/registry, so that all mistakes,
-// also those inside a check's own keys, come out in one run. `read` reads and validates the own keys
-// of one check, and reports into spec.fields.problems().
+// The check types and how to read their own keys, supplied by checks/registry, so that one run reports all
+// errors. `read` reads and validates the keys of one check type and reports errors to spec.fields.problems().
 struct CheckTypes {
   std::vector<std::string> names;
   std::function<void(CheckSpec& spec, const Config& config)> read;
-  // What is wrong with the files of a `tls` section: keys and sentences. May be empty.
+  // Validates the files of a `tls` section; returns pairs of key and error. May be empty.
   std::function<std::vector<std::pair<std::string, std::string>>(const TlsOptions& tls)> tls_problems = {};
 };
 
@@ -31,14 +30,14 @@ struct Loaded {
   std::vector<std::string> problems;     // each "FILE:LINE:COLUMN: key: what is wrong, what is allowed"
   std::string effective;                 // the effective configuration as YAML, secrets hidden
   std::string source;                    // the file, or "environment"
-  std::optional<std::string> file;       // that was read; empty: the environment alone
-  bool blank = false;                    // the file has nothing in it
-  Values values;                         // to compare with another one's; holds secrets
-  std::vector<Variable> variables;       // that the file's values name
-  std::vector<Origin> origins;           // of the checks that the environment alone made
-  std::vector<std::string> warnings;     // what is no mistake and yet hardly meant; without values
-  std::vector<std::string> check_texts;  // values of the checks, some unexpanded; hold secrets, never shown
-  std::vector<std::string> files;        // that its keys name to be read: of secrets, of certificates
+  std::optional<std::string> file;       // the file that was read; empty: the environment alone
+  bool blank = false;                    // the file is empty
+  Values values;                         // for comparison with another configuration; contains secrets
+  std::vector<Variable> variables;       // referenced in the file
+  std::vector<Origin> origins;           // of the checks defined by the environment alone
+  std::vector<std::string> warnings;     // valid but probably not intended; contain no values
+  std::vector<std::string> check_texts;  // unexpanded and other values of checks; secret, never shown
+  std::vector<std::string> files;        // secret and certificate files named in the configuration
 };
 
 // `file` empty: /etc/probegate/probegate.yaml if present, otherwise the environment alone.

@@ -19,7 +19,7 @@ bool looks_like_a_check(const Node& node) {
 }
 
 void append(Node& parent, Node::Entry entry) {
-  if (parent.find(entry.key) != nullptr) return;  // reported either way; the first one counts
+  if (parent.find(entry.key) != nullptr) return;  // the duplicate was reported; the first key counts
   parent.kind = Node::Kind::map;
   parent.entries.push_back(std::move(entry));
 }
@@ -58,7 +58,7 @@ class Mover {
     }
   }
 
-  // Keys that belong one level deeper, below the section before them.
+  // Moves keys that belong one level deeper, into the preceding section.
   void lower_keys(Node& node, const Node& known, const std::string& path) {
     std::vector<Node::Entry> stay;
     for (auto& entry : std::exchange(node.entries, {})) {
@@ -85,7 +85,7 @@ class Mover {
     return false;
   }
 
-  // "redis:" right below the checks, its keys behind it on the same level.
+  // "redis:" on the level of `checks`, followed by its keys on the same level.
   bool lower_name(Node& checks, const Node::Entry& entry) {
     if (!may_hold_keys(checks) || entry.value->kind != Node::Kind::null) return false;
     std::vector<std::string_view> keys;
@@ -105,7 +105,8 @@ class Mover {
     }
     if (!contains(check_keys_, entry.key)) return false;
     if (checks.entries.empty()) {
-      report(entry, "", entry.key + " is a key of a check: give the check a name below checks, and indent");
+      report(entry, "",
+             entry.key + " is a key of a check: add a check name below checks, and indent the key below it");
       return true;
     }
     const auto& check = checks.entries.back();
@@ -115,7 +116,7 @@ class Mover {
     return true;
   }
 
-  // Of the file's top level, or of the section around this one.
+  // Moves keys that belong to the top level or to the enclosing section.
   void raise_keys(Node& node, const Node& known, const std::string& path) {
     const auto dot = path.rfind('.');
     const std::string around = dot == std::string::npos ? "" : path.substr(0, dot);
@@ -125,7 +126,7 @@ class Mover {
     std::erase_if(node.entries, [&](const Node::Entry& entry) {
       if (knows(known, entry.key) || !knows(*known_parent, entry.key)) return false;
       report(entry, path,
-             around.empty() ? entry.key + " is a key of the file itself: indent it less"
+             around.empty() ? entry.key + " is a top-level key: indent it less"
                             : entry.key + " is a key of " + around + ": indent it less");
       append(*parent, entry);
       return true;
@@ -138,7 +139,7 @@ class Mover {
       if (is_key_of_a_check(entry)) {
         lower_into_check(stay, entry);
       } else if (is_section(entry)) {
-        report(entry, "checks", entry.key + " is a key of the file itself: indent it less");
+        report(entry, "checks", entry.key + " is a top-level key: indent it less");
         append(root_, entry);
       } else {
         stay.push_back(std::move(entry));
@@ -148,7 +149,7 @@ class Mover {
     for (const auto& entry : std::vector<Node::Entry>(checks.entries)) inside_check(checks, entry);
   }
 
-  // Not "database: postgres", which is a check's name and its type.
+  // False for "database: postgres", which is a check's name and its type.
   bool is_key_of_a_check(const Node::Entry& entry) const {
     if (!contains(check_keys_, entry.key)) return false;
     if (entry.key != "type" && vocabulary_.check(entry.value->text) != nullptr) return false;
@@ -156,7 +157,7 @@ class Mover {
                                                 : entry.value->kind != Node::Kind::null;
   }
 
-  // "log: {level: debug}" among the checks.
+  // True for a section such as "log: {level: debug}" among the checks.
   bool is_section(const Node::Entry& entry) const {
     const Node* known = section_of(vocabulary_.root(), entry.key);
     const auto& keys = entry.value->entries;
@@ -168,7 +169,7 @@ class Mover {
   void lower_into_check(const std::vector<Node::Entry>& before, const Node::Entry& entry) {
     if (before.empty() || !may_hold_keys(*before.back().value)) {
       return report(entry, "checks",
-                    entry.key + " is a key of a check: give the check a name, and indent its keys below it");
+                    entry.key + " is a key of a check: add a check name, and indent the keys below it");
     }
     report(entry, "checks", entry.key + " is a key of checks." + before.back().key + ": indent it");
     append(*before.back().value, entry);
@@ -187,7 +188,7 @@ class Mover {
         return true;
       }
       if (!knows(vocabulary_.root(), entry.key)) return false;
-      report(entry, path, entry.key + " is a key of the file itself: indent it less");
+      report(entry, path, entry.key + " is a top-level key: indent it less");
       append(root_, entry);
       return true;
     });
@@ -241,7 +242,7 @@ std::string place_hint(std::string_view key, const Vocabulary& vocabulary) {
   for (std::size_t i = 0; i < places.size(); ++i) {
     text += (i == 0 ? "" : i + 1 == places.size() ? " and of " : ", of ") + places[i];
   }
-  if (text.empty()) return knows(vocabulary.root(), key) ? "it is a key of the file itself" : "";
+  if (text.empty()) return knows(vocabulary.root(), key) ? "it is a top-level key" : "";
   return "it is a key of " + text;
 }
 

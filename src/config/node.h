@@ -1,7 +1,7 @@
-// Node: one value of the configuration with its place, and what was read from it. Private to config/.
+// Node: one value of the configuration with its position, and a record of what was read. Private to config/.
 //
-// Owns: its children. Invariant: the parsed half (kind, text, items, entries) is final once expansion is
-// done; the read half (path, shown) grows while Fields reads.
+// Owns: its children. Invariant: the parsed fields (kind, text, items, entries) are final after expansion;
+// path and shown grow while Fields reads.
 #pragma once
 
 #include <memory>
@@ -18,8 +18,8 @@ namespace probegate::config {
 
 class Node;
 
-// One key somebody read: its name and effective value. The single source of the list of known keys, of
-// `validate --print`, and of the test that holds the JSON Schema against the readers.
+// One key that was read: its name and effective value. The list of known keys, `validate --print` and the
+// test of the JSON Schema all use this record.
 struct Shown {
   std::string key;
   std::string kind;  // "duration", "list", "section", ...
@@ -29,8 +29,8 @@ struct Shown {
   // sections: names and mappings; section: one without a name; section_list: all without names
   std::vector<std::pair<std::string, std::shared_ptr<Node>>>
       children;             // owners: this and the Fields reading them
-  std::string hidden = {};  // what was read where `value` does not show it; only ever compared
-  bool printed = true;      // false: beside another key it would be a contradiction
+  std::string hidden = {};  // the read value where `value` hides it; only for comparison
+  bool printed = true;      // false: it would contradict another printed key
 };
 
 class Node {
@@ -43,18 +43,18 @@ class Node {
 
   Kind kind = Kind::map;
   Mark mark;             // of the value
-  Mark key_mark;         // of the key that names it; for an item of a list its own
-  std::string variable;  // the environment variable it came from, when it came from no file
-  bool broken = false;   // wrong and already reported: readers take the default and say nothing more
-  bool open = false;     // its unknown keys are not reported, nobody could tell them
-  bool absent = false;   // stands for a section that is not written
+  Mark key_mark;         // of its key; for a list item, its own
+  std::string variable;  // the environment variable it came from; empty: a file
+  bool broken = false;   // invalid and reported: reads return the default without another error
+  bool open = false;     // unknown keys are not reported
+  bool absent = false;   // placeholder for a section that is not in the file
 
   std::string text;  // scalar, expanded
-  std::string raw;   // the same as written, where that names variables
+  std::string raw;   // as written, if it references variables
   std::vector<std::shared_ptr<Node>> items;
   std::vector<Entry> entries;
 
-  std::string path;  // "checks.database"; set when a reader gets here
+  std::string path;  // "checks.database"; set when it is read
   std::vector<Shown> shown;
   std::vector<SecretFile> secret_files;
 

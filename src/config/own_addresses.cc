@@ -23,7 +23,7 @@ namespace {
 constexpr const char* kHostsFile = "/etc/hosts";
 constexpr std::size_t kHostsBytes = 256 * 1024;
 
-// IPv4 as IPv6 sees it, so that there is one kind.
+// IPv4 addresses are stored as IPv4-mapped IPv6 addresses.
 using Address = std::array<std::uint8_t, 16>;
 
 Address mapped(const in_addr& v4) {
@@ -38,7 +38,7 @@ bool is_v4(const Address& address) {
   return std::equal(prefix.begin(), prefix.begin() + 12, address.begin());
 }
 
-// The forms that connect() takes for an address: "127.1" and "0x7f000001" too.
+// Accepts all address forms that connect() accepts, such as "127.1" and "0x7f000001".
 std::optional<Address> parse_address(const std::string& host) {
   in_addr v4{};
   if (inet_aton(host.c_str(), &v4) == 1) return mapped(v4);
@@ -75,8 +75,8 @@ std::vector<Address> interface_addresses() {
   return found;
 }
 
-// Of a name, without its dot at the end: "localhost" and below by RFC 6761, otherwise what the hosts file
-// says.
+// The addresses of a name without its final dot: loopback for "localhost" and its subdomains (RFC 6761),
+// otherwise from the hosts file.
 std::vector<Address> named_addresses(std::string_view name, Purpose purpose) {
   const auto loopback = [] {
     return std::vector<Address>{*parse_address("127.0.0.1"), *parse_address("::1")};
@@ -120,7 +120,7 @@ bool is_own(const Address& address, Purpose purpose) {
   return std::find(own.begin(), own.end(), address) != own.end();
 }
 
-// To the wildcard address one connects at the loopback one.
+// A connection to the wildcard address reaches the loopback address.
 Address connected(const Address& target) {
   if (!is_any(target)) return target;
   return *parse_address(is_v4(target) ? "127.0.0.1" : "::1");
@@ -129,7 +129,7 @@ Address connected(const Address& target) {
 bool accepts(const Address& listen, const Address& target, Purpose purpose) {
   const auto real = connected(target);
   if (!is_any(listen)) return listen == real;
-  // The IPv6 wildcard takes IPv4 too; the IPv4 one only its own.
+  // A socket on the IPv6 wildcard accepts IPv4 too; one on the IPv4 wildcard accepts only IPv4.
   return (!is_v4(listen) || is_v4(real)) && is_own(real, purpose);
 }
 

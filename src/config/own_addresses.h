@@ -1,5 +1,5 @@
-// Whether a connection to one address ends at a socket that listens on another: loopback, wildcards, the
-// names and the interfaces of this machine. Nothing is asked of a name server.
+// Decides whether a connection to one address reaches a socket that listens on another, with loopback,
+// wildcards, and the names and interfaces of this machine. Sends no DNS queries.
 #pragma once
 
 #include "base/endpoint.h"
@@ -7,7 +7,7 @@
 
 namespace probegate::config {
 
-// `purpose` elsewhere: names and interfaces of this machine say nothing.
+// With Purpose::render, names and interfaces of this machine are ignored.
 bool leads_to(const Endpoint& target, const Endpoint& listen, Purpose purpose);
 
 }  // namespace probegate::config

@@ -1,6 +1,6 @@
-// Problems: every mistake of one configuration, each with its place.
+// Problems: all errors of one configuration, each with its position.
 //
-// Invariant: nothing is thrown or printed; all mistakes come out of one run, in the order of their places.
+// Invariant: nothing is thrown or printed; one run collects all errors, sorted by position.
 #pragma once
 
 #include <string>
@@ -11,11 +11,11 @@
 namespace probegate::config {
 
 struct Mark {
-  int line = 0;    // from 1; 0 = no place in a file (environment, defaults)
+  int line = 0;    // from 1; 0 = no position in a file (environment, defaults)
   int column = 0;  // from 1, in characters
 };
 
-// Whether the program is to run here, or the file is only read to render manifests for another machine.
+// Whether the configuration is for running here or for rendering manifests for another machine.
 enum class Purpose { run, render };
 
 class Problems {
@@ -25,11 +25,11 @@ class Problems {
 
   // "FILE:LINE:COLUMN: key: what is wrong, what is allowed"; without a mark "FILE: key: ...".
   void add(Mark mark, std::string_view key, std::string_view message);
-  // The same for a variable or a file of a secret that is not there; no mistake of a file that runs
-  // elsewhere.
+  // The same for a missing variable or secret file. Ignored for Purpose::render, where another
+  // machine has them.
   void add_absent(Mark mark, std::string_view key, std::string_view message);
   bool rendering() const { return purpose_ == Purpose::render; }
-  // "environment: VARIABLE: ...", for a value that came from no file.
+  // "environment: VARIABLE: ...", for a value that did not come from a file.
   void add_variable(std::string_view variable, std::string_view message);
 
   bool empty() const { return lines_.empty(); }

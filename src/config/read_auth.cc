@@ -25,7 +25,7 @@ constexpr Profile kProfiles[] = {
 std::string read_url(const Fields& auth) {
   const auto url = auth.secret_url("url");
   if (!auth.has("url") && !auth.has("url_file")) {
-    auth.problem("url", "is missing; the URL that is asked, such as http://auth.internal/validate");
+    auth.problem("url", "is missing; set the URL of the auth service, such as http://auth.internal/validate");
     return "";
   }
   if (!url) return "";
@@ -34,7 +34,7 @@ std::string read_url(const Fields& auth) {
   if (!url->starts_with("http://") && !url->starts_with("https://")) {
     auth.problem(key, "must be a URL that begins with http:// or https://");
   } else if (!parsed) {
-    auth.problem(key, "is not http://host/path: " + parsed.error().message);
+    auth.problem(key, "is not a valid URL: " + parsed.error().message);
   }
   return url.value_or("");
 }
@@ -43,13 +43,13 @@ std::vector<std::string> read_names(const Fields& auth, std::string_view key,
                                     std::vector<std::string> fallback) {
   auto names = auth.text_list(key, std::move(fallback));
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (!is_http_token(names[i])) auth.item_problem(key, i, quote(names[i]) + " is not a header's name");
+    if (!is_http_token(names[i])) auth.item_problem(key, i, quote(names[i]) + " is not a valid header name");
     names[i] = to_lower(names[i]);
   }
   return names;
 }
 
-// What belongs to the connection, frames the message or is written by the proxy itself.
+// Headers of the connection or of message framing, and those that the proxy writes itself.
 bool is_ours(std::string_view name) {
   static constexpr std::string_view kOurs[] = {"connection",
                                                "content-length",
@@ -77,7 +77,9 @@ std::vector<std::string> read_send_headers(const Fields& auth) {
     const bool about_the_client = names[i] == "sec-websocket-protocol" || names[i] == "x-request-id" ||
                                   names[i].starts_with("x-forwarded-");
     if (is_ours(names[i]) && !about_the_client)
-      auth.item_problem(key, i, quote(names[i]) + " belongs to the client's connection and is never sent");
+      auth.item_problem(
+          key, i,
+          quote(names[i]) + " belongs to the client's connection and cannot be sent to the auth service");
   }
   return names;
 }
@@ -98,14 +100,14 @@ Auth::Bypass read_bypass(const Fields& bypass) {
   if (!bypass.has("header")) {
     bypass.problem("header", "is missing; the request header that carries the secret, such as x-e2e-bypass");
   } else if (!is_http_token(value.header)) {
-    bypass.problem("header", quote(value.header) + " is not a header's name");
+    bypass.problem("header", quote(value.header) + " is not a valid header name");
   }
   const auto secret = bypass.secret("secret");
   if (!bypass.has("secret") && !bypass.has("secret_file")) {
     bypass.problem("secret_file", "is missing; the file that holds the secret");
   } else if (secret && secret->empty()) {
     bypass.problem(bypass.has("secret") ? "secret" : "secret_file",
-                   "an empty secret would let everybody pass");
+                   "must not be empty: every request could bypass auth");
   }
   value.secret = secret.value_or("");
   return value;

@@ -11,10 +11,10 @@
 namespace probegate::config {
 namespace {
 
-constexpr Duration kShortestInterval = 10ms;  // below it polling is a load of its own
+constexpr Duration kShortestInterval = 10ms;  // shorter intervals would load the dependency
 constexpr int kMaxRun = 1000;
 
-// Each check is a top-level boolean of the readiness JSON and must not hide one of its fields.
+// Each check is a top-level boolean of the readiness JSON and must not have the name of another field.
 constexpr std::string_view kReserved[] = {"status",         "timestamp",       "gate",   "waiting_for",
                                           "uptime_seconds", "startup_seconds", "checks", "error"};
 
@@ -27,10 +27,11 @@ bool is_check_name(std::string_view name) {
 
 void check_name(const std::string& name, const Fields& fields) {
   if (std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved)) {
-    fields.problem_here("a check may not be named like a field of the readiness answer: " +
+    fields.problem_here("a check cannot have the name of a field of the readiness response: " +
                         joined(kReserved));
   } else if (!is_check_name(name)) {
-    fields.problem_here("a check's name is a-z, then a-z, 0-9 and _, at most 63 characters");
+    fields.problem_here(
+        "a check name must start with a-z and contain only a-z, 0-9 and _, at most 63 characters");
   }
 }
 
@@ -38,8 +39,8 @@ bool is_type(const std::string& word, const std::vector<std::string>& types) {
   return std::find(types.begin(), types.end(), word) != types.end();
 }
 
-// The type, or the one that was probably meant: its keys are read and judged all the same, so that all
-// mistakes come at once.
+// The type, or the one that was probably meant: its keys are validated too, so that one run
+// reports all errors.
 std::string read_type(const std::string& name, const Fields& fields, const std::vector<std::string>& types,
                       const Vocabulary* vocabulary) {
   auto type = fields.text("type", "");
@@ -95,7 +96,7 @@ CheckSpec read_check(const std::string& name, const Fields& fields, const CheckT
   check.slow = fields.duration("slow", check.slow);
   if (check.slow >= check.timeout) {
     fields.problem("slow", "must be less than timeout (" + format_duration(check.timeout) +
-                               "), or no check could ever be both slow and in time");
+                               "), otherwise a check would fail before it is slow");
   }
   if (check.type == "redis") check.stable_for = fields.duration("stable_for", check.stable_for);
   if (keeps_sessions(check.type)) check.max_session = fields.duration("max_session", check.max_session);
@@ -124,12 +125,12 @@ void check_needs(const CheckSpec& check, const std::vector<CheckSpec>& checks) {
           "needs", i,
           "there is no check named " + quote(need) + (others.empty() ? "" : allowed_hint(need, others)));
     } else if (!seen.insert(need).second) {
-      check.fields.item_problem("needs", i, quote(need) + " stands here twice");
+      check.fields.item_problem("needs", i, "duplicate entry " + quote(need));
     }
   }
 }
 
-// Depth-first along `needs`; reports each cycle once, at the check where the file first enters it.
+// Depth-first search along `needs`; reports each cycle once, at its first check in file order.
 class CycleFinder {
  public:
   explicit CycleFinder(const std::vector<CheckSpec>& checks) : checks_(checks) {}
@@ -137,7 +138,7 @@ class CycleFinder {
   void visit(const CheckSpec& check) {
     const auto again = std::find(path_.begin(), path_.end(), &check);
     if (again != path_.end()) {
-      if (path_.end() - again > 1) report(again);  // a check that needs itself is reported already
+      if (path_.end() - again > 1) report(again);  // a check that needs itself was already reported
       return;
     }
     if (!done_.insert(&check).second) return;
@@ -154,7 +155,7 @@ class CycleFinder {
   void report(Path::iterator first) const {
     std::string names;
     for (auto step = first; step != path_.end(); ++step) names += (*step)->name + " needs ";
-    (*first)->fields.contradiction("needs", "a circle nobody can start: " + names + (*first)->name);
+    (*first)->fields.contradiction("needs", "dependency cycle: " + names + (*first)->name);
   }
 
   const std::vector<CheckSpec>& checks_;

@@ -10,21 +10,22 @@
 namespace probegate::config {
 namespace {
 
-// What a platform leaves unsaid otherwise.
+// Defaults that depend on the platform.
 struct Preset {
   Platform platform;
   std::string_view name;
   Duration drain_delay;
   Duration drain_timeout;
   bool json_log;
-  // Where liveness would restart the gate, that helps no dependency, and a restart loop outlives the outage.
+  // On platforms that restart an unhealthy gate the default is `wait`: a restart does not repair a
+  // dependency, and the back-off of a restart loop would outlast the outage.
   StartupTimeoutPolicy on_startup_timeout;
 };
 
 constexpr Preset kPresets[] = {
-    // SIGKILL comes 10 s after SIGTERM; an instance that does not start is replaced.
+    // SIGKILL follows 10 s after SIGTERM; an instance that fails to start is replaced.
     {Platform::cloud_run, "cloud-run", 0s, 8s, true, StartupTimeoutPolicy::fail},
-    // Endpoints take seconds to forget a Pod; the grace is 30 s.
+    // It takes seconds until a Pod is removed from all endpoints; the grace period is 30 s.
     {Platform::kubernetes, "kubernetes", 5s, 25s, true, StartupTimeoutPolicy::wait},
     // docker stop waits 10 s.
     {Platform::docker, "docker", 0s, 8s, true, StartupTimeoutPolicy::wait},
@@ -37,7 +38,7 @@ std::string_view variable(const Environment& environment, std::string_view name)
   return found == environment.end() ? std::string_view() : found->second;
 }
 
-constexpr std::string_view kPlatformVariable = "PROBEGATE_PLATFORM";  // Docker says nothing by itself
+constexpr std::string_view kPlatformVariable = "PROBEGATE_PLATFORM";  // Docker cannot be detected
 
 Platform detect_platform(const Fields& root, const Environment& environment) {
   if (const auto word = variable(environment, kPlatformVariable); !word.empty()) {
@@ -69,7 +70,8 @@ Probes read_probes(const Fields& probes) {
   value.hosts = probes.text_list("hosts", {});
   for (std::size_t i = 0; i < value.hosts.size(); ++i) {
     if (value.hosts[i].find_first_of(":/ ") == std::string::npos && !value.hosts[i].empty()) continue;
-    probes.item_problem("hosts", i, quote(value.hosts[i]) + " is not a host name, without scheme and port");
+    probes.item_problem("hosts", i,
+                        quote(value.hosts[i]) + " is not a host name; write it without scheme and port");
   }
   return value;
 }
@@ -83,8 +85,8 @@ GateOptions read_gate(const Fields& gate, const Preset& preset) {
   return value;
 }
 
-// RFC 6455 section 7.4: what may stand in a Close frame; 1005, 1006 and 1015 never do, 1016 to 2999 mean
-// nothing yet.
+// RFC 6455 section 7.4: the codes allowed in a Close frame; 1005, 1006 and 1015 are never sent, 1016 to
+// 2999 are reserved.
 bool sendable_close_code(int code) {
   if (code >= 1000 && code <= 1014) return code != 1004 && code != 1005 && code != 1006;
   return code >= 3000 && code <= 4999;
@@ -96,9 +98,10 @@ Drain read_drain(const Fields& drain, const Preset& preset) {
   value.timeout = drain.duration("timeout", preset.drain_timeout, 1ms);
   value.close_code = static_cast<int>(drain.integer("close_code", value.close_code, 1000, 4999));
   if (!sendable_close_code(value.close_code)) {
-    drain.problem("close_code",
-                  std::to_string(value.close_code) +
-                      " may not be sent; allowed are 1000 to 1003, 1007 to 1014 and 3000 to 4999");
+    drain.problem(
+        "close_code",
+        std::to_string(value.close_code) +
+            " cannot be sent in a Close frame; allowed are 1000 to 1003, 1007 to 1014 and 3000 to 4999");
   }
   if (preset.platform == Platform::cloud_run && value.delay + value.timeout >= kCloudRunStop) {
     drain.contradiction(drain.has("timeout") ? "timeout" : "delay",
@@ -155,9 +158,9 @@ void refuse_shared_addresses(const Fields& root, const Config& config) {
     });
     if (earlier == later) continue;
     later->section.item_problem("listen", later->item,
-                                later->endpoint->to_string() + " is taken by " + std::string(earlier->name) +
-                                    " (" + earlier->endpoint->to_string() +
-                                    "); each address can be listened on once");
+                                later->endpoint->to_string() + " is already used by " +
+                                    std::string(earlier->name) + " (" + earlier->endpoint->to_string() +
+                                    "); each address can be used only once");
   }
 }
 
@@ -170,7 +173,7 @@ void refuse_own_backend(const Fields& root, const Config& config, Purpose purpos
   std::string remedy = "; give the backend another port";
   if (backend.is_unix()) remedy = "; give the backend another socket";
   if (proxy.from_variable("listen") == "PORT")
-    remedy += ": PORT says where the gate listens, BACKEND_URL where the backend does";
+    remedy += ": PORT is the port of the gate, BACKEND_URL the address of the backend";
   proxy.problem("backend",
                 backend.to_string() + " is proxy.listen itself (" + own->to_string() + ")" + remedy);
 }

@@ -20,7 +20,7 @@ Backend read_backend(const Fields& proxy) {
 }
 
 int read_workers(const Fields& proxy) {
-  const auto cpus = static_cast<int>(std::thread::hardware_concurrency());  // 0 where it cannot tell
+  const auto cpus = static_cast<int>(std::thread::hardware_concurrency());  // 0 if unknown
   return proxy.integer_or_auto("workers", 1, std::clamp(cpus, 1, kMaxWorkers), 1, kMaxWorkers);
 }
 
@@ -43,7 +43,7 @@ ProxyLimits read_limits(const Fields& limits) {
   return value;
 }
 
-// Behind Cloud Run's front end, whose own address is link-local, and inside the instance nobody is a client.
+// On Cloud Run, loopback and link-local addresses are the front end or the instance itself, never a client.
 constexpr std::string_view kLoopback[] = {"127.0.0.0/8", "::1/128"};
 constexpr std::string_view kLinkLocal[] = {"169.254.0.0/16", "fe80::/10"};
 
@@ -87,10 +87,11 @@ WebSocketPolicy read_websocket(const Fields& websocket) {
   value.origins = websocket.text_list("origins", {});
   for (std::size_t i = 0; i < value.origins.size(); ++i) {
     if (is_origin(value.origins[i])) continue;
-    websocket.item_problem("origins", i,
-                           quote(value.origins[i]) +
-                               " is no origin; write scheme://host[:port] as browsers send it, such as "
-                               "https://app.example.com, or leave the list empty to allow any");
+    websocket.item_problem(
+        "origins", i,
+        quote(value.origins[i]) +
+            " is not a valid origin; write scheme://host[:port] as browsers send it, such as "
+            "https://app.example.com, or leave the list empty to allow any");
   }
   value.max_message = websocket.size("max_message", 0);
   value.idle_timeout = websocket.duration("idle_timeout", 0s);

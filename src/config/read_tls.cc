@@ -17,7 +17,7 @@ TlsOptions read_tls(const Fields& parent, TlsKeys keys, const CheckTypes& types)
   value.cert_file = tls->optional_text("cert_file");
   value.key_file = tls->optional_text("key_file");
   if (value.ca_file && !value.verify) {
-    tls->contradiction("verify", "ca_file is set, and false would not look at it; keep one of the two");
+    tls->contradiction("verify", "ca_file has no effect with verify: false; remove one of the two");
   }
   if (value.cert_file && !value.key_file) tls->contradiction("cert_file", "needs key_file, its private key");
   if (value.key_file && !value.cert_file) tls->contradiction("key_file", "needs cert_file, its certificate");

@@ -1,4 +1,4 @@
-// The section `tls`: whom to trust, and who we are. Private to config/.
+// Reads the section `tls`: trusted certificates and the client certificate. Private to config/.
 #pragma once
 
 #include <string_view>
@@ -9,12 +9,12 @@
 
 namespace probegate::config {
 
-// Which keys it has: all of them; those of the receivers of alerts, whose URL is the name to verify; those of
-// postgres, where sslmode says how to verify.
+// The keys allowed: all; those for receivers of alerts, which are verified by the host of their URL; the
+// files only, for postgres, where sslmode selects the verification.
 enum class TlsKeys { all, receiver, files };
 
-// `tls` of `parent`; the defaults where it is missing. The files are looked at, unless the file is read for
-// another place.
+// Reads `tls` of `parent`; the defaults if it is missing. Certificate files are validated
+// except for Purpose::render.
 TlsOptions read_tls(const Fields& parent, TlsKeys keys, const CheckTypes& types);
 
 }  // namespace probegate::config

@@ -10,20 +10,21 @@
 namespace probegate::config {
 namespace {
 
-constexpr char kReference = '\x02';  // stands for one in `plain`; no address has it
+constexpr char kReference = '\x02';  // placeholder for a reference in `plain`; occurs in no address
 
 struct Source {
-  std::string shown;  // with references whose defaults hold no secret
-  std::string plain;  // what is literal in it
+  std::string shown;  // with references; defaults that contain a secret are removed
+  std::string plain;  // the literal text
 };
 
-// A default that holds a secret is left out; loading then says what to fill in.
+// A default that contains a secret is replaced by an error message for loading.
 std::string shown_reference(std::string_view reference, const Hide& hide) {
   const auto rest = reference.find(":-");
   if (rest == std::string_view::npos) return std::string(reference);
   const auto fallback = reference.substr(rest + 2, reference.size() - rest - 3);
   if (fallback.empty() || hide(fallback) == fallback) return std::string(reference);
-  return std::string(reference.substr(0, rest)) + ":?set it; its default holds a secret and was not printed}";
+  return std::string(reference.substr(0, rest)) +
+         ":?set it; its default contains a secret and was not printed}";
 }
 
 Source split_source(std::string_view raw, const Hide& hide) {
@@ -47,14 +48,14 @@ Source split_source(std::string_view raw, const Hide& hide) {
   return source;
 }
 
-// Only references, and the marks between them.
+// True if the part has only references and the given separators.
 bool is_referred(std::string_view part, std::string_view marks) {
   return part.find(kReference) != std::string_view::npos &&
          std::all_of(part.begin(), part.end(),
                      [&](char c) { return c == kReference || marks.find(c) != std::string_view::npos; });
 }
 
-// A URL without the secret places that references fill.
+// The URL without those secret parts that come from references.
 std::string without_referred(std::string_view plain) {
   const auto scheme = plain.find("://");
   const auto begin = scheme == std::string_view::npos ? 0 : scheme + 3;
@@ -92,7 +93,7 @@ std::string reloadable(const Node& node, const Hide& hide) {
   }
   const bool is_one = plain == std::string(1, kReference);
   const auto is_harmless = [&](std::string text) {
-    std::replace(text.begin(), text.end(), kReference, '0');  // a host or a port like any other
+    std::replace(text.begin(), text.end(), kReference, '0');  // valid as a host and as a port
     return hide(text) == text;
   };
   const bool is_open = is_harmless(source.plain) || is_harmless(without_referred(source.plain));

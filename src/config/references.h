@@ -1,5 +1,5 @@
-// How a value that holds a secret is printed so that the file loads again: by the ${...} that the source had.
-// Private to config/.
+// Prints a value that contains a secret so that the file can be loaded again: with the ${...} from the
+// source. Private to config/.
 #pragma once
 
 #include <functional>
@@ -12,15 +12,15 @@ namespace probegate::config {
 
 using Hide = std::function<std::string(std::string_view)>;
 
-// As YAML: the value itself where `hide` takes nothing from it, otherwise its source where that holds no
-// secret, as "redis://${USER}:${PASSWORD}@h", otherwise what `hide` leaves.
+// As YAML: the value itself if `hide` changes nothing; otherwise its source if that contains no secret, such
+// as "redis://${USER}:${PASSWORD}@h"; otherwise the result of `hide`.
 std::string reloadable(const Node& node, const Hide& hide);
 
-// Whether *** stands where `hide` has taken a secret: such a text was printed and is not the value.
+// Whether the text contains *** in place of a secret: then it was printed by `hide` and is not the value.
 bool has_placeholder(std::string_view text);
 
 inline constexpr std::string_view kFillIn =
-    "*** stands where a secret was not printed; write the value here or ${VARIABLE}, or name its file with "
-    "the key's _file twin where it has one";
+    "*** replaces a secret that was not printed; write the value or ${VARIABLE} here, or use "
+    "the key's _file variant if it has one";
 
 }  // namespace probegate::config

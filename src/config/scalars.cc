@@ -9,7 +9,7 @@
 namespace probegate::config {
 namespace {
 
-// Takes the digits at the front off `text`.
+// Removes the leading digits from `text` and returns their value.
 std::optional<std::uint64_t> take_number(std::string_view& text) {
   const auto end = std::min(text.find_first_not_of("0123456789"), text.size());
   const auto number = parse_decimal<std::uint64_t>(text.substr(0, end));
@@ -17,7 +17,7 @@ std::optional<std::uint64_t> take_number(std::string_view& text) {
   return number;
 }
 
-// Host bits must be zero: "10.0.0.1/8" is more often a typing mistake than a wish.
+// Host bits must be zero: "10.0.0.1/8" is probably a typing mistake.
 bool host_bits_are_zero(const Cidr& cidr) {
   const int bits = cidr.v6 ? 128 : 32;
   for (int bit = cidr.prefix; bit < bits; ++bit) {
@@ -38,7 +38,7 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   const bool negative = text.starts_with('-');
   if (negative) text.remove_prefix(1);
   if (text.size() > 1 && text.starts_with('0'))
-    return std::nullopt;  // 010 is 8 to some readers and 10 to others
+    return std::nullopt;  // 010 is 8 to some parsers and 10 to others
   const auto number = parse_decimal<std::int64_t>(text);
   if (!number) return std::nullopt;
   return negative ? -*number : *number;
@@ -105,16 +105,14 @@ Result<Cidr> parse_cidr(std::string_view text) {
       return failure("the prefix must be a number from 0 to " + std::to_string(bits));
     cidr.prefix = *prefix;
   }
-  if (!host_bits_are_zero(cidr))
-    return failure("has bits set behind its prefix; write the network's own address");
+  if (!host_bits_are_zero(cidr)) return failure("has bits set after the prefix; write the network address");
   return cidr;
 }
 
 Result<Backend> parse_backend(std::string_view text) {
   constexpr std::string_view kScheme = "http://";
   if (text.starts_with("https://")) {
-    return failure(
-        "https is not allowed, the hop to the backend stays inside the instance; write http://host:port");
+    return failure("https is not supported for the backend; write http://host:port");
   }
   if (text.starts_with("unix:")) {
     auto endpoint = Endpoint::parse(text);

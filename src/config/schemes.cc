@@ -29,24 +29,24 @@ struct Foreign {
 
 constexpr Foreign kForeign[] = {
     {"prisma+postgres",
-     "prisma+postgres:// leads to Prisma's proxy, which is no PostgreSQL server; give the "
+     "prisma+postgres:// is the address of Prisma's proxy, not of a PostgreSQL server; use the "
      "database's own address"},
     {"prisma",
-     "prisma:// leads to Prisma's proxy, which is no database server; give the database's own address"},
-    {"mysqlx", "mysqlx:// is the X protocol; write mysql:// with the port of the classic one, 3306"},
-    {"sqlite", "sqlite is a file and no server; remove the check"},
-    {"sqlite3", "sqlite is a file and no server; remove the check"},
+     "prisma:// is the address of Prisma's proxy, not of a database server; use the database's own address"},
+    {"mysqlx", "mysqlx:// is the X protocol; use mysql:// with the port of the classic protocol, 3306"},
+    {"sqlite", "SQLite is a file, not a server; remove the check"},
+    {"sqlite3", "SQLite is a file, not a server; remove the check"},
     {"redis-tls", "a Redis server with TLS is written rediss://"},
-    {"sqlserver", "SQL Server has no check of its own; use type: tcp"},
-    {"mssql", "SQL Server has no check of its own; use type: tcp"},
-    {"oracle", "Oracle has no check of its own; use type: tcp"},
-    {"mongodb", "MongoDB has no check of its own; use type: tcp"},
-    {"mongodb+srv", "MongoDB has no check of its own; use type: tcp"},
+    {"sqlserver", "there is no check type for SQL Server; use type: tcp"},
+    {"mssql", "there is no check type for SQL Server; use type: tcp"},
+    {"oracle", "there is no check type for Oracle; use type: tcp"},
+    {"mongodb", "there is no check type for MongoDB; use type: tcp"},
+    {"mongodb+srv", "there is no check type for MongoDB; use type: tcp"},
 };
 
 std::string_view without_driver(std::string_view scheme) { return scheme.substr(0, scheme.find('+')); }
 
-// "pdo-mysql", "pdo_pgsql": Doctrine's.
+// Doctrine's "pdo-mysql" and "pdo_pgsql".
 std::string_view without_pdo(std::string_view scheme) {
   return scheme.starts_with("pdo-") || scheme.starts_with("pdo_") ? scheme.substr(4) : scheme;
 }
@@ -80,9 +80,9 @@ std::string wrong_scheme(std::string_view scheme, std::string_view type) {
   for (const auto& [foreign, why] : kForeign) {
     if (iequals(foreign, scheme)) return std::string(why);
   }
-  const std::string expected = type == "postgres" ? "starts with postgresql:// or postgres://"
-                               : type == "mysql"  ? "starts with mysql:// or mariadb://"
-                                                  : "starts with redis://, rediss:// or unix:/";
+  const std::string expected = type == "postgres" ? "must start with postgresql:// or postgres://"
+                               : type == "mysql"  ? "must start with mysql:// or mariadb://"
+                                                  : "must start with redis://, rediss:// or unix:/";
   const auto other = check_type_of(scheme);
   if (other.empty() || other == type) return expected;
   return expected + "; this is an address for type: " + std::string(other);

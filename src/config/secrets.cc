@@ -15,7 +15,7 @@ namespace {
 constexpr int kReadTimeoutMs = 5000;
 constexpr std::string_view kMark = "\xEF\xBB\xBF";
 
-// Closes on every way out.
+// Closes the descriptor in every case.
 struct Descriptor {
   int fd;
   ~Descriptor() {
@@ -37,9 +37,9 @@ std::string_view blanks_around(std::string_view content) {
   if (secret.empty()) return {};
   const bool before = kBlank.find(secret.front()) != kBlank.npos;
   const bool behind = kBlank.find(secret.back()) != kBlank.npos;
-  if (before && behind) return "begins and ends with blanks";
-  if (before) return "begins with a blank or an empty line";
-  return behind ? "ends with a blank" : std::string_view();
+  if (before && behind) return "begins and ends with whitespace";
+  if (before) return "begins with whitespace or an empty line";
+  return behind ? "ends with whitespace" : std::string_view();
 }
 
 std::string_view trim_lines(std::string_view text) {
@@ -56,8 +56,8 @@ Result<std::string> plain_address(std::string_view text) {
                       address.back() == address.front();
   if (quoted) {
     return failure(
-        "has quotes around it that are part of the value; take them away (KEY=value lines and lists of "
-        "Compose keep them)");
+        "has quotes around it that are part of the value; remove them (env files and lists in "
+        "Compose files keep them)");
   }
   return std::string(address);
 }
@@ -79,7 +79,7 @@ std::string hide_path_of_url(std::string_view text) {
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
-  // Non-blocking, so that a named pipe nobody writes to is an empty file and not a hang.
+  // Non-blocking, so that a named pipe without a writer reads as an empty file and does not hang.
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) return failure("cannot read: " + std::string(std::strerror(errno)));
   std::string content;
@@ -96,7 +96,7 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
     if (errno == EINTR) continue;
     pollfd ready{file.fd, POLLIN, 0};
     if (errno != EAGAIN) return failure("cannot read: " + std::string(std::strerror(errno)));
-    if (poll(&ready, 1, kReadTimeoutMs) == 0) return failure("cannot read: nothing came for five seconds");
+    if (poll(&ready, 1, kReadTimeoutMs) == 0) return failure("cannot read: no data for five seconds");
   }
 }
 

@@ -1,4 +1,4 @@
-// Reports every key of the file that no reader asked for, with the nearest known key as a hint.
+// Reports every key of the file that was not read, with the nearest known key as a hint.
 #pragma once
 
 #include "config/node.h"

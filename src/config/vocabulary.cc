@@ -35,7 +35,7 @@ Vocabulary::Vocabulary(const CheckTypes& types) : root_(mapping()) {
   for (const auto& type : types.names) {
     auto check = mapping();
     check->entries.push_back({"type", text(type)});
-    check->entries.push_back({"tls", mapping()});  // a section that is read only where it is written
+    check->entries.push_back({"tls", mapping()});  // a section that is read only if it is present
     checks->entries.push_back({type, std::move(check)});
   }
   auto auth = mapping();

@@ -15,7 +15,7 @@ struct Name {
 };
 
 constexpr Name kKeys[] = {
-    // of probes: Kubernetes, Docker, Consul, load balancers
+    // probes of Kubernetes, Docker, Consul, load balancers
     {"period_seconds", "interval"},
     {"period", "interval"},
     {"every", "interval"},
@@ -53,7 +53,7 @@ constexpr Name kKeys[] = {
     {"effect", "affects"},
     {"slow_threshold", "slow"},
     {"warn_after", "slow"},
-    // of addresses and drivers
+    // addresses and drivers
     {"kind", "type"},
     {"driver", "type"},
     {"check", "type"},
@@ -111,7 +111,7 @@ constexpr Name kKeys[] = {
     {"insecure", "verify"},
     {"insecure_skip_verify", "verify"},
     {"skip_verify", "verify"},
-    // of what is asked
+    // queries and expectations
     {"table", "tables"},
     {"relations", "tables"},
     {"sql", "query"},
@@ -134,7 +134,7 @@ constexpr Name kKeys[] = {
     {"payload", "send"},
     {"readonly", "writable"},
     {"read_write", "writable"},
-    // of a proxy
+    // proxies
     {"bind", "listen"},
     {"upstream", "backend"},
     {"target", "backend"},
@@ -164,7 +164,7 @@ constexpr Name kKeys[] = {
     {"heartbeat", "ping_interval"},
     {"max_age", "max_lifetime"},
     {"lifetime", "max_lifetime"},
-    // of the whole
+    // sections
     {"probe", "probes"},
     {"healthchecks", "checks"},
     {"healthcheck", "checks"},
@@ -195,7 +195,7 @@ constexpr Name kKeys[] = {
     {"access_log", "access"},
     {"webhook", "to"},
     {"events", "on"},
-    {"true", "on"},  // what a YAML 1.1 writer makes of a bare `on`
+    {"true", "on"},  // a YAML 1.1 writer turns a bare `on` into true
     {"receivers", "recipients"},
     {"sender", "from"},
 };

@@ -1,5 +1,5 @@
-// Names that people bring from elsewhere, and what they are called here: Kubernetes' and Docker's probes,
-// other proxies, drivers' settings. For messages only: nothing is accepted under a wrong name.
+// Maps names from other programs (Kubernetes and Docker probes, other proxies, drivers) to probegate's names.
+// Used for messages only: no wrong name is accepted.
 #pragma once
 
 #include <span>
@@ -9,19 +9,18 @@
 
 namespace probegate::config {
 
-// What `written` was meant to be among `allowed`: by the tables, otherwise the nearest word; empty: nobody
-// knows.
+// The word of `allowed` that `written` probably means: from the tables, otherwise the nearest; empty: none.
 std::string_view meant_key(std::string_view written, std::span<const std::string_view> allowed);
 std::string_view meant_value(std::string_view written, std::span<const std::string_view> allowed);
 
-// ", did you mean X?" or nothing; `allowed` as above, for a value.
+// ", did you mean X?" or nothing, for a value.
 std::string value_hint(std::string_view written, std::span<const std::string_view> allowed);
 
 // ", did you mean X? allowed are X, Y" or ", allowed are X, Y".
 std::string allowed_hint(std::string_view written, std::span<const std::string_view> allowed);
 std::string allowed_hint(std::string_view written, const std::vector<std::string>& allowed);
 
-// ", write 5s" and the like for what other programs take, or nothing.
+// A hint such as ", write 5s" for forms that other programs accept, or nothing.
 std::string boolean_hint(std::string_view written);
 std::string duration_hint(std::string_view written);
 std::string size_hint(std::string_view written);

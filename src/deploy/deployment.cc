@@ -14,13 +14,13 @@ namespace {
 using namespace std::chrono_literals;
 using config::Platform;
 
-constexpr Duration kCloudRunStartup = 240s;  // what every edition of its documentation allows a startup probe
-constexpr Duration kCloudRunKill = 10s;      // from SIGTERM to SIGKILL
-constexpr Duration kCloudRunRequest = 1h;    // the longest request, and so the longest life of a WebSocket
-constexpr std::uint64_t kCloudRunMost = 1000;  // requests of one instance
+constexpr Duration kCloudRunStartup = 240s;    // the documented limit of a startup probe
+constexpr Duration kCloudRunKill = 10s;        // from SIGTERM to SIGKILL
+constexpr Duration kCloudRunRequest = 1h;      // longest request, and so longest lifetime of a WebSocket
+constexpr std::uint64_t kCloudRunMost = 1000;  // maximum of requests per instance
 constexpr std::uint64_t kCloudRunUsual = 500;
-constexpr const char* kStateDirectory = "/var/lib/probegate";  // of the image, and its user's
-constexpr Duration kFlushTimeout = 20s;  // after gate.startup_timeout, for the log to say what was missing
+constexpr const char* kStateDirectory = "/var/lib/probegate";  // exists in the image and belongs to its user
+constexpr Duration kFlushTimeout = 20s;  // after gate.startup_timeout, so that the failed checks are logged
 
 std::int64_t whole_seconds(Duration duration) {
   return std::chrono::ceil<std::chrono::seconds>(duration).count();
@@ -78,20 +78,20 @@ class Planner {
     const auto* traffic = find_open(config_.proxy.listen);
     if (config_.proxy.listen.empty()) {
       contradiction(
-          "proxy.listen: an empty list means no proxy, and the manifest is that of a proxy; write "
+          "proxy.listen: an empty list means no proxy, but the manifest needs one; write "
           "0.0.0.0:8080");
     } else if (traffic != nullptr) {
       out_.port = traffic->port;
     } else {
-      contradiction("proxy.listen: " + config_.proxy.listen.front().to_string() + " is out of reach for " +
+      contradiction("proxy.listen: " + config_.proxy.listen.front().to_string() + " cannot be reached by " +
                     who() + ", whose traffic comes from outside the container; write 0.0.0.0:8080");
     }
     const auto* probes = find_open(config_.probes.listen);
     const auto& first = config_.probes.listen.front();
     if (probes != nullptr) {
       out_.probe_port = probes->port;
-    } else if (target_ != Platform::docker) {  // there `healthcheck` asks from within the container
-      contradiction("probes.listen: " + first.to_string() + " is out of reach for the probes of " + who() +
+    } else if (target_ != Platform::docker) {  // on Docker, `healthcheck` runs inside the container
+      contradiction("probes.listen: " + first.to_string() + " cannot be reached by the probes of " + who() +
                     "; write 0.0.0.0:9090");
     } else if (!first.is_unix()) {
       out_.probe_port = first.port;
@@ -111,8 +111,9 @@ class Planner {
     }
     if (!backend.is_unix() && (backend.port == out_.port || backend.port == out_.probe_port) &&
         is_loopback(backend.host)) {
-      contradiction("proxy.backend: port " + std::to_string(backend.port) +
-                    " is the gate's own, and the containers share one network; give the backend another one");
+      contradiction(
+          "proxy.backend: port " + std::to_string(backend.port) +
+          " is used by the gate, and the containers share one network; give the backend another port");
     }
     out_.backend_host = backend.host;
     out_.backend_port = backend.port;
@@ -127,8 +128,8 @@ class Planner {
     out_.startup_patience = whole_seconds(std::min(kCloudRunStartup, startup + kFlushTimeout));
     if (startup == Duration::zero() || startup > kCloudRunStartup) {
       contradiction("gate.startup_timeout: " +
-                    (startup == Duration::zero() ? "0s waits for ever" : format_duration(startup)) +
-                    ", but Cloud Run's startup probe waits 240s at most; write 220s or less");
+                    (startup == Duration::zero() ? "0s waits forever" : format_duration(startup)) +
+                    ", but Cloud Run's startup probe waits at most 240s; write 220s or less");
     }
     if (drain >= kCloudRunKill) {
       contradiction("drain.timeout: with drain.delay it is " + format_duration(drain) +
@@ -136,19 +137,18 @@ class Planner {
     }
     const Duration lifetime = config_.proxy.websocket.max_lifetime;
     if (lifetime >= kCloudRunRequest) {
-      contradiction(
-          "proxy.websocket.max_lifetime: " + format_duration(lifetime) +
-          ", but Cloud Run cuts every request after 1h at the latest; write 59m, or 0 for no limit of ours");
+      contradiction("proxy.websocket.max_lifetime: " + format_duration(lifetime) +
+                    ", but Cloud Run ends every request after at most 1h; write 59m, or 0 for no limit");
     }
     if (lifetime == Duration::zero()) {
       warn(
-          "proxy.websocket.max_lifetime: 0, so Cloud Run cuts every WebSocket after 1h without a Close "
+          "proxy.websocket.max_lifetime: 0, so Cloud Run ends every WebSocket after 1h without a Close "
           "frame; "
           "write 59m");
     }
   }
 
-  // On Cloud Run the startup probe ends an instance that does not start, whatever liveness says.
+  // On Cloud Run the startup probe ends an instance that does not start, regardless of liveness.
   void plan_liveness() {
     const auto policy = config_.gate.on_startup_timeout;
     const auto startup = config_.gate.startup_timeout;
@@ -161,8 +161,8 @@ class Planner {
          (policy == StartupTimeoutPolicy::fail ? "fail, so liveness fails" : "exit, so the gate ends") +
          " when a dependency is down for " + format_duration(startup) + " at the start, and " +
          (target_ == Platform::docker ? "the container is unhealthy or restarted"
-                                      : "Kubernetes restarts the gate again and again") +
-         ", which helps no dependency; write wait");
+                                      : "Kubernetes restarts the gate repeatedly") +
+         ", which does not repair the dependency; write wait");
   }
 
   void plan_state(const std::string& file) {
@@ -170,12 +170,12 @@ class Planner {
     out_.state_directory = slash == std::string::npos || slash == 0 ? "/" : file.substr(0, slash);
     if (target_ == Platform::cloud_run) {
       warn("state_file: " + file +
-           " needs a volume that outlives the instance, a mounted bucket, which is not rendered");
+           " needs a volume that outlives the instance, such as a mounted bucket, which is not rendered");
       out_.state_directory.reset();
     } else if (target_ == Platform::docker && *out_.state_directory != kStateDirectory) {
       contradiction("state_file: a new volume at " + *out_.state_directory +
                     " belongs to root, and the gate runs as 65532; write " + kStateDirectory +
-                    "/state.json, which the image has for it");
+                    "/state.json, which exists in the image");
     }
   }
 
@@ -202,10 +202,9 @@ class Planner {
   Deployment out_;
 };
 
-// On Cloud Run the ingress container is told its port by the platform, and a manifest that sets it is
-// refused.
+// On Cloud Run the platform sets PORT of the ingress container, and rejects a manifest that sets it.
 bool set_by_platform(const std::string& name, Platform target) {
-  if (target == Platform::docker) return name == "PROBEGATE_PLATFORM";  // by the manifest
+  if (target == Platform::docker) return name == "PROBEGATE_PLATFORM";  // set in the manifest
   return target == Platform::cloud_run && (name == "PORT" || name.starts_with("K_"));
 }
 

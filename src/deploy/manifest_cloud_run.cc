@@ -70,7 +70,7 @@ spec:
             - name: HOST   # where the backend's framework takes it: nothing but the gate reaches it then
               value: 127.0.0.1
             @BACKEND_ENV@
-          # "The process listens", no more: whether it can serve is the gate's question.
+          # Only tests that the process listens; the gate tests whether it can serve.
           startupProbe:
             tcpSocket: {port: @BACKEND_PORT@}
             periodSeconds: 2
@@ -113,7 +113,7 @@ std::string indented(const std::string& text) {
   return out;
 }
 
-// The proxy whose sockets are below /cloudsql/.
+// The annotation for the Cloud SQL proxy, whose sockets are in /cloudsql/.
 std::string cloud_sql(const Deployment& deployment) {
   std::string list;
   for (const auto& instance : deployment.cloud_sql) list += (list.empty() ? "" : ",") + instance;
@@ -124,7 +124,7 @@ std::string private_network(const Deployment& deployment) {
   if (deployment.private_hosts.empty()) return "";
   std::string list;
   for (const auto& host : deployment.private_hosts) list += (list.empty() ? "" : ", ") + host;
-  return "# Private, and so reached through a VPC alone: " + list +
+  return "# Private addresses, reachable only through a VPC: " + list +
          "\n# run.googleapis.com/network-interfaces: '[{\"network\": \"NETWORK\", \"subnetwork\": "
          "\"SUBNETWORK\"}]'\n# run.googleapis.com/vpc-access-egress: private-ranges-only";
 }

@@ -4,7 +4,7 @@
 namespace probegate::deploy {
 namespace {
 
-constexpr std::int64_t kSpare = 2;  // seconds that the engine waits longer than the drain takes
+constexpr std::int64_t kSpare = 2;  // seconds that the engine waits in addition to the drain
 
 constexpr std::string_view kCompose =
     R"(# Docker Compose, rendered by probegate @VERSION@ for @SOURCE@. Needs Compose 2.20.
@@ -49,7 +49,7 @@ services:
 @VOLUMES@
 )";
 
-// Compose puts its own variables into values: a dollar is doubled.
+// Compose expands variables in values, so a dollar sign is doubled.
 std::string literal(const std::string& value) {
   std::string doubled;
   for (const char c : value) doubled += c == '$' ? "$$" : std::string(1, c);
@@ -67,20 +67,20 @@ std::string entries(const Deployment& deployment, bool secrets_only, const std::
   return text;
 }
 
-// A path without a directory would be the name of a volume.
+// A path without a directory would be taken for a volume name.
 std::string bind_path(const std::string& path) {
   return path.starts_with('/') || path.starts_with("./") || path.starts_with("../") ? path : "./" + path;
 }
 
-// The folder where that is the file's alone, so that an editor's new file is seen; a file that is mounted by
-// itself stays the old one.
+// Mounts the folder if it contains only this file, so that a file replaced by an editor is seen; a mount of
+// the file itself keeps the old one.
 std::string config_mount(const std::string& file) {
   constexpr std::string_view kName = "/probegate.yaml";
   const auto path = bind_path(file);
   const bool folder = path.ends_with(kName) && path.size() > std::string_view("./probegate.yaml").size();
   if (folder) return quoted_yaml(path.substr(0, path.size() - kName.size()) + ":/etc/probegate:ro");
   return quoted_yaml(path + ":/etc/probegate/probegate.yaml:ro") +
-         "   # a new file of that name is seen after a restart, in a folder of its own at once";
+         "   # a replaced file is seen after a restart; mount its own folder to see it at once";
 }
 
 std::string mounts(const Deployment& deployment) {
@@ -111,8 +111,8 @@ bool shares_network(const Deployment& deployment) {
 std::string compose_manifest(const Deployment& deployment) {
   const bool shared = shares_network(deployment);
   const std::string backend = shared ? "backend" : deployment.backend_host;
-  // In either case the gate depends on the backend, so it is stopped first and drains while the backend
-  // lives.
+  // In both cases the gate depends on the backend, so it is stopped first and drains while the
+  // backend still runs.
   const std::string order = "depends_on:\n  " + backend + ": {condition: service_started, restart: true}";
   const std::string open =
       "# The gate's ports: it has no network of its own, so it can be restarted alone. Networks and aliases "
@@ -120,7 +120,7 @@ std::string compose_manifest(const Deployment& deployment) {
       "# here too, and other services call " +
       backend + ":" + std::to_string(deployment.port) + ".\n" + ports(deployment);
   const std::string inside =
-      "# In the backend's network, where 127.0.0.1 is between the two alone. When the backend's container "
+      "# In the backend's network, where only these two share 127.0.0.1. When the backend's container "
       "itself is\n"
       "# restarted by the engine, its network is a new one: restart the gate too (docker compose restart "
       "gate).\n"
@@ -143,8 +143,9 @@ std::string compose_manifest(const Deployment& deployment) {
        {"BACKEND_IMAGE", deployment.backend_image},
        {"BACKEND_PORT", std::to_string(deployment.backend_port)},
        {"BACKEND_ENV",
-        (shared ? "HOST: 127.0.0.1   # where the backend's framework takes it: the gate is the only way in\n"
-                : std::string()) +
+        (shared
+             ? "HOST: 127.0.0.1   # if the backend's framework reads it, traffic must pass through the gate\n"
+             : std::string()) +
             entries(deployment, true, "")},
        {"BACKEND_PORTS", shared ? open : ""},
        {"VOLUMES", deployment.state_directory ? "\nvolumes:\n  state: {}" : ""}});

@@ -7,8 +7,8 @@ namespace probegate::deploy {
 namespace {
 
 // Seconds of the Pod's end, before and after the gate's drain.
-constexpr std::int64_t kPreStop = 10;  // until the endpoints have forgotten the Pod
-constexpr std::int64_t kBackend = 35;  // the backend's own goodbye
+constexpr std::int64_t kPreStop = 10;  // until the Pod is removed from all endpoints
+constexpr std::int64_t kBackend = 35;  // time for the backend's own shutdown
 constexpr std::int64_t kRest = 10;
 
 constexpr std::string_view kManifest =
@@ -84,14 +84,14 @@ spec:
             # below says so too, where the cluster's network obeys one.
             - {name: HOST, value: 127.0.0.1}
             @BACKEND_ENV@
-          # The endpoints of a Pod that ends vanish while its containers are told to: a moment of going on as before.
+          # The Pod is removed from endpoints while its containers get SIGTERM: keep serving for a moment.
           lifecycle:
             preStop:
               sleep: {seconds: @PRE_STOP@}   # the kubelet's own: no program of the image is needed
           resources:
             requests: {cpu: 250m, memory: 256Mi}
             limits: {memory: 512Mi}
-          # What the Pod Security level "restricted" asks. An image that runs as root needs runAsUser too.
+          # Required by the Pod Security level "restricted". An image that runs as root also needs runAsUser.
           securityContext:
             runAsNonRoot: true
             allowPrivilegeEscalation: false
@@ -138,7 +138,7 @@ std::string entries(const Deployment& deployment, bool secrets_only, const std::
   return text;
 }
 
-// A line that can be repeated: `create` alone refuses what exists, and a secret changes.
+// A command that can be repeated: `create` alone fails if the secret exists.
 std::string secret_creation(const std::string& name, const std::string& content) {
   return "#   kubectl create secret generic " + name + content +
          " \\\n#     --dry-run=client -o yaml | kubectl apply -f -";

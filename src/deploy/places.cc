@@ -21,7 +21,7 @@ bool is_private(const std::string& host) {
   return host.size() > 9 && to_lower(host).ends_with(".internal");
 }
 
-// Of "scheme://user@a:1,b:2/path", "a:1" or "a"; of libpq's "host=a port=1".
+// The hosts of "scheme://user@a:1,b:2/path", of "a:1" or "a", and of libpq's "host=a port=1".
 std::vector<std::string> hosts_of(std::string_view text) {
   auto authority = text;
   if (const auto scheme = text.find("://"); scheme != std::string_view::npos) {

@@ -1,5 +1,5 @@
-// What the texts of checks say about where their dependencies are: for manifests. Pure; finds addresses and
-// leaves everything else of a text, a password above all, where it is.
+// Finds the addresses of dependencies in the values of checks, for manifests. Pure; returns nothing else of a
+// value, in particular no password.
 #pragma once
 
 #include <string>
@@ -8,12 +8,12 @@
 
 namespace probegate::deploy {
 
-std::string decoded_text(std::string_view text);  // %2F and the like, where they are whole
+std::string decoded_text(std::string_view text);  // decodes complete %2F sequences
 
-// "PROJECT:REGION:INSTANCE" of every /cloudsql/ in it; with a variable in its place the very words.
+// "PROJECT:REGION:INSTANCE" of every /cloudsql/ in the text; a variable is copied unchanged.
 std::vector<std::string> cloud_sql_instances(std::string_view text);
 
-// Addresses of RFC 1918, 6598 and 4193, as hosts of URLs or alone, and names below .internal.
+// Addresses of RFC 1918, 6598 and 4193, as hosts of URLs or alone, and names ending in .internal.
 std::vector<std::string> private_hosts(std::string_view text);
 
 }  // namespace probegate::deploy

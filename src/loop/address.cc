@@ -12,7 +12,7 @@
 namespace probegate::loop {
 namespace {
 
-// Written here, because inet_ntop goes through sprintf, and each session asks once: 1,700 instructions.
+// Hand-written, because inet_ntop uses sprintf, which costs 1,700 instructions per session.
 std::string dotted(const void* v4) {
   const auto* const bytes = static_cast<const unsigned char*>(v4);
   std::array<char, 4 * 4> text;
@@ -74,7 +74,7 @@ std::string Address::ip() const {
     case AF_INET: return dotted(&reinterpret_cast<const sockaddr_in&>(storage_).sin_addr);
     case AF_INET6: {
       const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr;
-      // A dual-stack listener shows IPv4 clients as ::ffff:a.b.c.d; people and trust lists mean a.b.c.d.
+      // A dual-stack listener sees IPv4 clients as ::ffff:a.b.c.d; logs and trust lists use a.b.c.d.
       if (IN6_IS_ADDR_V4MAPPED(&v6)) return dotted(&v6.s6_addr[12]);
       char text[INET6_ADDRSTRLEN] = "";
       inet_ntop(AF_INET6, &v6, text, sizeof text);

@@ -1,8 +1,8 @@
-// BackgroundJob<T>: one call that may block, on a thread of its own; what it returns comes to the loop.
+// BackgroundJob<T>: runs one blocking call on its own thread and passes the result to the loop.
 //
-// The thread is left behind when the job is destroyed before the call has returned, so the call refers to
-// nothing that it does not own or own a share of, unless its owner joins. What it throws is thrown again on
-// the loop. Thread: the loop's, but for the call.
+// If the job is destroyed before the call has returned, the thread is abandoned, so the call must own or
+// share everything it uses, unless the owner joins. An exception of the call is rethrown on the loop. Thread:
+// the loop's, except for the call.
 #pragma once
 
 #include <condition_variable>
@@ -22,13 +22,13 @@ namespace probegate::loop {
 template <typename T>
 class BackgroundJob {
  public:
-  // Throws std::system_error when the system gives no thread. `done` may destroy us.
+  // Throws std::system_error if no thread can be created. `done` may destroy this object.
   BackgroundJob(Loop& loop, std::string name, std::function<T()> call, std::function<void(T)> done)
       : done_(std::move(done)), wakeup_(std::in_place, loop, [this] { deliver(); }) {
     shared_->wakeup = &*wakeup_;
     start(std::move(name), std::move(call));
   }
-  // For a process that has no loop to run: only wait() brings the result.
+  // For a process without a loop: only wait() returns the result.
   BackgroundJob(std::string name, std::function<T()> call) { start(std::move(name), std::move(call)); }
 
   ~BackgroundJob() {
@@ -38,8 +38,8 @@ class BackgroundJob {
   BackgroundJob(const BackgroundJob&) = delete;
   BackgroundJob& operator=(const BackgroundJob&) = delete;
 
-  // The result, once it is there and has not been told yet; `done` is not told any more. Empty: it is not
-  // there within the limit.
+  // Waits for the result, if `done` was not called yet; `done` is then not called. Empty: no result
+  // within the limit.
   std::optional<T> wait(Duration limit) {
     std::unique_lock lock(shared_->mutex);
     shared_->finished.wait_for(lock, limit, [this] { return shared_->is_over(); });
@@ -54,7 +54,7 @@ class BackgroundJob {
 
     std::mutex mutex;
     std::condition_variable finished;
-    Wakeup* wakeup = nullptr;  // null once nobody waits for it
+    Wakeup* wakeup = nullptr;  // null once the owner is gone
     std::optional<T> result;
     std::exception_ptr thrown;
   };
@@ -90,7 +90,7 @@ class BackgroundJob {
     done(*std::move(result));
   }
 
-  const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();  // owners: we and the thread
+  const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();  // owners: this and the thread
   std::function<void(T)> done_;
   std::optional<Wakeup> wakeup_;
   std::optional<LeavableThread> thread_;

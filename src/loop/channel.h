@@ -1,8 +1,8 @@
-// Channel<T>: values from any thread to one loop, in the order they were put. Neither end has to outlive the
-// other: both hold a share of it, and what is put after close() is kept for nobody.
+// Channel<T>: passes values from any thread to one loop, in order. Neither end has to outlive the other: both
+// share ownership, and values put after close() are never delivered.
 //
-// Not bounded by itself: whoever uses it bounds what may be under way. Thread: put() from any; open(),
-// close() and take_all() on the taking loop's. The lock is held for one write to a wake-up at most.
+// Unbounded: its user limits the number of values. Thread: put() from any; open(), close() and take_all() on
+// the taking loop's. The lock is held for at most one write to a wake-up.
 #pragma once
 
 #include <functional>
@@ -19,14 +19,14 @@ namespace probegate::loop {
 template <typename T>
 class Channel {
  public:
-  // `callback` is called in a later turn whenever something was put, also before this call.
+  // `callback` is called in a later loop iteration whenever something was put, also before this call.
   void open(Loop& loop, std::function<void()> callback) {
     auto wakeup = std::make_unique<Wakeup>(loop, std::move(callback));
     const std::lock_guard lock(mutex_);
     wakeup_ = std::move(wakeup);
     wakeup_->notify();
   }
-  // Before the loop ends. May be repeated.
+  // Call it before the loop ends. May be called again.
   void close() {
     std::unique_ptr<Wakeup> wakeup;
     const std::lock_guard lock(mutex_);

@@ -16,8 +16,8 @@ constexpr Duration kNextAddressAfter = std::chrono::milliseconds(250);  // RFC 8
 constexpr std::size_t kMostAddresses = 16;
 constexpr std::size_t kTlsRecord = 16 * 1024;
 
-// RFC 8305 section 4: families alternate, beginning with the one the resolver prefers, so that a host whose
-// IPv6 is broken costs one step and not one for each of its addresses.
+// RFC 8305 section 4: families alternate, beginning with the one the resolver prefers, so that broken IPv6
+// costs one step and not one for each IPv6 address.
 std::vector<Address> interleave(const std::vector<Address>& addresses) {
   std::vector<Address> preferred, other, out;
   for (const Address& address : addresses) {
@@ -36,8 +36,8 @@ bool is_our_own_lack(int status) {
 
 }  // namespace
 
-// Every call of the observer may destroy us, so it is the last thing a function does, or what follows first
-// asks the DestructionGuard.
+// Every call of the observer may destroy this object, so it is the last statement of a function, or the
+// DestructionGuard is tested after it.
 class Connection::Impl final : private StreamObserver {
  public:
   using Phase = ConnectionObserver::Phase;
@@ -58,14 +58,14 @@ class Connection::Impl final : private StreamObserver {
   bool write(std::string_view bytes) {
     if (phase_ != Phase::established || !stream_.is_open()) return false;
     if (!tls_) return stream_.write(bytes);
-    return tls_->write(bytes) && (flush_tls() || tls_->asked_in_vain());  // then the next read says why
+    return tls_->write(bytes) && (flush_tls() || tls_->asked_in_vain());  // the next read reports the cause
   }
 
   void shutdown() {
     if (!stream_.is_open()) return;
     if (tls_) {
       tls_->end();
-      if (!flush_tls()) return;  // broken: the next read says so
+      if (!flush_tls()) return;  // broken: the next read reports it
     }
     stream_.half_close();
   }
@@ -86,7 +86,7 @@ class Connection::Impl final : private StreamObserver {
   }
 
  private:
-  // One of the connects under way to the addresses of the name.
+  // One of the concurrent connects to the addresses of the name.
   class Racer final : private StreamObserver {
    public:
     Racer(Impl& impl, const Address& address, int& status) : impl_(impl), address_(address) {
@@ -147,12 +147,12 @@ class Connection::Impl final : private StreamObserver {
     if (status == 0) {
       stream_ = racer.take_stream();
       next_start_.stop();
-      racers_.clear();  // `racer` is gone
+      racers_.clear();  // destroys `racer`
       return on_connected();
     }
     note_failure(racer.address(), status);
     std::erase_if(racers_, [&](const auto& other) { return other.get() == &racer; });
-    start_next();  // a refusal needs no waiting
+    start_next();  // after a refusal, try the next address at once
   }
 
   void note_failure(const Address& address, int status) {
@@ -178,7 +178,7 @@ class Connection::Impl final : private StreamObserver {
     if (!tls_) return observer_.on_data(bytes);
     DestructionGuard guard(*this);
     tls_->feed(bytes);
-    const bool sent = flush_tls();  // the next handshake flight, or the alert that says why there is none
+    const bool sent = flush_tls();  // the next handshake message, or an alert with the cause of the failure
     if (phase_ == Phase::tls && tls_->state() == TlsClient::State::open) {
       phase_ = Phase::established;
       observer_.on_open();
@@ -215,7 +215,7 @@ class Connection::Impl final : private StreamObserver {
   }
 
   void fail(Phase phase, const std::string& why) {
-    std::string message = why;  // it may live in what is closed now
+    std::string message = why;  // copied: the original may be in an object that is closed now
     if (phase == Phase::established && tls_ && tls_->asked_in_vain() && !heard_) {
       phase = Phase::tls;
       message += " (the peer asked for a client certificate, and none is set; see tls.cert_file)";
@@ -240,7 +240,7 @@ class Connection::Impl final : private StreamObserver {
   Stream stream_;
   std::optional<TlsClient> tls_;
   bool ended_ = false;
-  bool heard_ = false;  // plaintext
+  bool heard_ = false;  // plaintext received
   bool* destroyed_ = nullptr;
 };
 

@@ -1,10 +1,11 @@
-// Connection: resolve, connect and, if asked, TLS; then bytes both ways. What checks talk through.
+// Connection: resolves, connects and optionally does TLS, then transfers bytes in both directions.
+// Used by checks.
 //
-// Owns: the query, the racing streams and the TLS state of one conversation. One object is one connection
-// attempt; make a new one to reconnect. Addresses are raced as RFC 8305 section 5 describes (the next one
-// starts 250 ms after the one before), so a black-holed first address does not eat the caller's whole
-// deadline. Errors: on_failed says in which phase and why, in a sentence for people. No deadline of its own:
-// the caller has one. May be destroyed at any time, also inside its own callbacks.
+// Owns: the query, the concurrent connects and the TLS state. One object is one connection attempt; make a
+// new one to reconnect. Addresses are tried as in RFC 8305 section 5 (the next one starts 250 ms after the
+// previous), so a first address that drops packets does not use the caller's whole deadline. Errors:
+// on_failed gets the phase and a readable cause. It has no deadline; the caller has one. May be destroyed at
+// any time, also inside its own callbacks.
 #pragma once
 
 #include <memory>
@@ -29,11 +30,11 @@ class ConnectionObserver {
     connect,
     tls,
     established,
-    local,  // our own lack, such as no descriptors left: says nothing about the peer
+    local,  // an error of this process, such as no descriptors left
   };
   virtual void on_open() = 0;
   virtual void on_data(std::span<const char> bytes) = 0;  // decrypted; valid during the call only
-  virtual void on_end() = 0;                              // the peer sends no more
+  virtual void on_end() = 0;                              // the peer has closed its sending side
   virtual void on_failed(Phase phase, const std::string& why) = 0;
 
  protected:
@@ -46,14 +47,14 @@ class Connection {
              ConnectionObserver& observer);
   ~Connection();
 
-  // After on_open only. False when the connection is known to be broken (no on_failed follows).
+  // Only after on_open. False if the connection is broken (no on_failed follows).
   [[nodiscard]] bool write(std::string_view bytes);
-  void shutdown();  // TLS close_notify where it applies, then FIN
+  void shutdown();  // TLS close_notify with TLS, then FIN
 
-  // What it is busy with until on_open, for messages: "connecting". Null after it.
+  // The current phase until on_open, for messages: "connecting". Null after that.
   const char* phase() const noexcept;
 
-  // After on_open over TLS: how long until the peer's certificate ends (negative: it has).
+  // After on_open with TLS: the time until the peer's certificate expires (negative: expired).
   std::optional<Duration> certificate_left() const;
 
  private:

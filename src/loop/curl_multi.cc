@@ -16,7 +16,7 @@ CurlMulti::CurlMulti(Loop& loop) : loop_(loop), timer_(loop, [this] { act(CURL_S
 CurlMulti::~CurlMulti() {
   assert(transfers_ == 0 && "a transfer outlived curl");
   if (multi_ == nullptr) return;
-  // Cleaning up closes kept connections, for which curl may still ask for watches (CCF 7308).
+  // Cleanup closes kept connections, for which curl may still request watches (CCF 7308).
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, nullptr);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, nullptr);
   watches_.clear();
@@ -68,8 +68,8 @@ int CurlMulti::on_timer(CURLM*, long millis, void* self) noexcept {
 
 int CurlMulti::on_socket(CURL*, curl_socket_t fd, int what, void* self, void*) noexcept {
   auto& multi = *static_cast<CurlMulti*>(self);
-  // An error told to curl would end every transfer for good; kept here, it costs this one its time limit.
-  // On nobody's behalf: a kept connection outlives the check whose transfer made it.
+  // An error reported to curl would end all transfers permanently; without it, only this one times out. Uses
+  // the root sink, because a kept connection outlives the check whose transfer opened it.
   multi.loop_.enter(multi.loop_.root_sink(), [&] { multi.watch(fd, what); });
   return 0;
 }
@@ -95,7 +95,7 @@ void CurlMulti::act(curl_socket_t fd, int events) {
   int left = 0;
   while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
-    const CURLcode code = message->data.result;  // the message is gone once the transfer is removed
+    const CURLcode code = message->data.result;  // the message becomes invalid when the transfer is removed
     char* observer = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &observer);
     reinterpret_cast<Observer*>(observer)->on_transfer_done(code);

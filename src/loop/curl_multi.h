@@ -1,7 +1,7 @@
-// CurlMulti: libcurl's transfers on a loop, through its multi-socket interface.
+// CurlMulti: runs libcurl transfers on a loop, through the multi-socket interface.
 //
-// Owns: the multi handle, the watches of its sockets and its timer. Made empty: curl is initialised at the
-// first transfer, as that costs milliseconds and megabytes that a gate without HTTP must not pay.
+// Owns: the multi handle, the watches of its sockets and its timer. curl is initialised at the first
+// transfer, because that costs milliseconds and megabytes, which a gate without HTTP does not need.
 #pragma once
 
 #include <curl/curl.h>
@@ -26,7 +26,7 @@ class CurlMulti {
  public:
   class Observer {
    public:
-    // The transfer ended; remove() it. Comes from inside our loop over curl's results: destroy nothing here.
+    // The transfer ended; remove() it. Called while curl's results are iterated: destroy nothing here.
     virtual void on_transfer_done(CURLcode code) = 0;
 
    protected:
@@ -38,7 +38,7 @@ class CurlMulti {
   CurlMulti(const CurlMulti&) = delete;
   CurlMulti& operator=(const CurlMulti&) = delete;
 
-  // Initialises curl if need be.
+  // Initialises curl if necessary.
   Curl<CURL> make_easy();
   // Starts the transfer; uses the handle's CURLOPT_PRIVATE.
   void add(CURL* easy, Observer& observer);

@@ -17,7 +17,7 @@ int on_certificate_asked(SSL*, X509**, EVP_PKEY**) noexcept {
   return 0;  // none
 }
 
-// `contexts`: whose store is to be used; null: curl's own.
+// `contexts`: the contexts whose store is used; null: curl's own store.
 template <bool kAnonymous>
 CURLcode on_ssl_context(CURL*, void* context, void* contexts) noexcept {
   try {
@@ -56,7 +56,7 @@ void CurlOptions::set_basics(const std::string& url, const char* protocols, curl
   set(CURLOPT_PROTOCOLS_STR, protocols);
   set(CURLOPT_NOPROXY, "*");
   set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_QUICK_EXIT, 1L);  // should curl ever resolve by itself, its thread is not waited for
+  set(CURLOPT_QUICK_EXIT, 1L);  // do not wait for curl's resolver thread, should it ever start one
   set(CURLOPT_ERRORBUFFER, error);
   if (pin != nullptr) set(CURLOPT_RESOLVE, pin);
 }
@@ -72,15 +72,15 @@ void CurlOptions::set_tls(const TlsSettings& tls, TlsContexts& contexts) {
   if (tls.cert_file && tls.key_file) {
     set(CURLOPT_SSLCERT, tls.cert_file->c_str());
     set(CURLOPT_SSLKEY, tls.key_file->c_str());
-    set(CURLOPT_KEYPASSWD, "");  // or OpenSSL would ask for a passphrase on the terminal
+    set(CURLOPT_KEYPASSWD, "");  // otherwise OpenSSL asks for a passphrase on the terminal
   }
   const bool anonymous = !tls.cert_file || !tls.key_file;
   const bool system = tls.verify && !tls.ca_file;
   set(CURLOPT_SSL_CTX_FUNCTION, anonymous ? &on_ssl_context<true> : &on_ssl_context<false>);
-  // The loop's store instead of curl's own copy of the whole bundle for each connection.
+  // Uses the loop's store, because curl would load its own copy of the CA bundle for each connection.
   set(CURLOPT_SSL_CTX_DATA, system ? static_cast<void*>(&contexts) : nullptr);
   if (tls.verify && tls.ca_file) {
-    // By name, because curl must not reuse a connection that was verified against other authorities.
+    // Sets the file name, because curl must not reuse a connection that was verified with another CA file.
     set(CURLOPT_CAINFO, tls.ca_file->c_str());
     set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
   } else if (tls.verify) {

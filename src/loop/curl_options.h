@@ -1,4 +1,4 @@
-// What every transfer by curl is told in the same way: whom to trust, and where a name leads.
+// Options that all curl transfers share: trusted certificates and resolved addresses.
 #pragma once
 
 #include <string>
@@ -10,17 +10,17 @@
 
 namespace probegate::loop {
 
-// Whether a peer has asked this thread for a client certificate that there is none of, since the last call.
-// What curl then reports may be any kind of broken connection.
+// Whether a peer has requested a client certificate on this thread since the last call, and none is set. In
+// this case curl may report any kind of broken connection.
 bool take_certificate_asked();
 
 void append(Curl<curl_slist>& list, const std::string& line);
 
-// "name:port:address,address" for CURLOPT_RESOLVE: curl then asks no resolver, and races the addresses
-// itself.
+// "name:port:address,address" for CURLOPT_RESOLVE: curl then does not resolve the name, and tries
+// the addresses concurrently.
 std::string pin_of(const std::string& host, std::uint16_t port, const std::vector<Address>& addresses);
 
-// Sets options of one transfer, and remembers the first that curl refused.
+// Sets options of one transfer and records the first one that curl rejects.
 class CurlOptions {
  public:
   explicit CurlOptions(CURL* easy) : easy_(easy) {}
@@ -30,11 +30,12 @@ class CurlOptions {
     if (const CURLcode code = curl_easy_setopt(easy_, option, value); refused_ == CURLE_OK) refused_ = code;
   }
 
-  // No proxies, signals or names but ours. `pin` and `error` (CURL_ERROR_SIZE bytes) outlive the transfer.
+  // Disables proxies, signals and name resolution. `pin` and `error` (CURL_ERROR_SIZE bytes) must
+  // outlive the transfer.
   void set_basics(const std::string& url, const char* protocols, curl_slist* pin, char* error);
-  void set_tls(const TlsSettings& tls, TlsContexts& contexts);  // which outlives the transfer
+  void set_tls(const TlsSettings& tls, TlsContexts& contexts);  // `contexts` must outlive the transfer
 
-  // Empty when all were taken.
+  // Empty if all were accepted.
   std::string problem() const;
 
  private:

@@ -10,8 +10,8 @@ Deadline::Deadline(DeadlineWheel& wheel, Observer& observer)
 void Deadline::arm(Duration delay) {
   disarm();
   if (delay <= Duration::zero()) return;
-  uv_update_time(wheel_.loop_.uv());  // a long turn would otherwise make it fire early
-  wheel_.extend_after_suspend();      // what is armed now has lost nothing
+  uv_update_time(wheel_.loop_.uv());  // otherwise it fires early after a long loop iteration
+  wheel_.extend_after_suspend();      // a deadline armed now was not affected by a suspension
   const auto millis = static_cast<std::uint64_t>(std::chrono::ceil<Millis>(delay).count());
   due_ = ((wheel_.loop_.turn_ms() + millis) / DeadlineWheel::kTickMillis + 1) & kMostTicks;
   excused_ = 0;
@@ -69,7 +69,7 @@ void DeadlineWheel::advance() {
   extend_after_suspend();
   scheduled_ = 0;
   const std::uint64_t end = tick_now();
-  // After a long freeze one full turn visits everything; more would visit it again.
+  // After a long suspension, one full rotation of the wheel visits every slot.
   if (end - current_ >= kSlots) current_ = end - kSlots + 1;
   while (current_ <= end && armed_ > 0) {
     Deadline* due = nullptr;  // collected first: a callback may arm, disarm or destroy any deadline
@@ -78,7 +78,7 @@ void DeadlineWheel::advance() {
       Deadline* next = node->next_;
       if (node->due_ <= end) {
         node->disarm();
-        ++armed_;  // still ours until it fires
+        ++armed_;  // counted until it fires
         node->previous_ = tail;
         *tail = node;
         tail = &node->next_;
@@ -89,7 +89,7 @@ void DeadlineWheel::advance() {
     while (due != nullptr) {
       Deadline* node = due;
       node->disarm();
-      // Entered one by one: an exception of one observer must not strand the others on this stack.
+      // Each is called separately, so that an exception of one observer does not prevent the others.
       loop_.enter(node->sink_, [node] { node->observer_.on_deadline(*node); });
     }
   }

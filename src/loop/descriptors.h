@@ -1,4 +1,4 @@
-// How many descriptors this process may have open.
+// The limit of open file descriptors.
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,7 @@
 namespace probegate::loop {
 
 std::uint64_t descriptor_limit();
-// As many as the system lets us without asking anybody: a default of 1,024 is there for programs that use
-// select().
+// Raises the soft limit to the hard limit: the usual default of 1,024 exists for programs that use select().
 void raise_descriptor_limit();
 
 }  // namespace probegate::loop

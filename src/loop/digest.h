@@ -1,4 +1,4 @@
-// SHA-256, for texts that only have to be told apart.
+// SHA-256, to distinguish texts.
 #pragma once
 
 #include <string>

@@ -1,9 +1,9 @@
 // FdWatch: readiness of a descriptor that a library owns (libpq, c-ares, curl), or that is listened on.
 //
-// Trap: one descriptor has one watch, and libraries replace their socket, sometimes under the same number. So
-// destroy the watch before every library call that may close or replace it and make a new one after. An error
-// pauses the watch, which would otherwise tell of it for ever; it is reported as readable and writable, so
-// that the library looks and reads the socket's own error.
+// A descriptor can have only one watch, and libraries may replace their socket, sometimes under the same
+// number. So destroy the watch before every library call that may close or replace the socket, and make a new
+// one after it. An error pauses the watch, which would otherwise report it endlessly; it is reported as
+// readable and writable, so that the library reads the error of the socket.
 #pragma once
 
 #include <functional>
@@ -20,10 +20,10 @@ class FdWatch {
     bool writable;
     bool error;
   };
-  // The descriptor stays the library's.
+  // The library keeps ownership of the descriptor.
   FdWatch(Loop& loop, int fd, std::function<void(Ready)> callback);
 
-  // Neither: paused. Throws std::runtime_error if the descriptor cannot be watched.
+  // Both false: paused. Throws std::runtime_error if the descriptor cannot be watched.
   void want(bool read, bool write);
 
  private:

@@ -1,9 +1,9 @@
 // Handle<Block>: sole owner of a libuv handle, and the only caller of uv_close.
 //
 // A Block is a heap struct with the members `uv` (the handle, or a union of handles), `loop`, `sink` and
-// `owner`. Destroying the Handle clears `owner`, so no callback reaches code that is gone, and closes; libuv
-// keeps the Block until its close callback frees it. Therefore every object of this folder may be destroyed
-// at any time, also inside its own callback.
+// `owner`. Destroying the Handle clears `owner`, so that no callback reaches a destroyed object, and closes
+// the handle; the Block exists until the close callback frees it. Therefore every object of this folder may
+// be destroyed at any time, also inside its own callback.
 #pragma once
 
 #include <uv.h>

@@ -34,7 +34,7 @@ HttpFailure::Kind kind_of(CURLcode code, long os_error) {
     case CURLE_COULDNT_RESOLVE_HOST: return HttpFailure::Kind::resolve;
     case CURLE_COULDNT_CONNECT:
     case CURLE_SEND_ERROR: return HttpFailure::Kind::connect;
-    // Broken by the system, or bytes that curl would not take, such as a bad chunk.
+    // A system error, or bytes that curl rejects, such as a bad chunk.
     case CURLE_RECV_ERROR: return os_error != 0 ? HttpFailure::Kind::connect : HttpFailure::Kind::protocol;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -46,7 +46,7 @@ HttpFailure::Kind kind_of(CURLcode code, long os_error) {
     case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE:
     case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL:  // an answer without a status line: HTTP/0.9
+    case CURLE_UNSUPPORTED_PROTOCOL:  // a response without a status line: HTTP/0.9
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM: return HttpFailure::Kind::protocol;
@@ -55,8 +55,8 @@ HttpFailure::Kind kind_of(CURLcode code, long os_error) {
   }
 }
 
-// What OpenSSL says of an alert that comes after the handshake, as TLS 1.3 refuses a client: curl takes it
-// for a broken connection. "... SSL routines::tlsv13 alert certificate required, errno 0"
+// The text of OpenSSL for an alert after the handshake, with which TLS 1.3 refuses a client; curl reports it
+// as a broken connection. "... SSL routines::tlsv13 alert certificate required, errno 0"
 std::optional<std::string> tls_alert(std::string_view curl_text) {
   constexpr std::string_view kBefore = "SSL routines::";
   const auto begin = curl_text.find(kBefore);
@@ -77,8 +77,8 @@ class HttpClient::Impl {
   CurlMulti curl;
 };
 
-// One request from start to outcome. The caller's code runs from our own timer only, never inside curl, so it
-// may destroy any Call and start new ones.
+// One request from start to outcome. Callbacks run from a timer and never inside curl, so they may destroy
+// any Call and start new ones.
 class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::Observer {
  public:
   Transfer(HttpClient::Impl& impl, HttpRequest request, std::function<void(HttpClient::Outcome)> done)
@@ -102,9 +102,9 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
 
   const char* phase() const noexcept override {
     if (query_) return "resolving the name";
-    if (!running_) return "beginning or ending";
+    if (!running_) return "starting or ending the request";
     curl_off_t sent = 0;
-    long connected = 0;  // our port, once there is a connection
+    long connected = 0;  // local port, once connected
     curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &sent);
     curl_easy_getinfo(easy_.get(), CURLINFO_LOCAL_PORT, &connected);
     if (sent != 0) return "waiting for the answer";
@@ -113,7 +113,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
 
  private:
   void on_transfer_done(CURLcode code) override {
-    if (code == CURLE_OK && !head_complete_) code = CURLE_PARTIAL_FILE;  // curl takes any end for the end
+    if (code == CURLE_OK && !head_complete_) code = CURLE_PARTIAL_FILE;  // curl accepts any end
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && response_.truncated)) {
       long status = 0;
       curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
@@ -124,7 +124,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
       return finish(
           failed(HttpFailure::Kind::protocol, "the peer does not speak HTTP/2: it answered in HTTP/1"));
     }
-    // curl has a limit for one line, and says that it has no memory.
+    // curl limits the length of a line and reports an excess as out of memory.
     const bool endless_line = code == CURLE_OUT_OF_MEMORY && head_size_ > 0 && !head_complete_;
     if (head_too_large_ || endless_line) {
       return finish(failed(HttpFailure::Kind::protocol, "the head of the answer is larger than 64 KiB"));
@@ -204,7 +204,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
       return;
     }
     options.set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
-    // curl 7.88 fails when it uses such a connection again ("Error in the HTTP2 framing layer").
+    // curl 7.88 fails when it reuses such a connection ("Error in the HTTP2 framing layer").
     options.set(CURLOPT_FRESH_CONNECT, 1L);
     options.set(CURLOPT_FORBID_REUSE, 1L);
   }
@@ -223,7 +223,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     if (!target_.host_header.empty() && !has_header(request_, "host")) {
       append(headers_, "Host: " + target_.host_header);
     }
-    // What curl would add to a body by itself: a form's type, and a wait for 100 Continue.
+    // Removes what curl adds for a body: the content type of a form, and waiting for 100 Continue.
     if (!has_header(request_, "expect")) append(headers_, "Expect:");
     if (!request_.body.empty() && !has_header(request_, "content-type")) append(headers_, "Content-Type:");
     for (const auto& [name, value] : request_.headers) {
@@ -233,7 +233,8 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     options.set(CURLOPT_HTTPHEADER, headers_.get());
   }
 
-  // curl would report "couldn't connect" for our own lack of descriptors, as if the peer were to blame.
+  // For a lack of descriptors in this process, curl would report "couldn't connect", as if it were an error
+  // of the peer.
   static curl_socket_t on_open_socket(void* self, curlsocktype, curl_sockaddr* address) noexcept {
     const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0 && errno != EAFNOSUPPORT) static_cast<Transfer*>(self)->no_socket_ = errno;
@@ -262,7 +263,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
       head_too_large_ = true;
       return false;
     }
-    if (line.starts_with("HTTP/")) {  // a new head: what came before was 1xx
+    if (line.starts_with("HTTP/")) {  // a new head: the previous one was 1xx
       response_.headers.clear();
       head_complete_ = false;
       old_version_ = request_.http2 && line.starts_with("HTTP/1");
@@ -279,7 +280,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
     return true;
   }
 
-  // Only while the transfer holds its connection can curl say which one it is; on a reused one, too.
+  // Curl knows the connection only during the transfer; this also works for a reused connection.
   void note_certificate() {
     curl_tlssessioninfo* session = nullptr;
     if (curl_easy_getinfo(easy_.get(), CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || session == nullptr)
@@ -341,7 +342,7 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   void report() {
     if (!outcome_) return begin();  // a unix socket needs no resolver
     const auto done = std::move(done_);
-    done(*std::move(outcome_));  // may destroy us
+    done(*std::move(outcome_));  // may destroy this object
   }
 
   void detach() {
@@ -358,13 +359,13 @@ class HttpClient::Transfer final : public HttpClient::Call, private CurlMulti::O
   Curl<curl_slist> connect_to_;
   Curl<curl_slist> headers_;
   Curl<CURL> easy_;
-  bool running_ = false;        // curl works for us
-  bool head_complete_ = false;  // of the answer under way
+  bool running_ = false;        // the curl transfer is running
+  bool head_complete_ = false;  // of the current response
   char error_[CURL_ERROR_SIZE] = "";
-  int no_socket_ = 0;  // errno where none could be opened
+  int no_socket_ = 0;  // errno if no socket could be opened
   std::size_t head_size_ = 0;
   bool head_too_large_ = false;
-  bool old_version_ = false;  // the peer does not speak the HTTP/2 that was asked for
+  bool old_version_ = false;  // the peer does not support the requested HTTP/2
   HttpResponse response_;
   std::optional<HttpClient::Outcome> outcome_;
   Timer timeout_;

@@ -24,12 +24,12 @@ Result<HttpTarget> parse_http_target(const HttpRequest& request) {
   target.host = url->host();
   target.port = url->port().value_or(target.https ? kHttps : kHttp);
   if (request.tls && !request.tls->server_name.empty() && !iequals(request.tls->server_name, target.host)) {
-    // curl takes the name for SNI and verification from the URL; the peer still sees its own in Host.
+    // curl takes the name for SNI and verification from the URL; Host still has the original name.
     target.host_header = url->authority;
     target.connect_to = "::" + bracketed(target.host) + ":" + std::to_string(target.port);
     url->authority = bracketed(request.tls->server_name);
     if (url->port()) url->authority += ":" + std::to_string(target.port);
-    if (!parse_url("https://" + url->authority)) return failure("tls.server_name is not a host's name");
+    if (!parse_url("https://" + url->authority)) return failure("tls.server_name is not a valid host name");
   }
   target.url = url->encoded();
   return target;

@@ -1,4 +1,4 @@
-// What must be known of a request's URL before curl sees it. Pure.
+// Prepares the URL of a request for curl. Pure.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,10 @@ struct HttpTarget {
   bool https = false;
   std::string host;  // IPv6 without brackets
   std::uint16_t port = 0;
-  std::string url;  // what curl is given
+  std::string url;  // the URL for curl
 
-  // Set where the URL's host was replaced by the name to verify: what the peer still sees as Host, and where
-  // curl connects ("::host:port"), which also keeps peers that share a name from sharing a connection.
+  // Set if the URL's host was replaced by the name to verify: the original Host, and the address to connect
+  // to ("::host:port"), which also prevents peers with the same name from sharing a connection.
   std::string host_header;
   std::string connect_to;
 };

@@ -1,5 +1,5 @@
-// TCP keep-alive: how soon a peer that vanished without a word (a closed lid, a lost network) is given up:
-// after a minute of silence, where the system's own default is two hours.
+// TCP keep-alive: a peer that disappeared (a suspended laptop, a lost network) is detected after a minute of
+// silence; the system default is two hours.
 #pragma once
 
 #include <netinet/in.h>
@@ -8,7 +8,7 @@
 
 namespace probegate::loop {
 
-// Of a TCP socket; what a listening one accepts inherits it.
+// For a TCP socket; connections accepted from a listening socket inherit it.
 inline void keep_alive(int descriptor) {
   constexpr int kOn = 1, kIdle = 30, kInterval = 10, kProbes = 3;  // seconds, but for the number of probes
   ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &kOn, sizeof kOn);

@@ -25,7 +25,7 @@ void set_option(int fd, int level, int name) {
   ::setsockopt(fd, level, name, &on, sizeof on);
 }
 
-// A socket file nobody listens on any more is left by a process that was killed.
+// A socket file without a listener was left by a killed process.
 void remove_stale_socket(const Address& address) {
   struct stat info {};
   const std::string path = address.ip();
@@ -70,7 +70,7 @@ Result<ListenSocket> ListenSocket::bind(const Endpoint& endpoint) {
   if (address->is_unix()) {
     remove_stale_socket(*address);
   } else {
-    // Accepted connections inherit both: no delay for small frames, keep-alive for peers that vanished.
+    // Accepted connections inherit both: no delay for small frames, and detection of lost peers.
     set_option(fd, IPPROTO_TCP, TCP_NODELAY);
     keep_alive(fd);
     set_option(fd, SOL_SOCKET, SO_REUSEADDR);
@@ -98,7 +98,7 @@ void ListenSocket::close() {
   if (fd_ < 0) return;
   ::close(std::exchange(fd_, -1));
   if (!endpoint_.is_unix()) return;
-  // By now the name may lead to the socket of a process that came after us.
+  // The path may now belong to the socket of a newer process.
   if (const auto named = file_of(endpoint_.path); named && named == file_) ::unlink(endpoint_.path.c_str());
 }
 

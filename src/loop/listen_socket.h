@@ -1,8 +1,8 @@
-// ListenSocket: a bound, listening descriptor, made before any thread starts so that a taken port ends the
-// start.
+// ListenSocket: a bound, listening descriptor, created before any thread starts, so that a port in use
+// prevents the start.
 //
-// Owns: the descriptor and, for unix sockets, the file it unlinks when destroyed, where that is still the one
-// it made: a process that replaces this one may have put its own in its place.
+// Owns: the descriptor and, for unix sockets, the file, which it unlinks when destroyed if it is still the
+// one it created: a successor process may have replaced it.
 #pragma once
 
 #include <sys/types.h>
@@ -17,9 +17,8 @@ namespace probegate::loop {
 
 class ListenSocket {
  public:
-  // The error names the address and, where it can be read, the process that holds the port. Resolves only
-  // literal addresses and "localhost". A unix path left over by a dead process is replaced; a living one is
-  // "in use".
+  // The error has the address and, if known, the process that uses the port. Accepts only literal addresses
+  // and "localhost". A unix socket left by a dead process is replaced; one with a listener is "in use".
   static Result<ListenSocket> bind(const Endpoint& endpoint);
 
   ListenSocket(ListenSocket&& other) noexcept;
@@ -34,7 +33,7 @@ class ListenSocket {
 
   int descriptor() const { return fd_; }
   Result<int> duplicate() const;                          // for another loop; the caller owns it
-  const Endpoint& endpoint() const { return endpoint_; }  // with the real port where 0 was asked for
+  const Endpoint& endpoint() const { return endpoint_; }  // with the actual port if 0 was requested
   void close();  // stops listening; connections not yet accepted are reset
 
  private:

@@ -15,8 +15,8 @@
 namespace probegate::loop {
 namespace {
 
-constexpr int kPerTurn = 64;  // a flood of connections must not starve those that are open
-constexpr int kRest = 4096;   // more than a queue holds
+constexpr int kPerTurn = 64;  // many new connections must not delay the open ones
+constexpr int kRest = 4096;   // more than any listen queue holds
 constexpr Duration kPause = std::chrono::milliseconds(50);
 constexpr Duration kDeferral = std::chrono::milliseconds(2);
 
@@ -41,7 +41,7 @@ class Listener::Acceptor {
  public:
   using Accepted = std::function<void(Stream)>;
 
-  // A copy of the callback lives in the watch, which keeps it until it returns even if it destroys us.
+  // The watch keeps its own copy of the callback until it returns, even if it destroys this object.
   Acceptor(Loop& loop, int fd, bool is_unix, Accepted accepted, std::function<Turn()> turn)
       : loop_(loop),
         fd_(fd),
@@ -69,7 +69,7 @@ class Listener::Acceptor {
 
  private:
   void watch_on() {
-    // Still there: nobody else takes it.
+    // Still in the queue: no other loop accepted it.
     pollfd look{fd_.get(), POLLIN, 0};
     overdue_ = ::poll(&look, 1, 0) > 0;
     watch_.want(true, false);
@@ -78,7 +78,8 @@ class Listener::Acceptor {
   void accept_some(const Accepted& accepted, int most = kPerTurn) {
     const bool overdue = std::exchange(overdue_, false);
     bool destroyed = false;
-    // One at a time costs no call that finds the queue empty; several in one millisecond are a flood.
+    // Accepting one at a time avoids a final call on the empty queue; with several in one
+    // millisecond, accept many.
     const auto now = loop_.turn_ms();
     const bool flood = std::exchange(last_accept_ms_, now) == now;
     if (!flood && most != kRest) most = 1;
@@ -109,7 +110,7 @@ class Listener::Acceptor {
     }
   }
 
-  // It stays readable: watching on would spin.
+  // The socket stays readable, so watching it would spin.
   void pause(Duration time) {
     watch_.want(false, false);
     resume_.start(time);
@@ -129,10 +130,10 @@ class Listener::Acceptor {
   const Accepted accepted_;
   const std::function<Turn()> turn_;
   std::uint64_t last_accept_ms_ = 0;
-  bool overdue_ = false;  // it was left to others in vain
+  bool overdue_ = false;  // it was left to other loops, but none accepted it
   bool waits_ = false;
   Timer resume_;
-  FdWatch watch_;  // after the descriptor: gone before it is closed
+  FdWatch watch_;  // declared after the descriptor: destroyed before it is closed
   bool* destroyed_ = nullptr;
 };
 

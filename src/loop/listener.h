@@ -1,9 +1,9 @@
 // Listener: accepts connections on a loop from a descriptor that ListenSocket has bound.
 //
-// Owns: the descriptor it was given. Invariant: running out of descriptors neither spins nor stops the loop;
-// connections then wait in the kernel's queue until there are some. That is why this is not uv_listen: libuv
-// accepts and drops them by means of a spare descriptor, and once another thread has taken that one's place
-// it accepts for ever in one turn. What the user does not want yet waits there too.
+// Owns: the descriptor it was given. Invariant: without free descriptors the loop neither spins nor stops;
+// connections then wait in the kernel's queue. uv_listen is not used, because libuv accepts and drops such
+// connections with a spare descriptor, and once another thread has taken that descriptor it loops endlessly.
+// Connections that the user does not want yet also wait in the queue.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@
 
 namespace probegate::loop {
 
-// Of all listeners of this process, other than connections that had left: any thread may ask.
+// Failed accepts of all listeners of this process, without clients that had disconnected. Any thread
+// may call it.
 struct AcceptFailures {
   std::uint64_t count;
   int error;  // errno of the latest
@@ -23,10 +24,10 @@ AcceptFailures accept_failures();
 
 class Listener {
  public:
-  // What becomes of the next connection in the queue.
+  // What to do with the next connection in the queue.
   enum class Turn : std::uint8_t {
     take,
-    leave,  // to other loops that accept from the same queue; still there after 2 ms it is taken all the same
+    leave,  // to other loops that accept from the same queue; accepted here if still queued after 2 ms
     wait,   // until resume(), or for 50 ms
   };
 
@@ -39,9 +40,8 @@ class Listener {
   Listener& operator=(Listener&&) noexcept;
   ~Listener();
 
-  void resume();  // asks anew after Turn::wait
-  // Everything that waits in the queue now. Whoever closes the last descriptor of a queue resets what is in
-  // it.
+  void resume();  // asks again after Turn::wait
+  // Accepts everything in the queue now. Closing the last descriptor of a queue resets the connections in it.
   void accept_rest();
 
  private:

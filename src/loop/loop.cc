@@ -20,7 +20,7 @@ Loop::Loop(ErrorSink& sink) : root_sink_(&sink), sink_(&sink) {
 }
 
 Loop::~Loop() {
-  // Owners are gone by now; what is left are handles whose close callbacks have not run yet.
+  // All owners are destroyed; only handles whose close callbacks have not run yet are left.
   while (uv_loop_close(&uv_) == UV_EBUSY) {
     uv_walk(
         &uv_,
@@ -38,12 +38,12 @@ void Loop::run() {
   while (!stopped_) turn(-1);
 }
 
-// Waits, tells the sockets, and lets libuv work when it has something to do: one wait for both. Without an
-// active handle libuv names no time at all, and would be asked for ever.
+// Waits once for sockets and libuv, notifies the sockets, and runs libuv if it has work. Without an active
+// handle libuv gives no timeout, and the wait would be endless.
 void Loop::turn(int most_millis) {
   const auto libuv_waits = [this] { return uv_loop_alive(&uv_) != 0 ? uv_backend_timeout(&uv_) : -1; };
   const int millis = libuv_waits();
-  if (!after_turn_.empty()) most_millis = 0;  // asked for between two turns
+  if (!after_turn_.empty()) most_millis = 0;  // posted between two iterations
   poller_.wait(most_millis < 0 || (millis >= 0 && millis < most_millis) ? millis : most_millis);
   uv_update_time(&uv_);
   const bool libuv_ready = poller_.tell();
@@ -59,7 +59,7 @@ void Loop::tell(ErrorSink& sink, const char* what) noexcept {
   try {
     words = what;
   } catch (const std::bad_alloc&) {
-    // Silence is better than the end.
+    // Reporting failed too; continue without a message.
   }
   sink.on_exception(words);
 }
@@ -74,7 +74,7 @@ void Loop::stop() { stopped_ = true; }
 bool Loop::run_until(const std::function<bool()>& condition, Duration limit, Millis tick) {
   const TimePoint end = now() + limit;
   while (!condition() && now() < end) turn(static_cast<int>(tick.count()));
-  turn(0);  // what can happen at once does, also when nothing had to be waited for
+  turn(0);  // handles pending events, also if no wait was necessary
   return condition();
 }
 

@@ -1,10 +1,9 @@
-// Loop: one thread's event loop. Everything that waits hangs on one, and nothing on it may block.
+// Loop: the event loop of one thread. All waiting uses it, and nothing on it may block.
 //
-// Owns: the uv_loop_t, the poller of its sockets (poller.h), the shared read buffer and, once asked for, the
-// TLS contexts. Invariant: an exception
-// that leaves a callback never passes through libuv and never ends the process; it reaches the ErrorSink of
-// the object whose callback it was. Thread: all methods belong to the thread that runs the loop; other
-// threads use Wakeup (wakeup.h).
+// Owns: the uv_loop_t, the poller of its sockets (poller.h), the shared read buffer and, once used, the TLS
+// contexts. Invariant: an exception from a callback never passes through libuv and never ends the process; it
+// is passed to the ErrorSink of the object whose callback it was. Thread: all methods belong to the thread
+// that runs the loop; other threads use Wakeup (wakeup.h).
 #pragma once
 
 #include <uv.h>
@@ -23,7 +22,7 @@ namespace probegate::loop {
 
 class TlsContexts;
 
-// Hears of exceptions that left a callback. Must outlive the handles created in its scope, or own them.
+// Receives exceptions from callbacks. Must outlive the handles created in its scope, or own them.
 class ErrorSink {
  public:
   virtual ~ErrorSink() = default;
@@ -32,24 +31,24 @@ class ErrorSink {
 
 class Loop final : public Clock {
  public:
-  // `sink` hears what no narrower scope catches.
+  // `sink` receives exceptions that no inner scope handles.
   explicit Loop(ErrorSink& sink);
   ~Loop() override;  // closes every handle still open and waits for the close callbacks
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
   void run();   // until stop()
-  void stop();  // leaves run() after this turn
-  // Turns until the condition holds or the time is over; returns what the condition says in the end. Looks at
-  // the condition after each event, and after each `tick` without one. For start-up and tests.
+  void stop();  // leaves run() after this iteration
+  // Runs until the condition holds or the time is over; returns the final value of the condition. Checks the
+  // condition after each event, and after each `tick` without one. For startup and tests.
   bool run_until(const std::function<bool()>& condition, Duration limit, Millis tick = Millis(5));
 
   TimePoint now() const override;  // exact
   WallTime wall_now() const override;
-  // Runs `work` once this turn's callbacks have returned; costs no system call, as a timer of zero would. The
-  // first few of a turn need no memory: those who end what has failed for want of it rely on that.
+  // Runs `work` after the callbacks of this iteration; unlike a timer of zero it costs no system call. The
+  // first few per iteration need no memory: code that handles out-of-memory errors relies on that.
   void after_turn(std::function<void()> work) { after_turn_.push_back(std::move(work)); }
-  std::uint64_t turn_ms() const { return uv_now(&uv_); }  // monotonic, read once per turn: free
+  std::uint64_t turn_ms() const { return uv_now(&uv_); }  // monotonic, read once per iteration: no cost
 
   uv_loop_t* uv() { return &uv_; }
   Poller& poller() { return poller_; }
@@ -69,7 +68,7 @@ class Loop final : public Clock {
     ErrorSink* before_;
   };
 
-  // Runs a callback on behalf of `sink`; the only way libuv's callbacks enter our code.
+  // Runs a callback with `sink` for its exceptions; every libuv callback enters our code through this.
   template <typename Callback>
   void enter(ErrorSink* sink, Callback&& callback) noexcept {
     Scope scope(*this, sink);
@@ -82,16 +81,16 @@ class Loop final : public Clock {
     }
   }
 
-  // Also when there is not even memory to copy the words.
+  // Also works if there is no memory to copy the text.
   static void tell(ErrorSink& sink, const char* what) noexcept;
 
-  // The one buffer all streams of this loop read into; its bytes are valid during on_data only. A
-  // frame of 64 KiB, a common chunk, fits with its header: cut in two it cost 9.2 calls a message, whole 4.1.
-  // Twice as much measured no better, and is what a slow reader may cost.
+  // The buffer that all streams of this loop read into; its bytes are valid during on_data only. A frame of
+  // 64 KiB, a common size, fits with its header: split in two it costs 9.2 system calls per message, whole
+  // 4.1. Twice the size is not faster, and a slow reader may use this much memory.
   static constexpr std::size_t kReadBuffer = 72 * 1024;
   char* read_buffer() { return read_buffer_.data(); }
 
-  // Made at the first use: a loop that never speaks TLS does not pay for OpenSSL.
+  // Created at the first use, so that a loop without TLS does not initialise OpenSSL.
   TlsContexts& tls();
 
  private:
@@ -100,7 +99,7 @@ class Loop final : public Clock {
   uv_loop_t uv_;
   Poller poller_;
   std::vector<std::function<void()>> after_turn_;
-  std::vector<std::function<void()>> after_this_turn_;  // keeps its memory
+  std::vector<std::function<void()>> after_this_turn_;  // kept to reuse its memory
   bool stopped_ = false;
   ErrorSink* const root_sink_;
   ErrorSink* sink_;

@@ -20,7 +20,7 @@ class MailClient::Impl {
   CurlMulti curl;
 };
 
-// One mail from start to outcome. The caller's code runs from our own timer only, never inside curl.
+// One mail from start to outcome. Callbacks run from a timer and never inside curl.
 class MailClient::Transfer final : public MailClient::Call, private CurlMulti::Observer {
  public:
   Transfer(MailClient::Impl& impl, Mail mail, std::function<void(MailClient::Outcome)> done)
@@ -62,7 +62,7 @@ class MailClient::Transfer final : public MailClient::Call, private CurlMulti::O
 
   void set_up(CurlOptions& options) {
     options.set_basics(url_, "smtp,smtps", pin_.get(), error_);
-    options.set(CURLOPT_FORBID_REUSE, 1L);  // alerts are rare, and mail servers dislike idle clients
+    options.set(CURLOPT_FORBID_REUSE, 1L);  // alerts are rare, and mail servers close idle connections
     if (mail_.user) {
       options.set(CURLOPT_USERNAME, mail_.user->c_str());
       options.set(CURLOPT_PASSWORD, mail_.password.c_str());
@@ -96,7 +96,7 @@ class MailClient::Transfer final : public MailClient::Call, private CurlMulti::O
     if (code == CURLE_OK) return finish({});
     long answer = 0;
     curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &answer);
-    // Only curl's own words and the number: a server's sentence might repeat what it was told.
+    // Only curl's own text and the number: the server's text might repeat secrets of the request.
     const bool untrusted = code == CURLE_PEER_FAILED_VERIFICATION;
     const bool tls = untrusted || code == CURLE_SSL_CONNECT_ERROR;
     std::string message = tls && error_[0] != '\0' ? error_ : curl_easy_strerror(code);
@@ -119,7 +119,7 @@ class MailClient::Transfer final : public MailClient::Call, private CurlMulti::O
 
   void report() {
     const auto done = std::move(done_);
-    done(*std::move(outcome_));  // may destroy us
+    done(*std::move(outcome_));  // may destroy this object
   }
 
   void detach() {
@@ -130,7 +130,7 @@ class MailClient::Transfer final : public MailClient::Call, private CurlMulti::O
   MailClient::Impl& impl_;
   const Mail mail_;
   std::function<void(MailClient::Outcome)> done_;
-  std::string url_;  // as curl takes it
+  std::string url_;  // in the form for curl
   std::string host_;
   std::uint16_t port_ = 0;
   bool local_ = false;

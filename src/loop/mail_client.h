@@ -1,7 +1,7 @@
-// MailClient: one mail by SMTP, through libcurl on a loop. For alerts.
+// MailClient: sends one mail by SMTP, through libcurl on a loop. For alerts.
 //
-// As with HttpClient names are resolved by our Resolver and pinned, and one deadline holds everything. With a
-// password TLS is a must, also over smtp:// (STARTTLS), unless the server is on this very machine.
+// As in HttpClient, names are resolved by Resolver and pinned, and one deadline limits the whole transfer.
+// With a password TLS is required, also for smtp:// (STARTTLS), unless the server is on this machine.
 #pragma once
 
 #include <functional>
@@ -19,10 +19,10 @@ namespace probegate::loop {
 class Resolver;
 
 struct Mail {
-  std::string url;  // smtp:// (with STARTTLS where the server has it) or smtps://
+  std::string url;  // smtp:// (with STARTTLS if the server supports it) or smtps://
   std::optional<std::string> user;
   std::string password;
-  std::string from;  // of the envelope
+  std::string from;  // envelope sender
   std::vector<std::string> recipients;
   std::string text;  // head and body, lines ended by CR LF
   Duration timeout = std::chrono::seconds(10);
@@ -30,22 +30,23 @@ struct Mail {
 };
 
 struct MailFailure {
-  bool permanent = false;  // the server understood and refused; to try again would change nothing
+  bool permanent = false;  // permanent refusal by the server; do not retry
   std::string message;     // without secrets
 };
 
 class MailClient {
  public:
-  class Call {  // destroying it cancels; nothing is called back then
+  class Call {  // destroying it cancels the mail without a callback
    public:
     virtual ~Call() = default;
   };
   using Outcome = tl::expected<void, MailFailure>;
 
   MailClient(Loop& loop, Resolver& resolver);
-  ~MailClient();  // every Call must be gone
+  ~MailClient();  // every Call must be destroyed before
 
-  // Calls back exactly once in a later turn, unless cancelled. The Call may be destroyed inside the callback.
+  // Calls back exactly once in a later loop iteration, unless cancelled. The Call may be destroyed
+  // inside the callback.
   std::unique_ptr<Call> send(Mail mail, std::function<void(Outcome)> done);
 
  private:

@@ -25,7 +25,7 @@ long Pipes::Pipe::fill(int socket, std::uint64_t most) {
   return moved;
 }
 
-// Until it is told that there is no room: only after that the socket tells when there is some again.
+// Writes until EAGAIN, because only then does epoll report room to write again.
 int Pipes::Pipe::empty(int socket) {
   while (held_ > 0) {
     const long moved = move(ends_.out, socket, held_);
@@ -53,7 +53,7 @@ std::optional<Pipes::Pipe> Pipes::lend() {
 std::optional<Pipes::Pipe::Ends> Pipes::make() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return std::nullopt;
-  ::fcntl(ends[1], F_SETPIPE_SZ, kSize);  // where that is refused it stays smaller, and works
+  ::fcntl(ends[1], F_SETPIPE_SZ, kSize);  // if this fails, the pipe stays smaller but works
   return Pipe::Ends{ends[0], ends[1]};
 }
 

@@ -1,11 +1,9 @@
-// Pipes: what a payload passes through from socket to socket when it is not copied into this process
-// (splice(2)).
+// Pipes: transfer payload between sockets without copying it into this process (splice(2)).
 //
-// Owns: pipes, made when they are needed, at most as many as it was told. Invariant: a pipe is lent only
-// while bytes are on their way through it, so one of them serves any number of connections whose peers keep
-// up, and only those whose peers do not keep one each. One stays open while nobody needs it; one that comes
-// back with bytes in it, because its connection ended, is closed and they are gone.
-// Thread: the loop's own. Outlives what it lends.
+// Owns: pipes, opened on demand, up to a maximum. Invariant: a pipe is lent only while it contains bytes, so
+// one pipe serves any number of connections with fast peers, and each connection with a slow peer keeps one.
+// One unused pipe stays open; a pipe that is returned with bytes in it, because its connection ended, is
+// closed and the bytes are dropped. Thread: the loop's. Must outlive the lent pipes.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +15,7 @@ namespace probegate::loop {
 
 class Pipes {
  public:
-  // How much goes through at a time. The kernel counts in pieces as they came from the network, one for each
-  // 4 KiB of this, so less may fit.
+  // The capacity of a pipe. The kernel counts network buffers, one slot per 4 KiB, so less may fit.
   static constexpr std::size_t kSize = 256 * 1024;
 
   class Pipe {
@@ -31,9 +28,9 @@ class Pipes {
     }
 
     std::size_t held() const { return held_; }
-    // As recv() would, at most kSize: how many bytes, 0 at the end of what the peer sends, or -errno.
+    // Like recv(), at most kSize: the number of bytes, 0 at the end of the stream, or -errno.
     long fill(int socket, std::uint64_t most);
-    // As much as the socket takes: 0 or -errno; that it takes no more now is no error. What is left, held().
+    // Writes as much as the socket accepts: 0 or -errno; EAGAIN is not an error. held() is the rest.
     [[nodiscard]] int empty(int socket);
 
    private:
@@ -54,7 +51,7 @@ class Pipes {
   Pipes(const Pipes&) = delete;
   Pipes& operator=(const Pipes&) = delete;
 
-  std::optional<Pipe> lend();  // none when all are lent, or there are no descriptors
+  std::optional<Pipe> lend();  // empty if all are lent or no descriptors are left
 
  private:
   static std::optional<Pipe::Ends> make();

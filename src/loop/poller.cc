@@ -27,7 +27,7 @@ Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
 }
 
 Poller::~Poller() {
-  while (again_ != nullptr) {  // only released ones can be left
+  while (again_ != nullptr) {  // only released sockets can be left
     Socket* const socket = std::exchange(again_, again_->next_);
     socket->again_ = false;
     release(socket);
@@ -73,7 +73,7 @@ void Poller::wait(int millis) {
   marked_ = false;
 }
 
-// Tunnels never ask, and no turn of theirs pays for it.
+// Computed on demand, because tunnels never need it.
 std::uint32_t Poller::coming(const Socket& socket) {
   if (!std::exchange(marked_, true)) {
     for (const epoll_event& event : untold()) {
@@ -84,7 +84,8 @@ std::uint32_t Poller::coming(const Socket& socket) {
 }
 
 bool Poller::tell() {
-  // Those that asked, before those that are ready: what asks again while they are told waits for its turn.
+  // Sockets that called poll_again() come first; calls of poll_again() in their callbacks are handled in
+  // the next iteration.
   for (Socket* next = std::exchange(again_, nullptr); next != nullptr;) {
     Socket* const socket = std::exchange(next, next->next_);
     socket->again_ = false;

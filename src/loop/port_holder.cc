@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::string_view kListenState = "0A";
 
-// Inodes of the sockets that listen on the port; columns of /proc/net/tcp: sl local rem st ... inode (10th).
+// Collects the inodes of sockets that listen on the port; columns of /proc/net/tcp: sl local rem st
+// ... inode (10th).
 void collect_inodes(const char* table, std::uint16_t port, std::set<std::string>& inodes) {
   std::ifstream file(table);
   std::string line;

@@ -1,5 +1,4 @@
-// Who holds a TCP port, for the error message of a failed start. Linux: read from /proc, nothing else is
-// asked.
+// Finds the process that uses a TCP port, for the error message of a failed start. Linux only: reads /proc.
 #pragma once
 
 #include <optional>
@@ -9,7 +8,7 @@
 
 namespace probegate::loop {
 
-// "pid 4711 (nginx)", or nothing when the holder cannot be seen (another user's process, another namespace).
+// "pid 4711 (nginx)", or empty if the process is not visible (another user or namespace).
 std::optional<std::string> find_port_holder(const Endpoint& endpoint);
 
 }  // namespace probegate::loop

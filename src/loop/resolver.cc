@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kTimeoutMillis = 1000;  // before the first retransmission; doubles
 constexpr int kTries = 3;
-constexpr std::size_t kMostAddresses = 64;  // more than anybody tries; a name may have thousands
+constexpr std::size_t kMostAddresses = 64;  // enough for any connect; a name may have thousands
 
 struct FreeAddresses {
   void operator()(ares_addrinfo* info) const noexcept { ares_freeaddrinfo(info); }
@@ -22,7 +22,7 @@ struct FreeAddresses {
 std::string why(int status) {
   switch (status) {
     case ARES_ETIMEOUT: return std::string(kNobodyAnswered);
-    // c-ares goes on to the next server when one says SERVFAIL or REFUSED, and in the end says this.
+    // c-ares tries the next server after SERVFAIL or REFUSED, and finally returns this code.
     case ARES_ECONNREFUSED: return "every name server failed, refused or could not be reached";
     default: return ares_strerror(status);
   }
@@ -107,7 +107,7 @@ class DnsQuery final : public Resolver::Query {
     arm_timer();
   }
 
-  // Also when we are destroyed: one family may have been answered by then, and is ours to free.
+  // Also called on destruction: one family may have been answered by then, and must be freed.
   void on_answer(int status, ares_addrinfo* info) {
     const std::unique_ptr<ares_addrinfo, FreeAddresses> owner(info);
     if (cancelled_) return;
@@ -127,8 +127,8 @@ class DnsQuery final : public Resolver::Query {
     }
   }
 
-  // The answer may come inside a c-ares call, where destroying the channel is forbidden; the next turn tells
-  // it.
+  // The answer may come inside a c-ares call, where destroying the channel is forbidden, so it is reported in
+  // the next iteration.
   void finish(Resolver::Answer answer) {
     answer_ = std::move(answer);
     report_.start(Duration::zero());

@@ -10,8 +10,7 @@ namespace probegate::loop {
 namespace {
 
 constexpr int kWatched[] = {SIGTERM, SIGINT, SIGHUP};
-// All that would end the process and is neither a fault of its own nor SIGQUIT, with which people ask for a
-// core.
+// Signals that end a process by default, except faults and SIGQUIT, which is used to request a core dump.
 constexpr int kStrangers[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT};
 
 void add_strangers(sigset_t& set) {
@@ -60,7 +59,7 @@ StraySignals::~StraySignals() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-// One a turn: whoever floods us with them must not keep the loop.
+// One per iteration, so that many signals do not block the loop.
 void StraySignals::take() {
   signalfd_siginfo info{};
   if (::read(fd_, &info, sizeof info) != sizeof info) return;

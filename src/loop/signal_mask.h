@@ -1,11 +1,11 @@
-// SignalMask: signals that come before anybody watches for them wait, and those that nobody watches for are
-// no end.
+// SignalMask: keeps signals pending until they are watched, and prevents unused signals from
+// ending the process.
 //
-// A process that is PID 1 loses a SIGTERM that comes before its handler is there, and every other process is
-// ended by it without its exit code. So they are blocked before anything else is done, and unblocked when the
-// watches of signal.h exist. Strangers (SIGUSR1, SIGALRM, ...) end a process by default; they stay blocked
-// and are read from a signalfd(2), which also tells who sent them. Threads inherit the mask of the one that
-// starts them. Thread: the main thread, before it starts others.
+// With PID 1, a SIGTERM before its handler exists is lost; any other process ends without its exit code. So
+// signals are blocked first, and unblocked when the watches of signal.h exist. Unused signals (SIGUSR1,
+// SIGALRM, ...) end a process by default; they stay blocked and are read from a signalfd(2), which also
+// gives the sender. Threads inherit the mask of the thread that starts them. Thread: the main thread, before
+// it starts others.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@
 
 namespace probegate::loop {
 
-void hold_signals();             // what ends or reloads us, and strangers
+void hold_signals();             // signals for stop and reload, and unused ones
 void release_watched_signals();  // SIGTERM, SIGINT and SIGHUP, also where a parent had blocked them
 
 class StraySignals {
@@ -23,9 +23,9 @@ class StraySignals {
   struct Stray {
     std::string name;  // "SIGUSR1"
     int number;
-    int sender;  // its pid; 0: the kernel, or a process of another pid namespace
+    int sender;  // pid; 0: the kernel or a process in another pid namespace
   };
-  // Where the kernel has no signalfd, or no descriptor is left, strangers are ignored without a word.
+  // Without signalfd or a free descriptor, unused signals are ignored silently.
   StraySignals(Loop& loop, std::function<void(const Stray&)> callback);
   ~StraySignals();
   StraySignals(const StraySignals&) = delete;

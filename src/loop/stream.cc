@@ -22,13 +22,13 @@ constexpr std::uint32_t kReading = EPOLLIN | EPOLLRDHUP | EPOLLET;
 constexpr std::uint32_t kWriting = EPOLLOUT;
 constexpr std::uint32_t kOver = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
-// recv() and send() are places where a thread may be cancelled, which costs each of them a third of their
-// instructions and is of no use to us.
+// recv() and send() are cancellation points, which costs a third of their instructions; threads are
+// never cancelled here.
 long receive(int fd, char* buffer, std::size_t size) {
   return ::syscall(SYS_recvfrom, fd, buffer, size, 0, nullptr, nullptr);
 }
-// `arrived`: by the system's clock, 0 where it was not noted. Out of line, as is transmit_both(): arrays on
-// the stack are guarded, and the path of every message has none.
+// `arrived`: by the system clock, 0 if not recorded. Not inlined, like transmit_both(), because functions
+// with stack arrays have a stack protector, which the common path should not pay for.
 [[gnu::noinline]] long receive(int fd, char* buffer, std::size_t size, std::int64_t& arrived) {
   iovec piece{buffer, size};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
@@ -59,13 +59,13 @@ long transmit(int fd, std::string_view bytes) {
   return ::sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-// A socket tells of room to write only after a write found none; a unix socket tells after every read of its
-// peer, and is therefore asked only while it matters.
+// A TCP socket reports room to write only after a write failed with EAGAIN; a unix socket reports it after
+// every read of its peer, so it is requested only when needed.
 std::uint32_t interest(bool is_unix) { return is_unix ? kReading : kReading | kWriting; }
 
 }  // namespace
 
-// What the kernel did not take: what came through a pipe, then bytes.
+// Data that the kernel did not accept: first the content of a pipe, then bytes.
 struct Stream::Pending {
   std::optional<Pipes::Pipe> pipe;
   std::string bytes;
@@ -101,11 +101,11 @@ class Stream::Block final : public Poller::Socket {
   std::unique_ptr<Address> peer;
   int fd;
   const bool is_unix;
-  std::int64_t arrived_ns = -1;  // of the last read; negative: not to be noted
+  std::int64_t arrived_ns = -1;  // of the last read; negative: recording is off
   bool reading = false;
   bool fin_after_queue = false;
   Wanted wanted = Wanted::bytes;
-  bool lost = false;  // reading and writing may both notice; the observer hears it once
+  bool lost = false;  // reading and writing may both notice it; the observer is called once
 
  private:
   void on_ready(std::uint32_t events) noexcept override;
@@ -117,7 +117,7 @@ class Stream::Block final : public Poller::Socket {
   void lose(int status);
   void tell_hang_up();
 
-  // What follows the bytes that lie there. Of `closed` only a read tells whether it is an error.
+  // What follows the bytes in the socket. For `closed`, only a read shows whether it is an error.
   enum class Last : std::uint8_t { none, end, closed, lost };
   static Last last_of(std::uint32_t events) {
     if ((events & EPOLLERR) != 0) return Last::lost;
@@ -126,11 +126,11 @@ class Stream::Block final : public Poller::Socket {
   bool hung_up() const { return last_ != Last::none; }
 
   bool connecting_ = false;
-  bool readable_ = false;  // bytes, the end or an error may lie there
+  bool readable_ = false;  // bytes, the end or an error may be pending
   bool fin_sent_ = false;
   Last last_ = Last::none;
   Last told_ = Last::none;
-  int status_ = 0;  // of a connect or a move, until it is told
+  int status_ = 0;  // of a connect or a move, until it is reported
 };
 
 void Stream::Close::operator()(Block* block) const noexcept {
@@ -146,7 +146,7 @@ Stream& Stream::operator=(Stream&& other) noexcept {
   return *this;
 }
 
-// Takes the descriptor over in any case.
+// Takes ownership of the descriptor in any case.
 Stream::Handle Stream::open(Loop& loop, int descriptor, bool is_unix, Stream* owner,
                             StreamObserver* observer) {
   try {
@@ -178,7 +178,7 @@ Stream Stream::adopt(Loop& loop, int descriptor, bool is_unix, const Address* pe
   return stream;
 }
 
-// Whatever is decided at once is told in the next turn all the same.
+// An immediate result is also reported in the next iteration.
 int Stream::Block::begin_connect(const Address& address) {
   connecting_ = true;
   const int on = 1;
@@ -205,12 +205,11 @@ void Stream::Block::on_ready(std::uint32_t events) noexcept {
   if ((events & (EPOLLIN | kOver)) != 0) readable_ = true;
   if ((events & kOver) != 0) last_ = std::max(last_, last_of(events));
   if (connecting_) {
-    // Of a unix socket, whose connect is decided at once, the word is poll_again()'s.
+    // For a unix socket, whose connect completes at once, poll_again() reports the result.
     if (events == 0 || (!is_unix && (events & (kWriting | kOver)) != 0)) end_connect(events);
     return;
   }
-  // What came before an error is worth reading, so that is first. An end that lies behind it needs no turn of
-  // its own.
+  // Data before an error is read first. A following end of stream is handled in the same iteration.
   for (int reads = 0; reads < 2 && owner != nullptr && reading && readable_; ++reads) {
     read();
     if (!hung_up()) break;
@@ -222,7 +221,7 @@ void Stream::Block::on_ready(std::uint32_t events) noexcept {
 }
 
 void Stream::Block::tell_hang_up() {
-  // Both have sent FIN: that is how a connection ends, and not how it breaks.
+  // Both sides have sent FIN: a normal end, not an error.
   const Last what = last_ == Last::closed && fin_sent_ ? Last::end : last_;
   if (lost || observer == nullptr || what <= told_) return;
   told_ = what;
@@ -276,7 +275,7 @@ void Stream::Block::lose(int status) {
   loop.enter(sink, [&] { observer->on_lost(status); });
 }
 
-// How much of both the kernel took; negative: the connection is broken.
+// The number of bytes of both that the kernel accepted; negative: the connection is broken.
 ssize_t Stream::Block::offer(std::string_view first, std::string_view second) const {
   ssize_t taken;
   do {
@@ -340,7 +339,7 @@ Stream::Moved Stream::Block::move_to(Block& to, std::uint64_t most, Pipes& pipes
     return {.possible = true};
   }
   if (filled <= 0) {
-    // The end recv() will tell again, an error of the connection nobody: it is told once.
+    // Recv() will report the end of stream again, but not an error, so the error is saved.
     if (filled != -EINVAL && filled != -ENOMEM) status_ = static_cast<int>(filled);
     return {};
   }
@@ -425,7 +424,7 @@ Address Stream::peer() {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   if (block_->is_unix) {
-    storage.ss_family = AF_UNIX;  // its client has no name
+    storage.ss_family = AF_UNIX;  // its client has no address
     size = sizeof(sockaddr_un);
   } else {
     ::getpeername(block_->fd, reinterpret_cast<sockaddr*>(&storage), &size);

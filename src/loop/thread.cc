@@ -16,7 +16,7 @@ struct Start {
 };
 
 void enter(const Start& start) {
-  // The kernel refuses longer names instead of cutting them.
+  // The kernel rejects longer names.
   ::pthread_setname_np(::pthread_self(), start.name.substr(0, 15).c_str());
   start.run();
 }
@@ -37,7 +37,7 @@ LeavableThread::LeavableThread(std::string name, std::function<void()> run, std:
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   if (stack != kSystemStack) pthread_attr_setstacksize(&attributes, stack);
-  sigset_t all;  // blocked here, as the thread inherits that: it is never without
+  sigset_t all;  // blocked here, so that the thread inherits the mask from its start
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

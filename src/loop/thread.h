@@ -1,5 +1,5 @@
-// LeavableThread: a thread that is named (top -H) and blocks all signals, which belong to the control loop.
-// Worker and BackgroundJob are what most of the program has of it.
+// LeavableThread: a thread with a name (top -H) that blocks all signals, which are handled by the control
+// loop. Most of the program uses it through Worker and BackgroundJob.
 #pragma once
 
 #include <pthread.h>
@@ -12,20 +12,20 @@
 
 namespace probegate::loop {
 
-// Its code may never return: then its end is waited for with a limit, and it is left behind after that. Such
-// code refers to nothing that it does not own, or own a share of.
+// The code of the thread may never return: joining has a time limit, after which the thread is abandoned.
+// Such code must own or share everything it uses.
 class LeavableThread {
  public:
-  static constexpr std::size_t kSystemStack = 0;  // as large as the system makes it
+  static constexpr std::size_t kSystemStack = 0;  // the system's default size
 
-  // Of the name 15 characters are shown. Throws std::system_error when the system gives no thread.
+  // Only 15 characters of the name are shown. Throws std::system_error if no thread can be created.
   LeavableThread(std::string name, std::function<void()> run, std::size_t stack = kSystemStack);
-  ~LeavableThread();  // leaves it behind unless it has been joined
+  ~LeavableThread();  // abandons the thread unless it was joined
   LeavableThread(const LeavableThread&) = delete;
   LeavableThread& operator=(const LeavableThread&) = delete;
 
   void join();
-  bool join(Duration limit);  // true once it has ended, with everything that belongs to a thread
+  bool join(Duration limit);  // true once it has ended, with its thread-local objects destroyed
   bool joined() const { return joined_; }
 
  private:

@@ -7,7 +7,7 @@ std::uint64_t ceil_millis(Duration d) {
   return d <= Duration::zero() ? 0 : static_cast<std::uint64_t>(std::chrono::ceil<Millis>(d).count());
 }
 
-// libuv counts from the last full millisecond: without one more a timer may fire that much early.
+// libuv counts from the last full millisecond, so a timer could fire up to 1 ms early; add one.
 std::uint64_t first_delay(Duration d) { return d <= Duration::zero() ? 0 : ceil_millis(d) + 1; }
 
 }  // namespace
@@ -24,7 +24,7 @@ void Timer::fired(uv_timer_t* handle) {
 }
 
 void Timer::start(Duration delay) {
-  uv_update_time(block_->loop.uv());  // a long turn would otherwise make the timer fire early
+  uv_update_time(block_->loop.uv());  // otherwise the timer fires early after a long loop iteration
   uv_timer_start(&block_->uv, fired, first_delay(delay), 0);
 }
 

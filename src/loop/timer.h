@@ -11,7 +11,7 @@ class Timer {
  public:
   Timer(Loop& loop, std::function<void()> callback);
 
-  void start(Duration delay);  // restarts when already running; rounds up to the next millisecond
+  void start(Duration delay);  // restarts if running; rounds up to the next millisecond
   void start_repeating(Duration period);
   void stop();
   bool active() const;

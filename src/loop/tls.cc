@@ -16,7 +16,7 @@
 namespace probegate::loop {
 namespace {
 
-// Images that copy one bundle instead of installing ca-certificates have no hashed directory for OpenSSL.
+// Images with only a copied CA bundle have no hashed directory for OpenSSL.
 constexpr const char* kBundles[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"};
 
 bool has_hashed_certificates(const char* directory) {
@@ -32,7 +32,7 @@ bool readable(const char* path) {
   return ::stat(path, &info) == 0;
 }
 
-// Which file this is: another one, or one written anew, has another text.
+// Identifies a file version: another or a rewritten file has another text.
 Result<std::string> identity(const std::optional<std::string>& file, const std::string& what) {
   if (!file) return std::string();
   struct stat info {};
@@ -42,8 +42,9 @@ Result<std::string> identity(const std::optional<std::string>& file, const std::
          std::to_string(info.st_mtim.tv_nsec) + " ";
 }
 
-// From a hashed directory OpenSSL reads an authority only when a peer names it. A bundle is parsed whole:
-// some 50 ms of the loop, once, and 2 MB. So the directory goes first where the environment does not choose.
+// From a hashed directory, OpenSSL reads a CA certificate only when needed. A bundle is parsed
+// completely, which costs about 50 ms of the loop once, and 2 MB. So the directory is preferred unless
+// the environment selects one.
 std::unique_ptr<X509_STORE, FreeOpenSsl> load_system_store() {
   std::unique_ptr<X509_STORE, FreeOpenSsl> store(X509_STORE_new());
   if (!store) throw std::bad_alloc();
@@ -66,7 +67,7 @@ std::unique_ptr<SSL_CTX, FreeOpenSsl> make_context(bool verify) {
   std::unique_ptr<SSL_CTX, FreeOpenSsl> context(SSL_CTX_new(TLS_client_method()));
   if (!context) throw std::bad_alloc();
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-  SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);  // an idle connection holds no 34 KiB
+  SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);  // saves 34 KiB per idle connection
   SSL_CTX_set_verify(context.get(), verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   return context;
 }
@@ -113,8 +114,8 @@ void FreeOpenSsl::operator()(X509_STORE* store) const noexcept { X509_STORE_free
 TlsContexts::TlsContexts() = default;
 TlsContexts::~TlsContexts() = default;
 
-// One for all loops, as each check has one; the store has a lock of its own for what it learns. Which it is
-// the environment says.
+// One store for all loops, because each check has a loop; the store has its own lock. The
+// environment selects it.
 X509_STORE* TlsContexts::system_store() {
   static std::mutex mutex;
   static std::map<std::string, std::unique_ptr<X509_STORE, FreeOpenSsl>> stores;
@@ -133,14 +134,14 @@ Result<SSL_CTX*> TlsContexts::client(const TlsSettings& settings) {
   const auto ca_file = settings.verify ? settings.ca_file : std::nullopt;
   const bool own = settings.cert_file && settings.key_file;
   std::string files;
-  for (const auto& [file, what] : {std::pair(ca_file, "the authorities"),
+  for (const auto& [file, what] : {std::pair(ca_file, "the CA certificates"),
                                    std::pair(own ? settings.cert_file : std::nullopt, "the certificate"),
                                    std::pair(own ? settings.key_file : std::nullopt, "the key")}) {
     auto which = identity(file, what);
     if (!which) return failure(which.error().message);
     files += *which;
   }
-  const char nul = '\0';  // in no path
+  const char nul = '\0';  // never occurs in a path
   Entry& entry = contexts_[(settings.verify ? "verified" : "any") + (nul + ca_file.value_or("")) + nul +
                            (own ? *settings.cert_file + nul + *settings.key_file : "")];
   if (entry.context && entry.files == files) return entry.context.get();
@@ -150,7 +151,7 @@ Result<SSL_CTX*> TlsContexts::client(const TlsSettings& settings) {
   if (ca_file && SSL_CTX_load_verify_file(context.get(), ca_file->c_str()) != 1) {
     const auto reason = openssl_reason();
     ERR_clear_error();
-    return failure("cannot read the authorities in " + *ca_file + ": " + reason);
+    return failure("cannot read the CA certificates in " + *ca_file + ": " + reason);
   }
   if (settings.verify && !ca_file) SSL_CTX_set1_cert_store(context.get(), system_store());
   if (own) {
@@ -201,7 +202,7 @@ int TlsClient::on_certificate_asked(SSL* ssl, X509**, EVP_PKEY**) noexcept {
 }
 
 void TlsClient::feed(std::span<const char> ciphertext) {
-  // What follows close_notify is nobody's; kept, it would grow without bound.
+  // Data after close_notify is dropped; storing it would need unlimited memory.
   if (state_ == State::failed || state_ == State::ended || ciphertext.empty()) return;
   if (!heard_ && !looks_like_tls(ciphertext.front())) {
     state_ = State::failed;
@@ -216,7 +217,7 @@ void TlsClient::feed(std::span<const char> ciphertext) {
 }
 
 void TlsClient::advance() {
-  ERR_clear_error();  // the queue is the thread's: what another library left there would be read as ours
+  ERR_clear_error();  // the error queue is per thread and may contain errors of another library
   const int result = SSL_do_handshake(ssl_.get());
   if (result == 1) {
     state_ = State::open;
@@ -266,7 +267,7 @@ bool TlsClient::write(std::string_view plaintext) {
   if (state_ == State::failed) return false;
   if (plaintext.empty()) return true;
   ERR_clear_error();
-  std::size_t written = 0;  // a memory BIO takes everything
+  std::size_t written = 0;  // a memory BIO accepts all data
   const int result = SSL_write_ex(ssl_.get(), plaintext.data(), plaintext.size(), &written);
   if (result != 1) fail(result);
   return result == 1;
@@ -313,7 +314,7 @@ std::optional<Duration> certificate_left(const X509* certificate, WallTime now) 
   if (certificate == nullptr) return std::nullopt;
   std::tm end{};
   if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) return std::nullopt;
-  // As seconds first: year 9999, the usual "never", does not fit into 64 bits of nanoseconds.
+  // Computed in seconds first: year 9999, often used for "never", does not fit into 64 bits of nanoseconds.
   const std::chrono::seconds left(
       ::timegm(&end) - std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count());
   return std::min(left, std::chrono::seconds(std::chrono::hours(24) * 36'500));

@@ -1,8 +1,7 @@
-// TLS for a client, without I/O: ciphertext in, plaintext out. OpenSSL 3 over memory BIOs, so it fits any
-// transport.
+// TLS client without I/O: converts between ciphertext and plaintext. Uses OpenSSL 3 with memory BIOs, so it
+// works with any transport.
 //
-// Errors: a TlsClient that failed stays failed; why() is one sentence for people. Thread: that of the
-// contexts.
+// Errors: a failed TlsClient stays failed; why() is a readable message. Thread: that of the contexts.
 #pragma once
 
 #include <openssl/types.h>
@@ -23,9 +22,9 @@ namespace probegate::loop {
 
 struct TlsSettings {
   std::string server_name;             // for SNI and verification; an IP literal is verified as an IP
-  std::optional<std::string> ca_file;  // empty: the system's authorities
+  std::optional<std::string> ca_file;  // empty: the system's CA certificates
   bool verify = true;
-  std::optional<std::string> cert_file = {};  // who we are, with key_file; for a server that asks
+  std::optional<std::string> cert_file = {};  // client certificate, with key_file
   std::optional<std::string> key_file = {};
 };
 
@@ -35,9 +34,9 @@ struct FreeOpenSsl {
   void operator()(X509_STORE* store) const noexcept;
 };
 
-// What every TLS connection of one loop shares. Reading authorities takes milliseconds, so each set is read
-// once, at its first use, the system's once for all loops; files that settings name are read again only when
-// one of them was replaced.
+// The TLS contexts shared by all connections of one loop. Reading CA certificates takes milliseconds, so each
+// set is read once, at its first use, and the system's set once for all loops; configured files are read
+// again only when one of them was replaced.
 class TlsContexts {
  public:
   TlsContexts();
@@ -45,16 +44,16 @@ class TlsContexts {
   TlsContexts(const TlsContexts&) = delete;
   TlsContexts& operator=(const TlsContexts&) = delete;
 
-  // Ours for as long as the contexts live, or until the next call with the same files.
+  // Owned by the contexts; valid as long as they exist, or until the next call with the same files.
   Result<SSL_CTX*> client(const TlsSettings& settings);
-  static X509_STORE* system_store();  // for libraries that bring their own SSL_CTX; any thread's
+  static X509_STORE* system_store();  // for libraries with their own SSL_CTX; any thread
 
  private:
   struct Entry {
     std::unique_ptr<SSL_CTX, FreeOpenSsl> context;
-    std::string files;  // which they were
+    std::string files;  // identity of the files
   };
-  std::map<std::string, Entry> contexts_;  // by what they were made from
+  std::map<std::string, Entry> contexts_;  // key: the settings
 };
 
 class TlsClient {
@@ -66,26 +65,26 @@ class TlsClient {
     failed,
   };
 
-  // Begins the handshake: take() has its first bytes.
+  // Begins the handshake: take() returns its first bytes.
   TlsClient(TlsContexts& contexts, const TlsSettings& settings);
   ~TlsClient();
 
   State state() const { return state_; }
   const std::string& why() const { return why_; }
 
-  // Bytes from the peer, at most one read buffer at a time; then read() until it gives 0, and send what
-  // take() gives.
+  // Bytes from the peer, at most one read buffer at a time; then call read() until it returns 0, and send the
+  // bytes of take().
   void feed(std::span<const char> ciphertext);
   // Plaintext from the peer; 0: no more for now, or no more at all (see state()).
   std::size_t read(std::span<char> plaintext);
   // False once failed. Only while open.
   [[nodiscard]] bool write(std::string_view plaintext);
-  void end();          // close_notify: we send no more
+  void end();          // sends close_notify; no more data can be sent
   std::string take();  // ciphertext for the peer
 
   std::optional<Duration> certificate_left(WallTime now) const;
-  // The peer wanted to know who we are, and was told nothing. With TLS 1.3 it refuses that only when our
-  // handshake is over.
+  // The peer requested a client certificate and none is set. With TLS 1.3 it can refuse that only after our
+  // handshake is done.
   bool asked_in_vain() const { return anonymous_; }
 
  private:
@@ -99,16 +98,16 @@ class TlsClient {
   State state_ = State::handshake;
   std::string why_;
   bool heard_ = false;      // the peer has sent something
-  bool anonymous_ = false;  // it asked who we are, and got no certificate
+  bool anonymous_ = false;  // it requested a client certificate and got none
 };
 
-// For libraries that do TLS by themselves and give us the session, null before there is one: whether the
-// handshake is over, and what is then wrong with the peer's certificate for this name.
+// For libraries that do TLS themselves and give access to the session, which is null at first: whether the
+// handshake is done, and then the error of the peer's certificate for this name.
 bool handshake_done(const SSL* session);
 std::optional<std::string> peer_problem(const SSL* session, const std::string& name);
 std::optional<Duration> peer_certificate_left(const SSL* session, WallTime now);
 
-// How long until the certificate ends; negative: it has.
+// The time until the certificate expires; negative: expired.
 std::optional<Duration> certificate_left(const X509* certificate, WallTime now);
 
 }  // namespace probegate::loop

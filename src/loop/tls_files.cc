@@ -30,7 +30,7 @@ std::optional<std::string> unreadable(const std::string& file) {
   return std::nullopt;
 }
 
-// A key that wants a passphrase has none: nobody is there to be asked.
+// Keys with a passphrase are not supported; do not ask on the terminal.
 int no_passphrase(char*, int, int, void*) noexcept { return 0; }
 
 std::unique_ptr<SSL_CTX, FreeOpenSsl> make_context() {
@@ -40,7 +40,7 @@ std::unique_ptr<SSL_CTX, FreeOpenSsl> make_context() {
   return context;
 }
 
-// OpenSSL's queue of errors is the thread's, and what is left there would be read as somebody else's.
+// OpenSSL's error queue is per thread; clear it, so that others do not read our errors.
 struct ForgetErrors {
   ~ForgetErrors() { ERR_clear_error(); }
 };
@@ -51,14 +51,14 @@ std::optional<std::string> authorities_problem(const std::string& file) {
   if (auto problem = unreadable(file)) return problem;
   const ForgetErrors forget;
   if (SSL_CTX_load_verify_file(make_context().get(), file.c_str()) == 1) return std::nullopt;
-  return "holds no certificate in PEM form";
+  return "contains no certificate in PEM format";
 }
 
 std::optional<std::string> certificate_problem(const std::string& file) {
   if (auto problem = unreadable(file)) return problem;
   const ForgetErrors forget;
   if (SSL_CTX_use_certificate_chain_file(make_context().get(), file.c_str()) == 1) return std::nullopt;
-  return "holds no certificate in PEM form";
+  return "contains no certificate in PEM format";
 }
 
 std::optional<std::string> key_problem(const std::string& file) {
@@ -67,7 +67,7 @@ std::optional<std::string> key_problem(const std::string& file) {
   if (SSL_CTX_use_PrivateKey_file(make_context().get(), file.c_str(), SSL_FILETYPE_PEM) == 1) {
     return std::nullopt;
   }
-  return "holds no private key in PEM form without a passphrase";
+  return "contains no private key in PEM format without a passphrase";
 }
 
 std::optional<std::string> pair_problem(const std::string& certificate, const std::string& key) {
@@ -78,7 +78,7 @@ std::optional<std::string> pair_problem(const std::string& certificate, const st
       SSL_CTX_check_private_key(context.get()) == 1) {
     return std::nullopt;
   }
-  return "is not the key of that certificate";
+  return "is not the private key of the certificate";
 }
 
 std::string system_bundle() {

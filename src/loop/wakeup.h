@@ -1,6 +1,6 @@
-// Wakeup: lets another thread make this loop call back. Several notifies may become one call.
+// Wakeup: lets another thread trigger a callback on this loop. Several notify() calls may cause one callback.
 //
-// Thread: constructed and destroyed on the loop's thread; notify() from any thread while the object lives.
+// Thread: constructed and destroyed on the loop's thread; notify() from any thread while the object exists.
 #pragma once
 
 #include <functional>

@@ -11,10 +11,10 @@ Worker::~Worker() {
   join();
 }
 
-void Worker::start(std::string name, std::function<void()> last_word) {
-  thread_.emplace(std::move(name), [this, last_word = std::move(last_word)] {
+void Worker::start(std::string name, std::function<void()> at_end) {
+  thread_.emplace(std::move(name), [this, at_end = std::move(at_end)] {
     loop_.run();
-    last_word();
+    at_end();
   });
 }
 
@@ -28,7 +28,7 @@ void Worker::join() {
 
 bool Worker::join(Duration limit) { return !thread_ || thread_->join(limit); }
 
-// Entered one by one: what one of them throws must not cost the others theirs.
+// Each is called separately, so that an exception of one does not prevent the others.
 void Worker::on_wakeup() {
   for (const auto& task : inbox_.take_all()) {
     loop_.enter(this, [&task] { task->run(); });
@@ -39,7 +39,7 @@ void Worker::on_exception(const std::string& what) noexcept {
   try {
     log_.error(complaint_, {{"what", what}});
   } catch (...) {
-    // Out of memory even for the message: the loop goes on.
+    // No memory for the message: the loop continues.
   }
 }
 

@@ -1,8 +1,8 @@
-// Worker: a thread with a loop of its own, and an inbox of work for it.
+// Worker: a thread with its own loop and an inbox of work.
 //
-// Owns: the thread, its loop, and what has been posted and not been run. What lives on the loop is built
-// before start() and destroyed after join(), by the thread that owns the worker. Invariant: an exception that
-// nothing narrower catches costs a line in the log and what threw it, never the loop. Thread: post() and
+// Owns: the thread, its loop, and posted work that has not run. Objects on the loop are created before
+// start() and destroyed after join(), by the thread that owns the worker. Invariant: an exception that no
+// inner scope handles is logged and ends only the work that threw it, never the loop. Thread: post() and
 // stop() from any; everything else from the owner's.
 #pragma once
 
@@ -22,14 +22,14 @@ namespace probegate::loop {
 
 class Worker final : private ErrorSink {
  public:
-  // `complaint` is what the log says of such an exception.
+  // `complaint` is the log message for such an exception.
   Worker(Log& log, std::string complaint);
   ~Worker() override;  // stop() and join()
 
   Loop& loop() { return loop_; }
 
-  // The name shows in top -H. `last_word` is called on the thread when the loop has ended.
-  void start(std::string name, std::function<void()> last_word);
+  // The name shows in top -H. `at_end` is called on the thread after the loop has ended.
+  void start(std::string name, std::function<void()> at_end);
 
   // Runs `work` on the loop, in the order of the posts. Not bounded by itself, as the inbox is not.
   template <typename Work>
@@ -38,10 +38,10 @@ class Worker final : private ErrorSink {
     mail_.notify();
   }
 
-  void stop();  // once what has been posted by now has run. May be repeated
-  // For the end of a thread whose loop stops. Nothing to wait for where none was started.
+  void stop();  // after the work posted so far has run; may be called again
+  // Waits for the end of the thread, whose loop stops. Returns at once if it was not started.
   void join();
-  bool join(Duration limit);  // false: it still runs
+  bool join(Duration limit);  // false: still running
 
  private:
   struct Task {

@@ -13,16 +13,17 @@ using Problem = std::optional<HttpError>;
 
 HttpError bad(std::string_view detail) { return {400, detail}; }
 
-// Of llhttp's table those that mean nothing to it beyond their name. Others are tokens like them and go on as
-// well, but llhttp is shown POST in their place.
+// The methods of llhttp's table that have no special meaning for it. Any other token is forwarded too, but
+// llhttp gets POST instead.
 constexpr std::array<std::string_view, 31> kMethods{
     "GET",    "POST",      "HEAD",        "PUT",      "DELETE",     "OPTIONS",  "PATCH",  "COPY",
     "LOCK",   "MKCOL",     "MOVE",        "PROPFIND", "PROPPATCH",  "SEARCH",   "UNLOCK", "BIND",
     "REBIND", "UNBIND",    "ACL",         "REPORT",   "MKACTIVITY", "CHECKOUT", "MERGE",  "M-SEARCH",
     "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "PURGE",    "MKCALENDAR", "LINK",     "UNLINK"};
 
-// Of a request's trailers, beyond those that the proxy knows by name: who asks, on which condition, and what
-// the content is. A backend that merges trailers into its fields would believe them.
+// Fields not allowed in trailers of a request, in addition to those the proxy handles by name:
+// credentials, conditions and descriptions of the content. A backend that merges trailers into the header
+// fields would trust them.
 constexpr std::array<std::string_view, 18> kNoTrailers{"authorization",
                                                        "cookie",
                                                        "content-encoding",
@@ -42,7 +43,7 @@ constexpr std::array<std::string_view, 18> kNoTrailers{"authorization",
                                                        "x-real-ip",
                                                        "true-client-ip"};
 
-// Everything that decides on framing and connection, gathered in one pass over the fields.
+// All values that determine framing and connection handling, collected in one pass over the fields.
 struct Control {
   const HeaderField* host = nullptr;
   const HeaderField* content_length = nullptr;
@@ -51,10 +52,10 @@ struct Control {
   int hosts = 0, content_lengths = 0, transfer_encodings = 0;
   bool close = false, keep_alive = false, upgrade = false;  // Connection names them
   bool websocket = false;                                   // Upgrade names it
-  bool nominates = false;                                   // Connection names others
+  bool nominates = false;                                   // Connection names other fields
   bool expect_continue = false;
-  bool names_framing = false;  // Connection names a field that frames the message
-  bool identity = false;       // an answer's Transfer-Encoding says no more than nothing
+  bool names_framing = false;  // Connection names a framing field
+  bool identity = false;       // a response has only "Transfer-Encoding: identity", which has no meaning
   bool passed_hops = false;    // Via, Probegate-Hop
   bool says_https = false;     // X-Forwarded-Proto
 };
@@ -116,7 +117,7 @@ Problem gather(const HeaderFields& fields, Of of, Control& control) {
   return std::nullopt;
 }
 
-// What two readers could end at different places.
+// Rejects messages for which two parsers could find different ends.
 Problem framing_problem(const Control& control) {
   if (control.names_framing) return bad("Connection names a field that frames the message");
   if (control.content_lengths > 1) return bad("two Content-Length fields");
@@ -131,8 +132,8 @@ bool is_chunked(const Control& control) {
   return control.transfer_encoding != nullptr && iequals(control.transfer_encoding->value, "chunked");
 }
 
-// Not exactly "chunked". 501 where the only fault is a coding that we do not know (RFC 9112 section 6.1); 400
-// for what could hide from one reader that another sees chunks.
+// The error for a value other than "chunked": 501 if the only problem is an unknown coding (RFC 9112 section
+// 6.1), 400 if two parsers could disagree whether the body is chunked.
 HttpError transfer_encoding_problem(std::string_view value) {
   constexpr HttpError kUnclear{400, "a Transfer-Encoding that is not exactly chunked"};
   ListReader list(value);
@@ -221,8 +222,9 @@ const std::string& usual_methods() {
 
 std::optional<HttpError> judge_request(RequestHead& head, std::string& path_storage) {
   if (std::find(kMethods.begin(), kMethods.end(), head.method) == kMethods.end()) {
-    if (head.method == "CONNECT") return HttpError{501, "a gateway opens no tunnel for CONNECT"};
-    if (head.method == "TRACE") return HttpError{405, "TRACE would show what is added for the backend alone"};
+    if (head.method == "CONNECT") return HttpError{501, "CONNECT is not supported by a gateway"};
+    if (head.method == "TRACE")
+      return HttpError{405, "TRACE is not allowed, because it would show fields added for the backend"};
     head.plain = false;
   }
   Control control;
@@ -250,7 +252,7 @@ std::optional<HttpError> judge_response(ResponseHead& head, bool to_head_request
   if (auto wrong = gather(head.fields, Of::answer, control)) return wrong;
   head.keep_alive = keeps_alive(head.minor, control);
   head.nominates = control.nominates;
-  // RFC 9112 section 6.3: it ends at its empty line, whatever its fields say; those that frame are left out.
+  // RFC 9112 section 6.3: an interim response ends at its empty line; framing fields are ignored.
   if (head.status < 200) return std::nullopt;
   if (auto wrong = framing_problem(control)) return wrong;
   if (control.identity) head.plain = false;
@@ -266,8 +268,7 @@ std::optional<HttpError> judge_response(ResponseHead& head, bool to_head_request
 
   if (head.status == 204 || head.status == 304 || to_head_request) {
     const bool announced = head.content_length > 0 || control.transfer_encoding != nullptr;
-    // Its sender may well send the body that it must not: nothing that follows can be trusted to be the next
-    // answer.
+    // The sender may still send the forbidden body, so later bytes cannot be trusted to be the next response.
     if (head.status == 204 && announced) head.keep_alive = false;
   } else if (is_chunked(control)) {
     head.body = BodyKind::chunked;
@@ -282,7 +283,7 @@ std::optional<HttpError> judge_response(ResponseHead& head, bool to_head_request
 
 std::optional<HttpError> judge_trailers(const HeaderFields& trailers, bool of_request,
                                         const std::vector<std::string>* forbidden) {
-  constexpr std::string_view kWrong = "a trailer field that belongs into the head";
+  constexpr std::string_view kWrong = "a field that is not allowed in trailers";
   for (const HeaderField& field : trailers) {
     switch (field.known) {
       case FieldName::other:

@@ -15,7 +15,7 @@ enum CharClass : std::uint8_t {
   kToken = 1,   // RFC 9110 section 5.6.2
   kText = 2,    // of a field value: HTAB, SP, VCHAR, obs-text
   kTarget = 4,  // VCHAR without "#": a fragment is never sent
-  kHost = 8,  // of a reg-name (RFC 3986 section 3.2.2) without ",", which would be two Hosts folded into one
+  kHost = 8,    // a reg-name (RFC 3986 section 3.2.2) without ",", which could join two Hosts
 };
 
 constexpr std::array<std::uint8_t, 256> kClasses = [] {
@@ -36,13 +36,13 @@ bool is(CharClass wanted, char c) { return (kClasses[static_cast<unsigned char>(
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
-// Every block ends with CRLF and CR is in no class: loops over a class need no other bound.
+// Every block ends with CRLF and CR is in no class, so loops over a class need no other limit.
 const char* skip(CharClass wanted, const char* p) {
   while (is(wanted, *p)) ++p;
   return p;
 }
 
-// The end of a field value's text: eight bytes at a time, as values are most of a head.
+// Finds the end of a field value, eight bytes at a time, because values are most of a head.
 const char* skip_text(const char* p, const char* end) {
   constexpr std::uint64_t kOnes = 0x0101010101010101, kTops = 0x8080808080808080;
   while (end - p >= 8) {
@@ -64,8 +64,8 @@ const char* skip_text(const char* p, const char* end) {
 
 HttpError bad(std::string_view detail) { return {400, detail}; }
 
-// "HTTP/1." and a digit; sets `minor`. A later version of HTTP/1 is treated as 1.1 (RFC 9110 section 2.5),
-// but llhttp knows none. `plain` is left alone otherwise.
+// Reads "HTTP/1." and a digit into `minor`. A later version of HTTP/1 is treated as 1.1 (RFC 9110 section
+// 2.5); llhttp supports none, so `plain` is then cleared.
 std::optional<HttpError> scan_version(std::string_view text, int& minor, bool& plain) {
   if (text.size() != 8 || !text.starts_with("HTTP/") || !is_digit(text[5]) || text[6] != '.' ||
       !is_digit(text[7])) {
@@ -145,7 +145,7 @@ LineBlock::Result LineBlock::take(std::span<const char>& input, std::size_t limi
 }
 
 void LineBlock::clear() {
-  // A connection that once sent a huge head does not keep its memory for the small ones that follow.
+  // Releases the memory of a very large head, so that it is not kept for small ones.
   constexpr std::size_t kKept = 8 * 1024;
   if (bytes_.capacity() > kKept) bytes_ = std::string();
   bytes_.clear();
@@ -182,7 +182,7 @@ std::optional<HttpError> scan_status_line(std::string_view line, ResponseHead& h
   }
   head.status = (code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0');
   if (head.status < 100) return bad("a status code below 100");
-  // Some servers leave out the space along with the reason; nobody reads that differently.
+  // Some servers omit the space if there is no reason; this is not ambiguous.
   head.reason = line.size() > 12 ? line.substr(13) : std::string_view();
   if (!std::all_of(head.reason.begin(), head.reason.end(), [](char c) { return is(kText, c); })) {
     return bad("a control character in the status line");

@@ -9,18 +9,19 @@
 namespace probegate::proto {
 namespace {
 
-// Appends to a string with one check and one copy for each piece; the string is cut to size in the end.
+// Appends to a string with one size check and one copy per piece; the string is truncated to its size
+// at the end.
 class HeadWriter {
  public:
   explicit HeadWriter(std::string& out) : out_(out), size_(out.size()) {
-    constexpr std::size_t kMostHeads = 1000;  // with a little more, malloc has no block at hand
+    constexpr std::size_t kMostHeads = 1000;  // slightly larger blocks are slower in malloc
     out_.resize(size_ + kMostHeads);
   }
   ~HeadWriter() { out_.resize(size_); }
   HeadWriter(const HeadWriter&) = delete;
   HeadWriter& operator=(const HeadWriter&) = delete;
 
-  // Inlined, as most pieces are literals: their copies are then a move or two.
+  // Inlined because most pieces are literals, whose copies then become one or two moves.
   [[gnu::always_inline]] HeadWriter& text(std::string_view piece) {
     if (out_.size() - size_ < piece.size()) out_.resize(2 * out_.size() + piece.size());
     piece.copy(out_.data() + size_, piece.size());
@@ -34,7 +35,7 @@ class HeadWriter {
   }
   [[gnu::always_inline]] void end_line() { text("\r\n"); }
 
-  // As it came: mostly the name, a colon, a space and the value still lie side by side, and are one copy.
+  // Unchanged: usually name, colon, space and value are adjacent in memory and need one copy.
   void field(const HeaderField& field) {
     const char* const between = field.name.data() + field.name.size();
     if (field.value.data() == between + 2 && between[0] == ':' && between[1] == ' ') {
@@ -56,7 +57,7 @@ class HeadWriter {
   std::size_t size_;
 };
 
-// The fields that Connection names: they are for this hop alone, whatever they are.
+// The fields named in Connection: they apply to this hop only.
 class Nominated {
  public:
   template <typename Head>
@@ -83,7 +84,7 @@ class Nominated {
     }
   }
 
-  std::array<std::string_view, kMostConnectionOptions> names_;  // the parser refuses heads with more
+  std::array<std::string_view, kMostConnectionOptions> names_;  // the parser rejects heads with more
   std::ptrdiff_t count_ = 0;
 };
 
@@ -92,14 +93,14 @@ bool is_dropped(std::string_view name, const std::vector<std::string>& drop) {
                      [name](const std::string& other) { return same_to_cgi(name, other); });
 }
 
-// RFC 9110 section 7.6.2: the count goes down by one with every hop.
+// RFC 9110 section 7.6.2: each hop decrements the count.
 void put_max_forwards(HeadWriter& out, const HeaderField& field) {
   const auto left = parse_decimal<std::uint32_t>(field.value);
   if (!left || *left == 0) return out.field(field);
   out.text(field.name).text(": ").number(*left - 1).end_line();
 }
 
-// What the fields of the request said, for what is written after them.
+// Records which fields the request has, for the fields added after them.
 struct Seen {
   bool request_id = false, content_length = false, te_trailers = false;
   bool forwarded_host = false, forwarded_proto = false;
@@ -154,7 +155,7 @@ void put_request_field(HeadWriter& out, const RequestHead& request, const Client
   out.field(field);
 }
 
-// One field, whatever came: the entries of a trusted peer, in order, and the peer itself.
+// Always one field: the entries of a trusted peer, in order, and the peer itself.
 void put_forwarded_for(HeadWriter& out, const HeaderFields& fields, bool keep_entries,
                        const ClientView& client) {
   const std::size_t begin = out.size();
@@ -170,12 +171,13 @@ void put_forwarded_for(HeadWriter& out, const HeaderFields& fields, bool keep_en
       if (field.known == FieldName::forwarded_for) entry(field.value);
     }
   }
-  entry(client.address.substr(0, client.address.find('%')));  // a zone means nothing elsewhere
+  entry(client.address.substr(0, client.address.find('%')));  // a zone is valid on this host only
   if (out.size() == empty) return out.cut(begin);
   out.end_line();
 }
 
-// `required` is the Upgrade field of a 426, which has to come along, named (RFC 9110 section 15.5.22).
+// `required` is the Upgrade field of a 426, which must be forwarded and named in Connection (RFC
+// 9110 section 15.5.22).
 void put_connection(HeadWriter& out, ConnectionField connection, const HeaderField* required) {
   if (connection == ConnectionField::upgrade) {
     out.text("Connection: Upgrade\r\nUpgrade: websocket\r\n");
@@ -271,8 +273,8 @@ void write_response_head(const ResponseHead& response, const AnswerView& view, s
   if (!dated) head.text("Date: ").text(view.date).end_line();
   if (!view.via.empty()) head.via(response.minor, view.via);
 
-  // RFC 9110 section 8.6: never in 1xx and 204; in answers to HEAD and in 304 it tells of a body that does
-  // not follow.
+  // RFC 9110 section 8.6: never in 1xx and 204; in answers to HEAD and in 304 it describes a body that
+  // is not sent.
   if (chunked) {
     head.text("Transfer-Encoding: chunked\r\n");
   } else if (response.has_content_length && response.status >= 200 && response.status != 204) {

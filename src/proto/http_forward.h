@@ -1,5 +1,5 @@
-// Rewriting heads for the next hop (RFC 9110 section 7.6, RFC 9112): what is dropped, what is added, and how
-// a head is written. Pure: appends to a buffer of the caller.
+// Rewrites heads for the next hop (RFC 9110 section 7.6, RFC 9112): removes, adds and formats fields. Pure:
+// appends to a buffer of the caller.
 #pragma once
 
 #include <optional>
@@ -10,16 +10,15 @@
 
 namespace probegate::proto {
 
-// Who the client is, for X-Forwarded-*.
+// The client, for X-Forwarded-*.
 struct ClientView {
   std::string_view address;  // without port; empty: adds no X-Forwarded-For entry
   bool trusted = false;      // X-Forwarded-* of this peer is appended to, otherwise replaced
   std::string_view scheme = "http";
-  std::string_view request_id;  // used when the request brought none
+  std::string_view request_id;  // used when the request has none
 };
 
-// How this instance shows itself to others on the way (RFC 9110 section 7.6.3), and finds a request that it
-// has seen before.
+// How this instance identifies itself to other hops (RFC 9110 section 7.6.3), and detects a request loop.
 struct Hop {
   std::string_view name = "probegate";
   bool via = true;  // false: requests carry the name in a Probegate-Hop field instead
@@ -34,11 +33,11 @@ void write_request_head(const RequestHead& request, const ClientView& client, co
                         std::string_view add, std::string& out);
 
 enum class ConnectionField { none, keep_alive, close, upgrade };
-// What an answer's head has besides its own fields.
+// Properties of a response head in addition to its own fields.
 struct AnswerView {
   int client_minor = 1;
   ConnectionField connection = ConnectionField::none;
-  bool trailers = false;       // those of a chunked body go on, and so does their announcement
+  bool trailers = false;       // forward the trailers of a chunked body, and their Trailer field
   std::string_view via = {};   // our name; empty: no Via of ours
   std::string_view date = {};  // for a final answer that has none; empty: none is added
 };

@@ -10,7 +10,7 @@ namespace {
 
 bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
 
-// `canonical` is lower case. Says also whether the two are one only for a reader that knows CGI names.
+// `canonical` is lower case. Also detects names that are equal only after conversion to CGI names.
 FieldName match(std::string_view name, std::string_view canonical, FieldName known) {
   bool ambiguous = false;
   for (std::size_t i = 0; i < name.size(); ++i) {
@@ -27,7 +27,7 @@ FieldName match_either(std::string_view name, std::string_view first, FieldName 
   return found != FieldName::other ? found : match(name, second, if_second);
 }
 
-// The end of a list's first element, which has a quoted string in it.
+// The end of the first list element, which contains a quoted string.
 std::size_t end_of_quoted(std::string_view list) {
   bool quoted = false;
   std::size_t end = 0;
@@ -38,7 +38,7 @@ std::size_t end_of_quoted(std::string_view list) {
   return std::min(end, list.size());  // a backslash may have been the last byte
 }
 
-// Called for every field of every head, hence by length first: most names are settled without a comparison.
+// Called for every field of every head, so it switches by length first: most names need no comparison.
 FieldName name_of(std::string_view name) {
   switch (name.size()) {
     case 2: return match(name, "te", FieldName::te);

@@ -12,13 +12,13 @@
 
 namespace probegate::proto {
 
-// Why a message was refused: what to answer and what to say. For responses the status means nothing.
+// Why a message was refused: status and detail of the answer. For responses the status has no meaning.
 struct HttpError {
   int status = 400;         // 400, 414, 431, 501, 505
   std::string_view detail;  // static text: "two Content-Length fields that differ"
 };
 
-// The fields that a forwarder, or a handshake, treats by name; all others pass through.
+// The fields that forwarding or the handshake handle by name; all others pass unchanged.
 enum class FieldName : std::uint8_t {
   other,
   connection,
@@ -27,9 +27,9 @@ enum class FieldName : std::uint8_t {
   expect,
   forwarded_for,
   forwarded_host,
-  forwarded_other,  // any other X-Forwarded-*, however a CGI name of it is spelled
+  forwarded_other,  // any other X-Forwarded-*, in any spelling with the same CGI name
   forwarded_proto,
-  hop,  // Probegate-Hop: the instances of ours that a request has passed
+  hop,  // Probegate-Hop: the probegate instances that a request has passed
   host,
   keep_alive,
   max_forwards,
@@ -49,22 +49,20 @@ enum class FieldName : std::uint8_t {
               // CGI names they are one
 };
 FieldName field_name(std::string_view name);
-// The normal form of names that carry trust: to a backend that makes CGI names of them (RFC 3875 section
-// 4.1.18, and what PHP and others do with ".") whatever is no letter or digit may be the same character.
+// Compares security-relevant names as CGI does: a backend that uses CGI names (RFC 3875 section 4.1.18; PHP
+// and others also map ".") may treat all characters other than letters and digits as the same.
 bool same_to_cgi(std::string_view a, std::string_view b);
 
-// A head whose Connection fields have more elements is refused: each is compared with every field when it is
-// forwarded.
+// A head with more Connection options is refused, because each is compared with every field when forwarding.
 inline constexpr std::size_t kMostConnectionOptions = 32;
 
 struct HeaderField {
   std::string_view name;   // as sent
-  std::string_view value;  // without surrounding blanks
+  std::string_view value;  // without surrounding whitespace
   FieldName known = FieldName::other;
 };
 
-// Bodies and chunks announced larger are refused: a reader that counts in signed integers would see another
-// size.
+// Larger bodies and chunks are refused, because a parser with signed integers would read another size.
 inline constexpr std::uint64_t kMostBody = INT64_MAX;
 
 enum class BodyKind {
@@ -97,8 +95,8 @@ class HeaderFields {
   std::vector<HeaderField> fields_;
 };
 
-// Walks a comma-separated list (RFC 9110 section 5.6.1): elements without blanks around them, empty ones left
-// out, commas in quoted strings are no separators.
+// Iterates over a comma-separated list (RFC 9110 section 5.6.1): elements are trimmed, empty ones skipped,
+// and commas in quoted strings do not separate.
 class ListReader {
  public:
   explicit ListReader(std::string_view list) : rest_(list) {}
@@ -121,10 +119,10 @@ struct RequestHead {
   bool keep_alive = true;            // by version and Connection
   bool upgrade_websocket = false;    // GET, HTTP/1.1, Connection names upgrade, Upgrade names websocket
   bool expect_continue = false;      // never in HTTP/1.0; only with a body
-  bool nominates = false;            // Connection names fields that are for this hop alone
-  bool says_https = false;           // X-Forwarded-Proto does
-  bool passed_hops = false;          // there is a Via, or a Probegate-Hop
-  bool plain = true;                 // llhttp can read it as it came
+  bool nominates = false;            // Connection names fields that apply to this hop only
+  bool says_https = false;           // X-Forwarded-Proto is https
+  bool passed_hops = false;          // has Via or Probegate-Hop
+  bool plain = true;                 // llhttp can parse it unchanged
 };
 
 bool accepts_trailers(const RequestHead& request);  // TE says so

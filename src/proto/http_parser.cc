@@ -11,7 +11,7 @@
 
 namespace probegate::proto {
 
-// Debian builds llhttp 8 lenient unless told otherwise, and lenient means CVE-2023-30589.
+// Debian builds llhttp 8 lenient by default, and the lenient mode has CVE-2023-30589.
 static_assert(LLHTTP_VERSION_MAJOR != 8 || LLHTTP_STRICT_MODE == 1, "llhttp 8 must be built strict");
 
 class HttpParser::Impl {
@@ -149,10 +149,10 @@ class HttpParser::Impl {
     }
     const auto taken = head_.take(input, limits_.head_bytes);
     if (taken == LineBlock::Result::complete) return complete_head();
-    // Refused as soon as it is known to be wrong: what is not HTTP may never send the empty line.
+    // Rejected as early as possible, because a client that does not speak HTTP may never send the empty line.
     if (!start_line_checked_ && !head_.first_line().empty()) {
       start_line_checked_ = true;
-      RequestHead request;  // not the members: their views would not survive the growth of head_
+      RequestHead request;  // a local object: views in the members would dangle when head_ grows
       ResponseHead response;
       if (const auto wrong = scan_start_line(request, response)) return fail(*wrong);
     }
@@ -165,7 +165,7 @@ class HttpParser::Impl {
     }
   }
 
-  // RFC 9112 section 2.2 asks for patience with empty lines that an old client sends after a body.
+  // RFC 9112 section 2.2: ignore empty lines that old clients send after a body.
   std::optional<HttpError> skip_blank_lines(std::span<const char>& input) {
     while (!input.empty()) {
       const char c = input.front();
@@ -215,7 +215,7 @@ class HttpParser::Impl {
 
   BodyKind body() const { return role_ == Role::request ? request_.body : response_.body; }
 
-  // The second judge must have read the same message. Only chunked bodies are its business from here on.
+  // Llhttp must have parsed the same message. From here on, it is used for chunked bodies only.
   int on_headers_complete() {
     constexpr int kSkipBody = 1, kWithBody = 0, kRefuse = -1;
     llhttp_.upgrade = 0;  // where a message ends is decided here
@@ -231,7 +231,7 @@ class HttpParser::Impl {
       }
       case BodyKind::chunked: agreed = agreed && chunked && !has_length; break;
       case BodyKind::until_close: agreed = agreed && !chunked && !has_length; break;
-      case BodyKind::none:  // of a request nothing may announce one; answers may, to HEAD or with 304
+      case BodyKind::none:  // a request must not announce a body; a response to HEAD or a 304 may
         if (role_ == Role::request) agreed = agreed && !chunked && llhttp_.content_length == 0;
         break;
     }
@@ -244,19 +244,18 @@ class HttpParser::Impl {
 
   bool ask_llhttp() {
     const bool is_request = role_ == Role::request;
-    // Nothing of an informational answer frames anything, whatever its fields say: there is no second
-    // opinion.
+    // Fields of an interim response never frame a body, so there is nothing to compare.
     if (!is_request && response_.status < 200) return true;
     if (is_request ? request_.plain : response_.plain) return run_llhttp(head_.bytes());
     return run_llhttp(is_request ? plain_head(request_) : plain_head(response_));
   }
 
-  // Gives it all of `bytes`; false when it finds fault or stops before their end.
+  // Passes all of `bytes` to llhttp; false on an error or if it stops before the end.
   bool run_llhttp(std::string_view bytes) {
     return run_llhttp_until_pause(bytes) == bytes.size() && llhttp_state_ != LlhttpState::failed;
   }
 
-  // How far it read: to the end or to where a callback paused it.
+  // Returns how much llhttp read: everything, or up to where a callback paused it.
   std::size_t run_llhttp_until_pause(std::string_view bytes) {
     const llhttp_errno_t result = llhttp_execute(&llhttp_, bytes.data(), bytes.size());
     llhttp_state_ = result == HPE_OK       ? LlhttpState::reading
@@ -269,7 +268,7 @@ class HttpParser::Impl {
   }
 
   Event fail_by_llhttp() {
-    if (disagreed_) return fail("a head that can be read in two ways");
+    if (disagreed_) return fail("an ambiguous head");
     const char* const reason = llhttp_get_error_reason(&llhttp_);  // static text in llhttp
     return fail(reason != nullptr && *reason != '\0' ? std::string_view(reason) : "malformed HTTP");
   }
@@ -305,7 +304,8 @@ class HttpParser::Impl {
 
   // From the end of the last chunk's data to the end of the next chunk's size line; llhttp pauses there.
   bool take_chunk_header(std::span<const char>& input) {
-    // CRLF of the data before, 16 hex digits, CRLF: what is more is extension or padding, and is rationed.
+    // CRLF of the previous data, 16 hex digits, CRLF: anything beyond is an extension or padding,
+    // which is limited.
     constexpr std::uint64_t kPlain = 2 + 16 + 2;
     const std::uint64_t most = kPlain + limits_.chunk_extension_bytes - chunk_extensions_;
     const auto offered = std::min<std::uint64_t>(input.size(), most - chunk_framing_);
@@ -345,11 +345,11 @@ class HttpParser::Impl {
     return true;
   }
 
-  // Trailers go on only once all of them are known to be right. `raw_` holds what this step consumed before
-  // them.
+  // Trailers are forwarded only after all of them were validated. `raw_` holds the bytes consumed before them
+  // in this step.
   Event take_trailers(std::span<const char>& input, const std::vector<std::string>* forbidden) {
     if (options_.drop_trailers && !(trailers_.empty() && as_text(input).starts_with("\r\n"))) {
-      // A step of their own: what remains of them does not lie in `input`.
+      // A separate step, because the trailers are not completely in `input`.
       return raw_.empty() ? skip_trailers(input) : Event::body;
     }
     const char* const begin = input.data();
@@ -378,8 +378,8 @@ class HttpParser::Impl {
     return Event::done;
   }
 
-  // They do not go on: whatever they are, the body before them is whole. Where their end is not to be found,
-  // nothing behind them is believed.
+  // Trailers that are not forwarded: their content is ignored, because the body before them is complete. If
+  // their end cannot be found, no later bytes are used.
   Event skip_trailers(std::span<const char>& input) {
     const auto taken = trailers_.take(input, std::max<std::size_t>(limits_.trailer_bytes, 2));
     if (taken == LineBlock::Result::more) return Event::more;
@@ -403,7 +403,7 @@ class HttpParser::Impl {
   bool llhttp_done_ = false;
   bool disagreed_ = false;
 
-  std::size_t blank_bytes_ = 0;  // of empty lines before the head
+  std::size_t blank_bytes_ = 0;  // bytes of empty lines before the head
   bool start_line_checked_ = false;
   std::string path_storage_;
   LineBlock trailers_;

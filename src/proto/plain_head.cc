@@ -15,7 +15,7 @@ void append_fields(const HeaderFields& fields, std::string& out) {
 
 }  // namespace
 
-// POST means nothing to llhttp that another method would not mean.
+// Llhttp gives POST no special meaning.
 std::string plain_head(const RequestHead& head) {
   std::string out = "POST ";
   out.append(head.target).append(" HTTP/1.").append(std::to_string(head.minor)).append("\r\n");

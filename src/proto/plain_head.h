@@ -1,6 +1,6 @@
-// A head written again in the form that llhttp knows: its second judgement is then of what we have
-// understood, and of what goes on. For heads that are not plain: a method that llhttp does not know, a
-// later version of HTTP/1, a blank before a colon, "Transfer-Encoding: identity".
+// Writes a head again in a form that llhttp supports, so that llhttp checks our interpretation of it. For
+// heads that are not plain: a method that llhttp does not know, a later version of HTTP/1, a blank before a
+// colon, "Transfer-Encoding: identity".
 #pragma once
 
 #include <string>

@@ -13,7 +13,7 @@ constexpr char kHex[] = "0123456789abcdef";
 bool is_hex(std::string_view text) { return text.find_first_not_of(kHex) == std::string_view::npos; }
 bool is_zero(std::string_view text) { return text.find_first_not_of('0') == std::string_view::npos; }
 
-// VERSION "-" TRACE-ID "-" PARENT-ID "-" FLAGS; later versions may add more behind another "-".
+// VERSION "-" TRACE-ID "-" PARENT-ID "-" FLAGS; later versions may add more after another "-".
 std::optional<TraceContext> of_traceparent(std::string_view value) {
   constexpr std::size_t kSize = 2 + 1 + 32 + 1 + 16 + 1 + 2;
   if (value.size() < kSize || value[2] != '-' || value[35] != '-' || value[52] != '-') return std::nullopt;

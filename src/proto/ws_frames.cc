@@ -14,7 +14,7 @@ constexpr std::uint8_t kFin = 0x80, kRsv = 0x70, kMask = 0x80;
 constexpr std::size_t kMostControl = 125;
 constexpr unsigned kLength16 = 126, kLength64 = 127;
 
-// RFC 6455 section 7.4 and the IANA registry: what may stand on the wire.
+// RFC 6455 section 7.4 and the IANA registry: codes allowed on the wire.
 bool is_close_code(unsigned code) {
   if (code >= 3000) return code <= 4999;
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014);
@@ -109,7 +109,7 @@ std::size_t FrameTracker::walk(std::span<const char> bytes) {
     }
     const std::size_t header_bytes = walk_header(next, bytes.size() - at);
     if (fault_ != Fault::none) {
-      // Nothing of this frame has gone on: where it would have begun is still a boundary.
+      // No byte of this frame was forwarded, so its start is still a frame boundary.
       if (begins_here) header_size_ = 0;
       break;
     }
@@ -118,8 +118,8 @@ std::size_t FrameTracker::walk(std::span<const char> bytes) {
   return at;
 }
 
-// The size of the whole, unfragmented message that `bytes` begin with, if a glance shows that it breaks no
-// rule; 0 where the rules have to be asked one by one. Most frames of most tunnels are such.
+// Fast path for most frames: the size of a complete unfragmented message at the start of `bytes` that
+// obviously breaks no rule; otherwise 0, and each rule must be checked.
 std::size_t FrameTracker::plain_message(const unsigned char* bytes, std::size_t size) const {
   constexpr unsigned kText = kFin | static_cast<unsigned>(Opcode::text), kBinary = kText + 1;
   if (size < 4 || in_message_ || ((bytes[1] & kMask) != 0) != masked_) return 0;
@@ -136,7 +136,7 @@ std::size_t FrameTracker::plain_message(const unsigned char* bytes, std::size_t 
   return header + length <= size ? header + length : 0;
 }
 
-// How many bytes of header there must be before the next thing can be judged: the first, the second, all.
+// How many header bytes are needed for the next check: one, two or all.
 std::size_t FrameTracker::header_needed() const {
   if (header_size_ < 2) return header_size_ + 1u;
   const bool has_code = opcode() == static_cast<unsigned>(Opcode::close) && (header_[1] & 0x7f) >= 2;
@@ -165,7 +165,7 @@ std::size_t FrameTracker::walk_header(const unsigned char* bytes, std::size_t si
   return used;
 }
 
-// A bad frame is known by its first byte where that is possible.
+// Rejects a bad frame by its first byte where possible.
 void FrameTracker::check_first() {
   const unsigned op = opcode();
   if (op > 10 || (op > 2 && op < 8)) {
@@ -190,7 +190,7 @@ void FrameTracker::check_second() {
   }
 }
 
-// The header is whole: what only all of it can tell, and the first step into the payload.
+// The header is complete: checks that need all of it, and the start of the payload.
 void FrameTracker::begin_payload(const unsigned char* header, std::size_t header_size) {
   const std::uint64_t length = payload_length(header);
   std::uint64_t left = length;
@@ -339,7 +339,7 @@ FrameReader::Status FrameReader::next(std::span<const char>& input) {
       header_.clear();
       return Status::frame;
     }
-    if (header_.empty() && rules_.closed()) input = {};  // no data after a Close means anything
+    if (header_.empty() && rules_.closed()) input = {};  // data after a Close is ignored
     const auto* const header = reinterpret_cast<const unsigned char*>(header_.data());
     const std::size_t needed = header_.size() < 2 ? 2 : 2 + length_bytes(header[1]);
     if (header_.size() < needed) {

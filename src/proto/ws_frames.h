@@ -1,8 +1,7 @@
-// WebSocket frames (RFC 6455 section 5) as a relay needs them: boundaries and kinds, never payload.
+// WebSocket frames (RFC 6455 section 5) for a relay: boundaries and types, but no payload.
 //
-// FrameTracker reads frame headers out of a passing stream, one object per direction, a few bytes of state,
-// no copy, no allocation. It knows where one frame ends and the next begins, so that a frame of ours can go
-// between two of theirs.
+// FrameTracker reads frame headers in a forwarded stream: one object per direction, a few bytes of state, no
+// copies, no allocation. It knows the frame boundaries, so that our own frames can be inserted between them.
 #pragma once
 
 #include <array>
@@ -25,21 +24,21 @@ enum class Masking { required, forbidden };  // from clients: required; from ser
 
 class FrameTracker {
  public:
-  // `extensions_negotiated`: RSV bits are then legal and passed on. `max_message` 0 = no limit.
+  // `extensions_negotiated`: RSV bits are allowed and forwarded. `max_message` 0 = no limit.
   FrameTracker(Masking masking, bool extensions_negotiated, std::uint64_t max_message);
 
   enum class Problem : std::uint8_t { none, protocol, too_big };
 
-  // Walks over passing bytes. Stops, and returns how many were walked, at: the end of the input; the end of a
+  // Reads forwarded bytes. Stops, and returns how many were read, at: the end of the input; the end of a
   // Close frame (closed() is then true; bytes after it are not to be forwarded); the first byte of the frame
-  // that breaks a rule (problem() says which; that frame's header bytes before the breaking one are not
-  // counted as walked when they came in this call, so nothing of a bad frame needs to be forwarded).
+  // that breaks a rule (problem() says which; header bytes of that frame from this call are not counted, so
+  // no part of a bad frame needs to be forwarded).
   std::size_t walk(std::span<const char> bytes);
 
   bool at_boundary() const {
     return header_size_ == 0 && payload_left_ == 0;
-  }  // a frame of ours may be put here
-  // Of the frame that is passing. All but its end may pass unseen: skip() says how much did.
+  }  // our own frame may be inserted here
+  // Payload bytes left of the current frame. All but the last may bypass walk(); report them with skip().
   std::uint64_t payload_left() const { return payload_left_; }
   void skip(std::uint64_t bytes) { payload_left_ -= bytes; }
   bool closed() const { return closed_; }  // a Close frame has passed
@@ -52,8 +51,8 @@ class FrameTracker {
   std::string_view problem_detail() const;
   std::uint64_t messages() const { return messages_; }  // complete text and binary messages so far
 
-  // While on, walk() also stops before each Pong that is not at the front of `bytes`, so that a Pong that
-  // answers a Ping of ours can be recognised (pong_size) and, once walked, dropped.
+  // While on, walk() also stops before each Pong that is not at the start of `bytes`, so that the answer to
+  // our own Ping can be recognised (pong_size) and dropped.
   void stop_before_pong(bool on) { stop_before_pong_ = on; }
 
  private:
@@ -71,13 +70,13 @@ class FrameTracker {
   bool is_final() const { return (header_[0] & 0x80) != 0; }
   bool is_control() const { return (header_[0] & 0x08) != 0; }
 
-  std::uint64_t payload_left_ = 0;   // of the frame that is passing
+  std::uint64_t payload_left_ = 0;   // of the current frame
   std::uint64_t message_bytes_ = 0;  // payload of the message so far, over its fragments
   std::uint64_t max_message_;
   std::uint64_t messages_ = 0;
-  std::array<unsigned char, 14> header_{};  // of the frame that is passing, a Close's code included
+  std::array<unsigned char, 14> header_{};  // of the current frame, with the code of a Close
   std::uint16_t close_code_ = close_code::kNone;
-  std::uint8_t header_size_ = 0;  // how much of it has come; 0 again once it is whole
+  std::uint8_t header_size_ = 0;  // bytes received; 0 again once it is complete
   Fault fault_{};
   bool masked_;
   bool extensions_;
@@ -87,11 +86,10 @@ class FrameTracker {
 };
 static_assert(sizeof(FrameTracker) <= 64);
 
-// The size of the Pong that `bytes`, which begin at a boundary, begin with, if it is whole and echoes
-// `payload`; else 0.
+// `bytes` begin at a frame boundary. The size of a complete Pong with `payload` at their start; otherwise 0.
 std::size_t pong_size(std::span<const char> bytes, std::string_view payload);
 
-// Complete control frames of ours. `mask_key` only towards a server.
+// Complete control frames to send. `mask_key` only towards a server.
 struct ControlFrame {
   std::array<char, 2 + 4 + 125> bytes;
   std::size_t size = 0;
@@ -106,7 +104,8 @@ ControlFrame make_ping(std::string_view payload, std::array<unsigned char, 4> ma
 // A whole text frame as a client sends it (masked), for the WebSocket check.
 std::string make_client_text(std::string_view payload, std::array<unsigned char, 4> mask_key);
 
-// Assembles whole frames out of a server's stream, bounded, for the WebSocket check (not for the relay).
+// Assembles complete frames from a server's stream, up to a limit, for the WebSocket check (not
+// for the relay).
 class FrameReader {
  public:
   explicit FrameReader(std::size_t max_frame) : max_frame_(max_frame) {}

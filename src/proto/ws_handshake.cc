@@ -14,14 +14,14 @@ namespace {
 
 std::string base64(std::span<const unsigned char> bytes) {
   std::string out((bytes.size() + 2) / 3 * 4, '\0');
-  std::array<unsigned char, 64> buffer{};  // at most 20 bytes come here: 28 characters and EVP's NUL
+  std::array<unsigned char, 64> buffer{};  // at most 20 bytes of input: 28 characters and EVP's NUL
   EVP_EncodeBlock(buffer.data(), bytes.data(), static_cast<int>(bytes.size()));
   std::copy_n(buffer.begin(), out.size(), out.begin());
   return out;
 }
 
-// Kept by each thread: OpenSSL 3 looks a digest up by its name each time it is asked for by EVP_sha1(), which
-// costs four times the digest itself. Only a context that has the looked-up one begins anew for nothing.
+// One per thread: with EVP_sha1(), OpenSSL 3 looks up the digest by name on every use, which costs four times
+// the digest itself. A context that keeps the digest avoids the lookup.
 class Sha1 {
  public:
   using Digest = std::array<unsigned char, 20>;
@@ -33,8 +33,7 @@ class Sha1 {
                       EVP_DigestUpdate(context_.get(), first.data(), first.size()) == 1 &&
                       EVP_DigestUpdate(context_.get(), second.data(), second.size()) == 1 &&
                       EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) == 1;
-    if (!done)
-      throw std::runtime_error("OpenSSL offers no SHA-1, without which there is no WebSocket handshake");
+    if (!done) throw std::runtime_error("OpenSSL does not provide SHA-1, which WebSocket handshakes require");
     fresh_ = false;
     return digest;
   }
@@ -116,12 +115,12 @@ std::optional<std::string> check_upgrade_response(const ResponseHead& response,
   if (response.status != 101) return "status " + std::to_string(response.status) + " instead of 101";
   if (response.minor < 1) return "a 101 in HTTP/1.0";
   if (fields.count(FieldName::upgrade) != 1 || !iequals(fields.get(FieldName::upgrade), "websocket")) {
-    return "Upgrade does not say websocket";
+    return "Upgrade is not websocket";
   }
   if (!fields.has_token(FieldName::connection, "upgrade")) return "Connection does not name Upgrade";
   if (fields.count(FieldName::websocket_accept) != 1) return "not exactly one Sec-WebSocket-Accept";
   if (fields.get(FieldName::websocket_accept) != offered.accept)
-    return "Sec-WebSocket-Accept does not fit the key";
+    return "Sec-WebSocket-Accept does not match the key";
 
   const auto subprotocols = fields.count(FieldName::websocket_protocol);
   const auto subprotocol = fields.get(FieldName::websocket_protocol);

@@ -227,8 +227,8 @@ def test_postgres_by_parts_says_what_is_wrong_with_them(rig):
         "unnamed_url": f"type: postgres, url: '{postgres.url(user='lonely', database='')}'",
         "pooled": f"type: postgres, url: '{bouncer.url()}?options=-csearch_path%3Dapp'"})
     sidecar.wait_for_check("options", "pass")
-    assert message(sidecar, "unnamed", "config") == "there is no database 'lonely', named like the user; set dbname"
-    assert message(sidecar, "unnamed_url", "config") == "there is no database named like the user; name one in the URL, /dbname"
+    assert message(sidecar, "unnamed", "config") == "there is no database 'lonely', which is the default (the user name); set dbname"
+    assert message(sidecar, "unnamed_url", "config") == "there is no database with the user name, the default; add /dbname to the URL"
     assert "unsupported startup parameter: options (a pooler" in message(sidecar, "pooled", "config")
 
 

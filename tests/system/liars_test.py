@@ -66,7 +66,7 @@ def test_a_password_that_takes_a_minute_to_hash_holds_up_its_own_check_alone(rig
     assert asked.wait(20)
     error = lambda: (sidecar.check("liar").get("error") or {}).get("kind")  # noqa: E731
     assert answered_until(sidecar, lambda: error() == "timeout") >= 10
-    assert "its code has not returned" in sidecar.check("liar")["error"]["message"]
+    assert "the check code did not return" in sidecar.check("liar")["error"]["message"]
     wait_until(lambda: lost_threads(sidecar) >= 1, "the lost thread to be counted")
     assert metrics.parse(sidecar.metrics())["probegate_check_threads_lost"].value() >= 1
     sidecar.wait_for_gate("open")
@@ -92,7 +92,7 @@ def test_a_command_ends_with_its_verdict_while_code_does_not_return(rig):
     sidecar = rig.probegate(f"checks:\n  liar: {{{POSTGRES.format(port=server.port)}, timeout: 500ms}}\n")
     ran = command("check", "-c", sidecar.config_file)
     assert ran.returncode == 1
-    assert "its code has not returned" in ran.stdout
+    assert "the check code did not return" in ran.stdout
 
 
 LIES = {

@@ -305,7 +305,7 @@ def test_the_environment_and_the_files_of_libpq_change_nothing(rig):
     assert "no password supplied" in sidecar.wait_for_error("none", "auth")["message"]
 
 
-@pytest.mark.parametrize("parameter, says", [("service=other", "service files are not read"),
+@pytest.mark.parametrize("parameter, says", [("service=other", "service files are not supported"),
                                              ("passfile=/tmp/x", "use password_file")])
 def test_what_would_be_ignored_is_refused(rig, parameter, says):
     """3: what a file says and the program would not do is an error."""

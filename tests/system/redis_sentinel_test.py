@@ -138,7 +138,7 @@ def test_a_sentinel_asked_as_a_plain_redis_is_config_and_a_redis_asked_as_a_sent
     for name in ("writes", "reads", "database", "single", "single_reads", "login", "user", "right"):
         assert "redis+sentinel://" in message(sidecar, name, "config"), name
     assert 'knows no master named "other"' in message(sidecar, "unknown", "config")
-    assert "is no Sentinel" in message(sidecar, "redis", "config")
+    assert "is not a Sentinel" in message(sidecar, "redis", "config")
 
 
 def test_mode_sentinel_says_the_same_as_the_scheme(rig):

@@ -147,7 +147,7 @@ def test_a_refused_password_with_blanks_in_its_file_names_the_file_and_nothing_o
     checks["address"] = f"type: postgres, url_file: {url}, {SHORT}"
     sidecar = checking(rig, checks)
     messages = {name: sidecar.wait_for_error(name, "auth")["message"] for name in checks}
-    for name, place in {"behind": "ends with a blank", "before": "begins with a blank or an empty line", "redis": "ends with a blank"}.items():
+    for name, place in {"behind": "ends with whitespace", "before": "begins with whitespace or an empty line", "redis": "ends with whitespace"}.items():
         assert messages[name].endswith(f"; the secret in {paths[name]} {place}, which is sent too"), messages[name]
     for name in ("wrong", "address"):
         assert "the secret in" not in messages[name]

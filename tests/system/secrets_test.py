@@ -205,7 +205,7 @@ def test_the_log_says_which_variables_made_which_check(rig):
     line = sidecar.wait_for_line("check database is configured by environment variables")
     assert line["variables"] == "PGHOST PGPORT"
     assert sidecar.wait_for_line("check redis is configured by environment variables")["variables"] == "REDIS_HOST"
-    warned = sidecar.wait_for_line("PGHOST makes the check database; DB_HOST, DB_PORT, DB_USER are ignored")
+    warned = sidecar.wait_for_line("PGHOST defines the check database; DB_HOST, DB_PORT, DB_USER are ignored")
     assert warned["severity"] == "WARNING"
 
 

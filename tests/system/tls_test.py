@@ -97,13 +97,13 @@ def test_files_that_cannot_be_used_are_told_by_validate(rig, kind):
     asks = lambda tls: problem(rig, f"type: {kind}, {TLS_URLS[kind]}, tls: {{{tls}}}")
     assert asks(f"ca_file: {ours.file}, cert_file: {cert}, key_file: {key}") == ""
     assert "checks.it.tls.ca_file: " in asks("ca_file: /nowhere.pem") and "No such file" in asks("ca_file: /nowhere.pem")
-    assert "holds no certificate" in asks(f"ca_file: {text}")
+    assert "contains no certificate" in asks(f"ca_file: {text}")
     assert "cannot read" in asks(f"ca_file: {rig.directory}")
     assert "checks.it.tls.cert_file: needs key_file" in asks(f"cert_file: {cert}")
     assert "checks.it.tls.key_file: needs cert_file" in asks(f"key_file: {key}")
-    assert "holds no certificate" in asks(f"cert_file: {text}, key_file: {key}")
-    assert "holds no private key" in asks(f"cert_file: {cert}, key_file: {text}")
-    assert "not the key of that certificate" in asks(f"cert_file: {cert}, key_file: {strange_key}")
+    assert "contains no certificate" in asks(f"cert_file: {text}, key_file: {key}")
+    assert "contains no private key" in asks(f"cert_file: {cert}, key_file: {text}")
+    assert "not the private key of the certificate" in asks(f"cert_file: {cert}, key_file: {strange_key}")
     assert "No such file" in asks(f"cert_file: {cert}, key_file: /nowhere.key")
 
 
@@ -116,12 +116,12 @@ def test_files_in_the_address_of_postgres_are_looked_at_too(rig):
     assert "sslrootcert: cannot read: No such file" in asks("sslmode=require&sslrootcert=/typo.pem")
     assert "sslcert: needs sslkey" in asks(f"sslcert={cert}")
     assert "sslkey: cannot read" in asks(f"sslcert={cert}&sslkey=/typo.key")
-    assert "would do nothing" in asks(f"sslmode=disable&sslrootcert={ours.file}")
-    assert "would do nothing" in asks("sslmode=disable&sslrootcert=system")
-    assert "would do nothing" in problem(rig, f"type: postgres, url: 'postgres://h/d?sslmode=disable', tls: {{ca_file: {ours.file}}}")
-    assert "a unix socket has no TLS" in problem(rig, f"type: postgres, host: /run, user: u, tls: {{ca_file: {ours.file}}}")
+    assert "has no effect" in asks(f"sslmode=disable&sslrootcert={ours.file}")
+    assert "has no effect" in asks("sslmode=disable&sslrootcert=system")
+    assert "has no effect" in problem(rig, f"type: postgres, url: 'postgres://h/d?sslmode=disable', tls: {{ca_file: {ours.file}}}")
+    assert "a unix socket does not use TLS" in problem(rig, f"type: postgres, host: /run, user: u, tls: {{ca_file: {ours.file}}}")
     os.chmod(key, 0o644)
-    assert "others may read it" in asks(f"sslcert={cert}&sslkey={key}")
+    assert "is readable by others" in asks(f"sslcert={cert}&sslkey={key}")
 
 
 PLAIN = {"redis": "url: 'redis://h'", "redis_socket": "url: 'unix:/run/redis.sock'", "http": "url: 'http://h/'", "http_path": "url: /health",
@@ -135,8 +135,8 @@ def test_a_section_that_would_do_nothing_is_a_mistake(rig, name, tls):
     kind = name.split("_")[0]
     if kind == "postgres" and "verify" in tls:
         pytest.skip("a key that postgres does not have")
-    assert "would do nothing" in problem(rig, f"type: {kind}, {PLAIN[name]}, tls: {tls}")
-    assert "would do nothing" not in problem(rig, f"type: {kind}, {PLAIN[name]}, tls: null")
+    assert "has no effect" in problem(rig, f"type: {kind}, {PLAIN[name]}, tls: {tls}")
+    assert "has no effect" not in problem(rig, f"type: {kind}, {PLAIN[name]}, tls: null")
 
 
 def test_authorities_that_would_not_be_asked_are_a_mistake(rig):
@@ -148,7 +148,7 @@ def test_alerts_and_a_printed_file_follow_the_same_rules(rig):
     alert = lambda to, tls: validate(rig, f"alerts:\n  - {{to: '{to}', tls: {{{tls}}}}}\n")
     assert "No such file" in alert("https://h/x", "ca_file: /nowhere.pem")
     assert "needs key_file" in alert("smtps://h", f"cert_file: {ours.file}")
-    assert "has no TLS" in alert("http://h/x", "verify: true")
+    assert "does not use TLS" in alert("http://h/x", "verify: true")
     path = os.path.join(rig.directory, "written.yaml")
     with open(path, "w") as file:
         file.write("checks:\n  a: {type: redis, url: 'redis://h'}\n  b: {type: mysql, url: 'mysql://h/d'}\n"

@@ -50,7 +50,7 @@ TEST_CASE("Runner contains what the destructor of a check throws after a deadlin
   bench.run();
   REQUIRE(bench.until([&] { return bench.model->states()[0].failures >= 2; }));
   CHECK(first_error(bench).kind == FailKind::timeout);
-  CHECK(first_error(bench).message == "no answer within 30ms; then it could not be ended: no end ***");
+  CHECK(first_error(bench).message == "no answer within 30ms; then its destructor failed: no end ***");
   CHECK(bad.start_times.at(1) - bad.start_times.at(0) >= 130ms);  // as after any exception
   CHECK(bad.alive <= 1);
   expect_undisturbed(bench, 1);

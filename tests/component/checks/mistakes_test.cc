@@ -26,32 +26,33 @@ void check_mistakes(checks::ReadCheck read, const std::string& type, const std::
 TEST_CASE("gRPC check tells what is wrong with its configuration") {
   check_mistakes(checks::read_grpc, "grpc",
                  {{"service: x", "url: is missing"},
-                  {"url: 'http://h:1'", "starts with grpc://, grpcs:// or unix:/"},
+                  {"url: 'http://h:1'", "must start with grpc://, grpcs:// or unix:/"},
                   {"url: 'grpc://h'", "the port is missing"},
-                  {"url: 'grpc://u:t0p@h:1'", "no user and password; use headers"},
-                  {"url: 'grpc://h:1/chat.Rules'", "the service is a key of its own"},
+                  {"url: 'grpc://u:t0p@h:1'", "cannot have a user or password; use headers"},
+                  {"url: 'grpc://h:1/chat.Rules'", "set the key service"},
                   {"url: 'unix:here'", "unix:/absolute/path"},
                   {"url: 'grpc://h:1', service: '" + std::string(1001, 'x') + "'", "longer than 1000 bytes"},
-                  {"url: 'grpc://h:1', headers: {'a b': c}", "not a header's name"}});
+                  {"url: 'grpc://h:1', headers: {'a b': c}", "not a valid header name"}});
   CHECK(read_check(checks::read_grpc, "grpc", "url: 'grpcs://rules:443'").plan.target == "rules:443");
 }
 
 TEST_CASE("MySQL check tells what is wrong with its configuration and never the password") {
   if (read_check(checks::read_mysql, "mysql", "url: 'mysql://h/d'").problems.size() == 1)
     return;  // a build without
-  check_mistakes(checks::read_mysql, "mysql",
-                 {{"writable: true", "url: is missing; set url, or host and its companions"},
-                  {"url: 'postgres://u:t0p@h/d'", "starts with mysql:// or mariadb://"},
-                  {"url: 'mysql://u:t0p@h:99999/d'", "port is a number"},
-                  {"url: 'mysql://u:t0p@h/a/b'", "the path is the name of a database"},
-                  {"url: 'mysql://u:t0p@h/d?ssl-mode=VERIFY_CA'", "ca_file"},
-                  {"url: 'mysql://u:t0p@h/d', user: x", "url is set too"},
-                  {"url: 'mysql://u:t0p@h/', tables: [users]", "has no schema, and no database is named"},
-                  {"url: 'mysql://u:t0p@h/d', tables: [a.b.c]", "is not a table's name"},
-                  {"url: 'mysql://u:t0p@h/d', tables: ['a`b']", "is not a table's name"},
-                  {"url: 'mysql://u:t0p@h/d', query: ' '", "is empty"},
-                  {"url: 'mysql://u:t0p@h/d', expect: x", "needs a query"},
-                  {"host: /run/mysqld/mysqld.sock, tls: {}", "a unix socket has no name to verify"}});
+  check_mistakes(
+      checks::read_mysql, "mysql",
+      {{"writable: true", "url: is missing; set url, or host with port, user, password and dbname"},
+       {"url: 'postgres://u:t0p@h/d'", "must start with mysql:// or mariadb://"},
+       {"url: 'mysql://u:t0p@h:99999/d'", "port must be a number"},
+       {"url: 'mysql://u:t0p@h/a/b'", "the path must be a database name"},
+       {"url: 'mysql://u:t0p@h/d?ssl-mode=VERIFY_CA'", "ca_file"},
+       {"url: 'mysql://u:t0p@h/d', user: x", "url is set too"},
+       {"url: 'mysql://u:t0p@h/', tables: [users]", "has no schema, and no database is set"},
+       {"url: 'mysql://u:t0p@h/d', tables: [a.b.c]", "is not a table name"},
+       {"url: 'mysql://u:t0p@h/d', tables: ['a`b']", "is not a table name"},
+       {"url: 'mysql://u:t0p@h/d', query: ' '", "is empty"},
+       {"url: 'mysql://u:t0p@h/d', expect: x", "needs a query"},
+       {"host: /run/mysqld/mysqld.sock, tls: {}", "a unix socket has no host name to verify"}});
   const auto target = [](const std::string& keys) {
     return read_check(checks::read_mysql, "mysql", keys).plan.target;
   };

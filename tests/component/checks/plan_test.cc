@@ -71,7 +71,7 @@ TEST_CASE("A check's own mistakes come out with the others, in the order of the 
   CHECK(loaded.problems[1].find("colour") != std::string::npos);
   CHECK(loaded.problems[2].find("test.yaml:3:3: checks.cache.address: is missing") == 0);
   CHECK(loaded.problems[3].find("postgres") != std::string::npos);
-  CHECK(loaded.problems[4].find("test.yaml:4:29: checks.redis.url: starts with redis://") == 0);
+  CHECK(loaded.problems[4].find("test.yaml:4:29: checks.redis.url: must start with redis://") == 0);
 }
 
 TEST_CASE("An unknown check type is not in the table") {

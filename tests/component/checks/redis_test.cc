@@ -119,7 +119,7 @@ TEST_CASE("Redis check follows nodes that send the key round and round for a whi
   const auto result = check.attempt();
   REQUIRE(result.error);
   CHECK(result.error->kind == FailKind::answer);
-  CHECK(result.error->message.find("send the key from one to another") != std::string::npos);
+  CHECK(result.error->message.find("redirect the key to each other") != std::string::npos);
   CHECK(peer.connections() == 5);
 }
 
@@ -215,8 +215,8 @@ TEST_CASE("Redis check bounds what it reads") {
 
 TEST_CASE("Redis check says connect when the peer hangs up") {
   CHECK(text(ask_peer({expect("PING\r\n"), close()})) ==
-        "connect: the server closed the connection before it answered; a port that wants TLS does so, and is "
-        "asked with rediss://");
+        "connect: the server closed the connection before it answered; if the port requires TLS, write "
+        "rediss://");
   CHECK(ask_peer({expect("PING\r\n"), reset()}).error->kind == FailKind::connect);
 }
 
@@ -272,23 +272,23 @@ TEST_CASE("Redis check speaks TLS for rediss, and warns of a certificate that en
 TEST_CASE("Redis check tells what is wrong with its configuration and never the password") {
   const std::pair<std::string, std::string> cases[] = {
       {"write: true", "url: is missing"},
-      {"url: 'http://localhost'", "starts with redis://"},
-      {"url: 'redis://u:t0p-secret@host:99999'", "port is a number"},
-      {"url: 'redis://u:t0p-secret@host/first'", "number of a database"},
+      {"url: 'http://localhost'", "must start with redis://"},
+      {"url: 'redis://u:t0p-secret@host:99999'", "port must be a number"},
+      {"url: 'redis://u:t0p-secret@host/first'", "must be a database number"},
       {"url: 'redis://u:t0p%zzsecret@host'", "written %25"},
       {"url: 'unix:relative'", "unix:/absolute/path"},
       {"url: 'redis://host', user: app", "needs a password"},
       {"url: 'redis://t0p-secret@host'", "redis://:password@host"},
       {"url: 'redis://h1,h2:6380'", "redis+sentinel://H1,H2/NAME"},
       {"url: 'redis+sentinel://h1,h2'", "names no master"},
-      {"url: 'redis+sentinel://h1/m/first'", "number of a database"},
-      {"url: 'redis+sentinel://h1/m', role: replica, write: false", "asked for the master"},
+      {"url: 'redis+sentinel://h1/m/first'", "must be a database number"},
+      {"url: 'redis+sentinel://h1/m', role: replica, write: false", "name the master only"},
       {"url: 'redis+sentinel://h1/m', sentinel_user: u", "needs sentinel_password"},
-      {"url: 'redis+cluster://h1/2'", "no database but 0"},
-      {"url: 'redis+cluster://h1', mode: single", "says another mode"},
+      {"url: 'redis+cluster://h1/2'", "only database 0"},
+      {"url: 'redis+cluster://h1', mode: single", "means another mode"},
       {"url: 'redis://h1', sentinel_password: t0p-secret", "is for redis+sentinel://"},
-      {"url: 'unix:/run/redis.sock', mode: sentinel", "named in url"},
-      {"url: 'unix:///run/redis.sock?db=first'", "number of a database"},
+      {"url: 'unix:/run/redis.sock', mode: sentinel", "must be in url"},
+      {"url: 'unix:///run/redis.sock?db=first'", "must be a database number"},
   };
   for (const auto& [keys, expected] : cases) {
     const auto problems = redis_problems(keys);

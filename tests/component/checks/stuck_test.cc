@@ -40,7 +40,7 @@ TEST_CASE("A check whose code does not return is a timeout, its thread is replac
   bench.run();
   REQUIRE(bench.until([&] { return bench.model->states()[0].failures >= 1; }));
   CHECK(last_error(bench, 0)->kind == FailKind::timeout);
-  CHECK(last_error(bench, 0)->message == "no answer within 50ms (its code has not returned)");
+  CHECK(last_error(bench, 0)->message == "no answer within 50ms (the check code did not return)");
   CHECK(bench.runner->lost_threads() >= 1);
   REQUIRE_FALSE(bench.recorder.lost.empty());
   CHECK(bench.recorder.lost[0] == 0);
@@ -56,7 +56,7 @@ TEST_CASE("A check that has lost four threads is internal without an attempt unt
   REQUIRE(bench.until([&] { return is_internal(bench, 0); }));
   CHECK(bench.runner->lost_threads() == 4);
   CHECK(stuck.starts == 4);
-  CHECK(last_error(bench, 0)->message.starts_with("no attempt was made: the code of 4 attempts"));
+  CHECK(last_error(bench, 0)->message.starts_with("no attempt was made: 4 check threads are blocked"));
   const auto failures = bench.model->states()[0].failures;
   REQUIRE(bench.until([&] { return bench.model->states()[0].failures >= failures + 3; }));
   CHECK(stuck.starts == 4);

@@ -124,7 +124,7 @@ TEST_CASE("TCP check speaks TLS where the configuration has tls") {
 
   const auto ending = ask_tls({{"localhost"}, -9, 5}, trusted + ", min_days_left: 14}");
   CHECK(ending.verdict == Verdict::warn);
-  CHECK_THAT(text(ending), Catch::Matches("tls: the certificate ends in [45] days, limit 14"));
+  CHECK_THAT(text(ending), Catch::Matches("tls: the certificate expires in [45] days, limit 14"));
   CHECK(text(ask_tls({{"localhost"}, -9, 20}, trusted + ", min_days_left: 14}")) == "pass");
 }
 
@@ -149,7 +149,7 @@ TEST_CASE("TCP check's configuration mistakes are reported where they are") {
              Catch::Contains("address: is missing, expected host:port or unix:/path"));
   CHECK_THAT(problems_of("address: nats"), Catch::Contains("address: "));
   CHECK_THAT(problems_of("address: 'nats:0'"),
-             Catch::Contains("address: the port is a number from 1 to 65535"));
+             Catch::Contains("address: the port must be a number from 1 to 65535"));
   CHECK_THAT(problems_of("address: 'nats:1', sned: x"), Catch::Contains("sned"));
   CHECK(read_check(checks::read_tcp, "tcp", "address: 'nats:4222'").plan.target == "nats:4222");
 }

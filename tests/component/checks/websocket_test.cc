@@ -206,7 +206,7 @@ TEST_CASE("WebSocket check says what the backend answered instead of 101, who th
       {"HTTP/1.1 503 Nope\r\nProbegate-Reason: gate_closed\r\nContent-Length: 0\r\n\r\n",
        "answer: answered 503 to the upgrade, expected 101 (Probegate-Reason: gate_closed); URL"},
       {"HTTP/1.1 301 There\r\nLocation: /ws/\r\nContent-Length: 0\r\n\r\n",
-       "answer: answered 301 to the upgrade, expected 101, and points to /ws/; URL"},
+       "answer: answered 301 to the upgrade, expected 101, redirects to /ws/; URL"},
   };
   for (const auto& [answer, expected] : cases) {
     Bench bench;
@@ -295,13 +295,13 @@ TEST_CASE("WebSocket check speaks TLS for wss") {
 TEST_CASE("WebSocket check tells what is wrong with its configuration") {
   const std::pair<std::string, std::string> cases[] = {
       {"ping: true", "url: is missing"},
-      {"url: 'http://host/ws'", "starts with ws://, wss:// or /"},
+      {"url: 'http://host/ws'", "must start with ws://, wss:// or /"},
       {"url: 'ws://app:t0p-secret@host/ws'", "use headers"},
-      {"url: 'ws://host/ws', headers: {Upgrade: h2c}", "belongs to the handshake"},
-      {"url: 'ws://host/ws', subprotocols: ['two words']", "is not a subprotocol's name"},
+      {"url: 'ws://host/ws', headers: {Upgrade: h2c}", "is part of the handshake"},
+      {"url: 'ws://host/ws', subprotocols: ['two words']", "is not a valid subprotocol name"},
       {"url: 'ws://host/ws', expect_status: [99]", "neither a status"},
       {"url: 'ws://host/ws', expect_status: []", "allows no status"},
-      {"url: 'ws://host/ws', expect_status: [401], expect: welcome", "need a WebSocket"},
+      {"url: 'ws://host/ws', expect_status: [401], expect: welcome", "need status 101"},
   };
   for (const auto& [keys, expected] : cases) {
     const auto problems = read_check(checks::read_websocket, "websocket", keys).problems;

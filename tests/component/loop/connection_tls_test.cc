@@ -207,7 +207,7 @@ TEST_CASE("Connection names the authority file it cannot use") {
   talk.open(peer.endpoint(), TlsSettings{"localhost", file, true});
   REQUIRE(talk.until_over());
   CHECK(talk.phase == Phase::tls);
-  CHECK_THAT(talk.why, Catch::StartsWith("cannot read the authorities in " + file + ": "));
+  CHECK_THAT(talk.why, Catch::StartsWith("cannot read the CA certificates in " + file + ": "));
 }
 
 TEST_CASE("Connection trusts the system's authorities, in a file or a hashed directory") {

@@ -32,13 +32,13 @@ TEST_CASE("Endpoint names what is wrong with a text it refuses") {
   CHECK(error_of("") == "expected host:port, [v6]:port or unix:/path");
   CHECK(error_of("localhost") == "expected host:port, [v6]:port or unix:/path");
   CHECK(error_of(":8080") == "the host is missing; expected host:port, [v6]:port or unix:/path");
-  CHECK(error_of("[]:80") == "only an IPv6 address stands in brackets");
-  CHECK(error_of("[localhost]:80") == "only an IPv6 address stands in brackets");
+  CHECK(error_of("[]:80") == "brackets are only for IPv6 addresses");
+  CHECK(error_of("[localhost]:80") == "brackets are only for IPv6 addresses");
   CHECK(error_of("[::1]") == "an IPv6 address is written [address]:port");
   CHECK(error_of("::1:80") == "an IPv6 address is written [address]:port");
   CHECK(error_of("http://localhost:80") == "expected host:port without a scheme");
-  CHECK(error_of("user@host:80") == "the host is neither a name nor an address");
-  CHECK(error_of("a b:80") == "the host is neither a name nor an address");
+  CHECK(error_of("user@host:80") == "the host is not a valid name or address");
+  CHECK(error_of("a b:80") == "the host is not a valid name or address");
 }
 
 TEST_CASE("Endpoint takes a port from 0 to 65535 and nothing that only looks like one") {

@@ -64,7 +64,7 @@ TEST_CASE("What only somebody outside sees is refused within, and is not among t
     CHECK(parse_condition(text, Observer::remote));
     const auto inside = parse_condition(text, Observer::self);
     REQUIRE_FALSE(inside);
-    CHECK(inside.error().message.find("only `probegate report` can see that") != std::string::npos);
+    CHECK(inside.error().message.find("only `probegate report` can measure this") != std::string::npos);
   }
   CHECK(condition_names(Observer::self).find("unreachable") == std::string::npos);
   CHECK(condition_names(Observer::remote).find("unreachable_seconds") != std::string::npos);

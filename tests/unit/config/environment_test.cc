@@ -125,9 +125,9 @@ TEST_CASE("The first way to name a database wins, and a warning names the others
   const auto loaded = from(all);
   CHECK(check_of(loaded, "database") == "postgres url=postgres://a/d");
   CHECK(loaded.warnings ==
-        Lines{"DATABASE_URL makes the check database; POSTGRES_URL, PGHOST, DB_HOST, DB_PORT are "
+        Lines{"DATABASE_URL defines the check database; POSTGRES_URL, PGHOST, DB_HOST, DB_PORT are "
               "ignored",
-              "REDIS_URL makes the check redis; REDIS_HOST is ignored"});
+              "REDIS_URL defines the check redis; REDIS_HOST is ignored"});
   Environment rest = all;
   rest.erase("DATABASE_URL");
   CHECK(database(rest) == "postgres url=postgres://b/d");
@@ -166,11 +166,11 @@ TEST_CASE("A line end behind a password is no part of it") {
 
 TEST_CASE("A file with the address that cannot be read names the variable, not the text") {
   const auto loaded = from({{"DATABASE_URL_FILE", "postgres://u:geheim@h/d"}});
-  CHECK(loaded.problems == Lines{"environment: DATABASE_URL_FILE: is the path of a file, and what stands "
-                                 "here is none: cannot read: No such file or directory"});
+  CHECK(loaded.problems == Lines{"environment: DATABASE_URL_FILE: must be the path of a file; the value is "
+                                 "not shown: cannot read: No such file or directory"});
   const auto file = problems_of("checks: {a: {type: redis, url: \"redis://h\", password_file: geheim}}");
-  CHECK(file == Lines{"f.yaml:1:60: checks.a.password_file: is the path of a file, and what stands here is "
-                      "none: cannot read: No such file or "
+  CHECK(file == Lines{"f.yaml:1:60: checks.a.password_file: must be the path of a file; the value is not "
+                      "shown: cannot read: No such file or "
                       "directory"});
 }
 

@@ -266,12 +266,12 @@ TEST_CASE("Mistakes in the environment name the variable, and come all at once")
       {"DATABASE_TABLES", "a"}, {"REDIS_URL", ""},   {"LOG_LEVEL", "loud"}};
   CHECK(load(std::nullopt, environment, stub_types()).problems ==
         Lines{"environment: PROBE_PORT: must be a port number from 0 to 65535, not \"x\"",
-              "environment: DATABASE_TABLES: means nothing without DATABASE_URL",
+              "environment: DATABASE_TABLES: has no effect without DATABASE_URL; set DATABASE_URL or unset "
+              "this variable",
               "environment: REDIS_URL: set but empty; unset it or give it a value",
               "environment: PORT: must be a port number from 0 to 65535, not \"70000\"",
-              "environment: BACKEND_URL: \"https://app\": https is not allowed, the hop to the backend stays "
-              "inside "
-              "the instance; write http://host:port",
+              "environment: BACKEND_URL: \"https://app\": https is not supported for the backend; write "
+              "http://host:port",
               "environment: LOG_LEVEL: must be one of debug, info, warn, error, not \"loud\""});
 }
 

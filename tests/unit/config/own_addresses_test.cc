@@ -59,7 +59,7 @@ TEST_CASE("The gate as its own backend is a mistake that names both and the reme
               "backend another port"});
   CHECK(load(std::nullopt, {{"PORT", "8000"}}, stub_types()).problems ==
         Lines{"environment: proxy.backend: 127.0.0.1:8000 is proxy.listen itself (0.0.0.0:8000); give the "
-              "backend another port: PORT says where the gate listens, BACKEND_URL where the backend does"});
+              "backend another port: PORT is the port of the gate, BACKEND_URL the address of the backend"});
   CHECK(problems_of("proxy: {listen: unix:/run/x, backend: unix:/run/x}").size() == 1);
 }
 

@@ -106,7 +106,7 @@ TEST_CASE("A backend is http on a host and port, or a unix socket") {
   CHECK(parse_backend("http://[::1]")->endpoint == Endpoint::tcp("::1", 80));
   CHECK(parse_backend("unix:/run/app.sock")->endpoint == Endpoint::unix_socket("/run/app.sock"));
   CHECK(parse_backend("unix:/run/app.sock")->authority == "localhost");
-  CHECK(parse_backend("https://app").error().message.find("https is not allowed") == 0);
+  CHECK(parse_backend("https://app").error().message.find("https is not supported for the backend") == 0);
   for (const auto* wrong : {"", "app:8000", "http://", "http:///", "http://app:0", "http://app:65536",
                             "http://u@app", "http://app/path", "http://app?q", "http://app#f", "ws://app",
                             "unix:app.sock", "http://::1:80", "http://a b"}) {

@@ -44,18 +44,18 @@ EXAMPLES = {"checks.postgres.tables", "checks.redis.needs", "checks.websocket.ne
 
 # Parts of the program's words where one value does not fit another, or means what no pattern can tell.
 BEYOND_A_SCHEMA = [
-    "must be less than timeout", "needs key_file", "needs cert_file", "needs sslkey", "needs sslcert", "ca_file is set, and false",
-    "the URL has no TLS", "has no TLS; write https://", "is set too; keep one", "there is no check named", "a check cannot need itself",
-    "not allowed with profile production", "needs a query", "a user needs a password", "a replica takes no writes",
+    "must be less than timeout", "needs key_file", "needs cert_file", "needs sslkey", "needs sslcert", "ca_file has no effect with verify: false",
+    "the URL does not use TLS", "does not use TLS; write https://", "is set too; keep one", "there is no check named", "a check cannot need itself",
+    "not allowed with profile production", "needs a query", "user needs password or password_file", "a replica does not accept writes",
     "names no master", "is for redis+sentinel:// or mode: sentinel",
-    "is for smtp:// and smtps:// only", "is no mail address", "an empty list; at least one address is needed",
+    "is for smtp:// and smtps:// only", "is not a valid e-mail address", "an empty list; at least one address is needed",
     "cannot read: No such file", "is missing; the request header",
     # the least duration of a key
     "at least 1ms, not", "at least 10ms, not", "at least 1s, not",
     # texts with a grammar of their own
-    "neither a status from 100", "allows no status at all", "must be a network such as", "is no origin", "starts with",
+    "neither a status from 100", "allows no status at all", "must be a network such as", "is not a valid origin", "must start with",
     "must be a URL that begins with", "is not the path of a unix socket", "is not a request method",
-    "is not postgresql://", "is not redis://", "a port is a number", "a condition begins with", "is not a JSON pointer", "must be http://host:port or unix:",
+    "is not postgresql://", "is not redis://", "a port must be a number", "a condition must begin with", "is not a JSON pointer", "must be http://host:port or unix:",
 ]
 # Files of invalid/ whose mistake is of that kind, or lies in the YAML and is gone once it is data.
 UNSEEN = {

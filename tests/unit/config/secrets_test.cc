@@ -72,10 +72,10 @@ TEST_CASE("Blanks around a secret are named by their place") {
   CHECK(blanks_around("geheim\r\n\n").empty());
   CHECK(blanks_around("").empty());
   CHECK(blanks_around("ge heim").empty());
-  CHECK(blanks_around("geheim \n") == "ends with a blank");
-  CHECK(blanks_around("\tgeheim") == "begins with a blank or an empty line");
-  CHECK(blanks_around("\ngeheim") == "begins with a blank or an empty line");
-  CHECK(blanks_around(" geheim\t") == "begins and ends with blanks");
+  CHECK(blanks_around("geheim \n") == "ends with whitespace");
+  CHECK(blanks_around("\tgeheim") == "begins with whitespace or an empty line");
+  CHECK(blanks_around("\ngeheim") == "begins with whitespace or an empty line");
+  CHECK(blanks_around(" geheim\t") == "begins and ends with whitespace");
 }
 
 TEST_CASE("A secret file that is missing, a directory, too large or a silent pipe is no hang and no crash") {

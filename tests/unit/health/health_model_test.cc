@@ -113,10 +113,10 @@ TEST_CASE("A check's own warning counts as a pass and keeps its reason, slow or 
   CheckPolicy p = policy("api");
   p.slow = 500ms;
   ModelFixture f({p});
-  f.model.record(0, CheckResult::warn(FailKind::tls, "the certificate ends in 3 days"), 900ms, f.now(),
+  f.model.record(0, CheckResult::warn(FailKind::tls, "the certificate expires in 3 days"), 900ms, f.now(),
                  f.wall());
   CHECK(f.status() == CheckStatus::warn);
-  CHECK(f.state().error == CheckError{FailKind::tls, "the certificate ends in 3 days"});
+  CHECK(f.state().error == CheckError{FailKind::tls, "the certificate expires in 3 days"});
 }
 
 TEST_CASE("A warning falls like a pass") {

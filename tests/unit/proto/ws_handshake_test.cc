@@ -90,14 +90,14 @@ TEST_CASE("A right 101 is accepted") {
 TEST_CASE("A wrong 101 is refused, with the reason") {
   CHECK(verdict("HTTP/1.1 200 OK\r\n" + kUpgrade + kAccept) == "status 200 instead of 101");
   CHECK(verdict("HTTP/1.0 101 Switching Protocols\r\n" + kUpgrade + kAccept) == "a 101 in HTTP/1.0");
-  CHECK(verdict(kSwitching + kAccept) == "Upgrade does not say websocket");
+  CHECK(verdict(kSwitching + kAccept) == "Upgrade is not websocket");
   CHECK(verdict(kSwitching + "Upgrade: websocket\r\n" + kAccept) == "Connection does not name Upgrade");
   CHECK(verdict(kSwitching + "Connection: Upgrade\r\nUpgrade: h2c\r\n" + kAccept) ==
-        "Upgrade does not say websocket");
+        "Upgrade is not websocket");
   CHECK(verdict(kSwitching + kUpgrade) == "not exactly one Sec-WebSocket-Accept");
   CHECK(verdict(kSwitching + kUpgrade + kAccept + kAccept) == "not exactly one Sec-WebSocket-Accept");
   CHECK(verdict(kSwitching + kUpgrade + "Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n") ==
-        "Sec-WebSocket-Accept does not fit the key");
+        "Sec-WebSocket-Accept does not match the key");
   CHECK(verdict(kSwitching + kUpgrade + kAccept + "Sec-WebSocket-Protocol: a\r\n") ==
         "the subprotocol \"a\" was not offered");
   CHECK(verdict(kSwitching + kUpgrade + kAccept + "Sec-WebSocket-Protocol: A\r\n",
