@@ -3,9 +3,9 @@
 //
 // A process that is PID 1 loses a SIGTERM that comes before its handler is there, and every other process is
 // ended by it without its exit code. So they are blocked before anything else is done, and unblocked when the
-// watches of signal.h exist. Strangers (SIGUSR1, SIGALRM, ...) end a process by default; they stay blocked
-// and are read from a signalfd(2), which also tells who sent them. Threads inherit the mask of the one that
-// starts them. Thread: the main thread, before it starts others.
+// watches of signal_watch.h exist. Strangers (SIGUSR1, SIGALRM, ...) end a process by default; they stay
+// blocked and are read from a signalfd(2), which also tells who sent them. Threads inherit the mask of the
+// one that starts them. Thread: the main thread, before it starts others.
 #pragma once
 
 #include <functional>
