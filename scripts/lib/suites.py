@@ -5,6 +5,7 @@ exit code that the report does not explain and a sanitizer's finding in a child 
 """
 
 import concurrent.futures
+import configparser
 import json
 import os
 import shutil
@@ -18,11 +19,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TREES = {
-    "build-test": ["-Db_sanitize=address,undefined", "-Dbuildtype=debug"],
-    "build-tsan": ["-Db_sanitize=thread", "-Dbuildtype=debug"],
-    "build-release": ["-Dbuildtype=release", "-Dtests=disabled"],
-    "build-fuzz": ["-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized", "-Dfuzz=true", "-Db_lundef=false"],
-}
+    "build-test": {"b_sanitize": "address,undefined", "buildtype": "debug", "tests": "enabled"},
+    "build-tsan": {"b_sanitize": "thread", "buildtype": "debug", "tests": "enabled"},
+    "build-release": {"buildtype": "release", "tests": "disabled"},
+    "build-fuzz": {
+        "b_sanitize": "address,undefined", "buildtype": "debugoptimized", "tests": "enabled", "fuzz": "true", "b_lundef": "false",
+    },
+}  # fmt: skip
+OF_ALL_TREES = {"werror": "true"}  # a warning is a failure here; who only builds the program is not stopped by one
 COMPILERS = {"build-fuzz": {"CC": "clang", "CXX": "clang++"}}  # GCC has no libFuzzer
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1",
@@ -128,10 +132,14 @@ def run_at_once(most: int, runner, jobs: list[tuple[Test, Tree]]):
 def build(tree: Tree, suites: list[str]) -> str | None:
     """Returns what went wrong, if anything."""
     directory = ROOT / tree.name
-    if not (directory / "build.ninja").is_file():
+    options = {**OF_ALL_TREES, **TREES[tree.name]}
+    is_there = (directory / "build.ninja").is_file()
+    if not is_there:
         shutil.rmtree(directory, ignore_errors=True)
+    if not is_there or options.items() - configured(directory).items():
         compilers = {**os.environ, **COMPILERS.get(tree.name, {})}
-        command = ["meson", "setup", tree.name, *TREES[tree.name]]
+        command = ["meson", "setup", *(["--reconfigure"] if is_there else []), tree.name]
+        command += [f"-D{name}={value}" for name, value in options.items()]
         setup = subprocess.run(command, cwd=ROOT, env=compilers, capture_output=True, text=True)
         if setup.returncode != 0:
             return f"meson setup failed\n{tail(setup.stdout + setup.stderr)}"
@@ -150,6 +158,13 @@ def build(tree: Tree, suites: list[str]) -> str | None:
     fit_to_sandbox(tree, [min(files), "-runs=0" if tree.name == "build-fuzz" else "--help"])
     tree.built = True
     return None
+
+
+def configured(directory: Path) -> dict[str, str]:
+    """The options that a tree was given, as Meson keeps them."""
+    kept = configparser.ConfigParser(interpolation=None)
+    kept.read(directory / "meson-private/cmd_line.txt")
+    return dict(kept["options"]) if kept.has_section("options") else {}
 
 
 def fit_to_sandbox(tree: Tree, command: list[str]) -> None:

@@ -6,7 +6,7 @@ namespace probegate::cli {
 namespace {
 
 constexpr std::string_view kPage = R"(.\" Made by `probegate man` from the program's own command line.
-.TH PROBEGATE 1 2026-11-26 "probegate @VERSION@" "User Commands"
+.TH PROBEGATE 1 "" "probegate @VERSION@" "User Commands"
 .SH NAME
 probegate \- health probes for a backend, and a proxy that forwards traffic to it once it is ready
 .SH SYNOPSIS

@@ -16,7 +16,7 @@
 #include "client/terminal.h"
 #include "loop/http_client.h"
 #include "loop/resolver.h"
-#include "loop/signal.h"
+#include "loop/signal_watch.h"
 #include "loop/timer.h"
 
 namespace probegate::cli {
@@ -177,8 +177,8 @@ class Smoke final : private loop::ErrorSink {
   loop::Resolver resolver_;
   loop::HttpClient http_;
   loop::Timer deadline_;
-  loop::Signal on_interrupt_;
-  loop::Signal on_terminate_;
+  loop::SignalWatch on_interrupt_;
+  loop::SignalWatch on_terminate_;
   const bool shows_progress_;
   checks::CheckPlan plan_;
   std::unique_ptr<checks::Check> check_;

@@ -11,7 +11,7 @@
 #include "loop/http_client.h"
 #include "loop/loop.h"
 #include "loop/resolver.h"
-#include "loop/signal.h"
+#include "loop/signal_watch.h"
 #include "loop/timer.h"
 
 namespace probegate::client {
@@ -45,8 +45,8 @@ class ProbeClient final : private loop::ErrorSink {
   bool interrupted_ = false;
   std::string trouble_;  // our own internal error
   loop::Timer limit_;
-  loop::Signal on_interrupt_;
-  loop::Signal on_terminate_;
+  loop::SignalWatch on_interrupt_;
+  loop::SignalWatch on_terminate_;
 };
 
 }  // namespace probegate::client

@@ -2,7 +2,7 @@
 // ending the process.
 //
 // With PID 1, a SIGTERM before its handler exists is lost; any other process ends without its exit code. So
-// signals are blocked first, and unblocked when the watches of signal.h exist. Unused signals (SIGUSR1,
+// signals are blocked first, and unblocked when the watches of signal_watch.h exist. Unused signals (SIGUSR1,
 // SIGALRM, ...) end a process by default; they stay blocked and are read from a signalfd(2), which also
 // gives the sender. Threads inherit the mask of the thread that starts them. Thread: the main thread, before
 // it starts others.

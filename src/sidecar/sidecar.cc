@@ -99,7 +99,7 @@ int Sidecar::run() {
 
 void Sidecar::watch_signals() {
   const auto watch = [this](int number, std::function<void()> act) {
-    signals_.push_back(std::make_unique<loop::Signal>(loop_, number, std::move(act)));
+    signals_.push_back(std::make_unique<loop::SignalWatch>(loop_, number, std::move(act)));
   };
   watch(SIGTERM, [this] { on_signal("SIGTERM"); });
   watch(SIGINT, [this] { on_signal("SIGINT"); });

@@ -17,8 +17,8 @@
 #include "checks/settings.h"
 #include "loop/listen_socket.h"
 #include "loop/loop.h"
-#include "loop/signal.h"
 #include "loop/signal_mask.h"
+#include "loop/signal_watch.h"
 #include "loop/timer.h"
 #include "probe/action.h"
 #include "sidecar/control.h"
@@ -68,7 +68,7 @@ class Sidecar final : private Control::Observer, private Shutdown::Host, private
   Control control_;
   alerts::Alerts alerts_;
   Reload reload_;
-  std::vector<std::unique_ptr<loop::Signal>> signals_;
+  std::vector<std::unique_ptr<loop::SignalWatch>> signals_;
   std::optional<loop::StraySignals> stray_signals_;
   std::set<int> strays_;  // already logged
   std::unique_ptr<ListenCheck> listen_check_;

@@ -89,7 +89,9 @@ def test_mandoc_finds_nothing_to_mend(tmp_path):
     page = tmp_path / "probegate.1"
     page.write_text(generated("man"))
     ran = subprocess.run(["mandoc", "-Tlint", "-Wwarning", page], capture_output=True, text=True, check=False, timeout=20)
-    assert (ran.returncode, ran.stdout + ran.stderr) == (0, "")
+    # The version says of when the page is; a date would be one more thing to keep true.
+    undated = 'WARNING: missing date, using "": TH'
+    assert [line for line in (ran.stdout + ran.stderr).splitlines() if not line.endswith(undated)] == []
 
 
 @pytest.mark.parametrize("arguments", [["completion"], ["completion", "tcsh"]])

@@ -13,7 +13,7 @@
 #include "loop/deadline.h"
 #include "loop/fd_watch.h"
 #include "loop/resolver.h"
-#include "loop/signal.h"
+#include "loop/signal_watch.h"
 #include "loop/timer.h"
 #include "loop/wakeup.h"
 #include "stream_pair.h"
@@ -115,16 +115,16 @@ TEST_CASE("Wakeup destroyed with a notify under way calls nobody") {
   CHECK(calls == 0);
 }
 
-TEST_CASE("Signal calls back for its signal, and not once destroyed") {
+TEST_CASE("SignalWatch calls back for its signal, and not once destroyed") {
   TestLoop loop;
   int hups = 0, users = 0;
-  loop::Signal hup(loop, SIGHUP, [&] { ++hups; });
-  auto user = std::make_unique<loop::Signal>(*loop, SIGUSR1, [&] { ++users; });
+  loop::SignalWatch hup(loop, SIGHUP, [&] { ++hups; });
+  auto user = std::make_unique<loop::SignalWatch>(*loop, SIGUSR1, [&] { ++users; });
   ::raise(SIGHUP);
   ::raise(SIGUSR1);
   REQUIRE(loop.until([&] { return hups == 1 && users == 1; }));
 
-  loop::Signal other(loop, SIGUSR1, [] {});  // keeps the default action, death, away
+  loop::SignalWatch other(loop, SIGUSR1, [] {});  // keeps the default action, death, away
   user.reset();
   ::raise(SIGUSR1);
   loop.settle();
@@ -267,7 +267,7 @@ TEST_CASE("Exceptions of simple callbacks reach the sink of the scope that made 
     CHECK(narrow.errors.front() == "from a wakeup");
   }
   SECTION("signal") {
-    loop::Signal signal(loop, SIGUSR2, [] { throw std::runtime_error("from a signal"); });
+    loop::SignalWatch signal(loop, SIGUSR2, [] { throw std::runtime_error("from a signal"); });
     scope.reset();
     ::raise(SIGUSR2);
     REQUIRE(loop.until([&] { return !narrow.errors.empty(); }));

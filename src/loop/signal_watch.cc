@@ -1,10 +1,10 @@
-#include "loop/signal.h"
+#include "loop/signal_watch.h"
 
 #include <stdexcept>
 
 namespace probegate::loop {
 
-Signal::Signal(Loop& loop, int signal_number, std::function<void()> callback)
+SignalWatch::SignalWatch(Loop& loop, int signal_number, std::function<void()> callback)
     : block_(new Block{{}, loop, loop.sink(), this, std::move(callback)}) {
   uv_signal_init(loop.uv(), &block_->uv);
   block_->uv.data = block_.get();

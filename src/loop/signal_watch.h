@@ -1,4 +1,4 @@
-// Signal: calls back on the loop when the process receives a signal.
+// SignalWatch: calls back on the loop when the process receives a signal.
 #pragma once
 
 #include <functional>
@@ -7,16 +7,16 @@
 
 namespace probegate::loop {
 
-class Signal {
+class SignalWatch {
  public:
-  Signal(Loop& loop, int signal_number, std::function<void()> callback);
+  SignalWatch(Loop& loop, int signal_number, std::function<void()> callback);
 
  private:
   struct Block {
     uv_signal_t uv;
     Loop& loop;
     ErrorSink* sink;
-    Signal* owner;
+    SignalWatch* owner;
     std::function<void()> callback;
   };
   Handle<Block> block_;
