@@ -100,7 +100,9 @@ class Probegate:
         """Starts the process and waits until it answers probes and accepts clients; none of them reaches the backend."""
         self.launch()
         wait_until(lambda: self.running() and self.probe("/health").status, "the probe port to answer")
-        Raw.connect(self.proxy_port).close()
+        with Raw.connect(self.proxy_port) as client:
+            client.shutdown()
+            client.read_to_end()  # or it might still be counted when the test begins
         return self
 
     def running(self):
