@@ -1,4 +1,5 @@
-"""A backend that went away and came back is counted, by what its connections show (docs/contract.md, section 9)."""
+"""A backend that went away and came back is counted, by what its connections show
+(docs/contract.md, "Logs, metrics, events")."""
 
 import pytest
 

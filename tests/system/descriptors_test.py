@@ -1,4 +1,5 @@
-"""Few descriptors, or none: the probe port, open tunnels and the drain go on, and nothing spins (docs/contract.md, sections 2 and 6)."""
+"""Few descriptors, or none: the probe port, open tunnels and the drain go on, and nothing spins
+(docs/contract.md, "Process" and "Proxy")."""
 
 import os
 import resource
@@ -38,7 +39,7 @@ def status_of(client, path="/mirror"):
 
 
 def test_traffic_leaves_descriptors_to_probes_and_the_surplus_is_told(rig, backend):
-    """6: `connection_limit` is an answer, at whatever number the descriptors of the process set the limit."""
+    """`connection_limit` is an answer, at whatever number the descriptors of the process set the limit."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 2}}",
                             around=lambda argv: ["prlimit", "--nofile=160:160", *argv]).start()
     assert any(line["message"].startswith("the limit of descriptors") for line in sidecar.logs())

@@ -1,4 +1,5 @@
-"""The metrics as Prometheus sees them, and what ships to be built on them: the dashboard and the alert rules (docs/contract.md, section 9)."""
+"""The metrics as Prometheus sees them, and what ships to be built on them: the dashboard and the alert rules
+(docs/contract.md, "Logs, metrics, events")."""
 
 import json
 import pathlib

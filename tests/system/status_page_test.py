@@ -1,4 +1,5 @@
-"""What somebody sees who opens the probe port in a browser, and what a program reads in its place (docs/contract.md, section 5)."""
+"""What somebody sees who opens the probe port in a browser, and what a program reads in its place
+(docs/contract.md, "Probe port")."""
 
 import http.client
 import re
