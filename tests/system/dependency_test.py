@@ -16,10 +16,7 @@ QUICK = "interval: 200ms, startup_interval: 100ms, fall: 2, timeout: 1s"
 
 def incident(rig):
     """Everything up, the gate open: (sidecar, postgres, redis, chat)."""
-    postgres, redis = rig.postgres().start(), rig.redis().start()
-    chat = rig.chat(postgres, redis)
-    chat.migrate()
-    chat.start()
+    chat, postgres, redis = rig.running_chat()
     sidecar = rig.probegate(f"""
 proxy: {{backend: "{chat.url}"}}
 checks:

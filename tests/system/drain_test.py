@@ -17,11 +17,10 @@ from support.raw import CLOSE, TEXT, Raw, close_code, frame, upgrade_request, up
 from support.waiting import PATIENCE, wait_for, wait_until
 
 
-def tunnel(sidecar):
-    client = Raw.connect(sidecar.proxy_port)
-    client.send(upgrade_request())
-    assert client.read_head().status == 101
-    return client
+def wait_at(backend, client):
+    """A request that the backend answers when the test says so."""
+    client.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
+    wait_until(lambda: backend.waiting, "the request to reach the backend")
 
 
 def test_an_idle_sidecar_exits_with_0_at_once(proxy):
@@ -78,7 +77,7 @@ def test_tunnels_get_a_close_frame_on_both_sides(rig):
 proxy: {{backend: "{backend.url}"}}
 drain: {{timeout: 4s, close_code: 1012}}
 """).start()
-    clients = [tunnel(sidecar) for _ in range(5)]
+    clients = [Raw.tunnel(sidecar.proxy_port) for _ in range(5)]
     sidecar.send(signal.SIGTERM)
     for client in clients:
         fin, opcode, payload, masked = client.read_frame()
@@ -92,10 +91,7 @@ drain: {{timeout: 4s, close_code: 1012}}
 
 def test_a_real_chat_client_sees_1001(rig):
     """With a well-kept client on either side the default code is 1001, and nobody sees 1006."""
-    postgres, redis = rig.postgres().start(), rig.redis().start()
-    chat = rig.chat(postgres, redis)
-    chat.migrate()
-    chat.start()
+    chat, *_ = rig.running_chat()
     sidecar = rig.probegate(f"proxy: {{backend: '{chat.url}'}}\ndrain: {{timeout: 4s}}").start()
 
     async def talk():
@@ -147,7 +143,7 @@ def test_a_message_under_way_is_finished_before_the_close(rig):
         connection.read_to_end()
 
     sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}\ndrain: {{timeout: 6s}}").start()
-    with tunnel(sidecar) as client:
+    with Raw.tunnel(sidecar.proxy_port) as client:
         head = client.read_exactly(4 + 400)
         assert head[4:] == b"a" * 400
         sidecar.send(signal.SIGTERM)
@@ -167,8 +163,7 @@ def test_http_in_flight_is_finished_with_connection_close(rig, backend):
     with Raw.connect(sidecar.proxy_port) as idle, Raw.connect(sidecar.proxy_port) as busy:
         idle.send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         idle.read_body(idle.read_head())
-        busy.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
-        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        wait_at(backend, busy)
         sidecar.send(signal.SIGTERM)
         assert idle.read_some() == b""
         backend.release()
@@ -200,8 +195,7 @@ def test_a_new_connection_is_refused_once_the_listeners_are_closed(rig, backend)
     """A new client is refused and not left hanging."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 10s}}").start()
     with Raw.connect(sidecar.proxy_port) as busy:
-        busy.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
-        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        wait_at(backend, busy)
         sidecar.send(signal.SIGTERM)
 
         def refused():
@@ -223,8 +217,7 @@ def test_a_request_completed_during_the_drain_is_503_draining(rig, backend):
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 10s}}").start()
     with Raw.connect(sidecar.proxy_port) as late, Raw.connect(sidecar.proxy_port) as busy:
         late.send(b"GET /mirror HTTP/1.1\r\nHost: do")
-        busy.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
-        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        wait_at(backend, busy)
         sidecar.send(signal.SIGTERM)
         wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
         late.send(b"or.test\r\n\r\n")
@@ -241,8 +234,7 @@ proxy: {{backend: '{backend.url}', workers: 2}}
 drain: {{timeout: 30s}}
 """).start()
     with Raw.connect(sidecar.proxy_port) as busy:
-        busy.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
-        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        wait_at(backend, busy)
         sidecar.send(signal.SIGTERM)
         wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
         uptime = sidecar.ready()["uptime_seconds"]
@@ -257,9 +249,8 @@ drain: {{timeout: 30s}}
 def test_what_is_still_open_at_the_end_is_cut(rig, backend):
     """The budget is `drain.delay` plus `drain.timeout`, and the exit code is 0 all the same."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 1s}}").start()
-    with Raw.connect(sidecar.proxy_port) as stuck, tunnel(sidecar) as deaf:
-        stuck.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
-        wait_until(lambda: backend.waiting, "the request to reach the backend")
+    with Raw.connect(sidecar.proxy_port) as stuck, Raw.tunnel(sidecar.proxy_port) as deaf:
+        wait_at(backend, stuck)
         start = time.monotonic()
         assert sidecar.stop() == 0
         assert time.monotonic() - start < 4
@@ -269,8 +260,7 @@ def test_what_is_still_open_at_the_end_is_cut(rig, backend):
 def test_a_second_signal_ends_it_at_once_with_1(rig, backend):
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 60s}}").start()
     with Raw.connect(sidecar.proxy_port) as stuck:
-        stuck.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
-        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        wait_at(backend, stuck)
         sidecar.send(signal.SIGTERM)
         wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
         start = time.monotonic()
@@ -330,7 +320,7 @@ drain: {{delay: 500ms, timeout: 3s}}
     keep_alive.read_body(keep_alive.read_head())
     endless.send(b"GET /events HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
     assert endless.read_head().status == 200
-    never_replies, in_a_frame = tunnel(sidecar), tunnel(sidecar)
+    never_replies, in_a_frame = Raw.tunnel(sidecar.proxy_port), Raw.tunnel(sidecar.proxy_port)
     in_a_frame.send(frame(TEXT, b"unfinished", mask=True)[:9])
 
     start = time.monotonic()
@@ -359,7 +349,7 @@ drain: {{delay: 500ms, timeout: 3s}}
 def test_the_next_process_takes_the_port_while_the_old_one_drains(rig, backend):
     """Once the listeners are closed, nothing of the old process keeps the new one from listening."""
     old = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 2}}\ndrain: {{timeout: 20s}}").start()
-    with tunnel(old) as client:
+    with Raw.tunnel(old.proxy_port) as client:
         client.send(frame(TEXT, b"unfinished", mask=True)[:9])
         old.send(signal.SIGTERM)
         assert client.read_frame()[1] == CLOSE
@@ -438,7 +428,7 @@ checks:
   web: {{type: http, url: "{web.url}/health", interval: 50ms, timeout: 1s, fall: 1}}
 """).start()
     sidecar.wait_for_gate("open")
-    with tunnel(sidecar) as client:
+    with Raw.tunnel(sidecar.proxy_port) as client:
         before = sidecar.ready()["checks"]
         sidecar.freeze()
         time.sleep(3)  # frozen time is the input of this test
@@ -457,10 +447,7 @@ checks:
 
 def test_a_frozen_backend_is_noticed_and_the_sidecar_is_not_harmed(rig):
     """A backend that hangs is `timeout` for its check; new sessions are refused, and come back."""
-    postgres, redis = rig.postgres().start(), rig.redis().start()
-    chat = rig.chat(postgres, redis)
-    chat.migrate()
-    chat.start()
+    chat, *_ = rig.running_chat()
     sidecar = rig.probegate(f"""
 proxy: {{backend: "{chat.url}"}}
 checks:

@@ -9,6 +9,7 @@ import pytest
 from support import chaos
 from support.backends import silent
 from support.certificates import Authority
+from support.checks import checking
 from support.postgres import PASSWORD
 from support.probegate import command, is_thread_sanitized
 from support.waiting import wait_for
@@ -16,10 +17,9 @@ from support.waiting import wait_for
 QUICK = "interval: 200ms, startup_interval: 100ms, timeout: 2s, fall: 1"
 
 
-def checking(rig, *, env=None, **checks):
-    """A running sidecar with these postgres checks: name="url: ..."."""
-    lines = "".join(f"  {name}: {{type: postgres, {QUICK}, {keys}}}\n" for name, keys in checks.items())
-    return rig.probegate(f"checks:\n{lines}", env=env).start()
+def with_checks(rig, *, env=None, **postgres_checks):
+    """A running sidecar with these checks: name="url: ..."."""
+    return checking(rig, postgres_checks, f"type: postgres, {QUICK}", env=env)
 
 
 # Logins
@@ -37,7 +37,7 @@ def test_every_login_method_passes_with_the_right_password_and_is_auth_with_a_wr
     checks = {name: f"url: '{postgres.url(user=name)}'" for name in LOGINS}
     checks |= {f"wrong_{name}": f"url: '{postgres.url(user=name, password='wrong')}'" for name in LOGINS if name != "trust"}
     checks["rejected"] = f"url: '{postgres.url(user='nobody_may')}'"
-    sidecar = checking(rig, **checks)
+    sidecar = with_checks(rig, **checks)
     for name in LOGINS:
         sidecar.wait_for_check(name, "pass")
     for name in LOGINS:
@@ -49,7 +49,7 @@ def test_every_login_method_passes_with_the_right_password_and_is_auth_with_a_wr
 def test_a_wrong_password_is_tried_ever_more_slowly(rig):
     """A wrong password must not lock an account: seven attempts take longer than 100 ms times 64."""
     postgres = rig.postgres(settings={"log_connections": "on"}).start()
-    sidecar = checking(rig, target=f"url: '{postgres.url(password='wrong')}'")
+    sidecar = with_checks(rig, target=f"url: '{postgres.url(password='wrong')}'")
     sidecar.wait_for_error("target", "auth")
     moments = [sidecar.check("target")["last_run"]]
 
@@ -69,7 +69,7 @@ def test_a_wrong_password_is_tried_ever_more_slowly(rig):
 def test_a_server_that_asks_for_kerberos_blocks_no_loop(rig):
     """libpq would look for tickets, and ask name servers for where."""
     postgres = rig.postgres(hba="host all chat 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 gss\n").start()
-    sidecar = checking(rig, target=f"url: '{postgres.url(user='ticket_holder')}'")
+    sidecar = with_checks(rig, target=f"url: '{postgres.url(user='ticket_holder')}'")
     assert sidecar.wait_for_error("target", "auth")["message"].startswith("connection to server")
     kerberos = [line for line in open(f"/proc/{sidecar.pid}/maps") if "krb5.conf" in line]
     assert not kerberos
@@ -89,7 +89,7 @@ def test_required_tables_are_found_in_every_schema_and_kind(rig):
         f"CREATE ROLE app_user LOGIN PASSWORD '{PASSWORD}'", "GRANT USAGE ON SCHEMA app TO app_user",
         "GRANT SELECT ON ALL TABLES IN SCHEMA app TO app_user", "ALTER ROLE app_user SET search_path = app", "CREATE SCHEMA closed", "CREATE TABLE closed.things (id int)")
     user = postgres.url(user="app_user")
-    sidecar = checking(
+    sidecar = with_checks(
         rig,
         qualified=f"""url: '{postgres.url()}', tables: [app.users, app.active, app.counted, app.events, '"Odd Schema"."a.b"']""",
         by_path=f"url: '{user}', tables: [users, USERS, active, events]",
@@ -116,7 +116,7 @@ def test_a_real_standby_and_several_hosts(rig):
     hosts = f"127.0.0.1:{standby.port},127.0.0.1:{primary.port}"
     both = f"postgresql://chat:{PASSWORD}@{hosts}/postgres"
     asks = "query: 'SELECT pg_is_in_recovery()', expect"
-    sidecar = checking(
+    sidecar = with_checks(
         rig,
         reader=f"url: '{standby.url()}', tables: [users]",
         writer=f"url: '{standby.url()}', writable: true",
@@ -144,8 +144,8 @@ def test_a_black_holed_first_host_leaves_time_for_the_second(rig):
     postgres = rig.postgres().start()
     gate = rig.chaos(postgres.port)
     gate.inflict(chaos.drop())
-    sidecar = checking(rig, target=f"url: 'postgresql://chat:{PASSWORD}@127.0.0.1:{gate.port},127.0.0.1:{postgres.port}/postgres'",
-                       alone=f"url: 'postgresql://chat:{PASSWORD}@127.0.0.1:{gate.port}/postgres'")
+    sidecar = with_checks(rig, target=f"url: 'postgresql://chat:{PASSWORD}@127.0.0.1:{gate.port},127.0.0.1:{postgres.port}/postgres'",
+                          alone=f"url: 'postgresql://chat:{PASSWORD}@127.0.0.1:{gate.port}/postgres'")
     assert sidecar.wait_for_check("target", "pass")["latency_ms"] < 2000
     assert "while connecting" in sidecar.wait_for_error("alone", "timeout")["message"]
 
@@ -162,7 +162,7 @@ def test_a_unix_socket_in_a_directory_with_colons(rig):
             os.chmod(path, 0o777)
         postgres = rig.postgres(settings={"unix_socket_directories": directory}).start()
         encoded = directory.replace("/", "%2F").replace(":", "%3A")
-        sidecar = checking(
+        sidecar = with_checks(
             rig,
             as_parameter=f"url: 'postgresql://chat:{PASSWORD}@/postgres?host={directory}&port={postgres.port}'",
             as_host=f"url: 'postgresql://chat:{PASSWORD}@{encoded}:{postgres.port}/postgres'",
@@ -179,7 +179,7 @@ def test_pgbouncer_in_every_pool_mode(rig, pool_mode):
     postgres = rig.postgres().start()
     postgres.execute("CREATE TABLE users (id int)")
     pooler = rig.pgbouncer(postgres, pool_mode=pool_mode).start()
-    sidecar = checking(
+    sidecar = with_checks(
         rig,
         good=f"url: '{pooler.url()}', tables: [users], writable: true, query: 'SELECT 1', expect: '1'",
         tables=f"url: '{pooler.url()}', tables: [nowhere]",
@@ -212,7 +212,7 @@ def test_tls_is_verified_against_the_name_though_the_address_was_resolved_before
 
     def url(server, ca, mode="verify-full", host="localhost"):
         return f"url: '{server.url(host=host)}?sslmode={mode}&sslrootcert={ca.file}'"
-    sidecar = checking(
+    sidecar = with_checks(
         rig,
         good=url(good, ours),
         ca_key=f"url: '{good.url(host='localhost')}?sslmode=verify-full', tls: {{ca_file: {ours.file}}}",
@@ -231,7 +231,7 @@ def test_tls_is_verified_against_the_name_though_the_address_was_resolved_before
 def test_where_no_authority_is_named_those_of_the_system_judge(rig):
     """And ours is none of them."""
     postgres = rig.postgres(certificate=Authority(rig.directory).issue("DNS:localhost")).start()
-    sidecar = checking(rig, target=f"url: '{postgres.url(host='localhost')}?sslmode=verify-full'")
+    sidecar = with_checks(rig, target=f"url: '{postgres.url(host='localhost')}?sslmode=verify-full'")
     sidecar.wait_for_error("target", "tls")
 
 
@@ -244,7 +244,7 @@ def test_a_server_that_is_full_is_connect_with_its_sqlstate(rig):
                                       "max_wal_senders": "0"}).start()
     postgres.execute(f"CREATE ROLE visitor LOGIN PASSWORD '{PASSWORD}'")
     taken = [psycopg2.connect(postgres.url(user="visitor")) for _ in range(4)]
-    sidecar = checking(rig, target=f"url: '{postgres.url(user='visitor')}'")
+    sidecar = with_checks(rig, target=f"url: '{postgres.url(user='visitor')}'")
     assert sidecar.wait_for_error("target", "connect")["sqlstate"] == "53300"
     for connection in taken:
         connection.close()
@@ -255,7 +255,7 @@ def test_a_server_in_recovery_that_takes_nobody_yet_is_connect(rig):
     """SQLSTATE 57P03 is `connect`; a backup that waits for its log to be fetched says so to everybody."""
     postgres = rig.postgres(standby=True, settings={"hot_standby": "off"})
     postgres.launch()
-    sidecar = checking(rig, target=f"url: '{postgres.url()}'")
+    sidecar = with_checks(rig, target=f"url: '{postgres.url()}'")
     error = wait_for(lambda: sidecar.check("target").get("error") or {}, lambda error: error.get("sqlstate"), "a SQLSTATE")
     assert (error["kind"], error["sqlstate"]) == ("connect", "57P03")
 
@@ -296,10 +296,10 @@ def test_the_environment_and_the_files_of_libpq_change_nothing(rig):
     env = {"HOME": home, "PGHOST": "nowhere.test", "PGHOSTADDR": "192.0.2.1", "PGPORT": "1", "PGUSER": "nobody",
            "PGSERVICE": "unheard_of", "PGOPTIONS": "-c nonsense=on", "PGSSLMODE": "verify-full", "PGTZ": "Nowhere/Atall",
            "PGDATESTYLE": "nonsense", "PGREQUIREPEER": "nobody", "PGTARGETSESSIONATTRS": "standby", "PGPASSWORD": PASSWORD}
-    sidecar = checking(rig, env=env,
-                       tcp=f"url: '{postgres.url()}?sslmode=require'",
-                       parts=f"host: {postgres.home}, port: {postgres.port}, user: chat, dbname: postgres, password: '${{PGPASSWORD}}'",
-                       none=f"host: 127.0.0.1, port: {postgres.port}, user: chat, dbname: postgres")
+    sidecar = with_checks(rig, env=env,
+                          tcp=f"url: '{postgres.url()}?sslmode=require'",
+                          parts=f"host: {postgres.home}, port: {postgres.port}, user: chat, dbname: postgres, password: '${{PGPASSWORD}}'",
+                          none=f"host: 127.0.0.1, port: {postgres.port}, user: chat, dbname: postgres")
     for name in ("tcp", "parts"):
         sidecar.wait_for_check(name, "pass")
     assert "no password supplied" in sidecar.wait_for_error("none", "auth")["message"]

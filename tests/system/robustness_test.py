@@ -110,9 +110,7 @@ def test_random_frames_do_not_kill_it(proxy):
     """A client may send anything into a tunnel."""
     dice = random.Random(20261123)
     for _ in range(30):
-        with Raw.connect(proxy.proxy_port) as client:
-            client.send(upgrade_request())
-            assert client.read_head().status == 101
+        with Raw.tunnel(proxy.proxy_port) as client:
             try:
                 client.send(dice.randbytes(dice.randrange(1, 3000)))
                 client.shutdown()
@@ -120,9 +118,7 @@ def test_random_frames_do_not_kill_it(proxy):
             except (ConnectionResetError, BrokenPipeError):
                 pass
     wait_for(lambda: metrics.parse(proxy.metrics())["probegate_tunnels"].value(), lambda count: count == 0, "no tunnel")
-    with Raw.connect(proxy.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(proxy.proxy_port) as client:
         client.send_frame(TEXT, b"hello", mask=True)
         assert client.read_frame()[2] == b"hello"
 

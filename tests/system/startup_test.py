@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from support.backends import silent
+from support.backends import failing, silent
 from support.expect import problem_on
 from support.http import request
 from support.ports import free_port
@@ -318,8 +318,7 @@ def test_the_environment_alone_configures_the_incident(rig):
     """Each variable makes the check of that name; database, redis and websocket each need the one before."""
     postgres, redis = rig.postgres(), rig.redis()
     chat = rig.chat(postgres, redis)
-    auth = rig.scripted(lambda connection: (connection.read_head(), connection.send(
-        b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")))
+    auth = rig.scripted(failing)
     sidecar = rig.probegate(env={
         "BACKEND_URL": chat.url, "DATABASE_URL": postgres.url(), "DATABASE_TABLES": ",".join(TABLES),
         "REDIS_URL": redis.url(), "WEBSOCKET_PATH": "/ws", "AUTH_HEALTH_URL": f"{auth.url}/health",

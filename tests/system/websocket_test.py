@@ -130,9 +130,7 @@ def test_the_clients_close_code_reaches_the_backend(rig):
         connection.send_frame(CLOSE, payload)
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         client.send_frame(CLOSE, close_payload(4002, b"later"), mask=True)
         assert client.read_frame() == (True, CLOSE, close_payload(4002, b"later"), False)
         assert client.ends()
@@ -152,9 +150,7 @@ def test_fragments_arrive_as_fragments(rig):
         connection.read_to_end()
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         sent = [(False, TEXT, b"one "), (False, 0, b"two "), (True, PING, b"now"), (True, 0, b"three")]
         for fin, opcode, payload in sent:
             client.send_frame(opcode, payload, fin=fin, mask=True)
@@ -357,9 +353,7 @@ def test_a_backend_that_dies_gives_the_client_a_close_frame(rig):
         connection.reset()
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         assert client.read_frame()[2] == b"last words"
         client.send_frame(TEXT, b"die", mask=True)
         fin, opcode, payload, masked = client.read_frame()
@@ -370,10 +364,7 @@ def test_a_backend_that_dies_gives_the_client_a_close_frame(rig):
 
 def test_a_killed_chat_gives_every_client_a_close_frame(rig):
     """A real server that is killed has no time for a Close of its own."""
-    postgres, redis = rig.postgres().start(), rig.redis().start()
-    chat = rig.chat(postgres, redis)
-    chat.migrate()
-    chat.start()
+    chat, *_ = rig.running_chat()
     sidecar = rig.probegate(f"proxy: {{backend: '{chat.url}'}}").start()
 
     async def talk():
@@ -421,9 +412,7 @@ def test_half_close_is_passed_on(rig):
         connection.send_frame(CLOSE, close_payload(1000))
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         message = frame(TEXT, b"that is all", mask=True)
         client.send(message)
         client.shutdown()
@@ -442,9 +431,7 @@ def test_pings_and_pongs_pass_both_ways(rig):
         connection.read_to_end()
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         assert client.read_frame() == (True, PING, b"from the backend", False)
         client.send_frame(PONG, b"from the backend", mask=True)
         client.send_frame(PING, b"from the client", mask=True)
@@ -463,9 +450,7 @@ def test_a_tunnel_whose_reader_stalls_costs_bounded_memory(rig):
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
     before = sidecar.rss()
-    with Raw.connect(sidecar.proxy_port, receive_buffer=65536) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port, receive_buffer=65536) as client:
         at_rest(lambda: sent["bytes"])
         assert sent["bytes"] < 100_000_000
         assert sidecar.rss() - before < 32_000_000
@@ -481,9 +466,7 @@ def test_http_timeouts_end_at_101(rig):
 
     sidecar, _ = scripted_proxy(
         rig, accepting(then), ", timeouts: {header: 300ms, upgrade: 300ms, response: 300ms, connect: 300ms, idle: 300ms}")
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         uptime = sidecar.ready()["uptime_seconds"]
         sidecar.wait_for_readiness(lambda seen: seen["uptime_seconds"] > uptime + 1.2, "four times the timeouts")
         client.send_frame(TEXT, b"still here", mask=True)
