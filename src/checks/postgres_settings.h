@@ -21,7 +21,7 @@ struct PostgresHost {
   bool is_socket() const { return look_up.empty(); }
 };
 
-struct PostgresSettings {
+struct PostgresSettings : DatabaseQuery {
   PostgresParameters parameters;  // without host, hostaddr, port and target_session_attrs
   std::vector<PostgresHost> hosts;
   std::string session_attrs = "any";         // target_session_attrs
@@ -29,9 +29,6 @@ struct PostgresSettings {
   std::vector<std::string> search_path;      // of the address; empty: the role's own
   Secrets written;                           // of the address, as it was written
   std::vector<PostgresTable> tables;
-  std::optional<std::string> query;
-  std::optional<ExpectedValue> expect;
-  bool writable = false;
   bool user_by_key = false;  // and not in the URL, of which nothing about the user is shown
   Duration max_session{};
 

@@ -10,13 +10,6 @@ namespace {
 using loop::TlsSettings;
 using Phase = loop::ConnectionObserver::Phase;
 
-struct TlsCase {
-  std::string name;
-  CertificateWish wish;
-  std::string server_name;
-  std::string why;  // empty: it opens
-};
-
 TEST_CASE("Connection verifies the peer's certificate and says what is wrong with it") {
   const auto c = GENERATE(values<TlsCase>({
       {"right name", {{"db.internal"}}, "db.internal", ""},

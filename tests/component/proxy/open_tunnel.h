@@ -14,10 +14,9 @@ struct OpenTunnel {
   explicit OpenTunnel(const ProxyFixture::Tune& tune = {}, const std::string& switching = kSwitching,
                       const std::string& upgrade = kUpgrade)
       : backend(loop), proxy(loop, backend.endpoint(), tune), client(loop, proxy.endpoint(), upgrade) {
-    Wire& b = backend.await();
-    await([&] { return b.received().ends_with("\r\n\r\n"); }, "no request");
-    b.take();
-    b.send(switching);
+    Wire& accepted = backend.await_request();
+    accepted.take();
+    accepted.send(switching);
     await([&] { return client.received().ends_with("\r\n\r\n"); }, "no 101");
     client.take();
   }
