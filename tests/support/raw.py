@@ -51,9 +51,9 @@ class Raw:
         return cls(client)
 
     @classmethod
-    def tunnel(cls, port, path="/ws"):
+    def tunnel(cls, port, path="/ws", receive_buffer=None):
         """A connection whose upgrade has been accepted."""
-        client = cls.connect(port)
+        client = cls.connect(port, receive_buffer)
         client.send(upgrade_request(path))
         head = client.read_head()
         assert head.status == 101, head
