@@ -35,6 +35,11 @@ struct OpenTunnel {
     if (lines.size() != 1) throw std::runtime_error("a tunnel ends more than once");
     return nlohmann::json::parse(lines.front());
   }
+  Duration until_report() {
+    const TimePoint before = loop->now();
+    report();
+    return loop->now() - before;
+  }
   void await(const std::function<bool()>& condition, const char* otherwise) {
     if (!loop.until(condition)) throw std::runtime_error(otherwise);
   }
