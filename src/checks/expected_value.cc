@@ -58,6 +58,8 @@ std::optional<std::string> ExpectedValue::complaint(bool has_row,
          (condition_ ? condition_->text() : checks::quoted(text_)) + (value ? hint(*value, text_) : "");
 }
 
+namespace {
+
 std::optional<ExpectedValue> read_expected_value(const config::Fields& fields) {
   const auto text = fields.optional_text("expect");
   if (!text) return std::nullopt;
@@ -66,6 +68,15 @@ std::optional<ExpectedValue> read_expected_value(const config::Fields& fields) {
   if (value) return *std::move(value);
   fields.problem("expect", value.error().message);
   return std::nullopt;
+}
+
+}  // namespace
+
+void read_query(const config::Fields& fields, DatabaseQuery& asked) {
+  asked.query = fields.private_text("query");
+  asked.expect = read_expected_value(fields);
+  asked.writable = fields.boolean("writable", false);
+  if (asked.query && trim(*asked.query).empty()) fields.problem("query", "is empty");
 }
 
 }  // namespace probegate::checks

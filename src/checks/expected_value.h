@@ -26,7 +26,12 @@ class ExpectedValue {
   std::optional<Condition> condition_;
 };
 
-// Reads `expect`, which requires the key `query`.
-std::optional<ExpectedValue> read_expected_value(const config::Fields& fields);
+// What every check of a database may be told to ask.
+struct DatabaseQuery {
+  std::optional<std::string> query;
+  std::optional<ExpectedValue> expect;  // requires `query`
+  bool writable = false;
+};
+void read_query(const config::Fields& fields, DatabaseQuery& asked);
 
 }  // namespace probegate::checks

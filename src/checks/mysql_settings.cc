@@ -98,10 +98,7 @@ void read_questions(const config::Fields& fields, MysqlSettings& settings) {
       settings.tables.push_back(*std::move(table));
     }
   }
-  settings.query = fields.private_text("query");
-  settings.expect = read_expected_value(fields);
-  settings.writable = fields.boolean("writable", false);
-  if (settings.query && trim(*settings.query).empty()) fields.problem("query", "is empty");
+  read_query(fields, settings);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 
 namespace probegate::checks {
 
-struct MysqlSettings {
+struct MysqlSettings : DatabaseQuery {
   struct Table {
     std::string written;  // as in the configuration
     std::string schema;
@@ -30,9 +30,6 @@ struct MysqlSettings {
   std::string authorities;  // CA file
   int min_days_left = 0;
   std::vector<Table> tables;
-  std::optional<std::string> query;
-  std::optional<ExpectedValue> expect;
-  bool writable = false;
   Duration timeout{};
   Duration max_session{};
 

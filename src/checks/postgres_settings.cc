@@ -133,10 +133,7 @@ void read_questions(const config::Fields& fields, PostgresSettings& settings) {
       fields.item_problem("tables", i, "is not a table name, expected name or schema.name, quoted if needed");
     }
   }
-  settings.query = fields.private_text("query");
-  settings.expect = read_expected_value(fields);
-  settings.writable = fields.boolean("writable", false);
-  if (settings.query && trim(*settings.query).empty()) fields.problem("query", "is empty");
+  read_query(fields, settings);
 }
 
 }  // namespace

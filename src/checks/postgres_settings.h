@@ -21,7 +21,7 @@ struct PostgresHost {
   bool is_socket() const { return look_up.empty(); }
 };
 
-struct PostgresSettings {
+struct PostgresSettings : DatabaseQuery {
   PostgresParameters parameters;  // without host, hostaddr, port and target_session_attrs
   std::vector<PostgresHost> hosts;
   std::string session_attrs = "any";         // target_session_attrs
@@ -29,9 +29,6 @@ struct PostgresSettings {
   std::vector<std::string> search_path;      // from the address; empty: the default of the role
   Secrets written;                           // secrets of the address, as written
   std::vector<PostgresTable> tables;
-  std::optional<std::string> query;
-  std::optional<ExpectedValue> expect;
-  bool writable = false;
   bool user_by_key = false;  // not in the URL, whose user is never shown
   Duration max_session{};
 

@@ -9,11 +9,10 @@ from aiohttp import web
 
 from support.http import request
 from support.ports import free_port
-from support.process import Child
-from support.waiting import wait_until
+from support.server_process import ServerProcess
 
 
-class AuthService:
+class AuthService(ServerProcess):
     """`Bearer NAME` is let in as NAME, except `Bearer stranger` (403); without a token 401. /health follows its mode.
 
     Modes: `well`, `hang` (questions get no answer), `fail` (500 for everything).
@@ -22,17 +21,13 @@ class AuthService:
     def __init__(self, directory):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._log = os.path.join(directory, f"auth-{self.port}.log")
-        self._server = None
+        super().__init__("the auth service", log=os.path.join(directory, f"auth-{self.port}.log"),
+                         cwd=pathlib.Path(__file__).parents[1])
 
-    def start(self):
-        self._server = Child("auth service", [sys.executable, "-B", "-m", "support.auth_service", str(self.port)],
-                             self._log, cwd=pathlib.Path(__file__).parents[1])
-        wait_until(self.running, "the auth service to answer")
-        return self
+    def _argv(self):
+        return [sys.executable, "-B", "-m", "support.auth_service", str(self.port)]
 
-    def running(self):
-        assert self._server.alive, f"the auth service ended:\n{self.output()}"
+    def _answers(self):
         return request(self.port, "/questions").status == 200
 
     def questions(self):
@@ -41,21 +36,6 @@ class AuthService:
 
     def turn(self, mode):
         assert request(self.port, f"/turn/{mode}").status == 200
-
-    def freeze(self):
-        self._server.freeze()
-
-    def thaw(self):
-        self._server.thaw()
-
-    def kill(self):
-        if self._server:
-            self._server.kill()
-
-    close = kill
-
-    def output(self):
-        return self._server.output() if self._server else "(not running)"
 
 
 def serve(port):

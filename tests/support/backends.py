@@ -99,6 +99,12 @@ def silent(connection):
     connection.read_to_end()
 
 
+def failing(connection):
+    """A script: an HTTP server that answers with 500."""
+    connection.read_head()
+    connection.send(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
 class LoopThread:
     """An asyncio loop on a thread of its own, for servers inside the test."""
 

@@ -10,13 +10,14 @@ STATUS = {
 }
 
 
-def problem(status, headers, body, reason, waiting_for=None, closes=True):
+def problem(status, headers, body, reason, waiting_for=None, closes=True, refused_as=None):
     """A complete `application/problem+json` for this reason; returns the document.
 
-    `headers` is anything with get(name). `Retry-After` belongs to 503 and to nothing else.
+    `headers` is anything with get(name). `Retry-After` belongs to 503 and to nothing else. `refused_as` is the status of
+    a reason that has several.
     """
     assert headers.get("Probegate-Reason") == reason, (status, body[:2000])
-    assert status == STATUS[reason]
+    assert status == (refused_as or STATUS[reason])
     assert headers.get("Content-Type") == "application/problem+json"
     assert int(headers.get("Content-Length")) == len(body)
     if closes:

@@ -18,11 +18,11 @@
 #include <utility>
 #include <vector>
 
-#include "loop/listen_socket.h"
 #include "loop/listener.h"
 #include "loop/loop.h"
 #include "loop/stream.h"
 #include "loop/timer.h"
+#include "support/listen_on.h"
 
 namespace probegate::test {
 
@@ -65,8 +65,8 @@ class FakePeer {
            const Endpoint& endpoint = Endpoint::tcp("127.0.0.1", 0))
       : loop_(loop),
         script_for_(std::move(script_for)),
-        socket_(bind(endpoint)),
-        listener_(loop, duplicate(), socket_.endpoint().is_unix(),
+        socket_(listen_on(endpoint)),
+        listener_(loop, duplicate_of(socket_), socket_.endpoint().is_unix(),
                   [this](loop::Stream stream) { accept(std::move(stream)); }) {}
 
   const Endpoint& endpoint() const { return socket_.endpoint(); }
@@ -151,16 +151,6 @@ class FakePeer {
     Client client;
   };
 
-  static loop::ListenSocket bind(const Endpoint& endpoint) {
-    auto socket = loop::ListenSocket::bind(endpoint);
-    if (!socket) throw std::runtime_error(socket.error().message);
-    return *std::move(socket);
-  }
-  int duplicate() const {
-    const auto fd = socket_.duplicate();
-    if (!fd) throw std::runtime_error(fd.error().message);
-    return *fd;
-  }
   void accept(loop::Stream stream) {
     players_.push_back(std::make_unique<Player>(loop_, std::move(stream), script_for_(players_.size())));
     players_.back()->play();
@@ -208,10 +198,6 @@ class BlackHole {
 };
 
 // A port of loopback where nobody listens.
-inline std::uint16_t closed_port() {
-  const auto socket = loop::ListenSocket::bind(Endpoint::tcp("127.0.0.1", 0));
-  if (!socket) throw std::runtime_error(socket.error().message);
-  return socket->endpoint().port;
-}
+inline std::uint16_t closed_port() { return listen_on(Endpoint::tcp("127.0.0.1", 0)).endpoint().port; }
 
 }  // namespace probegate::test

@@ -7,13 +7,12 @@ import glob
 import os
 import shutil
 import subprocess
-import tempfile
 
 import pymysql
 
 from support.ports import free_port
-from support.process import Child, as_user, unprivileged_user
-from support.waiting import wait_until
+from support.process import as_user, private_directory, unprivileged_user
+from support.server_process import ServerProcess
 
 USER = "gate"
 PASSWORD = "my-s3cret-passphrase"
@@ -22,17 +21,10 @@ _FRUGAL = ["--innodb-use-native-aio=0"]  # of which the kernel has only so much 
 # --tmpdir: a server that starts clears it of temporary tables, and shall not find those of another.
 
 
-def _private_directory():
-    path = tempfile.mkdtemp(prefix="probegate-my-")
-    if unprivileged_user():
-        shutil.chown(path, unprivileged_user())
-    return path
-
-
 @functools.lru_cache(maxsize=None)
 def _template():
     """Making a data directory takes seconds, a copy of it a tenth."""
-    home = _private_directory()
+    home = private_directory("my")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     data = os.path.join(home, "data")
     subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--tmpdir={home}",
@@ -49,15 +41,16 @@ def _galera_settings():
             f"wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{port};ist.recv_addr=127.0.0.1:{free_port()};gcache.size=1M"]
 
 
-class MariaDb:
-    """A server that runs between start() and stop(), with a database `shop` and a user who may read it.
+class MariaDb(ServerProcess):
+    """A server with a database `shop` and a user who may read it.
 
     `galera`: the only node of a cluster.
     """
 
     def __init__(self, settings=(), certificate=None, galera=False):
+        home = private_directory("my")
+        super().__init__("MariaDB", home, user=unprivileged_user(), cwd=home)
         self.port = free_port()
-        self.home = _private_directory()
         self._data = os.path.join(self.home, "data")
         subprocess.run(["cp", "-a", _template(), self._data], check=True)
         self._settings = list(settings)
@@ -73,7 +66,6 @@ class MariaDb:
                        f"CREATE USER IF NOT EXISTS '{ADMIN}'@'%' IDENTIFIED BY '{PASSWORD}';\n"
                        f"GRANT ALL ON *.* TO '{ADMIN}'@'%' WITH GRANT OPTION;\n")
         os.chmod(self._init, 0o644)
-        self._server = None
 
     def url(self, password=PASSWORD, database="shop", user=USER, host="127.0.0.1"):
         return f"mysql://{user}:{password}@{host}:{self.port}/{database}"
@@ -82,26 +74,19 @@ class MariaDb:
     def socket_path(self):
         return os.path.join(self.home, "mysqld.sock")
 
-    def start(self):
-        self._server = Child(
-            "mariadb", ["mariadbd", "--no-defaults", f"--datadir={self._data}", f"--tmpdir={self.home}",
-                        f"--port={self.port}", "--bind-address=127.0.0.1",
-                        f"--socket={self.socket_path}", f"--pid-file={self.home}/pid", f"--init-file={self._init}",
-                        "--skip-name-resolve", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M",
-                        "--innodb-flush-log-at-trx-commit=0", "--log-warnings=2", *_FRUGAL, *(f"--{line}" for line in self._settings)],
-            os.path.join(self.home, "log"), user=unprivileged_user(), cwd=self.home)
+    def _argv(self):
+        return ["mariadbd", "--no-defaults", f"--datadir={self._data}", f"--tmpdir={self.home}",
+                f"--port={self.port}", "--bind-address=127.0.0.1",
+                f"--socket={self.socket_path}", f"--pid-file={self.home}/pid", f"--init-file={self._init}",
+                "--skip-name-resolve", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M",
+                "--innodb-flush-log-at-trx-commit=0", "--log-warnings=2", *_FRUGAL, *(f"--{line}" for line in self._settings)]
 
-        def answers():
-            if not self._server.alive:
-                raise AssertionError(f"mariadb ended at its start:\n{self._server.output()}")
-            try:
-                self.connect().close()
-                return True
-            except pymysql.err.OperationalError:
-                return False
-
-        wait_until(answers, "MariaDB to answer")
-        return self
+    def _answers(self):
+        try:
+            self.connect().close()
+            return True
+        except pymysql.err.OperationalError:
+            return False
 
     def connect(self):
         return pymysql.connect(unix_socket=self.socket_path, user=ADMIN, password=PASSWORD, autocommit=True,
@@ -112,26 +97,3 @@ class MariaDb:
             for statement in statements:
                 cursor.execute(statement)
             return cursor.fetchall()
-
-    def stop(self):
-        if self._server:
-            self._server.stop()
-            self._server = None
-
-    def kill(self):
-        if self._server:
-            self._server.kill()
-            self._server = None
-
-    def freeze(self):
-        self._server.freeze()
-
-    def thaw(self):
-        self._server.thaw()
-
-    def output(self):
-        return self._server.output() if self._server else "(not running)"
-
-    def close(self):
-        self.kill()
-        shutil.rmtree(self.home, ignore_errors=True)

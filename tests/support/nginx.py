@@ -1,12 +1,10 @@
 """A real nginx in front of something."""
 
 import os
-import socket
 import subprocess
 
-from support.ports import free_port
-from support.process import Child
-from support.waiting import wait_until
+from support.ports import accepts, free_port
+from support.server_process import ServerProcess
 
 _CONFIG = """
 daemon off;
@@ -26,31 +24,24 @@ http {{
 """
 
 
-class Nginx:
+class Nginx(ServerProcess):
     """`servers`: the server blocks, in which PORT is the port that it gets and DIRECTORY a place for files."""
 
     def __init__(self, directory, servers, host="127.0.0.1"):
         self.port = free_port()
-        place = os.path.join(directory, f"nginx-{self.port}")
-        os.mkdir(place)
-        file = os.path.join(place, "nginx.conf")
-        servers = servers.replace("PORT", str(self.port)).replace("DIRECTORY", place)
-        with open(file, "w") as out:
-            out.write(_CONFIG.format(directory=place, servers=servers))
-        self._child = Child("nginx", ["/usr/sbin/nginx", "-p", place, "-c", file, "-e", "stderr"],
-                            os.path.join(place, "log"))
-        wait_until(lambda: self._accepts(host), "nginx to accept")
+        super().__init__("nginx", os.path.join(directory, f"nginx-{self.port}"))
+        os.mkdir(self.home)
+        self._host = host
+        self._file = os.path.join(self.home, "nginx.conf")
+        servers = servers.replace("PORT", str(self.port)).replace("DIRECTORY", self.home)
+        with open(self._file, "w") as out:
+            out.write(_CONFIG.format(directory=self.home, servers=servers))
 
-    def _accepts(self, host):
-        assert self._child.alive, self._child.output()
-        socket.create_connection((host, self.port), timeout=1).close()
-        return True
+    def _argv(self):
+        return ["/usr/sbin/nginx", "-p", self.home, "-c", self._file, "-e", "stderr"]
 
-    def output(self):
-        return self._child.output()
-
-    def close(self):
-        self._child.stop()
+    def _answers(self):
+        return accepts(self.port, self._host)
 
 
 def tls_front(directory, certificate, target, address):

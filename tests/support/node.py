@@ -1,39 +1,32 @@
 """Real servers and clients of Node.js, from Debian's packages."""
 
 import os
-import socket
 import subprocess
 
-from support.ports import free_port
-from support.process import Child
-from support.waiting import wait_until
+from support.ports import accepts, free_port
+from support.server_process import ServerProcess
 
 _ENVIRONMENT = {"PATH": os.environ["PATH"], "NODE_PATH": "/usr/share/nodejs", "HOME": "/nonexistent"}
 
 
-class NodeServer:
+class NodeServer(ServerProcess):
     """A script that listens on 127.0.0.1 at the port in its environment's PORT."""
 
     def __init__(self, directory, script):
         self.port = free_port()
-        self._child = Child("node", ["node", "-e", script], os.path.join(directory, f"node-{self.port}.log"),
-                            env={**_ENVIRONMENT, "PORT": str(self.port)})
-        wait_until(self._accepts, "node to accept")
+        super().__init__("node", log=os.path.join(directory, f"node-{self.port}.log"),
+                         env={**_ENVIRONMENT, "PORT": str(self.port)})
+        self._script = script
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def _accepts(self):
-        assert self._child.alive, self._child.output()
-        socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        return True
+    def _argv(self):
+        return ["node", "-e", self._script]
 
-    def output(self):
-        return self._child.output()
-
-    def close(self):
-        self._child.stop()
+    def _answers(self):
+        return accepts(self.port)
 
 
 def run_node(script, *arguments):

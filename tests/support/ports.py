@@ -24,6 +24,12 @@ def free_port(host="127.0.0.1"):
         return port
 
 
+def accepts(port, host="127.0.0.1"):
+    """True, or the OSError of who finds nobody there."""
+    socket.create_connection((host, port), timeout=1).close()
+    return True
+
+
 def keep_alive_timers(port):
     """Seconds until the next keep-alive probe, of the connections of that port."""
     listing = subprocess.run(["ss", "-Htno", "state", "established", f"( sport = :{port} or dport = :{port} )"],

@@ -8,13 +8,12 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 
 import psycopg2
 
 from support.ports import free_port
-from support.process import Child, as_user, unprivileged_user
-from support.waiting import wait_until
+from support.process import as_user, hand_over, private_directory, unprivileged_user
+from support.server_process import ServerProcess
 
 USER = "chat"
 PASSWORD = "pg-s3cret-passphrase"
@@ -29,18 +28,10 @@ def _program(name):
     return path
 
 
-def _private_directory():
-    # Not below pytest's own temporary directory: that one is closed to other users.
-    path = tempfile.mkdtemp(prefix="probegate-pg-")
-    if unprivileged_user():
-        shutil.chown(path, unprivileged_user())
-    return path
-
-
 @functools.lru_cache(maxsize=None)
 def _template():
     """initdb takes a second, a copy of its result a tenth."""
-    home = _private_directory()
+    home = private_directory("pg")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     password_file = os.path.join(home, "password")
     with open(password_file, "w") as file:
@@ -54,16 +45,27 @@ def _template():
     return data
 
 
-class Postgres:
-    """A cluster made at once and a server that runs between start() and stop(); close() removes both.
+def takes_logins(url):
+    """Whether a PostgreSQL, or what stands before one, lets somebody in."""
+    try:
+        return psycopg2.connect(url, connect_timeout=5).close() is None
+    except psycopg2.OperationalError:
+        return False
+
+
+class Postgres(ServerProcess):
+    """A cluster that is made at once; to stop its server cuts the sessions, as an operator would, and keeps the data.
 
     `standby`: in recovery, with nothing to follow. `follows`: a running Postgres, whose hot standby this is.
     `hba`: lines that go before the usual ones. `certificate`: (file, key), and the server speaks TLS.
     """
 
+    stop_signal = signal.SIGINT
+
     def __init__(self, standby=False, follows=None, hba="", certificate=None, settings=None):
+        home = private_directory("pg")
+        super().__init__("PostgreSQL", home, user=unprivileged_user(), cwd=home)
         self.port = free_port()
-        self.home = _private_directory()
         self._data = os.path.join(self.home, "data")
         self._settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.home,
                           "fsync": "off", "full_page_writes": "off", "shared_buffers": "16MB", **(settings or {})}
@@ -83,15 +85,13 @@ class Postgres:
                 with open(source) as file:
                     self._write(name, file.read())
             self._settings["ssl"] = "on"
-        self._server = None
 
     def _write(self, name, text):
         path = os.path.join(self._data, name)
         with open(path, "w") as file:
             file.write(text)
         os.chmod(path, 0o600)
-        if unprivileged_user():
-            shutil.chown(path, unprivileged_user())
+        hand_over(path)
 
     def url(self, password=PASSWORD, database="postgres", user=USER, host="127.0.0.1"):
         return f"postgresql://{user}:{password}@{host}:{self.port}/{database}"
@@ -100,27 +100,11 @@ class Postgres:
     def socket_directory(self):
         return self.home
 
-    def launch(self):
-        """Starts the server and does not wait for it."""
-        log = os.path.join(self.home, "log")
-        self._server = Child(
-            "postgres", [_program("postgres"), "-D", self._data, *(f"-c{key}={value}" for key, value in self._settings.items())],
-            log, user=unprivileged_user(), cwd=self.home)
-        return self
+    def _argv(self):
+        return [_program("postgres"), "-D", self._data, *(f"-c{key}={value}" for key, value in self._settings.items())]
 
-    def start(self):
-        self.launch()
-
-        def answers():
-            if not self._server.alive:
-                raise AssertionError(f"postgres ended at its start:\n{self._server.output()}")
-            try:
-                return psycopg2.connect(self.url(), connect_timeout=5).close() is None
-            except psycopg2.OperationalError:
-                return False
-
-        wait_until(answers, "PostgreSQL to answer")
-        return self
+    def _answers(self):
+        return takes_logins(self.url())
 
     def execute(self, *statements, database="postgres"):
         with contextlib.closing(psycopg2.connect(self.url(database=database), connect_timeout=5)) as connection:
@@ -133,29 +117,8 @@ class Postgres:
     def create_tables(self, names=tuple(TABLES)):
         self.execute(*(f"CREATE TABLE {name} (id bigserial PRIMARY KEY)" for name in names))
 
-    def stop(self):
-        """Ends the server as an operator would: sessions are cut, data is kept."""
-        if self._server:
-            self._server.stop(signal.SIGINT)
-            self._server = None
-
     def kill(self):
-        """The server is gone, with its connections, as after a crash."""
-        if self._server:
-            self._server.kill()
-            self._server = None
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(os.path.join(self._data, "postmaster.pid"))
-
-    def freeze(self):
-        self._server.freeze()
-
-    def thaw(self):
-        self._server.thaw()
-
-    def output(self):
-        return self._server.output() if self._server else "(not running)"
-
-    def close(self):
-        self.kill()
-        shutil.rmtree(self.home, ignore_errors=True)
+        """As after a crash; what the server left of itself keeps nobody from starting it again."""
+        super().kill()
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(self._data, "postmaster.pid"))

@@ -8,9 +8,9 @@ import subprocess
 
 from support.http import request
 from support.ports import free_port
-from support.process import Child
 from support.raw import Raw
-from support.waiting import PATIENCE, wait_for, wait_until
+from support.server_process import ServerProcess
+from support.waiting import PATIENCE, wait_for
 
 BINARY = os.environ.get("PROBEGATE_BIN", str(pathlib.Path(__file__).parents[2] / "build" / "src" / "probegate"))
 
@@ -58,7 +58,7 @@ def on_a_terminal(*arguments, env=None):
     return text.decode()
 
 
-class Probegate:
+class Probegate(ServerProcess):
     """`probegate run` on two free ports.
 
     `config` is YAML, where what it leaves out of the two `listen` keys is filled in, or the path of a file that is used
@@ -68,17 +68,13 @@ class Probegate:
     def __init__(self, directory, config=None, env=None, around=lambda argv: argv):
         self.proxy_port = free_port()
         self.probe_port = free_port()
-        self._env = environment({"PORT": str(self.proxy_port), "PROBE_PORT": str(self.probe_port), **(env or {})})
+        super().__init__("probegate", log=os.path.join(directory, f"probegate-{self.probe_port}.log"), env=environment(
+            {"PORT": str(self.proxy_port), "PROBE_PORT": str(self.probe_port), **(env or {})}))
         self._around = around
-        self.log = os.path.join(directory, f"probegate-{self.probe_port}.log")
-        self._argv = [BINARY, "run"]
         self.config_file = config
         if isinstance(config, str):
             self.config_file = os.path.join(directory, f"probegate-{self.probe_port}.yaml")
             self.write_config(config)
-        if self.config_file:
-            self._argv += ["-c", self.config_file]
-        self._process = None
 
     def write_config(self, config):
         import yaml  # here, so that the demo does without it
@@ -91,48 +87,25 @@ class Probegate:
 
     # The process
 
-    def launch(self):
-        """Starts the process and does not wait for it."""
-        self._process = Child("probegate", self._around(self._argv), self.log, env=self._env)
-        return self
+    def _argv(self):
+        return self._around([BINARY, "run", *(["-c", self.config_file] if self.config_file else [])])
+
+    def _answers(self):
+        return self.probe("/health").status
 
     def start(self):
-        """Starts the process and waits until it answers probes and accepts clients; none of them reaches the backend."""
-        self.launch()
-        wait_until(lambda: self.running() and self.probe("/health").status, "the probe port to answer")
+        """Waits until it answers probes and accepts clients; none of them reaches the backend."""
+        super().start()
         with Raw.connect(self.proxy_port) as client:
             client.shutdown()
             client.read_to_end()  # or it might still be counted when the test begins
         return self
 
-    def running(self):
-        if not self._process.alive:
-            raise AssertionError(f"probegate ended with {self._process.wait()}:\n{self.output()[-4000:]}")
-        return True
-
-    @property
-    def alive(self):
-        return self._process is not None and self._process.alive
-
-    @property
-    def pid(self):
-        return self._process.pid
-
     def send(self, number):
-        self._process.send(number)
+        self._child.send(number)
 
     def wait(self, timeout=PATIENCE):
-        return self._process.wait(timeout)
-
-    def stop(self, timeout=PATIENCE):
-        """SIGTERM, and the exit code."""
-        return self._process.stop(timeout=timeout)
-
-    def freeze(self):
-        self._process.freeze()
-
-    def thaw(self):
-        self._process.thaw()
+        return self._child.wait(timeout)
 
     def rss(self):
         """Resident bytes."""
@@ -140,12 +113,6 @@ class Probegate:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     # What it says
-
-    def output(self):
-        if not os.path.exists(self.log):
-            return ""
-        with open(self.log, errors="replace") as file:
-            return file.read()
 
     def logs(self):
         """The complete lines so far; every one must be JSON."""
@@ -199,7 +166,3 @@ class Probegate:
             assert code == 0, f"probegate ended with {code} after SIGTERM:\n{self.output()[-4000:]}"
         for sign in ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:"):
             assert sign not in self.output(), f"{sign} in the log:\n{self.output()[-8000:]}"
-
-    def kill(self):
-        if self._process:
-            self._process.kill()

@@ -4,8 +4,10 @@ import atexit
 import ctypes
 import os
 import pwd
+import shutil
 import signal
 import subprocess
+import tempfile
 
 from support.waiting import PATIENCE
 
@@ -38,6 +40,19 @@ def as_user(user):
     if not user:
         return {}
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+
+
+def hand_over(path):
+    """Makes the file or directory belong to who runs the servers."""
+    if unprivileged_user():
+        shutil.chown(path, unprivileged_user())
+
+
+def private_directory(name):
+    """A new directory of who runs the servers. Not below pytest's own temporary one, which is closed to other users."""
+    path = tempfile.mkdtemp(prefix=f"probegate-{name}-")
+    hand_over(path)
+    return path
 
 
 class Child:

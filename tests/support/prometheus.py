@@ -2,15 +2,14 @@
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 import urllib.parse
 
 from support.http import request
 from support.ports import free_port
-from support.process import Child
-from support.waiting import wait_for, wait_until
+from support.server_process import ServerProcess
+from support.waiting import wait_for
 
 
 def promtool(*arguments, text=None, cwd=None):
@@ -20,31 +19,22 @@ def promtool(*arguments, text=None, cwd=None):
     return done.returncode, done.stdout + done.stderr
 
 
-class Prometheus:
+class Prometheus(ServerProcess):
     def __init__(self, target, rules=()):
+        super().__init__("Prometheus", tempfile.mkdtemp(prefix="probegate-prometheus-"))
         self.port = free_port()
-        self.home = tempfile.mkdtemp(prefix="probegate-prometheus-")
         config = {"global": {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "250ms"},
                   "rule_files": [str(rule) for rule in rules],
                   "scrape_configs": [{"job_name": "probegate", "static_configs": [{"targets": [target]}]}]}
         with open(os.path.join(self.home, "prometheus.yml"), "w") as file:
             json.dump(config, file)  # JSON is YAML
-        self._server = None
 
-    def start(self):
-        self._server = Child("prometheus", [
-            "prometheus", f"--config.file={self.home}/prometheus.yml", f"--storage.tsdb.path={self.home}/data",
-            f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"], os.path.join(self.home, "log"))
+    def _argv(self):
+        return ["prometheus", f"--config.file={self.home}/prometheus.yml", f"--storage.tsdb.path={self.home}/data",
+                f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"]
 
-        def ready():
-            assert self._server.alive, f"prometheus ended:\n{self._server.output()}"
-            try:
-                return request(self.port, "/-/ready").status == 200
-            except OSError:
-                return False
-
-        wait_until(ready, "Prometheus to be ready")
-        return self
+    def _answers(self):
+        return request(self.port, "/-/ready").status == 200
 
     def _ask(self, path):
         return request(self.port, path).json
@@ -70,15 +60,3 @@ class Prometheus:
 
     def metadata(self):
         return self._ask("/api/v1/metadata")["data"]
-
-    def output(self):
-        return self._server.output() if self._server else ""
-
-    def close(self):
-        if self._server:
-            self._server.stop()
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def kill(self):
-        if self._server:
-            self._server.kill()

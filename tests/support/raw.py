@@ -50,6 +50,15 @@ class Raw:
         client.connect(("127.0.0.1", port))
         return cls(client)
 
+    @classmethod
+    def tunnel(cls, port, path="/ws", receive_buffer=None):
+        """A connection whose upgrade has been accepted."""
+        client = cls.connect(port, receive_buffer)
+        client.send(upgrade_request(path))
+        head = client.read_head()
+        assert head.status == 101, head
+        return client
+
     def __enter__(self):
         return self
 

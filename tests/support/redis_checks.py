@@ -1,4 +1,6 @@
-"""What tests of the redis check share: several checks in one sidecar, and what they say."""
+"""What tests of the redis check share."""
+
+from support.checks import checking
 
 SECRET = "wr0ng-passphrase"
 PASSWORD = "right-passphrase"
@@ -7,9 +9,4 @@ OFTEN = "interval: 100ms, fall: 1"
 
 def with_checks(rig, checks):
     """One sidecar with several redis checks, by name."""
-    lines = "".join(f"  {name}: {{type: redis, {keys}}}\n" for name, keys in checks.items())
-    return rig.probegate(f"checks:\n{lines}").start()
-
-
-def message(sidecar, name, kind):
-    return sidecar.wait_for_error(name, kind)["message"]
+    return checking(rig, checks, "type: redis")

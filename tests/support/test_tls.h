@@ -47,6 +47,14 @@ struct CertificateWish {
   long ends_in_days = 30;
 };
 
+// A row of a table: what a client that asks for `server_name` makes of such a certificate.
+struct TlsCase {
+  std::string name;
+  CertificateWish wish;
+  std::string server_name;
+  std::string why;  // it is refused; empty: it is not
+};
+
 inline void add_extension(X509* subject, X509* issuer, int nid, const std::string& value) {
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, subject, nullptr, nullptr, 0);

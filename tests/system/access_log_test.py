@@ -1,4 +1,4 @@
-"""A line for each request, and what a reader of the log can tell from it (docs/contract.md, section 9)."""
+"""A line for each request, and what a reader of the log can tell from it (docs/contract.md, "Logs, metrics, events")."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ def talk(sidecar, path="/ws", headers=None):
 
 
 def test_a_request_leaves_a_line_that_cloud_logging_shows_as_one(proxy):
-    """9: "plus Cloud Logging's `httpRequest` and trace fields on access lines"."""
+    """Access lines carry Cloud Logging's `httpRequest` and trace fields."""
     answer = proxy.request("/bytes?n=1000", headers={"User-Agent": "curl/8", "X-Request-Id": "mine", **TRACEPARENT})
     assert len(answer.body) == 1000
     line = proxy.wait_for_line("GET /bytes 200")
@@ -79,7 +79,7 @@ def test_the_trace_is_named_in_its_project_so_that_the_platform_finds_it(rig, ba
 
 
 def test_a_query_never_reaches_the_log(proxy):
-    """4: "No password, token or URL user-info ever appears in any output, log or metric"; browsers put tokens there."""
+    """Browsers put tokens into the query, and no token appears in any output."""
     proxy.request("/mirror?token=sesame")
     talk(proxy, "/ws?access_token=sesame")
     with Raw.connect(proxy.proxy_port) as client:
@@ -92,7 +92,7 @@ def test_a_query_never_reaches_the_log(proxy):
 
 
 def test_the_beginning_and_the_end_of_a_tunnel_are_told_and_belong_together(proxy):
-    """9 and 7: who ended it, code, reason; both lines are found by trace, request id and path."""
+    """The log says who ended it, code and reason; both lines are found by trace, request id and path."""
     talk(proxy, headers=TRACEPARENT)
     begin = proxy.wait_for_line("GET /ws 101")
     end = proxy.wait_for_line("tunnel ended")
@@ -121,7 +121,7 @@ checks: {{broker: {{type: tcp, address: "127.0.0.1:{free_port()}"}}}}
 
 
 def test_of_a_flood_of_refusals_ten_are_told_and_the_rest_is_counted(rig, backend):
-    """9: a line for each of thousands would hide everything else, and no number would hide them."""
+    """A line for each of thousands would hide everything else, and no number would hide them."""
     sidecar = rig.probegate(f"""
 proxy: {{backend: "{backend.url}", hold: {{max: 0}}}}
 checks: {{broker: {{type: tcp, address: "127.0.0.1:{free_port()}"}}}}

@@ -13,7 +13,7 @@ from support import metrics
 from support.alert_receivers import MailServer, Webhook
 from support.backends import silent
 from support.ports import free_port
-from support.raw import CLOSE, TEXT, Raw, close_payload, upgrade_request, upgrade_response
+from support.raw import CLOSE, TEXT, Raw, close_payload, upgrade_response
 from support.waiting import wait_for, wait_until
 
 
@@ -238,9 +238,7 @@ def test_a_threshold_is_told_once_reminded_of_and_resolved_by_webhook_slack_and_
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\nalerts: "
                             + json.dumps([{"to": webhook.url, **rule}, {"to": slack.url, "format": "slack", **rule},
                                           {"to": mails.url, **rule}])).start()
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         wait_until(lambda: len(webhook.posts) >= 3 and len(slack.posts) >= 2 and len(mails.mails) >= 2, "a reminder or two")
     bodies = wait_for(lambda: webhook.bodies, lambda seen: seen[-1]["phase"] == "resolved", "the end of it")
     phases = [body["phase"] for body in bodies]
@@ -385,9 +383,7 @@ alerts: [{{to: "{webhook.url}"}}]
 def test_a_planned_stop_of_the_backend_raises_no_alert(rig, webhook):
     backend = StoppingBackend(rig)
     sidecar = guarded(rig, webhook, backend, "20s")
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request("/tunnel"))
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port, "/tunnel") as client:
         backend.stop(client)
     sidecar.wait_for_gate("closed")
     wait_until(lambda: any(line["message"] == "backend stopping" for line in sidecar.logs()), "the stop to be noticed")
@@ -403,9 +399,7 @@ def test_a_planned_stop_of_the_backend_raises_no_alert(rig, webhook):
 def test_what_is_still_down_after_a_planned_stop_is_told_with_its_true_time(rig, webhook):
     backend = StoppingBackend(rig)
     sidecar = guarded(rig, webhook, backend, "3s")
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request("/tunnel"))
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port, "/tunnel") as client:
         backend.stop(client)
     told(webhook, "ready", "check_down")
     down = webhook.bodies[1]
@@ -429,9 +423,7 @@ def test_tunnels_that_end_in_a_drain_are_counted_as_drain_whoever_ends_them(rig,
         connection.read_to_end()
 
     sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(serve).url}'}}\ndrain: {{delay: 60s}}").start()
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         sidecar.send(signal.SIGTERM)
         wait_until(lambda: sidecar.ready()["status"] == "draining", "the drain")
         if by == "client":

@@ -1,4 +1,4 @@
-"""Auth before the upgrade: docs/contract.md, sections 3 (`auth`), 6 (Auth) and 9 (`probegate_auth_*`).
+"""Auth before the upgrade: docs/contract.md, "Proxy" and docs/auth.md.
 
 The auth service is a real one, in a process of its own; a scripted one only where nobody may be asked.
 """
@@ -63,7 +63,7 @@ def refused(sidecar, extra=ADA, reason="auth_unavailable"):
 
 
 def test_an_upgrade_passes_with_the_users_name_and_a_stranger_gets_the_services_answer(rig, backend):
-    """6: "2xx forwards, 401/403 is relayed (status, body, WWW-Authenticate, plus the reason and `Connection: close`)"."""
+    """401 and 403 are passed on with status, body and `WWW-Authenticate`, and with the reason and `Connection: close`."""
     service = rig.auth_service()
     sidecar = rig.probegate(config(backend, service.url)).start()
     with accepted(upgrade(sidecar)) as client:
@@ -88,7 +88,7 @@ def test_an_upgrade_passes_with_the_users_name_and_a_stranger_gets_the_services_
 
 
 def test_with_applies_to_all_every_request_is_asked_about(rig, backend):
-    """3: `applies_to: all`; "copied from the 2xx answer to the backend; a client's own are removed first"."""
+    """What is copied from the 2xx answer to the backend replaces what a client sent under that name."""
     service = rig.auth_service()
     sidecar = rig.probegate(config(backend, service.url, "applies_to: all")).start()
     with Raw.connect(sidecar.proxy_port) as client:
@@ -107,8 +107,7 @@ def test_with_applies_to_all_every_request_is_asked_about(rig, backend):
 
 
 def test_a_dead_service_costs_the_first_few_its_timeout_and_then_nobody_anything(rig, backend):
-    """6: "anything else, a timeout or an open breaker is `auth_unavailable` at once. No request ever waits longer than
-    `auth.timeout` for it"; 9: `probegate_auth_prevented_seconds_total`."""
+    """No request waits longer than `auth.timeout`, and none while the breaker is open; a metric sums up what is saved."""
     service = rig.scripted(silent)
     sidecar = rig.probegate(config(backend, service.url, "timeout: 700ms\n  breaker: {failures: 3, recovery: 1h}")).start()
     first = [refused(sidecar) for _ in range(3)]
@@ -126,7 +125,7 @@ def test_a_dead_service_costs_the_first_few_its_timeout_and_then_nobody_anything
 
 
 def test_a_service_that_is_stopped_and_goes_on_closes_the_breaker_again(rig, backend):
-    """6: "after `recovery` one trial request decides"; SIGSTOP leaves its connections open and silent."""
+    """After `recovery` one trial request decides; SIGSTOP leaves the service's connections open and silent."""
     service = rig.auth_service()
     sidecar = rig.probegate(config(backend, service.url, "timeout: 500ms\n  breaker: {failures: 2, recovery: 500ms}")).start()
     accepted(upgrade(sidecar)).close()
@@ -146,7 +145,7 @@ def test_a_service_that_is_stopped_and_goes_on_closes_the_breaker_again(rig, bac
 
 
 def test_while_the_precheck_fails_nobody_is_asked(rig, backend):
-    """3: `precheck`: "while it fails, no request is made, the answer is auth_unavailable at once"."""
+    """With a `precheck` that fails, the answer is `auth_unavailable` at once."""
     service = rig.auth_service()
     service.turn("fail")
     checks = f"{{service: {{type: http, url: '{service.url}/health', affects: [], interval: 50ms, fall: 1}}}}"
@@ -162,7 +161,7 @@ def test_while_the_precheck_fails_nobody_is_asked(rig, backend):
 
 
 def test_the_bypass_opens_the_proxy_while_auth_is_unavailable_and_only_then(rig, backend):
-    """3: `bypass`: "only while auth is unavailable, compared in constant time, logged, counted, header stripped"."""
+    """Each use is logged and counted, and the backend never sees the header."""
     secret = os.path.join(rig.directory, "bypass")
     with open(secret, "w") as file:
         file.write("tr0mbone\n")
@@ -192,7 +191,7 @@ def test_the_bypass_opens_the_proxy_while_auth_is_unavailable_and_only_then(rig,
 
 
 def test_on_unavailable_allow_lets_everybody_in_while_the_service_is_gone(rig, backend):
-    """3: `on_unavailable: allow`; a denial stays one."""
+    """A denial stays one: the service has spoken."""
     service = rig.auth_service()
     sidecar = rig.probegate(config(backend, service.url, "on_unavailable: allow")).start()
     with upgrade(sidecar, "") as client:
@@ -204,7 +203,7 @@ def test_on_unavailable_allow_lets_everybody_in_while_the_service_is_gone(rig, b
 
 
 def test_when_the_thread_that_asks_stands_still_everybody_still_gets_an_answer(rig, backend):
-    """6: "No request ever waits longer than `auth.timeout` for it", whatever part of us hangs."""
+    """No request waits longer than `auth.timeout`, whatever part of us hangs."""
     service = rig.auth_service()
     sidecar = rig.probegate(config(backend, service.url, "timeout: 600ms\n  breaker: {failures: 2, recovery: 500ms}")).start()
     with StoppedThread(sidecar.pid, "auth"):
@@ -217,7 +216,7 @@ def test_when_the_thread_that_asks_stands_still_everybody_still_gets_an_answer(r
 
 @pytest.mark.skipif(not dns.available(), reason="replacing /etc/resolv.conf for one process needs root, and a mount namespace")
 def test_a_black_holed_name_of_the_service_costs_the_timeout(rig, backend):
-    """3: "the whole question, connect included", and the name."""
+    """`auth.timeout` is for the whole question: the name and the connect included."""
     server = rig.name_server("silent")
     sidecar = rig.probegate(config(backend, "http://auth.internal.test", "timeout: 500ms"), around=server.around).start()
     assert refused(sidecar) < PATIENCE / 2
@@ -225,7 +224,7 @@ def test_a_black_holed_name_of_the_service_costs_the_timeout(rig, backend):
 
 
 def test_a_drain_refuses_those_who_wait_for_a_verdict(rig, backend):
-    """8: requests that complete on accepted connections get 503 `draining`; nothing of theirs has reached the backend."""
+    """Requests that wait on accepted connections get 503 `draining`; nothing of theirs has reached the backend."""
     service = rig.scripted(silent)
     sidecar = rig.probegate(config(backend, service.url, "timeout: 60s")).start()
     with upgrade(sidecar) as client:
@@ -241,7 +240,7 @@ def percentile(values, share):
 
 
 def test_500_upgrades_that_wait_for_a_hanging_service_slow_no_probe_and_no_tunnel(rig, backend):
-    """2: "Nothing blocks a loop": the asking has a thread of its own. Bounds are for a busy machine, the figures are printed."""
+    """The asking has a thread of its own. Bounds are for a busy machine, the figures are printed."""
     service = rig.auth_service()
     keys = "timeout: 4s\n  breaker: {failures: 1000}"
     sidecar = rig.probegate(config(backend, service.url, keys)).start()

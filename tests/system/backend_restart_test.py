@@ -1,10 +1,11 @@
-"""A backend that went away and came back is counted, by what its connections show (docs/contract.md, section 9)."""
+"""A backend that went away and came back is counted, by what its connections show
+(docs/contract.md, "Logs, metrics, events")."""
 
 import pytest
 
 from support import metrics
 from support.ports import free_port
-from support.raw import Raw, upgrade_request, upgrade_response
+from support.raw import Raw, upgrade_response
 from support.waiting import wait_for, wait_until
 
 
@@ -62,10 +63,7 @@ def test_the_event_of_a_restart_counts_restarts_and_lost_tunnels(rig):
 
     def messages():
         return [event["message"] for event in sidecar.probe("/status").json["events"] if event["kind"] == "backend_restart"]
-    clients = [Raw.connect(sidecar.proxy_port) for _ in range(2)]
-    for client in clients:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    clients = [Raw.tunnel(sidecar.proxy_port) for _ in range(2)]
     told = "{} since the start of probegate; 2 tunnels lost in all"
     again = restart(backend)
     wait_for(messages, lambda seen: seen == [told.format("1 restart")], "the first restart to be told")

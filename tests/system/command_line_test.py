@@ -1,4 +1,4 @@
-"""The commands, their exit codes and what they print (docs/contract.md, sections 3 and 10)."""
+"""The commands, their exit codes and what they print (docs/contract.md, "Configuration" and "Command line")."""
 
 import concurrent.futures
 import json
@@ -58,8 +58,7 @@ checks:
 
 
 def test_validate_reports_every_mistake_at_once_with_file_line_and_column(rig):
-    """3: "all reported at once as `FILE:LINE:COLUMN: key: what is wrong, what is allowed`, exit 2"; "Lines and columns
-    start at 1 and point at the key, or at the value where the value is wrong.\""""
+    """Lines and columns start at 1 and point at the key, or at the value where the value is wrong."""
     path = write(rig, EVERYTHING_WRONG)
     ran = command("validate", "-c", path)
     assert ran.returncode == 2
@@ -91,7 +90,7 @@ def test_validate_reports_every_mistake_at_once_with_file_line_and_column(rig):
 ], ids=["list for a map", "zero workers", "unknown choice", "missing url", "liveness on a check", "needs in a circle",
         "no address", "anchor", "two documents", "tab", "https backend", "negative duration"])
 def test_validate_refuses(rig, text, where, word):
-    """3: "unknown and duplicate keys, wrong types and contradictions are errors"; anchors and several documents too."""
+    """Unknown and duplicate keys, wrong types, contradictions, anchors and several documents are errors."""
     path = write(rig, text)
     ran = command("validate", "-c", path)
     assert ran.returncode == 2, said(ran)
@@ -99,7 +98,7 @@ def test_validate_refuses(rig, text, where, word):
 
 
 def test_validate_names_an_unset_variable(rig):
-    """3: "an unset `${VAR}` without default is an error that names it"; `${VAR:?message}` says the message."""
+    """With `${VAR:?message}` the error is the message."""
     path = write(rig, "checks:\n  db: {type: postgres, url: '${NO_SUCH_URL}'}\n"
                       "  redis: {type: redis, url: '${NO_REDIS:?ask the operators}'}\n")
     ran = command("validate", "-c", path)
@@ -109,7 +108,7 @@ def test_validate_names_an_unset_variable(rig):
 
 
 def test_validate_names_a_secret_file_that_cannot_be_read(rig):
-    """3: "Any secret has a `_file` twin"; both at once is a contradiction."""
+    """Every secret has a twin with the suffix `_file`; to set both is a contradiction."""
     missing = os.path.join(rig.directory, "nosuch-secret")
     path = write(rig, f"""checks:
   one: {{type: redis, url: 'redis://h', password_file: {missing}}}
@@ -122,7 +121,7 @@ def test_validate_names_a_secret_file_that_cannot_be_read(rig):
 
 
 def test_variables_expand_in_values_only(rig):
-    """3: "`${VAR}`, `${VAR:-default}` ... (`$$` is a dollar)... after parsing, on values only": a value cannot add keys."""
+    """Variables are expanded after the YAML is parsed, so no value can add keys. `$$` is a dollar sign."""
     path = write(rig, "checks:\n  web: {type: http, url: 'http://${HOST:-fallback.test}/${PATH_PART}', expect_body: '$$5'}\n")
     ran = command("validate", "--print", "-c", path, env={"PATH_PART": "', expect_status: [500], x: '"})
     assert ran.returncode == 2 or yaml.safe_load(ran.stdout)["checks"]["web"]["expect_status"] != [500]
@@ -135,8 +134,8 @@ def test_variables_expand_in_values_only(rig):
     assert again.stdout == ran.stdout or check["expect_body"] == "$5"
 
 
-def test_validate_accepts_the_contracts_own_example(rig):
-    """3: the page's example is a valid file. Alerts, auth and other keys of later work are part of it."""
+def test_validate_accepts_a_file_with_every_section(rig):
+    """Alerts and auth are part of it."""
     path = write(rig, """
 platform: auto
 proxy:
@@ -188,7 +187,7 @@ alerts: []
 
 
 def test_validate_print_shows_the_effective_config_without_secrets(rig):
-    """10: "with `--print`, the effective config with secrets hidden"; defaults are part of it."""
+    """Defaults are part of it."""
     secret_file = write(rig, "file-s3cret\n", "secret")
     path = write(rig, f"""
 checks:
@@ -210,7 +209,7 @@ checks:
 @pytest.mark.parametrize("env, delay", [({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "5s"), ({"K_SERVICE": "chat"}, "0s"), ({}, "0s")],
                          ids=["kubernetes", "cloud-run", "none"])
 def test_the_platform_presets_the_drain(rig, env, delay):
-    """3: "auto reads K_SERVICE, KUBERNETES_SERVICE_HOST; presets drain and log"."""
+    """`platform: auto` reads K_SERVICE and KUBERNETES_SERVICE_HOST, and presets drain and log."""
     ran = command("validate", "--print", "-c", write(rig, "platform: auto\n"), env=env)
     assert ran.returncode == 0, said(ran)
     printed = str(yaml.safe_load(ran.stdout)["drain"]["delay"])
@@ -218,7 +217,7 @@ def test_the_platform_presets_the_drain(rig, env, delay):
 
 
 def test_a_file_that_is_not_there_is_2_and_named(rig):
-    """10: "2 bad config"."""
+    """A configuration that cannot be read is a wrong configuration."""
     path = os.path.join(rig.directory, "nosuch.yaml")
     for arguments in (["validate"], ["run"], ["check"]):
         ran = command(*arguments, "-c", path)
@@ -227,7 +226,7 @@ def test_a_file_that_is_not_there_is_2_and_named(rig):
 
 
 def test_run_with_a_bad_config_starts_nothing(rig):
-    """3: "exit 2, nothing started"."""
+    """The exit code is 2, and no port was ever open."""
     probe = free_port()
     path = write(rig, f"probes: {{listen: '127.0.0.1:{probe}'}}\nproxi: {{}}\n")
     ran = command("run", "-c", path)
@@ -240,7 +239,7 @@ def test_run_with_a_bad_config_starts_nothing(rig):
 
 @pytest.mark.parametrize("taken", ["proxy.listen", "probes.listen"])
 def test_a_taken_port_is_3_and_names_key_address_and_holder(rig, taken):
-    """10: "3 cannot listen"; "Exit 3 names the key and the address, and the holder's pid where it can be read.\""""
+    """The holder's process id is told where it can be read."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen(1)
@@ -254,7 +253,7 @@ def test_a_taken_port_is_3_and_names_key_address_and_holder(rig, taken):
 
 
 def test_an_address_that_is_not_ours_is_3(rig):
-    """10: "3 cannot listen (says who, which port)"."""
+    """The message names the address."""
     path = write(rig, f"proxy: {{listen: '192.0.2.1:{free_port()}'}}\nprobes: {{listen: '127.0.0.1:{free_port()}'}}\n")
     ran = command("run", "-c", path)
     assert ran.returncode == 3
@@ -264,7 +263,7 @@ def test_an_address_that_is_not_ours_is_3(rig):
 # check
 
 def test_check_says_0_when_all_pass_and_1_when_not(rig):
-    """10: "runs the checks, dependencies first, without serving ... 0 all pass, 1, 2"."""
+    """It runs the checks without serving, those that others need first."""
     postgres, redis = rig.postgres().start(), rig.redis()
     proxy, probe = free_port(), free_port()
     path = write(rig, f"""
@@ -296,7 +295,7 @@ checks:
 
 
 def test_check_waits_as_long_as_asked(rig):
-    """10: `--wait 60s`: passes as soon as the late dependency does, gives up at the end of the wait."""
+    """`--wait` passes as soon as the late dependency does, and gives up at the end of the wait."""
     import subprocess
     import time
     from support.probegate import BINARY
@@ -317,7 +316,7 @@ def test_check_waits_as_long_as_asked(rig):
 
 
 def test_check_shows_its_progress_on_a_terminal_and_a_plain_table_in_a_pipe(rig, backend):
-    """10: "a table with progress on a terminal"; "nothing needs a terminal"."""
+    """No command needs a terminal."""
     path = write(rig, f"""
 checks:
   web: {{type: http, url: '{backend.url}/mirror'}}
@@ -338,14 +337,13 @@ checks:
 
 
 def test_check_with_a_bad_config_is_2(rig):
-    """10: check exits 2."""
     assert command("check", "-c", write(rig, "chekcs: {}\n")).returncode == 2
 
 
 # healthcheck
 
 def test_healthcheck_asks_the_running_one(rig):
-    """10: "asks the running one over loopback ... 0, 1"; found by `--url`, `-c FILE` or `PROBE_PORT`."""
+    """It asks over loopback, and finds the port by `--url`, `-c FILE` or `PROBE_PORT`."""
     redis = rig.redis()
     sidecar = rig.probegate(f"checks: {{redis: {{type: redis, url: '{redis.url()}'}}}}").start()
     ways = (["-c", sidecar.config_file], ["--url", f"http://127.0.0.1:{sidecar.probe_port}"])
@@ -363,14 +361,14 @@ def test_healthcheck_asks_the_running_one(rig):
 
 
 def test_healthcheck_says_1_when_nobody_answers():
-    """10: exit 1, soon, with a word about it."""
+    """It says so soon, in words."""
     ran = command("healthcheck", "ready", "--url", f"http://127.0.0.1:{free_port()}")
     assert ran.returncode == 1
     assert said(ran).strip()
 
 
 def test_healthcheck_keeps_a_log_of_failures_that_does_not_grow_for_ever(rig):
-    """10: "failures go to a rotating log" (`--log-file F --log-max`): Docker forgets all but the last five."""
+    """Docker forgets all outputs of a health check but the last five, so `--log-file` keeps them, up to `--log-max`."""
     log = os.path.join(rig.directory, "health.log")
     arguments = ["healthcheck", "ready", "--url", f"http://127.0.0.1:{free_port()}", "--log-file", log, "--log-max", "1KiB"]
     assert command(*arguments).returncode == 1
@@ -389,7 +387,7 @@ def test_healthcheck_keeps_a_log_of_failures_that_does_not_grow_for_ever(rig):
 
 
 def test_many_healthchecks_at_once_lose_no_line_and_tear_none_while_the_log_rotates(rig):
-    """10: a rotating log, and Docker may start the next check before a slow one has ended."""
+    """Docker may start the next check before a slow one has ended."""
     log = os.path.join(rig.directory, "health.log")
     most = 4096
     before = [f"before {i:02} {'x' * 80}" for i in range(45)]  # nearly full: all of them come to rotate it
@@ -411,13 +409,13 @@ def test_many_healthchecks_at_once_lose_no_line_and_tear_none_while_the_log_rota
 
 
 def test_healthcheck_does_not_hang_on_a_silent_port(rig):
-    """10 and 2: every wait ends."""
+    """Every wait of a command ends."""
     from support.backends import silent
     assert command("healthcheck", "--url", rig.scripted(silent).url).returncode == 1
 
 
 def test_healthcheck_finds_a_probe_port_on_all_addresses(rig):
-    """10: "over loopback", where the file says 0.0.0.0 or a port of the environment."""
+    """It asks over loopback, where the file says 0.0.0.0 or a port of the environment."""
     sidecar = rig.probegate("probes: {listen: '0.0.0.0:${PROBE_PORT}'}").start()
     ran = command("healthcheck", "ready", "-c", sidecar.config_file, env={"PROBE_PORT": str(sidecar.probe_port)})
     assert ran.returncode == 0, said(ran)
@@ -430,7 +428,6 @@ COMMANDS = ["run", "validate", "check", "healthcheck", "status", "smoke", "repor
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_and_version_everywhere(name):
-    """10: "`--help` and `--version` everywhere"."""
     helped = command(name, "--help")
     assert helped.returncode == 0
     assert name in helped.stdout
@@ -441,7 +438,6 @@ def test_help_and_version_everywhere(name):
 
 
 def test_help_lists_the_commands():
-    """10: the table."""
     ran = command("--help")
     assert ran.returncode == 0
     for name in COMMANDS:
@@ -452,14 +448,13 @@ def test_help_lists_the_commands():
                                        ["check", "--wait", "long"], []],
                          ids=lambda arguments: " ".join(arguments) or "nothing")
 def test_an_unknown_option_is_2_with_a_hint(arguments):
-    """10: "unknown options exit 2 with a hint"."""
     ran = command(*arguments)
     assert ran.returncode == 2, said(ran)
     assert re.search(r"--help|did you mean|Usage|one of|allowed|startup", said(ran), re.I), said(ran)
 
 
 def test_a_closed_stdout_is_no_crash(rig):
-    """10: "nothing needs a terminal"."""
+    """No command needs an output."""
     import subprocess
     from support.probegate import BINARY
     path = write(rig, "proxy: {}\n")

@@ -76,6 +76,13 @@ class Rig:
     def grpc_server(self, **options):
         return self.keep(HealthServer(**options))
 
+    def running_chat(self):
+        """A chat server with its tables: (chat, its PostgreSQL, its Redis)."""
+        postgres, redis = self.postgres().start(), self.redis().start()
+        chat = self.chat(postgres, redis)
+        chat.migrate()
+        return chat.start(), postgres, redis
+
     def auth_service(self):
         return self.keep(AuthService(self.directory).start())
 

@@ -5,6 +5,7 @@ import contextlib
 import pymysql
 import pytest
 
+from support.checks import checking, message
 from support.mariadb import PASSWORD as MARIADB_PASSWORD, USER as MARIADB_USER
 from support.postgres import PASSWORD
 from support.waiting import wait_for
@@ -12,14 +13,8 @@ from support.waiting import wait_for
 QUICK = "interval: 100ms, startup_interval: 100ms, timeout: 5s, fall: 1"
 
 
-def checking(rig, checks):
-    """A running sidecar: {"name": "type: ..., url: ..."}."""
-    lines = "".join(f"  {name}: {{{keys}, {QUICK}}}\n" for name, keys in checks.items())
-    return rig.probegate(f"checks:\n{lines}").start()
-
-
-def message(sidecar, name, kind):
-    return sidecar.wait_for_error(name, kind)["message"]
+def with_checks(rig, checks):
+    return checking(rig, checks, QUICK)
 
 
 # PostgreSQL's roles
@@ -40,7 +35,7 @@ def test_what_a_new_session_may_not_write_fails_though_the_kept_one_might(rig, a
         url = postgres.url(database=name, user=name)
         checks[name] = (f"type: postgres, url: '{url}?target_session_attrs=read-write', max_session: 0" if asked != "writable: true"
                         else f"type: postgres, url: '{url}', {asked}, max_session: 0")
-    sidecar = checking(rig, checks)
+    sidecar = with_checks(rig, checks)
     for name in checks:
         sidecar.wait_for_check(name, "pass")
     postgres.execute(*(change.format("on") for change in CHANGES.values()))
@@ -53,7 +48,7 @@ def test_what_a_new_session_may_not_write_fails_though_the_kept_one_might(rig, a
 
 def test_a_server_that_turns_read_only_fails_where_read_write_is_asked(rig):
     postgres = rig.postgres().start()
-    sidecar = checking(rig, {
+    sidecar = with_checks(rig, {
         "writer": f"type: postgres, url: '{postgres.url()}?target_session_attrs=read-write'",
         "any": f"type: postgres, url: '{postgres.url()}'"})
     sidecar.wait_for_check("writer", "pass")
@@ -68,7 +63,7 @@ def test_a_standby_that_is_promoted_is_seen_on_a_kept_session(rig):
     primary = rig.postgres(settings={"wal_level": "replica"}).start()
     standby = rig.postgres(follows=primary).start()
     url = standby.url()
-    sidecar = checking(rig, {
+    sidecar = with_checks(rig, {
         "standby": f"type: postgres, url: '{url}?target_session_attrs=standby', max_session: 0",
         "reader": f"type: postgres, url: '{url}?target_session_attrs=read-only', max_session: 0",
         "primary": f"type: postgres, url: '{url}?target_session_attrs=primary', max_session: 0",
@@ -89,8 +84,8 @@ def test_a_standby_that_is_promoted_is_seen_on_a_kept_session(rig):
 def test_a_session_that_mariadb_makes_read_only_is_not_writable(rig):
     """By init_connect, or by the server's default for transactions."""
     server = rig.mariadb().start()
-    sidecar = checking(rig, {"writer": f"type: mysql, url: '{server.url()}', writable: true, max_session: 200ms",
-                             "reader": f"type: mysql, url: '{server.url()}', max_session: 200ms"})
+    sidecar = with_checks(rig, {"writer": f"type: mysql, url: '{server.url()}', writable: true, max_session: 200ms",
+                                "reader": f"type: mysql, url: '{server.url()}', max_session: 200ms"})
     sidecar.wait_for_check("writer", "pass")
     server.execute("SET GLOBAL tx_read_only = 1")
     assert "read-only (tx_read_only)" in message(sidecar, "writer", "answer")
@@ -110,7 +105,7 @@ def test_a_galera_node_that_serves_nobody_fails(rig):
     server.execute("CREATE TABLE shop.users (id int PRIMARY KEY)")
     url = f"type: mysql, url: '{server.url()}'"
     checks = {"plain": url, "tables": f"{url}, tables: [users], writable: true", "query": f"{url}, query: SELECT count(*) FROM users"}
-    sidecar = checking(rig, checks)
+    sidecar = with_checks(rig, checks)
     for name in checks:
         sidecar.wait_for_check(name, "pass")
     server.execute("SET GLOBAL wsrep_reject_queries = 'ALL'")
@@ -134,7 +129,7 @@ def test_a_postgres_table_with_capitals_is_found_as_written_and_folded(rig):
     postgres.execute('CREATE TABLE "User" (id int)', "CREATE TABLE orders (id int)", 'CREATE SCHEMA "Shop"',
                      'CREATE TABLE "Shop"."Item" (id int)', "CREATE SCHEMA app", 'CREATE TABLE app."Session" (id int)')
     it = f"type: postgres, url: '{postgres.url()}'"
-    sidecar = checking(rig, {
+    sidecar = with_checks(rig, {
         "found": f"{it}, tables: [User, '\"User\"', Orders, ORDERS, orders, Shop.Item, '\"Shop\".Item', app.Session, App.Session]",
         "missing": f"{it}, tables: [user, '\"Orders\"', Session, shop.item, nowhere]"})
     sidecar.wait_for_check("found", "pass")
@@ -150,8 +145,8 @@ def test_a_postgres_table_that_may_not_be_read_is_config(rig):
                      "GRANT SELECT (id) ON partly TO reader", "CREATE SCHEMA closed", "CREATE TABLE closed.things (id int)",
                      "GRANT SELECT ON closed.things TO reader", "CREATE TABLE open (id int)", "GRANT SELECT ON open TO reader")
     it = f"type: postgres, url: '{postgres.url(user='reader')}'"
-    sidecar = checking(rig, {"readable": f"{it}, tables: [open, partly]", "unreadable": f"{it}, tables: [open, hidden, closed.things]",
-                             "both": f"{it}, tables: [closed.things, nowhere, closed.nothing]"})
+    sidecar = with_checks(rig, {"readable": f"{it}, tables: [open, partly]", "unreadable": f"{it}, tables: [open, hidden, closed.things]",
+                                "both": f"{it}, tables: [closed.things, nowhere, closed.nothing]"})
     sidecar.wait_for_check("readable", "pass")
     error = sidecar.wait_for_error("unreadable", "config")
     assert error["message"] == "not readable by this user: hidden, closed.things" and error["sqlstate"] == "42501"
@@ -166,7 +161,7 @@ def test_a_mariadb_table_with_capitals_is_found_as_written_and_folded(rig):
     server = rig.mariadb().start()
     server.execute("CREATE TABLE shop.`User` (id int)", "CREATE TABLE shop.orders (id int)")
     it = f"type: mysql, url: '{server.url()}'"
-    sidecar = checking(rig, {"found": f"{it}, tables: [User, orders, Orders, shop.ORDERS]", "missing": f"{it}, tables: [user, '`Orders`', nowhere]"})
+    sidecar = with_checks(rig, {"found": f"{it}, tables: [User, orders, Orders, shop.ORDERS]", "missing": f"{it}, tables: [user, '`Orders`', nowhere]"})
     sidecar.wait_for_check("found", "pass")
     error = sidecar.wait_for_error("missing", "missing_tables")
     assert error["missing"] == ["user", "`Orders`", "nowhere"]
@@ -180,10 +175,10 @@ def test_a_mariadb_table_that_may_not_be_read_is_config(rig):
                    "CREATE TABLE shop.open (id int)", "CREATE USER narrow IDENTIFIED BY 'x'", "GRANT SELECT ON shop.open TO narrow",
                    "GRANT INSERT ON shop.written TO narrow", "GRANT SELECT (id) ON shop.partly TO narrow")
     narrow = f"type: mysql, url: '{server.url('x', user='narrow')}'"
-    sidecar = checking(rig, {"open": f"{narrow}, tables: [open, partly]", "hidden": f"{narrow}, tables: [open, hidden]",
-                             "written": f"{narrow}, tables: [written]", "nowhere": f"{narrow}, tables: [nowhere]",
-                             "wide": f"type: mysql, url: '{server.url()}', tables: [hidden, written]",
-                             "revoked": f"{narrow}, tables: [open], max_session: 300ms"})
+    sidecar = with_checks(rig, {"open": f"{narrow}, tables: [open, partly]", "hidden": f"{narrow}, tables: [open, hidden]",
+                                "written": f"{narrow}, tables: [written]", "nowhere": f"{narrow}, tables: [nowhere]",
+                                "wide": f"type: mysql, url: '{server.url()}', tables: [hidden, written]",
+                                "revoked": f"{narrow}, tables: [open], max_session: 300ms"})
     for name in ("open", "wide", "revoked"):
         sidecar.wait_for_check(name, "pass")
     for name in ("hidden", "written", "nowhere"):
@@ -207,7 +202,7 @@ def test_expect_takes_conditions_on_both_databases(rig):
         checks[f"{name}_text"] = f"{server}, query: \"SELECT 'nearly ready'\", expect: contains ready"
         checks[f"{name}_other"] = f"{server}, query: SELECT 7, expect: '!= 7'"
     checks["boolean"] = f"{servers['postgres']}, query: SELECT true, expect: 'true'"
-    sidecar = checking(rig, checks)
+    sidecar = with_checks(rig, checks)
     for name in servers:
         sidecar.wait_for_check(f"{name}_newer", "pass")
         sidecar.wait_for_check(f"{name}_text", "pass")
@@ -221,7 +216,7 @@ def test_postgres_by_parts_says_what_is_wrong_with_them(rig):
     postgres.execute("CREATE SCHEMA app", "CREATE TABLE app.users (id int)", f"CREATE ROLE lonely LOGIN PASSWORD '{PASSWORD}'")
     parts = f"type: postgres, host: 127.0.0.1, port: {postgres.port}, password: '{PASSWORD}'"
     bouncer = rig.pgbouncer(postgres).start()
-    sidecar = checking(rig, {
+    sidecar = with_checks(rig, {
         "options": f"{parts}, user: chat, dbname: postgres, options: '-csearch_path=app', tables: [users]",
         "unnamed": f"{parts}, user: lonely",
         "unnamed_url": f"type: postgres, url: '{postgres.url(user='lonely', database='')}'",
@@ -248,6 +243,6 @@ def test_a_server_that_wants_the_password_itself_without_tls_does_not_get_it(rig
         connection.send(len(switch).to_bytes(3, "little") + b"\x02" + switch)
         heard.append(connection.read_to_end())
     rogue = rig.scripted(ask_for_the_password)
-    sidecar = checking(rig, {"it": f"type: mysql, url: 'mysql://{MARIADB_USER}:{MARIADB_PASSWORD}@127.0.0.1:{rogue.port}/shop'"})
+    sidecar = with_checks(rig, {"it": f"type: mysql, url: 'mysql://{MARIADB_USER}:{MARIADB_PASSWORD}@127.0.0.1:{rogue.port}/shop'"})
     assert "plain text" in message(sidecar, "it", "auth")
     assert heard and MARIADB_PASSWORD.encode() not in b"".join(heard)

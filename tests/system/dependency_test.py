@@ -1,4 +1,4 @@
-"""After the gate is open: what the loss of each dependency does, and what it must not do (docs/contract.md, section 4).
+"""After the gate is open: what the loss of each dependency does, and what it must not do (docs/contract.md, "Gate").
 
 The startup latch, readiness, `traffic` checks that close and reopen the gate, and tunnels that stay.
 """
@@ -16,10 +16,7 @@ QUICK = "interval: 200ms, startup_interval: 100ms, fall: 2, timeout: 1s"
 
 def incident(rig):
     """Everything up, the gate open: (sidecar, postgres, redis, chat)."""
-    postgres, redis = rig.postgres().start(), rig.redis().start()
-    chat = rig.chat(postgres, redis)
-    chat.migrate()
-    chat.start()
+    chat, postgres, redis = rig.running_chat()
     sidecar = rig.probegate(f"""
 proxy: {{backend: "{chat.url}"}}
 checks:
@@ -42,7 +39,7 @@ async def says(socket, text):
 
 
 def test_redis_killed_fails_readiness_while_the_gate_stays_open_and_the_chat_goes_on(rig):
-    """4: "The startup latch never reverts"; `readiness` fails `/health/ready`; existing and new tunnels work."""
+    """The startup latch never reverts: `/health/ready` fails, and existing and new tunnels work."""
     sidecar, _, redis, _ = incident(rig)
     proxy = f"http://127.0.0.1:{sidecar.proxy_port}/ws"
 
@@ -77,7 +74,7 @@ def test_redis_killed_fails_readiness_while_the_gate_stays_open_and_the_chat_goe
 
 
 def test_a_killed_database_is_reported_and_its_tunnels_and_the_gate_stay(rig):
-    """4: only `traffic` closes the gate; a database has [startup, readiness]."""
+    """Only a check with `traffic` closes the gate, and that of a database has startup and readiness."""
     sidecar, postgres, _, _ = incident(rig)
     postgres.kill()
     assert sidecar.wait_for_check("database", "fail")["error"]["kind"] == "connect"
@@ -91,8 +88,7 @@ def test_a_killed_database_is_reported_and_its_tunnels_and_the_gate_stay(rig):
 
 
 def test_the_first_refused_connection_closes_the_gate_and_the_backend_reopens_it(rig):
-    """4: "closes the gate at once, without waiting for the next poll" (a minute away here) "and that check is then polled
-    at `startup_interval`", so the restarted backend is found soon."""
+    """The next regular poll is a minute away; the check is then polled at `startup_interval`, and finds the backend soon."""
     sidecar, _, _, chat = incident(rig)
     assert sidecar.request("/").status == 200
     chat.kill()
@@ -116,7 +112,7 @@ def test_the_first_refused_connection_closes_the_gate_and_the_backend_reopens_it
 
 
 def test_a_refused_upgrade_closes_the_gate_as_well(rig):
-    """4: "the first connection that the backend refuses" may be an upgrade."""
+    """The first connection that the backend refuses may be an upgrade."""
     from support.raw import Raw, upgrade_request
     sidecar, _, _, chat = incident(rig)
     chat.kill()
@@ -127,7 +123,7 @@ def test_a_refused_upgrade_closes_the_gate_as_well(rig):
 
 
 def test_existing_tunnels_outlive_a_closed_gate(rig):
-    """4: "`traffic` checks close and reopen the gate to **new** sessions (`closed`); existing tunnels stay.\""""
+    """A check with `traffic` closes the gate to new sessions only, and opens it again."""
     backend = rig.http_backend()
     needed = rig.redis().start()
     sidecar = rig.probegate(f"""
@@ -154,7 +150,7 @@ checks:
 
 
 def test_without_a_traffic_check_each_session_gets_502_and_the_gate_stays(rig):
-    """4: "without such a check each session gets 502 `backend_unreachable` and the gate stays.\""""
+    """Without one, a backend that refuses is 502 `backend_unreachable` for each session."""
     sidecar = rig.probegate(f"proxy: {{backend: 'http://127.0.0.1:{free_port()}', timeouts: {{connect: 300ms}}}}").start()
     for _ in range(3):
         problem_in(sidecar.request("/"), "backend_unreachable")
@@ -163,7 +159,7 @@ def test_without_a_traffic_check_each_session_gets_502_and_the_gate_stays(rig):
 
 
 def test_fall_is_how_often_a_check_must_fail(rig):
-    """5: "Status, boolean and `waiting_for` are the judged state (rise/fall); `consecutive_failures` is the raw count.\""""
+    """Status, boolean and `waiting_for` are judged by `rise` and `fall`; `consecutive_failures` is the raw count."""
     redis = rig.redis().start()
     sidecar = rig.probegate(f"""
 checks:
@@ -180,7 +176,6 @@ checks:
 
 
 def test_a_check_slower_than_slow_is_warn_and_still_passes(rig):
-    """3: "`slow`: over it a passing check is "warn", still passing"."""
     import time
 
     def dawdle(connection):

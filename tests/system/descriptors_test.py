@@ -1,4 +1,5 @@
-"""Few descriptors, or none: the probe port, open tunnels and the drain go on, and nothing spins (docs/contract.md, sections 2 and 6)."""
+"""Few descriptors, or none: the probe port, open tunnels and the drain go on, and nothing spins
+(docs/contract.md, "Process" and "Proxy")."""
 
 import os
 import resource
@@ -6,7 +7,7 @@ import time
 
 from support import metrics
 from support.ports import keep_alive_timers
-from support.raw import TEXT, Raw, upgrade_request
+from support.raw import TEXT, Raw
 from support.waiting import wait_until
 
 
@@ -14,13 +15,6 @@ def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat") as stat:
         fields = stat.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def tunnel(sidecar):
-    client = Raw.connect(sidecar.proxy_port)
-    client.send(upgrade_request())
-    assert client.read_head().status == 101
-    return client
 
 
 def echoes(client):
@@ -38,11 +32,11 @@ def status_of(client, path="/mirror"):
 
 
 def test_traffic_leaves_descriptors_to_probes_and_the_surplus_is_told(rig, backend):
-    """6: `connection_limit` is an answer, at whatever number the descriptors of the process set the limit."""
+    """`connection_limit` is an answer, at whatever number the descriptors of the process set the limit."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 2}}",
                             around=lambda argv: ["prlimit", "--nofile=160:160", *argv]).start()
-    assert any(line["message"].startswith("the limit of open files") for line in sidecar.logs())
-    tunnels = [tunnel(sidecar) for _ in range(10)]
+    wait_until(lambda: any(line["message"].startswith("the limit of open files") for line in sidecar.logs()), "the warning")
+    tunnels = [Raw.tunnel(sidecar.proxy_port) for _ in range(10)]
     crowd, statuses = [], []
     for _ in range(200):
         crowd.append(Raw.connect(sidecar.proxy_port))
@@ -81,7 +75,7 @@ def test_a_limit_that_descriptors_lower_by_little_is_no_warning(rig, backend):
 def test_without_a_single_descriptor_tunnels_and_the_drain_go_on_and_nothing_spins(rig, backend):
     """The limit is lowered under what is open: accepting fails on both ports until there are descriptors again."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 2}}").start()
-    client = tunnel(sidecar)
+    client = Raw.tunnel(sidecar.proxy_port)
     assert echoes(client)
     # The first deadline of a tunnel is behind it: UBSan needs a pipe to look at a type that it has not met before.
     wait_until(lambda: keep_alive_timers(backend.port), "the tunnel's keep-alive")

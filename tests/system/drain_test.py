@@ -1,4 +1,4 @@
-"""SIGTERM with everything under way (docs/contract.md, section 8), and a process that is frozen (section 2)."""
+"""SIGTERM with everything under way (docs/contract.md, "Drain"), and a process that is frozen ("Process")."""
 
 import asyncio
 import json
@@ -17,28 +17,26 @@ from support.raw import CLOSE, TEXT, Raw, close_code, frame, upgrade_request, up
 from support.waiting import PATIENCE, wait_for, wait_until
 
 
-def tunnel(sidecar):
-    client = Raw.connect(sidecar.proxy_port)
-    client.send(upgrade_request())
-    assert client.read_head().status == 101
-    return client
+def wait_at(backend, client):
+    """A request that the backend answers when the test says so."""
+    client.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
+    wait_until(lambda: backend.waiting, "the request to reach the backend")
 
 
 def test_an_idle_sidecar_exits_with_0_at_once(proxy):
-    """8: "Exit 0"; nothing to wait for, no waiting."""
+    """There is nothing to wait for."""
     start = time.monotonic()
     assert proxy.stop() == 0
     assert time.monotonic() - start < 4
 
 
 def test_sigint_drains_too(proxy):
-    """8: "SIGTERM or SIGINT"."""
     proxy.send(signal.SIGINT)
     assert proxy.wait() == 0
 
 
 def test_readiness_says_draining_at_once_and_the_probe_port_answers_to_the_end(rig, backend):
-    """8: "readiness 503 `draining` in the same turn; `drain.delay` of still serving"; 5: startup stays 200, liveness too."""
+    """`drain.delay` is time in which traffic is still served; startup and liveness stay 200."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{delay: 2s, timeout: 3s}}").start()
     sidecar.send(signal.SIGTERM)
     answer = wait_for(lambda: sidecar.probe("/health/ready"), lambda seen: seen.status == 503, "readiness to fail", timeout=1)
@@ -64,7 +62,7 @@ def test_readiness_says_draining_at_once_and_the_probe_port_answers_to_the_end(r
 
 
 def test_tunnels_get_a_close_frame_on_both_sides(rig):
-    """8: "tunnels get Close `close_code` to both sides at frame boundaries"; masked towards the backend (7)."""
+    """The Close has `drain.close_code`, and is masked towards the backend."""
     backend_saw = []
 
     def script(connection):
@@ -79,7 +77,7 @@ def test_tunnels_get_a_close_frame_on_both_sides(rig):
 proxy: {{backend: "{backend.url}"}}
 drain: {{timeout: 4s, close_code: 1012}}
 """).start()
-    clients = [tunnel(sidecar) for _ in range(5)]
+    clients = [Raw.tunnel(sidecar.proxy_port) for _ in range(5)]
     sidecar.send(signal.SIGTERM)
     for client in clients:
         fin, opcode, payload, masked = client.read_frame()
@@ -92,11 +90,8 @@ drain: {{timeout: 4s, close_code: 1012}}
 
 
 def test_a_real_chat_client_sees_1001(rig):
-    """8 with a well-kept client on either side: the default code is 1001, and nobody sees 1006."""
-    postgres, redis = rig.postgres().start(), rig.redis().start()
-    chat = rig.chat(postgres, redis)
-    chat.migrate()
-    chat.start()
+    """With a well-kept client on either side the default code is 1001, and nobody sees 1006."""
+    chat, *_ = rig.running_chat()
     sidecar = rig.probegate(f"proxy: {{backend: '{chat.url}'}}\ndrain: {{timeout: 4s}}").start()
 
     async def talk():
@@ -115,7 +110,7 @@ def test_a_real_chat_client_sees_1001(rig):
 
 
 def test_closes_are_spread_over_the_first_half(rig, backend):
-    """8: "spread over the first half of `drain.timeout`": not everybody reconnects in the same instant."""
+    """Not everybody reconnects in the same instant."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 4s}}").start()
 
     async def talk():
@@ -136,7 +131,7 @@ def test_closes_are_spread_over_the_first_half(rig, backend):
 
 
 def test_a_message_under_way_is_finished_before_the_close(rig):
-    """8: "at frame boundaries": the Close does not land in the middle of somebody's message."""
+    """The Close goes between two frames and never into somebody's message."""
     import threading
     go_on = threading.Event()
 
@@ -148,7 +143,7 @@ def test_a_message_under_way_is_finished_before_the_close(rig):
         connection.read_to_end()
 
     sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(script).url}'}}\ndrain: {{timeout: 6s}}").start()
-    with tunnel(sidecar) as client:
+    with Raw.tunnel(sidecar.proxy_port) as client:
         head = client.read_exactly(4 + 400)
         assert head[4:] == b"a" * 400
         sidecar.send(signal.SIGTERM)
@@ -163,13 +158,12 @@ def test_a_message_under_way_is_finished_before_the_close(rig):
 
 
 def test_http_in_flight_is_finished_with_connection_close(rig, backend):
-    """8: "HTTP answers in flight finish with `Connection: close`"; "idle ones are closed with FIN"."""
+    """Idle connections are closed with FIN."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 8s}}").start()
     with Raw.connect(sidecar.proxy_port) as idle, Raw.connect(sidecar.proxy_port) as busy:
         idle.send(b"GET /mirror HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
         idle.read_body(idle.read_head())
-        busy.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
-        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        wait_at(backend, busy)
         sidecar.send(signal.SIGTERM)
         assert idle.read_some() == b""
         backend.release()
@@ -182,7 +176,7 @@ def test_http_in_flight_is_finished_with_connection_close(rig, backend):
 
 
 def test_a_download_under_way_is_finished(rig, backend):
-    """8: the same for a body that is already flowing."""
+    """A body that is already flowing is completed like an answer that has not begun."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 15s}}").start()
     size = 30_000_000
     with Raw.connect(sidecar.proxy_port, receive_buffer=65536) as client:
@@ -198,11 +192,10 @@ def test_a_download_under_way_is_finished(rig, backend):
 
 
 def test_a_new_connection_is_refused_once_the_listeners_are_closed(rig, backend):
-    """8: "then listeners close": a new client is refused, not left hanging."""
+    """A new client is refused and not left hanging."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 10s}}").start()
     with Raw.connect(sidecar.proxy_port) as busy:
-        busy.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
-        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        wait_at(backend, busy)
         sidecar.send(signal.SIGTERM)
 
         def refused():
@@ -220,12 +213,11 @@ def test_a_new_connection_is_refused_once_the_listeners_are_closed(rig, backend)
 
 
 def test_a_request_completed_during_the_drain_is_503_draining(rig, backend):
-    """8: "held requests and those that complete on accepted connections get 503 `draining`"."""
+    """A connection that was accepted before still gets an answer."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 10s}}").start()
     with Raw.connect(sidecar.proxy_port) as late, Raw.connect(sidecar.proxy_port) as busy:
         late.send(b"GET /mirror HTTP/1.1\r\nHost: do")
-        busy.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
-        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        wait_at(backend, busy)
         sidecar.send(signal.SIGTERM)
         wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
         late.send(b"or.test\r\n\r\n")
@@ -236,14 +228,13 @@ def test_a_request_completed_during_the_drain_is_503_draining(rig, backend):
 
 
 def test_a_data_loop_that_has_ended_is_not_stuck(rig, backend):
-    """5: liveness is about loops that stand still; in a long drain one loop has ended while another still serves."""
+    """Liveness is about loops that stand still; in a long drain one loop has ended while another still serves."""
     sidecar = rig.probegate(f"""
 proxy: {{backend: '{backend.url}', workers: 2}}
 drain: {{timeout: 30s}}
 """).start()
     with Raw.connect(sidecar.proxy_port) as busy:
-        busy.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
-        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        wait_at(backend, busy)
         sidecar.send(signal.SIGTERM)
         wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
         uptime = sidecar.ready()["uptime_seconds"]
@@ -256,11 +247,10 @@ drain: {{timeout: 30s}}
 
 
 def test_what_is_still_open_at_the_end_is_cut(rig, backend):
-    """8: "never past `delay + timeout`; what is still open then is cut. Exit 0 all the same.\""""
+    """The budget is `drain.delay` plus `drain.timeout`, and the exit code is 0 all the same."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 1s}}").start()
-    with Raw.connect(sidecar.proxy_port) as stuck, tunnel(sidecar) as deaf:
-        stuck.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
-        wait_until(lambda: backend.waiting, "the request to reach the backend")
+    with Raw.connect(sidecar.proxy_port) as stuck, Raw.tunnel(sidecar.proxy_port) as deaf:
+        wait_at(backend, stuck)
         start = time.monotonic()
         assert sidecar.stop() == 0
         assert time.monotonic() - start < 4
@@ -268,11 +258,9 @@ def test_what_is_still_open_at_the_end_is_cut(rig, backend):
 
 
 def test_a_second_signal_ends_it_at_once_with_1(rig, backend):
-    """8: "A second signal ends it at once, exit 1.\""""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 60s}}").start()
     with Raw.connect(sidecar.proxy_port) as stuck:
-        stuck.send(b"GET /wait HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
-        wait_until(lambda: backend.waiting, "the request to reach the backend")
+        wait_at(backend, stuck)
         sidecar.send(signal.SIGTERM)
         wait_for(lambda: sidecar.ready()["status"], lambda status: status == "draining", "the drain to begin")
         start = time.monotonic()
@@ -282,7 +270,7 @@ def test_a_second_signal_ends_it_at_once_with_1(rig, backend):
 
 
 def test_sigterm_before_the_gate_was_ever_open(rig):
-    """8: a drain while starting ends as well, with 0."""
+    """A drain while starting ends as well, with 0."""
     sidecar = rig.probegate(f"checks: {{broker: {{type: tcp, address: '127.0.0.1:{free_port()}'}}}}").start()
     start = time.monotonic()
     assert sidecar.stop() == 0
@@ -291,7 +279,7 @@ def test_sigterm_before_the_gate_was_ever_open(rig):
 
 @pytest.mark.parametrize("state", ["starting", "failed", "closed"])
 def test_sigterm_refuses_who_is_held_in_every_state_of_the_gate(rig, state):
-    """8: "held requests and those that complete on accepted connections get 503 `draining`", with a full hold as well."""
+    """Those who wait get 503 `draining`, with a full hold as well."""
     dependency = rig.http_backend()
     backend = rig.http_backend()
     affects = "traffic" if state == "closed" else "startup"
@@ -321,7 +309,7 @@ drain: {{timeout: 8s}}
 
 
 def test_nothing_however_stubborn_takes_longer_than_the_budget(rig, backend):
-    """8: "never past `delay + timeout`; what is still open then is cut. Exit 0 all the same", the probe port to the end."""
+    """After `drain.delay` plus `drain.timeout` the rest is cut; the exit code is 0, and probes are answered to the end."""
     sidecar = rig.probegate(f"""
 proxy: {{backend: '{backend.url}', workers: 2}}
 drain: {{delay: 500ms, timeout: 3s}}
@@ -332,7 +320,7 @@ drain: {{delay: 500ms, timeout: 3s}}
     keep_alive.read_body(keep_alive.read_head())
     endless.send(b"GET /events HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
     assert endless.read_head().status == 200
-    never_replies, in_a_frame = tunnel(sidecar), tunnel(sidecar)
+    never_replies, in_a_frame = Raw.tunnel(sidecar.proxy_port), Raw.tunnel(sidecar.proxy_port)
     in_a_frame.send(frame(TEXT, b"unfinished", mask=True)[:9])
 
     start = time.monotonic()
@@ -359,9 +347,9 @@ drain: {{delay: 500ms, timeout: 3s}}
 
 
 def test_the_next_process_takes_the_port_while_the_old_one_drains(rig, backend):
-    """8: "then listeners close": nothing of the old process keeps the new one from listening."""
+    """Once the listeners are closed, nothing of the old process keeps the new one from listening."""
     old = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 2}}\ndrain: {{timeout: 20s}}").start()
-    with tunnel(old) as client:
+    with Raw.tunnel(old.proxy_port) as client:
         client.send(frame(TEXT, b"unfinished", mask=True)[:9])
         old.send(signal.SIGTERM)
         assert client.read_frame()[1] == CLOSE
@@ -385,7 +373,7 @@ def port_is_free(port):
 
 
 def test_who_connects_while_the_port_closes_gets_an_answer_or_a_refusal_but_no_reset(rig, backend):
-    """8: a connection that was accepted by the kernel is answered, whichever loop finds it."""
+    """A connection that was accepted by the kernel is answered, whichever loop finds it."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 2}}\ndrain: {{timeout: 5s}}").start()
     connected = []
     sidecar.freeze()  # what comes now lies in the queue when the signal is seen
@@ -404,7 +392,7 @@ def test_who_connects_while_the_port_closes_gets_an_answer_or_a_refusal_but_no_r
 
 
 def test_a_drain_is_the_ends_cause_in_the_log(rig, backend):
-    """9: `cause` `drain`; one line a tunnel."""
+    """The cause is `drain`, in one line a tunnel."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 2s}}").start()
 
     async def talk():
@@ -423,8 +411,8 @@ def test_a_drain_is_the_ends_cause_in_the_log(rig, backend):
 # Frozen
 
 def test_a_frozen_sidecar_books_no_failure_for_the_time_it_slept(rig, backend):
-    """2: "A frozen process (CPU throttling, SIGSTOP) is not a failed dependency: ... no fall, no timeout is booked for
-    frozen time." The checks here are under way when the freeze comes, and their timeout is shorter than it."""
+    """A frozen process is not a failed dependency. The checks are under way when the freeze comes, and their timeout is
+    shorter than it."""
     redis = rig.redis().start()
 
     def slow(connection):
@@ -440,7 +428,7 @@ checks:
   web: {{type: http, url: "{web.url}/health", interval: 50ms, timeout: 1s, fall: 1}}
 """).start()
     sidecar.wait_for_gate("open")
-    with tunnel(sidecar) as client:
+    with Raw.tunnel(sidecar.proxy_port) as client:
         before = sidecar.ready()["checks"]
         sidecar.freeze()
         time.sleep(3)  # frozen time is the input of this test
@@ -458,11 +446,8 @@ checks:
 
 
 def test_a_frozen_backend_is_noticed_and_the_sidecar_is_not_harmed(rig):
-    """4 and 2: a backend that hangs is `timeout` for its check; new sessions are refused, and come back."""
-    postgres, redis = rig.postgres().start(), rig.redis().start()
-    chat = rig.chat(postgres, redis)
-    chat.migrate()
-    chat.start()
+    """A backend that hangs is `timeout` for its check; new sessions are refused, and come back."""
+    chat, *_ = rig.running_chat()
     sidecar = rig.probegate(f"""
 proxy: {{backend: "{chat.url}"}}
 checks:
@@ -483,7 +468,7 @@ checks:
 
 
 def test_a_connection_that_says_nothing_does_not_hold_up_the_drain(rig, backend):
-    """8: "idle ones are closed with FIN", one that never sent a byte included."""
+    """A connection that never sent a byte is closed with FIN like any idle one."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}\ndrain: {{timeout: 8s}}").start()
     with socket.create_connection(("127.0.0.1", sidecar.proxy_port), timeout=PATIENCE) as mute:
         wait_until(lambda: sidecar.request("/mirror").status == 200, "a later connection to be served")

@@ -1,4 +1,5 @@
-"""Every way a dependency can be wrong has its `error.kind` (docs/contract.md, section 5), on real servers where one exists."""
+"""Every way a dependency can be wrong has its `error.kind`
+(docs/contract.md, "Probe port"), on real servers where one exists."""
 
 import ssl
 import statistics
@@ -34,7 +35,7 @@ def answering(body, status="200 OK"):
 # PostgreSQL
 
 def test_a_wrong_password_is_auth_and_appears_nowhere(rig):
-    """5: "28xxx is `auth`"; "No password, token or URL user-info ever appears in any output, log or metric.\""""
+    """Every SQLSTATE of class 28 is `auth`."""
     postgres = rig.postgres().start()
     url = postgres.url(password=SECRET)
     sidecar = with_check(rig, f'type: postgres, url: "{url}"')
@@ -55,14 +56,14 @@ def test_a_wrong_password_is_auth_and_appears_nowhere(rig):
 
 
 def test_an_unknown_database_is_config(rig):
-    """5: "3D000, 42501 `config`"."""
+    """SQLSTATE 3D000."""
     postgres = rig.postgres().start()
     sidecar = with_check(rig, f'type: postgres, url: "{postgres.url(database="nosuch")}"')
     assert sidecar.wait_for_error("target", "config")["sqlstate"] == "3D000"
 
 
 def test_a_forbidden_database_is_config(rig):
-    """5: "3D000, 42501 `config`"."""
+    """SQLSTATE 42501."""
     postgres = rig.postgres().start()
     postgres.execute(f"CREATE ROLE visitor LOGIN PASSWORD '{PASSWORD}'", "CREATE DATABASE private",
                      "REVOKE CONNECT ON DATABASE private FROM PUBLIC")
@@ -71,7 +72,7 @@ def test_a_forbidden_database_is_config(rig):
 
 
 def test_a_wrong_query_and_a_wrong_answer_are_answer(rig):
-    """5: "a wrong or failing query ... `answer`"; 3: `expect:` is the first field's text."""
+    """A query that fails is `answer` as well; `expect` is about the text of the first field."""
     postgres = rig.postgres().start()
     postgres.execute("CREATE TABLE migrations (version int)", "INSERT INTO migrations VALUES (41)")
     sidecar = rig.probegate(f"""
@@ -86,7 +87,7 @@ checks:
 
 
 def test_a_standby_fails_only_where_writable_is_asked(rig):
-    """3: "`writable`: true: a standby or read-only server fails"; 5: "a read-only server `answer`"."""
+    """A server that only reads is `answer`."""
     postgres = rig.postgres(standby=True).start()
     sidecar = rig.probegate(f"""
 checks:
@@ -98,7 +99,7 @@ checks:
 
 
 def test_postgres_over_its_unix_socket_and_by_parts(rig):
-    """3: "or host/port/user/password/dbname; unix sockets"; `password_file` is the secret's twin."""
+    """By its parts the address is host, port, user and database; `password_file` holds the password."""
     postgres = rig.postgres().start()
     password = f"{rig.directory}/password"
     with open(password, "w") as file:
@@ -109,7 +110,7 @@ def test_postgres_over_its_unix_socket_and_by_parts(rig):
 
 
 def test_a_stopped_postgres_is_timeout_and_probes_stay_fast(rig):
-    """2: "Nothing blocks a loop"; 3: "one deadline over all phases"; 5: probes are "answered from memory".
+    """One deadline covers all phases, nothing blocks a loop, and probes are answered from memory.
 
     The bound here only catches a probe that waits for the check; the real figure is measured by a benchmark.
     """
@@ -137,7 +138,6 @@ def test_a_stopped_postgres_is_timeout_and_probes_stay_fast(rig):
 
 @pytest.mark.parametrize("password", [SECRET, None], ids=["wrong", "missing"])
 def test_a_wrong_or_missing_redis_password_is_auth(rig, password):
-    """5: `auth`."""
     redis = rig.redis(password="right-passphrase").start()
     url = f"redis://{f':{password}@' if password else ''}127.0.0.1:{redis.port}/0"
     sidecar = with_check(rig, f'type: redis, url: "{url}"')
@@ -146,7 +146,7 @@ def test_a_wrong_or_missing_redis_password_is_auth(rig, password):
 
 
 def test_redis_with_its_password_over_tcp_and_over_its_socket(rig):
-    """3: "redis://, rediss://, unix:/path; user, password, /db"."""
+    """The address is `redis://` or `unix:/path`, with user, password and database."""
     redis = rig.redis(password="right-passphrase").start()
     sidecar = rig.probegate(f"""
 checks:
@@ -157,7 +157,7 @@ checks:
 
 
 def test_a_redis_that_cannot_write_fails_unless_ping_is_enough(rig):
-    """3: "`write: true`: must answer PING, SET, GET; false: PING only"."""
+    """`write: true` wants PING, SET and GET answered, `write: false` does without SET."""
     redis = rig.redis().start()
     redis.client().config_set("min-replicas-to-write", 1)  # writes are now refused with NOREPLICAS
     sidecar = rig.probegate(f"""
@@ -172,7 +172,6 @@ checks:
 
 
 def test_a_frozen_redis_is_timeout(rig):
-    """5: `timeout`."""
     redis = rig.redis().start()
     sidecar = with_check(rig, f'type: redis, url: "{redis.url()}", interval: 100ms, timeout: 500ms, fall: 1')
     sidecar.wait_for_gate("open")
@@ -185,7 +184,6 @@ def test_a_frozen_redis_is_timeout(rig):
 
 
 def test_something_that_is_no_redis_is_protocol(rig):
-    """5: `protocol`."""
     def garbage(connection):
         connection.read_some()
         connection.send(b"SSH-2.0-OpenSSH_9.2\r\n")
@@ -198,7 +196,7 @@ def test_something_that_is_no_redis_is_protocol(rig):
 # TCP
 
 def test_tcp_waits_for_the_expected_bytes(rig):
-    """3: `{type: tcp, expect: "INFO"}`: other bytes are `answer`, silence is `timeout`, nobody there is `connect`."""
+    """Other bytes are `answer`, silence is `timeout`, and nobody there is `connect`."""
     good = rig.scripted(lambda connection: (connection.send(b"INFO {}\r\n"), connection.read_to_end()))
     wrong = rig.scripted(lambda connection: connection.send(b"-ERR go away\r\n"))
     mute = rig.scripted(silent)
@@ -216,7 +214,6 @@ checks:
 
 
 def test_tcp_sends_first_where_asked(rig):
-    """3: tcp `send`."""
     def echo(connection):
         connection.send(b"you said " + connection.read_some())
 
@@ -228,7 +225,7 @@ def test_tcp_sends_first_where_asked(rig):
 # HTTP
 
 def test_http_judges_status_body_and_json(rig):
-    """3: `expect_status`, `expect_body`, `expect_json`; what does not fit is `answer`."""
+    """`expect_status`, `expect_body` and `expect_json` must all fit; what does not is `answer`."""
     backend = rig.scripted(answering('{"status": "ok", "linkage_pct": 98.5, "up": true}'))
     broken = rig.scripted(answering("{}", "500 Internal Server Error"))
     sidecar = rig.probegate(f"""
@@ -249,7 +246,7 @@ checks:
 
 
 def test_http_that_never_answers_is_timeout_and_that_breaks_is_reported(rig):
-    """2: one check's trouble is its own."""
+    """One check's trouble is its own."""
     mute = rig.scripted(silent)
     breaks = rig.scripted(lambda connection: connection.read_head() and connection.send(b"HTTP/1.1 200 OK\r\nContent-Le"))
     sidecar = rig.probegate(f"""
@@ -272,7 +269,7 @@ def certificate(directory):
 
 
 def test_an_untrusted_certificate_is_tls_and_a_trusted_one_passes(rig):
-    """3: `tls: {ca_file, verify}`; 5: `tls`."""
+    """`tls.ca_file` says whom to trust."""
     cert, key = certificate(rig.directory)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
@@ -298,7 +295,7 @@ checks:
 # WebSocket
 
 def test_a_backend_that_will_not_upgrade_fails_the_websocket_check(rig):
-    """3: the check wants a verified 101."""
+    """The check wants a verified 101."""
     plain = rig.scripted(answering("{}"))
     sidecar = with_check(rig, f'type: websocket, url: "ws://127.0.0.1:{plain.port}/ws"')
     failed = sidecar.wait_for_check("target", "fail")
@@ -306,7 +303,7 @@ def test_a_backend_that_will_not_upgrade_fails_the_websocket_check(rig):
 
 
 def test_a_wrong_accept_value_fails_the_websocket_check(rig):
-    """3: "after a verified 101"."""
+    """The check wants a verified 101, not just any."""
     def liar(connection):
         connection.read_head()
         connection.send(upgrade_response("AAAAAAAAAAAAAAAAAAAAAA=="))
@@ -318,7 +315,7 @@ def test_a_wrong_accept_value_fails_the_websocket_check(rig):
 
 
 def test_the_websocket_check_pings_and_closes_with_1000(rig):
-    """3: "after a verified 101, Ping and wait for its Pong, then Close 1000"; frames of a client are masked."""
+    """After the verified 101 it sends a Ping, waits for its Pong and then closes; frames of a client are masked."""
     seen = []
 
     def backend(connection):
@@ -338,7 +335,7 @@ def test_the_websocket_check_pings_and_closes_with_1000(rig):
 
 
 def test_a_backend_without_pongs_is_timeout(rig):
-    """3: `ping: true` waits for the Pong; false does not."""
+    """`ping: false` does not wait for a Pong."""
     def deaf(connection):
         connection.send(upgrade_response(connection.read_head().get("sec-websocket-key")))
         connection.read_to_end()
@@ -354,7 +351,7 @@ checks:
 
 
 def test_the_websocket_check_speaks_first_where_asked(rig, backend):
-    """3: `send` and `expect`, a substring of the answer; `subprotocols` are offered."""
+    """`expect` is a substring of the answer to `send`; `subprotocols` are offered."""
     url = f"ws://127.0.0.1:{backend.port}/ws"
     sidecar = rig.probegate(f"""
 checks:
@@ -383,7 +380,7 @@ def test_a_name_server_that_could_not_find_out_is_resolve_and_the_message_says_s
 
 
 def test_a_black_holed_name_costs_only_its_own_check(rig):
-    """2: "A slow resolver costs only its own check"; the deadline covers the name, too."""
+    """The deadline covers the name, too."""
     server = rig.name_server("silent")
     target = rig.scripted(silent)
     sidecar = rig.probegate(f"""
@@ -416,7 +413,7 @@ checks:
 
 @needs_root
 def test_a_name_server_that_answers_late_costs_only_its_own_check(rig):
-    """2: within the deadline a late name is a slow pass; beyond it a timeout, which a late answer does not undo."""
+    """Within the deadline a late name is a slow pass; beyond it a timeout, which a late answer does not undo."""
     server = rig.name_server("late")
     target = rig.scripted(silent)
     sidecar = rig.probegate(f"""
@@ -436,7 +433,6 @@ checks:
 
 @needs_root
 def test_a_name_that_does_not_exist_is_resolve(rig):
-    """5: `resolve`."""
     server = rig.name_server("nxdomain")
     sidecar = rig.probegate("""
 checks:
@@ -454,7 +450,7 @@ checks:
 # What is told
 
 def test_details_summary_keeps_the_kind_and_drops_what_names_things(rig):
-    """5: "`details: summary` keeps status, kind and numbers, and drops messages, table names and addresses.\""""
+    """Status, kind and numbers stay; messages, table names and addresses go."""
     postgres = rig.postgres().start()
     dead = free_port()
     sidecar = rig.probegate(f"""

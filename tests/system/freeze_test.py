@@ -1,4 +1,4 @@
-"""A process that is not allowed to run is not a failed dependency (docs/contract.md, section 2): real SIGSTOP, real servers.
+"""A process that is not allowed to run is not a failed dependency (docs/contract.md, "Process"): real SIGSTOP, real servers.
 
 Cloud Run takes the CPU away between requests: clocks go on, deadlines pass, and nobody was there to look.
 """
@@ -89,7 +89,7 @@ def nothing_was_booked(sidecar):
 
 @pytest.mark.parametrize("answers", ["during the freeze", "after it"])
 def test_a_freeze_in_mid_attempt_books_nothing(rig, answers):
-    """2: "after a freeze the interrupted attempts count as inconclusive and are repeated at once"."""
+    """The interrupted attempts are inconclusive, and are repeated at once."""
     dependencies = Dependencies(rig, "interval: 300ms, fall: 1")
     sidecar = rig.probegate(dependencies.config).start()
     sidecar.wait_for_gate("open")
@@ -109,7 +109,7 @@ def test_a_freeze_in_mid_attempt_books_nothing(rig, answers):
 
 
 def test_a_freeze_between_attempts_books_nothing(rig):
-    """2: nothing was interrupted, and nothing is inconclusive."""
+    """Nothing was interrupted, and nothing is inconclusive."""
     dependencies = Dependencies(rig, "interval: 2s, fall: 1")
     sidecar = rig.probegate(dependencies.config).start()
     sidecar.wait_for_gate("open")
@@ -122,7 +122,7 @@ def test_a_freeze_between_attempts_books_nothing(rig):
 
 
 def test_what_a_freeze_interrupts_is_repeated_at_once(rig):
-    """2: "repeated at once": the next regular attempt is a minute away."""
+    """The next regular attempt is a minute away."""
     dependencies = Dependencies(rig, "interval: 60s, startup_interval: 60s")
     dependencies.stall()
     sidecar = rig.probegate(dependencies.config).start()
@@ -135,7 +135,7 @@ def test_what_a_freeze_interrupts_is_repeated_at_once(rig):
 
 
 def test_a_server_that_died_during_the_freeze_is_found_dead_and_not_slow(rig):
-    """2: what is repeated tells the truth."""
+    """What is repeated tells the truth."""
     dependencies = Dependencies(rig, "interval: 300ms, fall: 1")
     sidecar = rig.probegate(dependencies.config).start()
     sidecar.wait_for_gate("open")
@@ -158,7 +158,7 @@ def test_a_server_that_died_during_the_freeze_is_found_dead_and_not_slow(rig):
 
 
 def test_a_frozen_start_does_not_time_out(rig):
-    """4: `startup_timeout` is about the dependencies; a process that stood still has not waited for them."""
+    """`startup_timeout` is about the dependencies; a process that stood still has not waited for them."""
     dependencies = Dependencies(rig, "interval: 60s, startup_interval: 60s")
     dependencies.stall()
     sidecar = rig.probegate(dependencies.config + f"gate: {{startup_timeout: {TIMEOUT}s}}\n").start()
@@ -172,7 +172,7 @@ def test_a_frozen_start_does_not_time_out(rig):
 
 
 def test_nobody_is_to_blame_for_what_a_freeze_kept_from_us(rig):
-    """2, 5, 7: deadlines of traffic that passed while nobody was there to look begin anew."""
+    """Deadlines of traffic that passed while nobody was there to look begin anew."""
     backend = rig.http_backend()
     sidecar = rig.probegate(f"""
 proxy:

@@ -21,13 +21,12 @@ class Stack:
     """A client at 203.0.113.7, nginx that ends TLS, probegate, and an Express app."""
 
     def __init__(self, rig, front_end, proxy, env=None):
-        app = NodeServer(rig.directory, EXPRESS)
-        rig.made.append(app)
+        app = rig.keep(NodeServer(rig.directory, EXPRESS)).start()
         self.gate = rig.probegate(yaml.safe_dump({"proxy": {**proxy, "backend": app.url}}), env=env).start()
         authority = rig.authority()
         self._trust = authority.file
-        self._nginx = tls_front(rig.directory, authority.issue(), f"127.0.0.1:{self.gate.proxy_port}", front_end)
-        rig.made.append(self._nginx)
+        target = f"127.0.0.1:{self.gate.proxy_port}"
+        self._nginx = rig.keep(tls_front(rig.directory, authority.issue(), target, front_end)).start()
 
     def get(self, path, *options):
         return curl(f"https://localhost:{self._nginx.port}{path}", "--interface", CLIENT, "--cacert", self._trust,

@@ -3,6 +3,7 @@
 import grpc
 
 from support.backends import silent
+from support.checks import checking
 from support.grpc_health import NOT_SERVING
 from support.ports import free_port
 from support.waiting import wait_until
@@ -11,8 +12,7 @@ OFTEN = "interval: 100ms, fall: 1"
 
 
 def with_checks(rig, checks):
-    lines = "".join(f"  {name}: {{type: grpc, {keys}}}\n" for name, keys in checks.items())
-    return rig.probegate(f"checks:\n{lines}").start()
+    return checking(rig, checks, "type: grpc")
 
 
 def test_the_server_and_each_of_its_services_are_told_apart(rig):

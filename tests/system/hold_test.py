@@ -1,4 +1,5 @@
-"""The hold (docs/contract.md, section 6): requests that meet a closed gate wait for it, across starts and restarts of the backend."""
+"""The hold
+(docs/contract.md, "Proxy"): requests that meet a closed gate wait for it, across starts and restarts of the backend."""
 
 import asyncio
 
@@ -39,7 +40,7 @@ async def first_word(port):
 
 
 def test_a_client_that_connects_before_the_backend_is_there_gets_101(rig):
-    """6: "So a client that connects during startup gets 101, not 503"."""
+    """It is held until the gate opens, and never sees a 503."""
     sidecar, chat = chat_behind_a_hold(rig, workers=1)
 
     async def scenario():
@@ -52,7 +53,7 @@ def test_a_client_that_connects_before_the_backend_is_there_gets_101(rig):
 
 
 def test_a_restart_of_the_backend_is_a_wait_and_not_an_error(rig):
-    """6 with several data loops: a chat that is killed and started again costs nobody who comes in between an error."""
+    """A chat that is killed and started again costs nobody who comes in between an error, with several data loops."""
     sidecar, chat = chat_behind_a_hold(rig, workers=2)
     chat.start()
     sidecar.wait_for_gate("open")
@@ -83,7 +84,7 @@ def test_a_restart_of_the_backend_is_a_wait_and_not_an_error(rig):
 
 
 def test_hold_max_is_that_of_the_process(rig, backend):
-    """3: `hold.max` requests wait, however many data loops there are; the next one is told `hold_full`."""
+    """`hold.max` requests wait, however many data loops there are; the next one is told `hold_full`."""
     sidecar = rig.probegate(f"""
 proxy: {{backend: '{backend.url}', workers: 4, hold: {{max: 8, timeout: 60s}}}}
 checks: {{never: {{type: tcp, address: "127.0.0.1:1", affects: [startup]}}}}

@@ -1,4 +1,4 @@
-"""What the log says, and how little (docs/contract.md, section 9)."""
+"""What the log says, and how little (docs/contract.md, "Logs, metrics, events")."""
 
 import asyncio
 import json
@@ -11,7 +11,6 @@ from support.waiting import wait_for
 
 
 def test_every_line_is_json_with_severity_message_and_timestamp(rig, backend):
-    """9: "one event a line; JSON has `severity message timestamp`"."""
     redis = rig.redis()
     sidecar = rig.probegate(f"""
 proxy: {{backend: "{backend.url}"}}
@@ -42,7 +41,7 @@ checks: {{redis: {{type: redis, url: "{redis.url()}", startup_interval: 100ms}}}
 
 
 def test_it_logs_listening_only_when_it_is(rig):
-    """2: "the process proves it to itself by asking its own probe port before it logs `listening`"."""
+    """The process proves it to itself by asking its own probe port before it logs `listening`."""
     sidecar = rig.probegate("proxy: {}").launch()
     wait_for(sidecar.output, lambda text: "listening" in text, "the word")
     assert sidecar.probe("/health").status == 200
@@ -50,7 +49,7 @@ def test_it_logs_listening_only_when_it_is(rig):
 
 
 def test_a_dependency_that_is_down_is_not_logged_at_every_poll(rig):
-    """9: "A dependency logs its changes, not its samples; before its first pass only a summary.\""""
+    """It logs its changes, and before its first pass only a summary."""
     sidecar = rig.probegate(f"""
 checks: {{broker: {{type: tcp, address: "127.0.0.1:{free_port()}", startup_interval: 20ms}}}}
 """).start()
@@ -60,7 +59,7 @@ checks: {{broker: {{type: tcp, address: "127.0.0.1:{free_port()}", startup_inter
 
 
 def test_a_gate_that_stays_closed_says_again_why(rig):
-    """9: "before its first pass only a summary": for whoever begins to read the log in the middle of it."""
+    """The summary is for whoever begins to read the log in the middle of it."""
     port = free_port()
     sidecar = rig.probegate(f"""
 checks: {{broker: {{type: tcp, address: "127.0.0.1:{port}"}}}}
@@ -88,7 +87,7 @@ checks: {{redis: {{type: redis, url: "{redis.url()}", interval: 50ms, startup_in
 
 
 def test_changes_are_logged_once_each(rig, backend):
-    """9: failure and recovery, a line each."""
+    """Failure and recovery are a line each."""
     redis = rig.redis().start()
     sidecar = rig.probegate(f"""
 proxy: {{backend: "{backend.url}"}}
@@ -106,7 +105,7 @@ checks: {{redis: {{type: redis, url: "{redis.url()}", interval: 50ms, startup_in
 
 
 def test_the_text_format_and_the_level(rig):
-    """3: `log: {level, format}`."""
+    """`log.format: text` is for people, and `log.level` leaves out what is below it."""
     sidecar = rig.probegate("log: {format: text}").start()
     assert sidecar.stop() == 0
     assert "listening" in sidecar.output()

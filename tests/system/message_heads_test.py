@@ -67,8 +67,7 @@ server.on("connection", (socket) => socket.on("message", (data) => socket.send(S
 @pytest.mark.parametrize("fields", FRAMED_101)
 def test_a_101_that_frames_a_body_opens_a_tunnel_for_every_client(rig, fields):
     lines = [line for line in fields.split("\r\n") if line]
-    server = NodeServer(rig.directory, WS_SERVER % lines)
-    rig.made.append(server)
+    server = rig.keep(NodeServer(rig.directory, WS_SERVER % lines)).start()
     sidecar = rig.probegate(f"""
 proxy: {{backend: '{server.url}'}}
 checks: {{websocket: {{type: websocket, url: /ws}}}}
@@ -101,8 +100,8 @@ def test_no_field_that_frames_a_body_goes_on_in_an_informational_answer(rig):
 # Methods, versions, empty lines
 
 def test_every_method_that_is_a_token_reaches_a_real_server(rig):
-    nginx = Nginx(rig.directory, "server { listen 127.0.0.1:PORT; location / { return 200 $request_method; } }")
-    rig.made.append(nginx)
+    servers = "server { listen 127.0.0.1:PORT; location / { return 200 $request_method; } }"
+    nginx = rig.keep(Nginx(rig.directory, servers)).start()
     sidecar = rig.probegate(f"proxy: {{backend: 'http://127.0.0.1:{nginx.port}'}}").start()
     for method in ("QUERY", "LIST", "BAN", "SOURCE", "VERSION-CONTROL", "LABEL", "MKREDIRECTREF", "PRI"):
         head, body = ask(sidecar.proxy_port, f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n".encode())
@@ -212,14 +211,13 @@ def test_a_date_of_the_backend_stays(rig):
 
 @pytest.mark.parametrize("via, compressed, shown", [("both", False, True), ("response", True, True), ("none", True, False)])
 def test_nginx_compresses_where_requests_carry_no_via(rig, via, compressed, shown):
-    nginx = Nginx(rig.directory, """
+    nginx = rig.keep(Nginx(rig.directory, """
   server {
     listen 127.0.0.1:PORT;
     gzip on;
     gzip_types application/json;
     location / { default_type application/json; return 200 '["%s"]'; }
-  }""" % ("probegate " * 100))
-    rig.made.append(nginx)
+  }""" % ("probegate " * 100))).start()
     sidecar = rig.probegate(f"proxy: {{backend: 'http://127.0.0.1:{nginx.port}', via: {via}}}").start()
     answer = sidecar.request("/", headers={"Accept-Encoding": "gzip"})
     assert (answer.headers["Content-Encoding"] == "gzip") == compressed

@@ -1,4 +1,5 @@
-"""The metrics as Prometheus sees them, and what ships to be built on them: the dashboard and the alert rules (docs/contract.md, section 9)."""
+"""The metrics as Prometheus sees them, and what ships to be built on them: the dashboard and the alert rules
+(docs/contract.md, "Logs, metrics, events")."""
 
 import json
 import pathlib
@@ -67,9 +68,7 @@ checks:
     redis.start()
     sidecar.wait_for_gate("open")
     assert sidecar.request("/mirror").status == 200
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         client.send_frame(1, b"hello", mask=True)
         client.read_frame()
         prometheus.wait_for("probegate_tunnels == 1")

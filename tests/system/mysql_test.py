@@ -8,6 +8,7 @@ import pytest
 
 from support import dns, probegate
 from support.backends import silent
+from support.checks import checking, message
 from support.mariadb import PASSWORD, USER
 from support.ports import free_port
 from support.waiting import wait_until
@@ -26,12 +27,7 @@ def built_with_mysql(tmp_path_factory):
 
 
 def with_checks(rig, checks):
-    lines = "".join(f"  {name}: {{type: mysql, {keys}}}\n" for name, keys in checks.items())
-    return rig.probegate(f"checks:\n{lines}").start()
-
-
-def message(sidecar, name, kind):
-    return sidecar.wait_for_error(name, kind)["message"]
+    return checking(rig, checks, "type: mysql")
 
 
 def test_tables_are_found_in_any_schema_and_what_is_missing_is_named(rig):

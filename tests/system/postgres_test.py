@@ -9,6 +9,7 @@ import pytest
 from support import chaos
 from support.backends import silent
 from support.certificates import Authority
+from support.checks import checking
 from support.postgres import PASSWORD
 from support.probegate import command, is_thread_sanitized
 from support.waiting import wait_for
@@ -16,10 +17,9 @@ from support.waiting import wait_for
 QUICK = "interval: 200ms, startup_interval: 100ms, timeout: 2s, fall: 1"
 
 
-def checking(rig, *, env=None, **checks):
-    """A running sidecar with these postgres checks: name="url: ..."."""
-    lines = "".join(f"  {name}: {{type: postgres, {QUICK}, {keys}}}\n" for name, keys in checks.items())
-    return rig.probegate(f"checks:\n{lines}", env=env).start()
+def with_checks(rig, *, env=None, **postgres_checks):
+    """A running sidecar with these checks: name="url: ..."."""
+    return checking(rig, postgres_checks, f"type: postgres, {QUICK}", env=env)
 
 
 # Logins
@@ -28,7 +28,7 @@ LOGINS = {"scram": "scram-sha-256", "md5": "md5", "password": "password", "trust
 
 
 def test_every_login_method_passes_with_the_right_password_and_is_auth_with_a_wrong_one(rig):
-    """2: SCRAM, and what older servers ask for."""
+    """SCRAM, and what older servers ask for."""
     postgres = rig.postgres(hba="".join(f"host all {name} 127.0.0.1/32 {method}\n" for name, method in LOGINS.items())
                             + "host all nobody_may 127.0.0.1/32 reject\n").start()
     postgres.execute("SET password_encryption = 'md5'", f"CREATE ROLE md5 LOGIN PASSWORD '{PASSWORD}'",
@@ -37,7 +37,7 @@ def test_every_login_method_passes_with_the_right_password_and_is_auth_with_a_wr
     checks = {name: f"url: '{postgres.url(user=name)}'" for name in LOGINS}
     checks |= {f"wrong_{name}": f"url: '{postgres.url(user=name, password='wrong')}'" for name in LOGINS if name != "trust"}
     checks["rejected"] = f"url: '{postgres.url(user='nobody_may')}'"
-    sidecar = checking(rig, **checks)
+    sidecar = with_checks(rig, **checks)
     for name in LOGINS:
         sidecar.wait_for_check(name, "pass")
     for name in LOGINS:
@@ -47,9 +47,9 @@ def test_every_login_method_passes_with_the_right_password_and_is_auth_with_a_wr
 
 
 def test_a_wrong_password_is_tried_ever_more_slowly(rig):
-    """1: a wrong password must not lock an account: seven attempts take longer than 100 ms times 64."""
+    """A wrong password must not lock an account: seven attempts take longer than 100 ms times 64."""
     postgres = rig.postgres(settings={"log_connections": "on"}).start()
-    sidecar = checking(rig, target=f"url: '{postgres.url(password='wrong')}'")
+    sidecar = with_checks(rig, target=f"url: '{postgres.url(password='wrong')}'")
     sidecar.wait_for_error("target", "auth")
     moments = [sidecar.check("target")["last_run"]]
 
@@ -67,9 +67,9 @@ def test_a_wrong_password_is_tried_ever_more_slowly(rig):
 
 
 def test_a_server_that_asks_for_kerberos_blocks_no_loop(rig):
-    """2: "Nothing blocks a loop": libpq would look for tickets, and ask name servers for where."""
+    """libpq would look for tickets, and ask name servers for where."""
     postgres = rig.postgres(hba="host all chat 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 gss\n").start()
-    sidecar = checking(rig, target=f"url: '{postgres.url(user='ticket_holder')}'")
+    sidecar = with_checks(rig, target=f"url: '{postgres.url(user='ticket_holder')}'")
     assert sidecar.wait_for_error("target", "auth")["message"].startswith("connection to server")
     kerberos = [line for line in open(f"/proc/{sidecar.pid}/maps") if "krb5.conf" in line]
     assert not kerberos
@@ -78,7 +78,7 @@ def test_a_server_that_asks_for_kerberos_blocks_no_loop(rig):
 # Tables
 
 def test_required_tables_are_found_in_every_schema_and_kind(rig):
-    """2: quoted names, the role's search_path, views, partitions; an index, a sequence or a type is no table."""
+    """Quoted names, the role's search_path, views and partitions count; an index, a sequence or a type is no table."""
     postgres = rig.postgres().start()
     postgres.execute(
         'CREATE SCHEMA "Odd Schema"', 'CREATE TABLE "Odd Schema"."a.b" (id int)', "CREATE SCHEMA app",
@@ -89,7 +89,7 @@ def test_required_tables_are_found_in_every_schema_and_kind(rig):
         f"CREATE ROLE app_user LOGIN PASSWORD '{PASSWORD}'", "GRANT USAGE ON SCHEMA app TO app_user",
         "GRANT SELECT ON ALL TABLES IN SCHEMA app TO app_user", "ALTER ROLE app_user SET search_path = app", "CREATE SCHEMA closed", "CREATE TABLE closed.things (id int)")
     user = postgres.url(user="app_user")
-    sidecar = checking(
+    sidecar = with_checks(
         rig,
         qualified=f"""url: '{postgres.url()}', tables: [app.users, app.active, app.counted, app.events, '"Odd Schema"."a.b"']""",
         by_path=f"url: '{user}', tables: [users, USERS, active, events]",
@@ -108,7 +108,7 @@ def test_required_tables_are_found_in_every_schema_and_kind(rig):
 # Roles
 
 def test_a_real_standby_and_several_hosts(rig):
-    """2: `writable`; several hosts in one URL, with target_session_attrs."""
+    """`writable: true` wants the primary; several hosts in one URL have `target_session_attrs`."""
     primary = rig.postgres(settings={"wal_level": "replica"}).start()
     standby = rig.postgres(follows=primary).start()
     primary.execute("CREATE TABLE users (id int)", "CREATE DATABASE frozen",
@@ -116,7 +116,7 @@ def test_a_real_standby_and_several_hosts(rig):
     hosts = f"127.0.0.1:{standby.port},127.0.0.1:{primary.port}"
     both = f"postgresql://chat:{PASSWORD}@{hosts}/postgres"
     asks = "query: 'SELECT pg_is_in_recovery()', expect"
-    sidecar = checking(
+    sidecar = with_checks(
         rig,
         reader=f"url: '{standby.url()}', tables: [users]",
         writer=f"url: '{standby.url()}', writable: true",
@@ -140,12 +140,12 @@ def test_a_real_standby_and_several_hosts(rig):
 
 
 def test_a_black_holed_first_host_leaves_time_for_the_second(rig):
-    """2: the deadline covers all addresses, and each has its share."""
+    """The deadline covers all addresses, and each has its share."""
     postgres = rig.postgres().start()
     gate = rig.chaos(postgres.port)
     gate.inflict(chaos.drop())
-    sidecar = checking(rig, target=f"url: 'postgresql://chat:{PASSWORD}@127.0.0.1:{gate.port},127.0.0.1:{postgres.port}/postgres'",
-                       alone=f"url: 'postgresql://chat:{PASSWORD}@127.0.0.1:{gate.port}/postgres'")
+    sidecar = with_checks(rig, target=f"url: 'postgresql://chat:{PASSWORD}@127.0.0.1:{gate.port},127.0.0.1:{postgres.port}/postgres'",
+                          alone=f"url: 'postgresql://chat:{PASSWORD}@127.0.0.1:{gate.port}/postgres'")
     assert sidecar.wait_for_check("target", "pass")["latency_ms"] < 2000
     assert "while connecting" in sidecar.wait_for_error("alone", "timeout")["message"]
 
@@ -153,7 +153,7 @@ def test_a_black_holed_first_host_leaves_time_for_the_second(rig):
 # Places
 
 def test_a_unix_socket_in_a_directory_with_colons(rig):
-    """2: unix sockets; Cloud SQL's are in /cloudsql/PROJECT:REGION:INSTANCE."""
+    """Cloud SQL's sockets are in /cloudsql/PROJECT:REGION:INSTANCE."""
     home = tempfile.mkdtemp(prefix="probegate-cloudsql-")
     try:
         directory = f"{home}/my-project:europe-west1:chat"
@@ -162,7 +162,7 @@ def test_a_unix_socket_in_a_directory_with_colons(rig):
             os.chmod(path, 0o777)
         postgres = rig.postgres(settings={"unix_socket_directories": directory}).start()
         encoded = directory.replace("/", "%2F").replace(":", "%3A")
-        sidecar = checking(
+        sidecar = with_checks(
             rig,
             as_parameter=f"url: 'postgresql://chat:{PASSWORD}@/postgres?host={directory}&port={postgres.port}'",
             as_host=f"url: 'postgresql://chat:{PASSWORD}@{encoded}:{postgres.port}/postgres'",
@@ -175,11 +175,11 @@ def test_a_unix_socket_in_a_directory_with_colons(rig):
 
 @pytest.mark.parametrize("pool_mode", ["transaction", "statement", "session"])
 def test_pgbouncer_in_every_pool_mode(rig, pool_mode):
-    """2: pgbouncer refuses startup parameters it does not know, and hands a session on after each transaction."""
+    """pgbouncer refuses startup parameters it does not know, and hands a session on after each transaction."""
     postgres = rig.postgres().start()
     postgres.execute("CREATE TABLE users (id int)")
     pooler = rig.pgbouncer(postgres, pool_mode=pool_mode).start()
-    sidecar = checking(
+    sidecar = with_checks(
         rig,
         good=f"url: '{pooler.url()}', tables: [users], writable: true, query: 'SELECT 1', expect: '1'",
         tables=f"url: '{pooler.url()}', tables: [nowhere]",
@@ -203,7 +203,7 @@ def test_pgbouncer_in_every_pool_mode(rig, pool_mode):
 # TLS
 
 def test_tls_is_verified_against_the_name_though_the_address_was_resolved_before(rig):
-    """2: TLS with verify-full on a pre-resolved address; every way it can be wrong is `tls`."""
+    """With `sslmode=verify-full`, every way the certificate can be wrong is `tls`."""
     ours, other = Authority(rig.directory), Authority(rig.directory, "stranger")
     good = rig.postgres(certificate=ours.issue("DNS:localhost")).start()
     expired = rig.postgres(certificate=ours.issue("DNS:localhost", days=-1)).start()
@@ -212,7 +212,7 @@ def test_tls_is_verified_against_the_name_though_the_address_was_resolved_before
 
     def url(server, ca, mode="verify-full", host="localhost"):
         return f"url: '{server.url(host=host)}?sslmode={mode}&sslrootcert={ca.file}'"
-    sidecar = checking(
+    sidecar = with_checks(
         rig,
         good=url(good, ours),
         ca_key=f"url: '{good.url(host='localhost')}?sslmode=verify-full', tls: {{ca_file: {ours.file}}}",
@@ -229,22 +229,22 @@ def test_tls_is_verified_against_the_name_though_the_address_was_resolved_before
 
 @pytest.mark.skipif(is_thread_sanitized(), reason="reading all of the system's authorities takes longer than a check may hold up others")
 def test_where_no_authority_is_named_those_of_the_system_judge(rig):
-    """2: and ours is none of them."""
+    """And ours is none of them."""
     postgres = rig.postgres(certificate=Authority(rig.directory).issue("DNS:localhost")).start()
-    sidecar = checking(rig, target=f"url: '{postgres.url(host='localhost')}?sslmode=verify-full'")
+    sidecar = with_checks(rig, target=f"url: '{postgres.url(host='localhost')}?sslmode=verify-full'")
     sidecar.wait_for_error("target", "tls")
 
 
 # What the server is doing
 
 def test_a_server_that_is_full_is_connect_with_its_sqlstate(rig):
-    """6.1: 53300 is a resource, not a wrong configuration."""
+    """SQLSTATE 53300 is about a resource, not a wrong configuration."""
     import psycopg2
     postgres = rig.postgres(settings={"max_connections": "6", "superuser_reserved_connections": "2",
                                       "max_wal_senders": "0"}).start()
     postgres.execute(f"CREATE ROLE visitor LOGIN PASSWORD '{PASSWORD}'")
     taken = [psycopg2.connect(postgres.url(user="visitor")) for _ in range(4)]
-    sidecar = checking(rig, target=f"url: '{postgres.url(user='visitor')}'")
+    sidecar = with_checks(rig, target=f"url: '{postgres.url(user='visitor')}'")
     assert sidecar.wait_for_error("target", "connect")["sqlstate"] == "53300"
     for connection in taken:
         connection.close()
@@ -252,10 +252,10 @@ def test_a_server_that_is_full_is_connect_with_its_sqlstate(rig):
 
 
 def test_a_server_in_recovery_that_takes_nobody_yet_is_connect(rig):
-    """5: 57P03 is `connect`; a backup that waits for its log to be fetched says so to everybody."""
+    """SQLSTATE 57P03 is `connect`; a backup that waits for its log to be fetched says so to everybody."""
     postgres = rig.postgres(standby=True, settings={"hot_standby": "off"})
     postgres.launch()
-    sidecar = checking(rig, target=f"url: '{postgres.url()}'")
+    sidecar = with_checks(rig, target=f"url: '{postgres.url()}'")
     error = wait_for(lambda: sidecar.check("target").get("error") or {}, lambda error: error.get("sqlstate"), "a SQLSTATE")
     assert (error["kind"], error["sqlstate"]) == ("connect", "57P03")
 
@@ -263,7 +263,7 @@ def test_a_server_in_recovery_that_takes_nobody_yet_is_connect(rig):
 # Manners
 
 def test_the_servers_log_stays_empty_and_one_named_session_is_kept(rig):
-    """2: "the server's log stays empty over 1,000 cycles", and after our end; `application_name=probegate`."""
+    """`application_name` is probegate. The log stays empty over a thousand cycles, and after our end."""
     postgres = rig.postgres().start()
     postgres.create_tables()
     before = postgres.output()
@@ -296,10 +296,10 @@ def test_the_environment_and_the_files_of_libpq_change_nothing(rig):
     env = {"HOME": home, "PGHOST": "nowhere.test", "PGHOSTADDR": "192.0.2.1", "PGPORT": "1", "PGUSER": "nobody",
            "PGSERVICE": "unheard_of", "PGOPTIONS": "-c nonsense=on", "PGSSLMODE": "verify-full", "PGTZ": "Nowhere/Atall",
            "PGDATESTYLE": "nonsense", "PGREQUIREPEER": "nobody", "PGTARGETSESSIONATTRS": "standby", "PGPASSWORD": PASSWORD}
-    sidecar = checking(rig, env=env,
-                       tcp=f"url: '{postgres.url()}?sslmode=require'",
-                       parts=f"host: {postgres.home}, port: {postgres.port}, user: chat, dbname: postgres, password: '${{PGPASSWORD}}'",
-                       none=f"host: 127.0.0.1, port: {postgres.port}, user: chat, dbname: postgres")
+    sidecar = with_checks(rig, env=env,
+                          tcp=f"url: '{postgres.url()}?sslmode=require'",
+                          parts=f"host: {postgres.home}, port: {postgres.port}, user: chat, dbname: postgres, password: '${{PGPASSWORD}}'",
+                          none=f"host: 127.0.0.1, port: {postgres.port}, user: chat, dbname: postgres")
     for name in ("tcp", "parts"):
         sidecar.wait_for_check(name, "pass")
     assert "no password supplied" in sidecar.wait_for_error("none", "auth")["message"]
@@ -308,7 +308,7 @@ def test_the_environment_and_the_files_of_libpq_change_nothing(rig):
 @pytest.mark.parametrize("parameter, says", [("service=other", "service files are not supported"),
                                              ("passfile=/tmp/x", "use password_file")])
 def test_what_would_be_ignored_is_refused(rig, parameter, says):
-    """3: what a file says and the program would not do is an error."""
+    """What a file says and the program would not do is an error."""
     path = os.path.join(rig.directory, "config.yaml")
     with open(path, "w") as file:
         file.write(f"checks:\n  database: {{type: postgres, url: 'postgresql://u@h/d?{parameter}'}}\n")

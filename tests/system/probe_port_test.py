@@ -1,4 +1,5 @@
-"""The probe port as an orchestrator, a person and Prometheus meet it (docs/contract.md, sections 5 and 9)."""
+"""The probe port as an orchestrator, a person and Prometheus meet it
+(docs/contract.md, "Probe port" and "Logs, metrics, events")."""
 
 import collections
 import re
@@ -45,7 +46,7 @@ checks: {{web: {{type: http, url: "{backend.url}/mirror"}}}}
 
 
 def test_every_path_and_alias_while_starting(starting):
-    """5, the table: startup and ready are 503 with `Retry-After`, liveness is 200; nothing may be cached."""
+    """Startup and ready are 503 with `Retry-After`, liveness is 200; nothing may be cached."""
     for path in STARTUP + READY:
         answer = starting.probe(path)
         assert answer.status == 503, path
@@ -61,7 +62,7 @@ def test_every_path_and_alias_while_starting(starting):
 
 
 def test_every_path_and_alias_while_open(opened):
-    """5, the table: all are 200."""
+    """All are 200."""
     for path in STARTUP + READY:
         answer = opened.probe(path)
         assert (answer.status, answer.json["status"]) == (200, "ready"), path
@@ -72,7 +73,6 @@ def test_every_path_and_alias_while_open(opened):
 
 
 def test_head_is_answered_like_get_without_a_body(starting):
-    """5: "GET or HEAD"."""
     for path, status in (("/health/startup", 503), ("/readyz", 503), ("/health", 200), ("/metrics", 200), ("/status", 200)):
         with Raw.connect(starting.probe_port) as client:
             client.send(f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
@@ -84,7 +84,7 @@ def test_head_is_answered_like_get_without_a_body(starting):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 def test_other_methods_are_405_with_allow(starting, method):
-    """5: "Other methods 405 with `Allow` ... as JSON"."""
+    """The answer is JSON."""
     for path in ("/health", "/health/ready", "/metrics", "/status"):
         answer = starting.probe(path, method=method)
         assert answer.status == 405
@@ -93,7 +93,6 @@ def test_other_methods_are_405_with_allow(starting, method):
 
 
 def test_other_paths_are_404_as_json(starting):
-    """5: "other paths 404; each as JSON"."""
     for path in ("/nowhere", "/health/", "/healthx", "/metrics/x", "/../etc/passwd", "/%00"):
         answer = starting.probe(path)
         assert answer.status == 404, path
@@ -105,7 +104,7 @@ def test_other_paths_are_404_as_json(starting):
 
 
 def test_one_connection_carries_many_probes(starting):
-    """5: a scraper keeps its connection; pipelined probes are answered in order."""
+    """A scraper keeps its connection; pipelined probes are answered in order."""
     with Raw.connect(starting.probe_port) as client:
         client.send(b"GET /health HTTP/1.1\r\nHost: p\r\n\r\nGET /readyz HTTP/1.1\r\nHost: p\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: p\r\n\r\n")
         for status in (200, 503, 404):
@@ -115,7 +114,7 @@ def test_one_connection_carries_many_probes(starting):
 
 
 def test_the_document_has_every_field_of_the_contract(opened):
-    """5: the JSON, field by field."""
+    """The document has status, gate, a boolean for each check, and the checks with status, times and error."""
     document = opened.ready()
     assert document["status"] == "ready"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", document["timestamp"])
@@ -137,7 +136,7 @@ def test_the_document_has_every_field_of_the_contract(opened):
 
 
 def test_the_timestamp_and_uptime_move(opened):
-    """5: answered from memory, and yet now."""
+    """The answer comes from memory, and is of now all the same."""
     first = opened.ready()
     time.sleep(0.02)  # longer than the clock's step of a millisecond
     second = opened.ready()
@@ -146,7 +145,7 @@ def test_the_timestamp_and_uptime_move(opened):
 
 
 def test_status_is_everything_and_the_root_is_a_page(opened):
-    """5: "`/status`: everything below in one JSON; `/` the same as a page for people"."""
+    """`/status` is one JSON document, and the page shows the same to people."""
     document = opened.probe("/status").json
     assert document["checks"]["web"]["status"] == "pass"
     assert document["gate"] == "open"
@@ -157,7 +156,7 @@ def test_status_is_everything_and_the_root_is_a_page(opened):
 
 
 def test_health_json_has_the_shape_of_the_draft(starting, opened):
-    """5: "`Accept: application/health+json` gets the IETF draft's shape"."""
+    """`Accept: application/health+json` gets the shape of the IETF's draft."""
     answer = opened.probe("/health/ready", headers={"Accept": "application/health+json"})
     assert answer.status == 200
     assert answer.headers["Content-Type"].startswith("application/health+json")
@@ -176,7 +175,7 @@ def test_health_json_has_the_shape_of_the_draft(starting, opened):
 
 
 def test_metrics_are_prometheus_text_with_the_families_of_the_contract(opened):
-    """9: the families, each with HELP and TYPE, samples or not; "State and status gauges are one-hot.\""""
+    """Each family has HELP and TYPE, samples or not; gauges of state and status are one-hot."""
     assert opened.request("/mirror").status == 200
     answer = opened.probe("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -198,7 +197,7 @@ def test_metrics_are_prometheus_text_with_the_families_of_the_contract(opened):
 
 
 def test_metrics_count_refusals_and_failures(starting):
-    """9: `probegate_refused_total{reason}`, `probegate_check_failures_total{check,kind}`."""
+    """`probegate_refused_total` counts by reason, `probegate_check_failures_total` by check and kind."""
     starting.wait_for_error("broker", "connect")
     before = metrics.parse(starting.metrics())
     for _ in range(3):
@@ -211,7 +210,7 @@ def test_metrics_count_refusals_and_failures(starting):
 
 
 def test_metrics_come_as_openmetrics_to_who_asks(opened):
-    """5: "Prometheus text 0.0.4 or OpenMetrics by `Accept`"."""
+    """`Accept` decides between OpenMetrics and the Prometheus text format 0.0.4."""
     answer = opened.probe("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"})
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
@@ -222,7 +221,7 @@ def test_metrics_come_as_openmetrics_to_who_asks(opened):
 
 
 def test_probes_are_answered_while_the_proxy_is_busy(rig, backend):
-    """2: "Probes are answered while every data loop is saturated"; a generous bound, the figure is a benchmark's."""
+    """The bound is generous: the figure is a benchmark's."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}").start()
     with Raw.connect(sidecar.proxy_port) as busy:
         busy.send(b"GET /bytes?n=100000000 HTTP/1.1\r\nHost: proxy.test\r\nConnection: close\r\n\r\n")

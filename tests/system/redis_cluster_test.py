@@ -1,8 +1,9 @@
 """The redis check on a real Redis Cluster: whatever node is asked, one answer, and the cluster's own."""
 
+from support.checks import message
 from support.ports import free_port
 from support.waiting import wait_for, wait_until
-from support.redis_checks import OFTEN, PASSWORD, message, with_checks
+from support.redis_checks import OFTEN, PASSWORD, with_checks
 
 
 def keys(node):

@@ -3,9 +3,10 @@
 import pytest
 import redis as redis_py
 
+from support.checks import message
 from support.ports import free_port
 from support.waiting import wait_for, wait_until
-from support.redis_checks import OFTEN, PASSWORD, SECRET, message, with_checks
+from support.redis_checks import OFTEN, PASSWORD, SECRET, with_checks
 
 SENTINEL_PASSWORD = "wtc-9Qx7Zk-pp"  # shares no part with a word of the messages
 KEY = "probegate:*"

@@ -6,7 +6,8 @@ import threading
 import pytest
 import redis as redis_py
 
-from support.redis_checks import OFTEN, PASSWORD, SECRET, message, with_checks
+from support.checks import message
+from support.redis_checks import OFTEN, PASSWORD, SECRET, with_checks
 from support.waiting import wait_for, wait_until
 
 def wait_for_message(sidecar, name, *parts):

@@ -1,4 +1,5 @@
-"""SIGHUP: a new configuration in force, whole or not at all, and tunnels that never notice (docs/contract.md, sections 3 and 4)."""
+"""SIGHUP: a new configuration in force, whole or not at all, and tunnels that never notice
+(docs/contract.md, "Configuration" and "Gate")."""
 
 import os
 import signal
@@ -61,7 +62,7 @@ def tunnel(sidecar):
 # Tunnels
 
 def test_a_tunnel_carries_every_byte_across_fifty_reloads(rig, backend, port):
-    """3: "tunnels are untouched", while everything that may change does."""
+    """Tunnels stay, while everything that may change does."""
     running = Reloading(rig, {"proxy": {"backend": backend.url}, "checks": {"a": tcp(port)}})
     running.sidecar.wait_for_gate()
     with tunnel(running.sidecar) as client:
@@ -97,7 +98,7 @@ def test_a_tunnel_carries_every_byte_across_fifty_reloads(rig, backend, port):
 
 
 def test_an_open_tunnel_keeps_its_policy_and_a_new_one_gets_the_new(rig, backend):
-    """3: max_message of now is for sessions of now."""
+    """`max_message` of now is for sessions of now."""
     running = Reloading(rig, {"proxy": {"backend": backend.url}})
     with tunnel(running.sidecar) as old:
         running.settings["proxy"]["websocket"] = {"max_message": 10, "origins": ["https://good.test"]}
@@ -116,7 +117,7 @@ def test_an_open_tunnel_keeps_its_policy_and_a_new_one_gets_the_new(rig, backend
 # Checks
 
 def test_unchanged_checks_go_on_changed_ones_begin_anew_and_removed_ones_vanish(rig, backend, port):
-    """3: "checks and policies are swapped whole"; what asks the same question keeps its state."""
+    """Checks and policies are swapped whole; a check with the same target keeps its state."""
     running = Reloading(rig, {"proxy": {"backend": backend.url},
                               "checks": {"gone": tcp(port), "same": tcp(port), "changed": tcp(port)}})
     running.sidecar.wait_for_gate()
@@ -145,7 +146,7 @@ def test_unchanged_checks_go_on_changed_ones_begin_anew_and_removed_ones_vanish(
 
 
 def test_a_changed_list_of_tables_is_judged_and_told(rig):
-    """3 and 4: the kept connection's check begins anew; readiness fails once the new question has been answered."""
+    """The kept connection's check begins anew; readiness fails once the new question has been answered."""
     database = rig.postgres().start()
     database.execute("CREATE TABLE there (id int)")
     check = {"type": "postgres", "url": database.url(), "tables": ["there"], "interval": "100ms"}
@@ -166,7 +167,7 @@ def test_a_changed_list_of_tables_is_judged_and_told(rig):
 
 
 def test_a_new_check_closes_nothing_before_it_has_failed(rig, backend):
-    """4: "The startup latch never reverts"; a check that nobody has judged takes nothing away."""
+    """The startup latch never reverts, and a check that nobody has judged takes nothing away."""
     running = Reloading(rig, {"proxy": {"backend": backend.url}})
     silent = rig.scripted(lambda connection: connection.read_to_end()).port
     running.settings["checks"] = {"slow": {"type": "tcp", "address": f"127.0.0.1:{silent}", "expect": "never",
@@ -183,7 +184,7 @@ def test_a_new_check_closes_nothing_before_it_has_failed(rig, backend):
 
 
 def test_a_reload_opens_no_gate_that_a_changed_check_holds(rig, backend):
-    """4: what was judged failing stays so until the new question has been answered."""
+    """What was judged failing stays so until the new question has been answered."""
     closed = free_port()
     check = tcp(closed, affects=["traffic"])
     running = Reloading(rig, {"proxy": {"backend": backend.url}, "checks": {"a": check}})
@@ -196,7 +197,7 @@ def test_a_reload_opens_no_gate_that_a_changed_check_holds(rig, backend):
 
 
 def test_an_attempt_in_flight_ends_with_its_check(rig, backend):
-    """2 and 3: a reload while a dependency hangs."""
+    """A dependency hangs, and the reload does not wait for it."""
     hung = rig.scripted(lambda connection: connection.read_to_end())
     check = {"type": "redis", "url": f"redis://127.0.0.1:{hung.port}", "timeout": "1h"}
     running = Reloading(rig, {"proxy": {"backend": backend.url}, "checks": {"redis": check}})
@@ -209,7 +210,7 @@ def test_an_attempt_in_flight_ends_with_its_check(rig, backend):
 
 
 def test_a_replaced_secret_file_is_a_change_and_stays_hidden(rig):
-    """3: "Any secret has a `_file` twin", read again; "No password ... ever appears in any output"."""
+    """Secret files are read again, and no password appears in any output."""
     redis = rig.redis(password="first-s3cret").start()
     secret = os.path.join(rig.directory, "secret")
     with open(secret, "w") as file:
@@ -230,7 +231,7 @@ def test_a_replaced_secret_file_is_a_change_and_stays_hidden(rig):
 # The rest of the file
 
 def test_the_proxy_serves_by_the_new_configuration(rig):
-    """3: "policies are swapped whole": the backend, the limits, who is trusted, the drain, the log."""
+    """The backend, the limits, who is trusted, the drain and the log are swapped whole."""
     first, second = rig.http_backend(), rig.http_backend()
     running = Reloading(rig, {"proxy": {"backend": first.url}, "log": {"level": "warn"}})
     assert running.sidecar.request("/mirror").json["headers"]
@@ -252,7 +253,7 @@ def test_the_proxy_serves_by_the_new_configuration(rig):
 
 
 def test_an_answer_under_way_is_finished_by_the_old_backend_which_is_then_let_go(rig):
-    """3: a connection begun before the reload is never handed to a request after it."""
+    """A connection begun before the reload is never handed to a request after it."""
     first, second = rig.http_backend(), rig.http_backend()
     running = Reloading(rig, {"proxy": {"backend": first.url}})
     with Raw.connect(running.sidecar.proxy_port) as client:
@@ -269,7 +270,7 @@ def test_an_answer_under_way_is_finished_by_the_old_backend_which_is_then_let_go
 
 
 def test_a_longer_startup_timeout_revives_a_failed_startup(rig):
-    """4: gate.startup_timeout counts from the start of the process."""
+    """`gate.startup_timeout` counts from the start of the process."""
     running = Reloading(rig, {"gate": {"startup_timeout": "200ms"}, "checks": {"a": tcp(free_port())}})
     running.sidecar.wait_for_gate("failed")
     assert running.sidecar.probe("/health/live").status == 503
@@ -280,7 +281,7 @@ def test_a_longer_startup_timeout_revives_a_failed_startup(rig):
 
 
 def test_the_new_drain_settings_hold(rig, backend):
-    """8, after a reload: `drain.close_code`."""
+    """The Close of a drain has the new `drain.close_code`."""
     running = Reloading(rig, {"proxy": {"backend": backend.url}})
     with tunnel(running.sidecar) as client:
         running.settings["drain"] = {"close_code": 1012, "timeout": "3s"}
@@ -303,7 +304,7 @@ nonsense: true
 
 
 def test_a_bad_file_is_refused_with_the_lines_of_validate_and_the_old_one_stays(rig, backend, port):
-    """3: "a bad file is refused, logged, and the old one stays"."""
+    """Nothing of it is applied."""
     running = Reloading(rig, {"proxy": {"backend": backend.url}, "checks": {"a": tcp(port)}})
     running.sidecar.wait_for_gate()
     with open(running.sidecar.config_file, "w") as file:
@@ -329,7 +330,7 @@ def test_a_bad_file_is_refused_with_the_lines_of_validate_and_the_old_one_stays(
     {"proxy": {"listen": "127.0.0.1:0"}}, {"proxy": {"workers": 2}}, {"probes": {"listen": "127.0.0.1:0"}},
     {"probes": {"listen": "127.0.0.1:0"}, "proxy": {"workers": 2}}])
 def test_what_needs_a_restart_is_refused_by_name_and_nothing_is_applied(rig, backend, port, change):
-    """3: whole or not at all."""
+    """A changed file is applied as a whole or not at all."""
     running = Reloading(rig, {"proxy": {"backend": backend.url}})
     running.settings["checks"] = {"new": tcp(port)}
     for section, keys in change.items():
@@ -343,7 +344,7 @@ def test_what_needs_a_restart_is_refused_by_name_and_nothing_is_applied(rig, bac
 
 
 def test_a_file_that_is_gone_empty_or_no_file_is_refused(rig, backend, port):
-    """3: a file caught in the middle of being written does not end every check."""
+    """A file caught in the middle of being written does not end every check."""
     running = Reloading(rig, {"proxy": {"backend": backend.url}, "checks": {"a": tcp(port)}})
     running.sidecar.wait_for_gate()
     path = running.sidecar.config_file
@@ -364,7 +365,7 @@ def test_a_file_that_is_gone_empty_or_no_file_is_refused(rig, backend, port):
 
 
 def test_a_pipe_that_says_nothing_in_place_of_the_file_holds_up_nobody(rig, backend, port):
-    """2: "Nothing blocks a loop": probes and checks go on while the reading waits."""
+    """Probes and checks go on while the reading waits."""
     running = Reloading(rig, {"proxy": {"backend": backend.url}, "checks": {"a": tcp(port)}})
     running.sidecar.wait_for_gate()
     path = running.sidecar.config_file
@@ -396,7 +397,6 @@ def threads(pid):
 
 
 def test_without_a_file_and_during_a_drain_sighup_says_so_and_does_nothing(rig, backend):
-    """3 and 8."""
     alone = rig.probegate(env={"BACKEND_URL": backend.url}).start()
     alone.send(signal.SIGHUP)
     wait_for(alone.output, lambda text: "no configuration file" in text, "a word")
@@ -409,7 +409,7 @@ def test_without_a_file_and_during_a_drain_sighup_says_so_and_does_nothing(rig, 
 
 
 def test_a_storm_of_reloads_under_load_loses_no_request(rig, backend, port):
-    """3: many signals become few reloads; the last file wins."""
+    """Many signals become few reloads; the last file wins."""
     running = Reloading(rig, {"proxy": {"backend": backend.url, "workers": 2}, "checks": {"a": tcp(port)}})
     running.sidecar.wait_for_gate()
     stop, answers, errors = threading.Event(), [], []

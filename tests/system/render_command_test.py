@@ -1,4 +1,5 @@
-"""`probegate render`: manifests whose times fit the configuration, and that hold no secret (docs/contract.md, section 10)."""
+"""`probegate render`: manifests whose times fit the configuration, and that hold no secret
+(docs/contract.md, "Command line")."""
 
 import json
 import math

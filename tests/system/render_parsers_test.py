@@ -1,4 +1,5 @@
-"""What `probegate render` prints and configs/ ship is read by the platforms' own parsers, which drop and mistake nothing (docs/contract.md, section 10)."""
+"""What `probegate render` prints and configs/ ship is read by the platforms' own parsers, which drop and mistake nothing
+(docs/contract.md, "Command line")."""
 
 import copy
 import json

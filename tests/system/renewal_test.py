@@ -2,6 +2,7 @@
 
 import json
 
+from support.checks import checking
 from support.mariadb import USER as MARIADB_USER
 from support.postgres import PASSWORD
 from support.waiting import wait_for
@@ -9,12 +10,6 @@ from support.waiting import wait_for
 QUICK = "interval: 100ms, startup_interval: 100ms, timeout: 5s, fall: 1"
 SHORT = f"{QUICK}, max_session: 300ms"
 OLD, NEW = "the-0ld-passphrase", "the-n3w-passphrase"
-
-
-def checking(rig, checks):
-    """A running sidecar: {"name": "type: ..., url: ..."}."""
-    lines = "".join(f"  {name}: {{{keys}}}\n" for name, keys in checks.items())
-    return rig.probegate(f"checks:\n{lines}").start()
 
 
 def more_runs(sidecar, name, count):

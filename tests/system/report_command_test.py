@@ -1,4 +1,4 @@
-"""`probegate report`: what happened while it watched, minute by minute, and a verdict (docs/contract.md, section 10)."""
+"""`probegate report`: what happened while it watched, minute by minute, and a verdict (docs/contract.md, "Command line")."""
 
 import json
 import os

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 
-from support.backends import silent
+from support.backends import failing, silent
 from support.ports import free_port
 from support.probegate import command
 from support.raw import TEXT, Raw, upgrade_request, upgrade_response
@@ -160,11 +160,7 @@ auth: {{url: "{rig.scripted(silent).url}", timeout: 100ms, breaker: {{failures: 
 
 
 def test_the_backend_answers_5xx(rig):
-    def fail(connection):
-        connection.read_head()
-        connection.send(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-
-    sidecar = rig.probegate(f"log: {{format: text}}\nproxy: {{backend: '{rig.scripted(fail).url}'}}").start()
+    sidecar = rig.probegate(f"log: {{format: text}}\nproxy: {{backend: '{rig.scripted(failing).url}'}}").start()
     sidecar.wait_for_gate("open")
     for _ in range(4):
         assert sidecar.request("/orders", headers={"User-Agent": "shop/1"}).status == 500

@@ -1,4 +1,5 @@
-"""`probegate smoke`: real WebSocket connections through the proxy, with their latencies (docs/contract.md, section 10)."""
+"""`probegate smoke`: real WebSocket connections through the proxy, with their latencies
+(docs/contract.md, "Command line")."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""From exec to an open gate: docs/contract.md, sections 2 (listening comes first), 3 (environment alone) and 4 (the gate).
+"""From exec to an open gate: docs/contract.md, "Process" (listening comes first), "Configuration" (environment alone) and "Gate".
 
 The servers are real ones, and late.
 """
@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from support.backends import silent
+from support.backends import failing, silent
 from support.expect import problem_on
 from support.http import request
 from support.ports import free_port
@@ -37,7 +37,7 @@ checks:
 
 
 def test_probes_say_not_ready_and_traffic_is_refused_from_the_first_moment(rig):
-    """2: "both ports answer from the first moment (probes: 503 `not_ready`; traffic: refused or held)"; the JSON of 5."""
+    """Both ports answer from the first moment: probes with the reason, traffic with a refusal."""
     sidecar = rig.probegate(unreachable()).launch()
     first = wait_until(lambda: sidecar.running() and sidecar.probe("/health/ready"), "the first probe's answer")
     assert first.status == 503
@@ -60,7 +60,6 @@ def test_probes_say_not_ready_and_traffic_is_refused_from_the_first_moment(rig):
 
 
 def test_a_refused_head_request_gets_the_headers_and_no_body(rig):
-    """6: a complete HTTP answer in every state; HEAD has no body."""
     sidecar = rig.probegate(unreachable()).start()
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(b"HEAD / HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
@@ -71,7 +70,7 @@ def test_a_refused_head_request_gets_the_headers_and_no_body(rig):
 
 
 def test_a_refused_upload_is_answered_without_reading_its_body(rig):
-    """6: "A refusal leaves within 50 ms of the end of the head", body or not."""
+    """A refusal is sent within 50 ms of the end of the head, whatever the body does."""
     sidecar = rig.probegate(unreachable()).start()
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(b"POST /upload HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: 1000000\r\n\r\n")
@@ -81,7 +80,7 @@ def test_a_refused_upload_is_answered_without_reading_its_body(rig):
 
 
 def test_a_refusal_leaves_within_50_ms_of_the_end_of_the_head(rig):
-    """6: the quickest of twenty, so that a busy machine does not fail the test and a timer in the path does."""
+    """The quickest of twenty counts, so that a busy machine does not fail the test and a timer in the path does."""
     sidecar = rig.probegate(unreachable()).start()
     quickest = 1.0
     for _ in range(20):
@@ -94,14 +93,14 @@ def test_a_refusal_leaves_within_50_ms_of_the_end_of_the_head(rig):
 
 
 def test_retry_after_is_spread(rig):
-    """6: "`Retry-After` (base + random spread)", so that clients do not come back as one."""
+    """Clients that were refused together do not come back as one."""
     sidecar = rig.probegate(unreachable()).start()
     seen = {sidecar.request("/").headers["Retry-After"] for _ in range(60)}
     assert len(seen) > 1
 
 
 def test_tables_created_late_open_the_gate_and_the_missing_ones_are_named(rig):
-    """4 and 5: `missing_tables` with `error.missing`; the gate opens soon after the last table exists."""
+    """The kind is `missing_tables`; the gate opens soon after the last table exists."""
     postgres = rig.postgres().start()
     backend = rig.http_backend()
     sidecar = rig.probegate(f"""
@@ -130,7 +129,6 @@ checks:
 
 
 def test_tables_may_be_qualified_by_their_schema(rig):
-    """3: `tables: [...]  # schema-qualified allowed`."""
     postgres = rig.postgres().start()
     sidecar = rig.probegate(f"""
 checks:
@@ -144,7 +142,7 @@ checks:
 
 
 def test_the_incident_replayed_with_everything_late(rig):
-    """4: each check waits for what it needs, the gate for all of them; and then people can chat."""
+    """Each check waits for what it needs, the gate for all of them; and then people can chat."""
     postgres, redis = rig.postgres(), rig.redis()
     chat = rig.chat(postgres, redis)
     sidecar = rig.probegate(CHAIN.format(backend=chat.url, database=postgres.url(), redis=redis.url())).start()
@@ -184,7 +182,7 @@ def test_the_incident_replayed_with_everything_late(rig):
 
 
 def test_a_check_is_not_polled_before_what_it_needs_has_passed(rig):
-    """3: `needs: [database]  # not polled until these pass`; seen from the server that is not to be asked."""
+    """Seen from the server that is not to be asked."""
     asked = rig.scripted(silent)
     closed = free_port()
     sidecar = rig.probegate(f"""
@@ -201,7 +199,7 @@ checks:
 
 
 def test_the_gate_opens_at_once_when_nothing_has_to_pass_first(rig):
-    """4: "With no such check it opens at once." A failing check that affects nothing is reported only."""
+    """A failing check that affects nothing is reported only."""
     backend = rig.http_backend()
     sidecar = rig.probegate(f"""
 proxy: {{backend: "{backend.url}"}}
@@ -218,7 +216,7 @@ checks:
 
 
 def test_rise_is_how_often_a_check_must_pass(rig):
-    """4: "Opens when every check with `startup` has passed `rise` times"."""
+    """The gate opens when every check with `startup` has passed that often."""
     target = rig.scripted(silent)
     sidecar = rig.probegate(f"""
 checks:
@@ -232,7 +230,7 @@ checks:
 
 
 def test_redis_must_be_stable_for_a_while(rig):
-    """3: "must answer PING, SET key EX 5, GET without a miss for so long before it passes"."""
+    """`stable_for` is how long PING, SET and GET must succeed without a miss."""
     redis = rig.redis().start()
     sidecar = rig.probegate(f"""
 checks:
@@ -244,7 +242,7 @@ checks:
 
 
 def test_the_gate_opens_within_a_startup_interval_of_the_last_dependency(rig):
-    """4: "within one `startup_interval` plus one check's own time"; half a second on top is for a busy machine."""
+    """To the interval comes the duration of the check; half a second on top is for a busy machine."""
     target_port = free_port()
     sidecar = rig.probegate(f"""
 checks:
@@ -258,7 +256,7 @@ checks:
 
 
 def test_startup_timeout_with_fail_fails_liveness_until_a_late_pass(rig):
-    """4: `failed` once the timeout has passed, status "error", liveness 503; "a late pass returns liveness to 200"."""
+    """The gate is `failed`, the status "error", and liveness 503."""
     postgres = rig.postgres()
     backend = rig.http_backend()
     sidecar = rig.probegate(f"""
@@ -287,13 +285,12 @@ checks:
 
 
 def test_startup_timeout_with_exit_ends_the_process_with_1(rig):
-    """10: "1 startup timeout under `exit`"."""
     sidecar = rig.probegate(unreachable(extra="gate: {startup_timeout: 3s, on_startup_timeout: exit}")).start()
     assert sidecar.wait() == 1
 
 
 def test_startup_timeout_with_wait_changes_nothing_a_probe_can_see(rig):
-    """4: "`wait`: status stays `not_ready`, gate `starting`", and a late pass opens it."""
+    """The status stays `not_ready` and the gate `starting`; a late pass opens it."""
     postgres = rig.postgres()
     sidecar = rig.probegate(f"""
 gate: {{startup_timeout: 500ms, on_startup_timeout: wait}}
@@ -310,7 +307,6 @@ checks:
 
 
 def test_startup_timeout_of_zero_waits_for_ever(rig):
-    """3: `startup_timeout: 0 = wait for ever`."""
     sidecar = rig.probegate(unreachable(extra="gate: {startup_timeout: 0}")).start()
     document = sidecar.wait_for_readiness(lambda seen: seen["uptime_seconds"] > 1, "a second")
     assert document["gate"] == "starting"
@@ -319,11 +315,10 @@ def test_startup_timeout_of_zero_waits_for_ever(rig):
 
 @pytest.mark.skipif(os.path.exists("/etc/probegate/probegate.yaml"), reason="this machine has a configuration of its own")
 def test_the_environment_alone_configures_the_incident(rig):
-    """3, "Environment alone": each variable makes the check of that name; database, redis and websocket in this order."""
+    """Each variable makes the check of that name; database, redis and websocket each need the one before."""
     postgres, redis = rig.postgres(), rig.redis()
     chat = rig.chat(postgres, redis)
-    auth = rig.scripted(lambda connection: (connection.read_head(), connection.send(
-        b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")))
+    auth = rig.scripted(failing)
     sidecar = rig.probegate(env={
         "BACKEND_URL": chat.url, "DATABASE_URL": postgres.url(), "DATABASE_TABLES": ",".join(TABLES),
         "REDIS_URL": redis.url(), "WEBSOCKET_PATH": "/ws", "AUTH_HEALTH_URL": f"{auth.url}/health",
@@ -347,7 +342,7 @@ def test_the_environment_alone_configures_the_incident(rig):
 
 @pytest.mark.skipif(os.path.exists("/etc/probegate/probegate.yaml"), reason="this machine has a configuration of its own")
 def test_the_environment_makes_only_the_checks_that_are_set(rig):
-    """3: "each that is set makes the check of that name"; with none of them the gate is open."""
+    """With none of them the gate is open."""
     backend = rig.http_backend()
     sidecar = rig.probegate(env={"BACKEND_URL": backend.url}).start()
     assert sidecar.ready()["checks"] == {}
@@ -355,7 +350,7 @@ def test_the_environment_makes_only_the_checks_that_are_set(rig):
 
 
 def test_both_ports_answer_soon_after_exec(rig):
-    """2: listening comes first. The figure is measured elsewhere; here it only must not wait for any dependency."""
+    """Listening comes first. The figure is measured elsewhere; here it only must not wait for any dependency."""
     dead = rig.scripted(silent)
     start = time.monotonic()
     sidecar = rig.probegate(f"""

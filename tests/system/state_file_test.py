@@ -1,4 +1,4 @@
-"""The state file: what is known of a process after it is gone (docs/contract.md, section 3, `state_file`)."""
+"""The state file: what is known of a process after it is gone (docs/contract.md, "Logs, metrics, events")."""
 
 import fcntl
 import json

@@ -1,4 +1,4 @@
-"""`probegate status`: the running one's state, for a terminal, a pipe or a program (docs/contract.md, section 10)."""
+"""`probegate status`: the running one's state, for a terminal, a pipe or a program (docs/contract.md, "Command line")."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def test_json_is_what_status_says(rig, backend):
 
 @pytest.mark.parametrize("how", ["-c", "PROBE_PORT", "unix"])
 def test_the_running_one_is_found(rig, backend, how):
-    """10: "find the running one by `--url`, or `-c FILE`, or the default file, or `PROBE_PORT`"."""
+    """By `--url`, by `-c FILE`, by the default file, or by `PROBE_PORT`."""
     listen = f"unix:{rig.directory}/probe.sock" if how == "unix" else f"127.0.0.1:{free_port()}"
     path = os.path.join(rig.directory, "found.yaml")
     with open(path, "w") as file:

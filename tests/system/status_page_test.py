@@ -1,4 +1,5 @@
-"""What somebody sees who opens the probe port in a browser, and what a program reads in its place (docs/contract.md, section 5)."""
+"""What somebody sees who opens the probe port in a browser, and what a program reads in its place
+(docs/contract.md, "Probe port")."""
 
 import http.client
 import re
@@ -7,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from support.backends import silent
+from support.backends import failing, silent
 from support.browser import Browser
 from support.ports import free_port
 from support.probegate import command
@@ -99,9 +100,7 @@ def test_the_page_counts_traffic_and_refusals(watched, browse):
     watched.wait_for_gate("open")
     page = browse(watched)
     page.wait_for_text("#lately", "gate_closed")
-    with Raw.connect(watched.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(watched.proxy_port) as client:
         for _ in range(5):
             client.send_frame(1, b"hello", mask=True)
             client.read_frame()
@@ -262,11 +261,7 @@ auth: {{url: "{auth.url}", timeout: 50ms, breaker: {{failures: 2, recovery: 60s}
 
 
 def test_plain_requests_that_fail_are_counted_by_class_on_page_and_status(rig):
-    def fail(connection):
-        connection.read_head()
-        connection.send(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-
-    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(fail).url}'}}").start()
+    sidecar = rig.probegate(f"proxy: {{backend: '{rig.scripted(failing).url}'}}").start()
     sidecar.wait_for_gate("open")
     for _ in range(4):
         assert sidecar.request("/").status == 500

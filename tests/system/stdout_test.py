@@ -1,4 +1,4 @@
-"""A log that nobody takes costs lines, never the process (docs/contract.md, sections 2 and 9)."""
+"""A log that nobody takes costs lines, never the process (docs/contract.md, "Process" and "Logs, metrics, events")."""
 
 import fcntl
 import json
@@ -30,7 +30,7 @@ CHATTY = "{proxy: {}, log: {format: json}}"
 
 
 def test_a_reader_that_stops_reading_holds_up_nobody_and_gets_the_rest_later(rig):
-    """9: stdout is a pipe, it is full, and nobody empties it: neither a loop nor the end of the process waits for long."""
+    """The pipe is full, and nobody empties it: neither a loop nor the end of the process waits for long."""
     path = os.path.join(rig.directory, "stdout")
     os.mkfifo(path)
     reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
@@ -65,14 +65,14 @@ def _in_pipe(fd):
 
 @pytest.mark.parametrize("target", ["> /dev/full", ">&-", ">&- 2>&- <&-"])
 def test_a_stdout_that_takes_nothing_costs_the_lines_alone(rig, target):
-    """9: a full disk, and a closed descriptor, whose number no socket may inherit."""
+    """A full disk, and a closed descriptor, whose number no socket may inherit."""
     sidecar = rig.probegate(CHATTY, around=into(target)).start()
     serves(sidecar)
     assert sidecar.stop() == 0
 
 
 def test_a_reader_that_leaves_costs_the_lines_alone(rig):
-    """9: EPIPE, and no SIGPIPE."""
+    """EPIPE is an error like others, and there is no SIGPIPE."""
     path = os.path.join(rig.directory, "stdout")
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

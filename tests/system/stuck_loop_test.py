@@ -1,4 +1,5 @@
-"""Liveness is about this process alone: a data loop that stands still is noticed (docs/contract.md, sections 2 and 5)."""
+"""Liveness is about this process alone: a data loop that stands still is noticed
+(docs/contract.md, "Process" and "Probe port")."""
 
 import sys
 
@@ -10,7 +11,7 @@ from support.waiting import wait_for, wait_until
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ptrace of one thread is Linux's")
 def test_a_data_loop_that_stands_still_for_10_s_fails_liveness_until_it_turns_again(rig, backend):
-    """5: liveness is 503 with "a data loop stuck for 10 s"; 2: "Probes are answered while every data loop is saturated"."""
+    """Probes are answered all the while."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}").start()
     assert sidecar.probe("/health/live").status == 200
     with StoppedThread(sidecar.pid, "data-0"):
@@ -24,7 +25,7 @@ def test_a_data_loop_that_stands_still_for_10_s_fails_liveness_until_it_turns_ag
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ptrace of one thread is Linux's")
 def test_one_stuck_loop_of_four_is_named_and_the_others_serve_on(rig, backend):
-    """2: "traffic flows" at the other loops; 5: the probe says which one is stuck, and every new connection is served."""
+    """The probe says which one is stuck, and every new connection is served."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 4}}").start()
     with StoppedThread(sidecar.pid, "data-2"):
         for _ in range(40):

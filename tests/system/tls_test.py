@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from support.checks import checking
 from support.postgres import PASSWORD
 from support.probegate import command
 from support.raw import upgrade_response
@@ -12,10 +13,8 @@ from support.waiting import wait_until
 QUICK = "interval: 200ms, startup_interval: 100ms, timeout: 5s, fall: 1"
 
 
-def checking(rig, checks, extra=""):
-    """A running sidecar: {"name": "type: ..., url: ..."}."""
-    lines = "".join(f"  {name}: {{{keys}, {QUICK}}}\n" for name, keys in checks.items())
-    return rig.probegate(f"checks:\n{lines}{extra}").start()
+def with_checks(rig, checks, extra=""):
+    return checking(rig, checks, QUICK, extra)
 
 
 def validate(rig, text):
@@ -49,7 +48,7 @@ def test_authorities_that_are_named_are_always_asked_by_postgres(rig):
     parts = f"type: postgres, host: 127.0.0.1, port: {postgres.port}, user: chat, password: x, dbname: postgres, "
     checks["parts_other"] = f"{parts} sslrootcert: {other.file}"
     checks["full"] = f"type: postgres, url: '{postgres.url()}?sslmode=verify-full', tls: {{ca_file: {ours.file}}}"
-    sidecar = checking(rig, checks)
+    sidecar = with_checks(rig, checks)
     for name in checks:
         if "other" in name or name == "full":  # the certificate is not for this address
             sidecar.wait_for_error(name, "tls")
@@ -59,7 +58,7 @@ def test_authorities_that_are_named_are_always_asked_by_postgres(rig):
 
 def test_a_server_without_tls_does_not_pass_where_authorities_are_named(rig):
     postgres, authority = rig.postgres().start(), rig.authority()
-    sidecar = checking(rig, {"it": f"type: postgres, url: '{postgres.url()}', tls: {{ca_file: {authority.file}}}"})
+    sidecar = with_checks(rig, {"it": f"type: postgres, url: '{postgres.url()}', tls: {{ca_file: {authority.file}}}"})
     sidecar.wait_for_error("it", "tls")
 
 
@@ -159,8 +158,8 @@ def test_alerts_and_a_printed_file_follow_the_same_rules(rig):
 
 def test_what_is_not_verified_is_told_at_the_start(rig):
     redis = rig.redis(certificate=rig.authority().issue()).start()
-    sidecar = checking(rig, {"careless": f"type: redis, url: 'rediss://127.0.0.1:{redis.tls_port}', tls: {{verify: false}}",
-                             "careful": f"type: redis, url: 'rediss://127.0.0.1:{redis.tls_port}', tls: {{verify: true}}"})
+    sidecar = with_checks(rig, {"careless": f"type: redis, url: 'rediss://127.0.0.1:{redis.tls_port}', tls: {{verify: false}}",
+                                "careful": f"type: redis, url: 'rediss://127.0.0.1:{redis.tls_port}', tls: {{verify: true}}"})
     sidecar.wait_for_check("careless", "pass")
     warned = [line.get("check") for line in sidecar.logs() if "tls.verify is false" in line["message"]]
     assert warned == ["careless"]
@@ -211,7 +210,7 @@ def test_a_client_certificate_is_shown_to_every_server_that_asks(rig):
     checks["url_postgres"] = f"type: postgres, url: '{postgres.url()}?sslmode=require&sslcert={cert}&sslkey={key}'"
     checks["keys_postgres"] = (f"type: postgres, host: 127.0.0.1, port: {postgres.port}, user: chat, password: '{PASSWORD}', "
                                f"dbname: postgres, sslmode: require, sslcert: {cert}, sslkey: {key}")
-    sidecar = checking(rig, checks)
+    sidecar = with_checks(rig, checks)
     for name in checks:
         if not name.startswith("unknown"):
             sidecar.wait_for_check(name, "pass")
@@ -226,7 +225,7 @@ def test_mariadb_takes_a_client_certificate(rig):
     server = rig.mariadb(certificate=ours.issue("DNS:localhost"), settings=[f"ssl-ca={clients.file}"]).start()
     server.execute("CREATE USER certified IDENTIFIED BY 'x' REQUIRE X509", "GRANT SELECT ON shop.* TO certified")
     url = server.url("x", user="certified", host="localhost")
-    sidecar = checking(rig, {
+    sidecar = with_checks(rig, {
         "known": f"type: mysql, url: '{url}', tls: {{ca_file: {ours.file}, cert_file: {cert}, key_file: {key}}}",
         "unknown": f"type: mysql, url: '{url}', tls: {{ca_file: {ours.file}}}"})
     sidecar.wait_for_check("known", "pass")

@@ -1,4 +1,4 @@
-"""WebSockets between two ends of an independent library (docs/contract.md, section 7): python-websockets on both sides of the
+"""WebSockets between two ends of an independent library (docs/contract.md, "Tunnels"): python-websockets on both sides of the
 proxy checks masks, reserved bits, fragments, compression and UTF-8 for itself, and ends the connection at a mistake.
 """
 
@@ -106,8 +106,8 @@ async def converse(socket, mine, yours):
 
 @pytest.mark.parametrize("compression", [None, "deflate"])
 def test_two_independent_ends_understand_each_other(through, compression):
-    """7: "Bytes are relayed unchanged": sizes on both sides of every form of header, fragments, control frames between
-    them, compression with its memory over all messages, both directions at once."""
+    """Sizes on both sides of every form of header, fragments, control frames between them, compression with its memory over
+    all messages, both directions at once: bytes are relayed unchanged."""
     url, backend = through(lambda socket: converse(socket, "backend", "client"), compression=compression)
 
     async def talk():
@@ -125,7 +125,7 @@ def test_two_independent_ends_understand_each_other(through, compression):
                          ids=lambda value: str(value)[:5])
 @pytest.mark.parametrize("by", ["client", "backend"])
 def test_either_ends_close_reaches_the_other_and_is_answered(through, by, code, reason):
-    """7: code and reason of whoever closes, also right behind a long message."""
+    """Code and reason of whoever closes arrive, also right behind a long message."""
     async def serve(socket):
         await socket.send(b"x" * 200_000)
         if by == "backend":

@@ -1,4 +1,5 @@
-"""WebSockets through the proxy with real clients, and handshakes with bad manners (docs/contract.md, sections 6 and 7)."""
+"""WebSockets through the proxy with real clients, and handshakes with bad manners
+(docs/contract.md, "Proxy" and "Tunnels")."""
 
 import asyncio
 import os
@@ -41,7 +42,7 @@ def accepting(then):
 # Two well-kept clients
 
 def test_the_websockets_library_talks_through_the_proxy(proxy):
-    """7: "Bytes are relayed unchanged": text, binary, fragments, 4 MB, ping and pong, and a close with its code."""
+    """Text, binary, fragments, 4 MB, ping and pong, and a close with its code are relayed unchanged."""
     async def talk():
         async with websockets.connect(ws_url(proxy), max_size=None) as socket:
             await socket.send("hello")
@@ -65,7 +66,7 @@ def test_the_websockets_library_talks_through_the_proxy(proxy):
 
 
 def test_the_aiohttp_client_talks_through_the_proxy(proxy):
-    """7: the same with the other library."""
+    """What one library understands of us, another one does as well."""
     async def talk():
         async with aiohttp.ClientSession() as session:
             async with session.ws_connect(ws_url(proxy), max_msg_size=0) as socket:
@@ -82,7 +83,7 @@ def test_the_aiohttp_client_talks_through_the_proxy(proxy):
 
 
 def test_permessage_deflate_passes_as_negotiated(proxy):
-    """6: "offered ... extensions" are the two ends' own affair."""
+    """Extensions are the two ends' own affair."""
     async def talk():
         async with websockets.connect(ws_url(proxy), compression="deflate") as socket:
             assert [extension.name for extension in socket.extensions] == ["permessage-deflate"]
@@ -97,7 +98,6 @@ def test_permessage_deflate_passes_as_negotiated(proxy):
 
 
 def test_the_subprotocol_is_the_backends_choice(proxy):
-    """6: "offered subprotocol"."""
     async def talk():
         async with websockets.connect(ws_url(proxy), subprotocols=["nobody.knows", "chat.v2"]) as socket:
             assert socket.subprotocol == "chat.v2"
@@ -109,7 +109,7 @@ def test_the_subprotocol_is_the_backends_choice(proxy):
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011, 3000, 4999])
 def test_the_backends_close_code_reaches_the_client(proxy, code):
-    """7: relayed unchanged."""
+    """The frame is relayed unchanged."""
     async def talk():
         async with websockets.connect(ws_url(proxy)) as socket:
             await socket.send(f"bye {code}")
@@ -121,7 +121,7 @@ def test_the_backends_close_code_reaches_the_client(proxy, code):
 
 
 def test_the_clients_close_code_reaches_the_backend(rig):
-    """7: relayed unchanged, masked as the client masked it."""
+    """The frame is relayed unchanged, masked as the client masked it."""
     seen = []
 
     def then(connection):
@@ -130,9 +130,7 @@ def test_the_clients_close_code_reaches_the_backend(rig):
         connection.send_frame(CLOSE, payload)
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         client.send_frame(CLOSE, close_payload(4002, b"later"), mask=True)
         assert client.read_frame() == (True, CLOSE, close_payload(4002, b"later"), False)
         assert client.ends()
@@ -141,7 +139,7 @@ def test_the_clients_close_code_reaches_the_backend(rig):
 
 
 def test_fragments_arrive_as_fragments(rig):
-    """7: relayed frame by frame, not gathered, control frames between them."""
+    """They are relayed frame by frame, not gathered, with the control frames between them."""
     seen = []
 
     def then(connection):
@@ -152,9 +150,7 @@ def test_fragments_arrive_as_fragments(rig):
         connection.read_to_end()
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         sent = [(False, TEXT, b"one "), (False, 0, b"two "), (True, PING, b"now"), (True, 0, b"three")]
         for fin, opcode, payload in sent:
             client.send_frame(opcode, payload, fin=fin, mask=True)
@@ -163,7 +159,7 @@ def test_fragments_arrive_as_fragments(rig):
 
 
 def test_many_sockets_at_once(proxy):
-    """7: everybody hears their own echo; the metrics count the tunnels."""
+    """Everybody hears their own echo; the metrics count the tunnels."""
     async def one(number):
         async with websockets.connect(ws_url(proxy)) as socket:
             for turn in range(10):
@@ -182,7 +178,6 @@ def test_many_sockets_at_once(proxy):
 
 
 def test_a_unix_socket_backend_carries_websockets(rig):
-    """3: `backend: unix:/path`."""
     backend = rig.http_backend(path=f"{rig.directory}/backend.sock")
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}'}}").start()
 
@@ -197,7 +192,7 @@ def test_a_unix_socket_backend_carries_websockets(rig):
 # The handshake, checked on both sides
 
 def test_the_handshake_that_reaches_the_backend(rig):
-    """6: exactly one `Connection: Upgrade` and one `Upgrade: websocket`; Firefox's token list is
+    """There is exactly one `Connection: Upgrade` and one `Upgrade: websocket`; Firefox's token list is
     understood; the key, cookies and origin are the client's."""
     heads = []
 
@@ -232,7 +227,6 @@ def test_the_handshake_that_reaches_the_backend(rig):
 
 @pytest.mark.parametrize("version", ["8", "12", "14", "x"])
 def test_another_version_is_426_and_names_ours(proxy, version):
-    """6: "version 13 or 426"."""
     with Raw.connect(proxy.proxy_port) as client:
         client.send(upgrade_request(version=version))
         head = client.read_head()
@@ -249,7 +243,7 @@ def test_another_version_is_426_and_names_ours(proxy, version):
     upgrade_request().replace(b"GET", b"POST", 1).replace(b"\r\n\r\n", b"\r\nContent-Length: 0\r\n\r\n")],
     ids=["no version", "no key", "short key", "no base64", "two keys", "a body", "POST"])
 def test_a_bad_handshake_is_refused_and_never_forwarded(rig, request_):
-    """6: "another method 400", "Upgrade with a body" 400; nothing of it reaches the backend, the connection ends."""
+    """Another method and an upgrade with a body are 400; nothing of it reaches the backend, and the connection ends."""
     sidecar, backend = scripted_proxy(rig, silent)
     with Raw.connect(sidecar.proxy_port) as client:
         client.send(request_ + b"GET /smuggled HTTP/1.1\r\nHost: proxy.test\r\n\r\n")
@@ -269,7 +263,7 @@ def test_a_bad_handshake_is_refused_and_never_forwarded(rig, request_):
     upgrade_response(KEY, "Sec-WebSocket-Extensions: permessage-deflate\r\n")],
     ids=["wrong accept", "no accept", "no upgrade", "other upgrade", "unasked subprotocol", "unasked extension"])
 def test_a_bad_101_from_the_backend_is_502(rig, answer):
-    """6: "the tunnel starts only after a verified 101 (accept value, offered subprotocol and extensions)"."""
+    """A tunnel starts only after accept value, subprotocol and extensions were verified."""
     def script(connection):
         connection.read_head()
         connection.send(answer + frame(TEXT, b"too early"))
@@ -284,8 +278,7 @@ def test_a_bad_101_from_the_backend_is_502(rig, answer):
 
 
 def test_a_non_101_is_relayed_as_plain_http(rig):
-    """6: "a non-101 is relayed as plain HTTP"; "bytes after a refused or non-101 upgrade are never forwarded and the
-    client connection is closed"."""
+    """Bytes behind a refused upgrade are never forwarded, and the client's connection is closed."""
     after = []
 
     def script(connection):
@@ -306,7 +299,7 @@ def test_a_non_101_is_relayed_as_plain_http(rig):
 
 
 def test_bytes_glued_to_either_head_are_not_lost(rig):
-    """6: "bytes glued to either head are not lost"."""
+    """The tunnel begins with them."""
     seen = []
 
     def script(connection):
@@ -326,7 +319,7 @@ def test_bytes_glued_to_either_head_are_not_lost(rig):
 
 
 def test_a_handshake_sent_byte_by_byte(proxy):
-    """6: how the bytes are cut must not matter, in the head and in frames."""
+    """How the bytes are cut must not matter, in the head and in frames."""
     with Raw.connect(proxy.proxy_port) as client:
         for byte in upgrade_request():
             client.send(bytes([byte]))
@@ -337,7 +330,7 @@ def test_a_handshake_sent_byte_by_byte(proxy):
 
 
 def test_an_origin_that_is_not_listed_is_403(rig, backend):
-    """3: `websocket.origins`: "allow list ... else 403; a request without Origin is allowed"."""
+    """`websocket.origins` is a list of those allowed; a request without Origin comes from no browser, and passes."""
     sidecar = rig.probegate(f"""
 proxy: {{backend: "{backend.url}", websocket: {{origins: ["https://chat.example"]}}}}
 """).start()
@@ -353,16 +346,14 @@ proxy: {{backend: "{backend.url}", websocket: {{origins: ["https://chat.example"
 # How tunnels end
 
 def test_a_backend_that_dies_gives_the_client_a_close_frame(rig):
-    """7: "Backend lost without Close: the client gets 1012 (or 1014), never a bare reset"."""
+    """The code is 1012 or 1014, and never a bare reset."""
     def then(connection):
         connection.send_frame(TEXT, b"last words")
         connection.read_frame()
         connection.reset()
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         assert client.read_frame()[2] == b"last words"
         client.send_frame(TEXT, b"die", mask=True)
         fin, opcode, payload, masked = client.read_frame()
@@ -372,11 +363,8 @@ def test_a_backend_that_dies_gives_the_client_a_close_frame(rig):
 
 
 def test_a_killed_chat_gives_every_client_a_close_frame(rig):
-    """7: the same with a real server that is killed under its clients."""
-    postgres, redis = rig.postgres().start(), rig.redis().start()
-    chat = rig.chat(postgres, redis)
-    chat.migrate()
-    chat.start()
+    """A real server that is killed has no time for a Close of its own."""
+    chat, *_ = rig.running_chat()
     sidecar = rig.probegate(f"proxy: {{backend: '{chat.url}'}}").start()
 
     async def talk():
@@ -394,7 +382,7 @@ def test_a_killed_chat_gives_every_client_a_close_frame(rig):
 
 
 def test_a_client_that_vanishes_ends_the_backends_connection(rig):
-    """7: the backend is not left with a dead tunnel."""
+    """The backend is not left with a dead tunnel."""
     ended = []
 
     def then(connection):
@@ -416,7 +404,7 @@ def test_a_client_that_vanishes_ends_the_backends_connection(rig):
 
 
 def test_half_close_is_passed_on(rig):
-    """7: "Half-close is passed on": a client that has said all still hears the rest."""
+    """A client that has said all still hears the rest."""
     def then(connection):
         heard = connection.read_to_end()
         for number in range(3):
@@ -424,9 +412,7 @@ def test_half_close_is_passed_on(rig):
         connection.send_frame(CLOSE, close_payload(1000))
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         message = frame(TEXT, b"that is all", mask=True)
         client.send(message)
         client.shutdown()
@@ -436,7 +422,7 @@ def test_half_close_is_passed_on(rig):
 
 
 def test_pings_and_pongs_pass_both_ways(rig):
-    """7: relayed unchanged; the proxy answers no ping in the backend's place."""
+    """They are relayed unchanged; the proxy answers no ping in the backend's place."""
     def then(connection):
         connection.send_frame(PING, b"from the backend")
         assert connection.read_frame()[:3] == (True, PONG, b"from the backend")
@@ -445,9 +431,7 @@ def test_pings_and_pongs_pass_both_ways(rig):
         connection.read_to_end()
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         assert client.read_frame() == (True, PING, b"from the backend", False)
         client.send_frame(PONG, b"from the backend", mask=True)
         client.send_frame(PING, b"from the client", mask=True)
@@ -455,7 +439,7 @@ def test_pings_and_pongs_pass_both_ways(rig):
 
 
 def test_a_tunnel_whose_reader_stalls_costs_bounded_memory(rig):
-    """7: "Reading stops when the other side is slow: bounded memory per tunnel"."""
+    """Reading stops when the other side is slow."""
     sent = {"bytes": 0}
     block = frame(BINARY, b"x" * 1_000_000)
 
@@ -466,9 +450,7 @@ def test_a_tunnel_whose_reader_stalls_costs_bounded_memory(rig):
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
     before = sidecar.rss()
-    with Raw.connect(sidecar.proxy_port, receive_buffer=65536) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port, receive_buffer=65536) as client:
         at_rest(lambda: sent["bytes"])
         assert sent["bytes"] < 100_000_000
         assert sidecar.rss() - before < 32_000_000
@@ -476,7 +458,7 @@ def test_a_tunnel_whose_reader_stalls_costs_bounded_memory(rig):
 
 
 def test_http_timeouts_end_at_101(rig):
-    """7: HTTP timers end at 101: a quiet tunnel outlives the header and response timeouts."""
+    """A quiet tunnel outlives the header and response timeouts."""
     def then(connection):
         payload = connection.read_frame()[2]
         connection.send_frame(TEXT, payload)
@@ -484,9 +466,7 @@ def test_http_timeouts_end_at_101(rig):
 
     sidecar, _ = scripted_proxy(
         rig, accepting(then), ", timeouts: {header: 300ms, upgrade: 300ms, response: 300ms, connect: 300ms, idle: 300ms}")
-    with Raw.connect(sidecar.proxy_port) as client:
-        client.send(upgrade_request())
-        assert client.read_head().status == 101
+    with Raw.tunnel(sidecar.proxy_port) as client:
         uptime = sidecar.ready()["uptime_seconds"]
         sidecar.wait_for_readiness(lambda seen: seen["uptime_seconds"] > uptime + 1.2, "four times the timeouts")
         client.send_frame(TEXT, b"still here", mask=True)
@@ -494,7 +474,7 @@ def test_http_timeouts_end_at_101(rig):
 
 
 def test_one_log_line_tells_how_a_tunnel_ended(proxy):
-    """7: "Each tunnel ends in one log line: who ended it, code, reason, age, bytes and messages each way, gate state.\""""
+    """The line has who ended it, code, reason, age, bytes and messages each way, and the state of the gate."""
     async def talk():
         async with websockets.connect(ws_url(proxy)) as socket:
             for _ in range(3):

@@ -12,6 +12,7 @@
 #include "loop/http_client.h"
 #include "loop/resolver.h"
 #include "tests/support/fake_peer.h"
+#include "tests/support/no_descriptors.h"
 #include "tests/support/test_loop.h"
 
 namespace probegate::test {
@@ -40,6 +41,39 @@ inline ReadOutcome read_check(checks::ReadCheck read, const std::string& type, c
   return outcome;
 }
 
+// The plan of a check that is configured without mistakes.
+inline CheckPlan plan_of(checks::ReadCheck read, const std::string& type, const std::string& own_keys,
+                         const std::string& proxy = "{}") {
+  auto outcome = read_check(read, type, own_keys, proxy);
+  REQUIRE(outcome.problems == std::vector<std::string>{});
+  return std::move(outcome.plan);
+}
+
+// All problems, a line each.
+inline std::string problem_lines(checks::ReadCheck read, const std::string& type,
+                                 const std::string& own_keys) {
+  std::string all;
+  for (const auto& line : read_check(read, type, own_keys).problems) all += line + "\n";
+  return all;
+}
+
+struct Mistake {
+  std::string keys;
+  std::string expected;
+};
+
+// Each of them is reported as the one mistake that it is; what is secret in the keys begins with t0p.
+inline void check_mistakes(checks::ReadCheck read, const std::string& type,
+                           const std::vector<Mistake>& mistakes) {
+  for (const auto& [keys, expected] : mistakes) {
+    const auto problems = read_check(read, type, keys).problems;
+    CAPTURE(keys);
+    REQUIRE(problems.size() == 1);
+    CHECK_THAT(problems[0], Catch::Contains(expected));
+    CHECK_THAT(problems[0], !Catch::Contains("t0p"));
+  }
+}
+
 class CheckUnderTest {
  public:
   explicit CheckUnderTest(CheckPlan plan) : plan_(std::move(plan)) { remake(); }
@@ -58,6 +92,12 @@ class CheckUnderTest {
                    result = std::move(r);
                  }),
                  loop->now() + deadline);
+  }
+
+  // Of an attempt under way.
+  bool finishes_without_descriptors() {
+    const NoDescriptors none;
+    return loop.until([&] { return result.has_value(); });
   }
 
   // As the runner does after a deadline.

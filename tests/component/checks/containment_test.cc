@@ -19,14 +19,6 @@ const health::CheckError& first_error(const RunnerBench& bench) {
   return *found->second.error;
 }
 
-// A neighbour that must notice nothing.
-void expect_undisturbed(RunnerBench& bench, std::size_t neighbour) {
-  const auto runs = bench.model->states()[neighbour].runs;
-  CHECK(bench.until([&] { return bench.model->states()[neighbour].runs >= runs + 3; }));
-  CHECK(bench.model->states()[neighbour].failures == 0);
-  CHECK(bench.loop.sink.errors.empty());
-}
-
 TEST_CASE("Runner makes a check that can never be made ever more slowly") {
   RunnerBench bench;
   auto& bad = bench.add("bad", pass, kOften);

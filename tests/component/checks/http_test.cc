@@ -1,6 +1,3 @@
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 
 #include "checks/expectations.h"
@@ -12,15 +9,11 @@ namespace probegate::test {
 namespace {
 
 CheckPlan http_plan(const std::string& own_keys, const std::string& proxy = "{}") {
-  auto outcome = read_check(checks::read_http, "http", own_keys, proxy);
-  REQUIRE(outcome.problems == std::vector<std::string>{});
-  return std::move(outcome.plan);
+  return plan_of(checks::read_http, "http", own_keys, proxy);
 }
 
 std::string problems_of(const std::string& own_keys) {
-  std::string all;
-  for (const auto& line : read_check(checks::read_http, "http", own_keys).problems) all += line + "\n";
-  return all;
+  return problem_lines(checks::read_http, "http", own_keys);
 }
 
 std::string answer_of(const std::string& status, const std::string& body = "") {
@@ -324,16 +317,8 @@ TEST_CASE("HTTP check verifies https as tls says, and warns of an end that is ne
 TEST_CASE("HTTP check keeps our own lack of descriptors apart from the peer's failures") {
   CheckUnderTest check(http_plan("url: 'http://127.0.0.1:1/'"));
   check.attempt();  // curl is at work, with what it needs for itself
-  rlimit before{};
-  ::getrlimit(RLIMIT_NOFILE, &before);
   check.start();
-  const int next = ::dup(0);
-  ::close(next);
-  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
-  ::setrlimit(RLIMIT_NOFILE, &none);
-  const bool finished = check.loop.until([&] { return check.result.has_value(); });
-  ::setrlimit(RLIMIT_NOFILE, &before);
-  REQUIRE(finished);
+  REQUIRE(check.finishes_without_descriptors());
   CHECK(check.result->verdict == Verdict::inconclusive);
   CHECK(text(*check.result) == "internal: cannot open a socket: too many open files");
 }

@@ -4,25 +4,6 @@
 #include "tests/component/checks/check_fixture.h"
 
 namespace probegate::test {
-namespace {
-
-struct Mistake {
-  std::string keys;
-  std::string expected;
-};
-
-void check_mistakes(checks::ReadCheck read, const std::string& type, const std::vector<Mistake>& mistakes) {
-  for (const auto& [keys, expected] : mistakes) {
-    const auto problems = read_check(read, type, keys).problems;
-    CAPTURE(keys);
-    REQUIRE(problems.size() == 1);
-    CHECK_THAT(problems[0], Catch::Contains(expected));
-    CHECK_THAT(problems[0], !Catch::Contains("t0p"));
-  }
-}
-
-}  // namespace
-
 TEST_CASE("gRPC check tells what is wrong with its configuration") {
   check_mistakes(checks::read_grpc, "grpc",
                  {{"service: x", "url: is missing"},

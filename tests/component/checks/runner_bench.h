@@ -192,12 +192,24 @@ struct RunnerBench {
 
 inline void pass(loop::Loop&, const Attempt& attempt, int) { attempt.pass(); }
 inline void stay_silent(loop::Loop&, const Attempt&, int) {}
+// The first attempt has no end.
+inline void pass_the_second_time(loop::Loop&, const Attempt& attempt, int number) {
+  if (number == 1) attempt.pass();
+}
 
 // Code that does not return before the test lets it.
 inline auto hang(RunnerBench& bench) {
   return [&bench](loop::Loop&, const Attempt&, int) {
     while (!bench.released) std::this_thread::yield();
   };
+}
+
+// A neighbour that must notice nothing.
+inline void expect_undisturbed(RunnerBench& bench, std::size_t neighbour) {
+  const auto runs = bench.model->states()[neighbour].runs;
+  CHECK(bench.until([&] { return bench.model->states()[neighbour].runs >= runs + 5; }));
+  CHECK(bench.model->states()[neighbour].failures == 0);
+  CHECK(bench.loop.sink.errors.empty());
 }
 
 inline void stand_still(loop::Loop& loop, Duration time) {

@@ -185,12 +185,7 @@ TEST_CASE("Runner ignores a second report and a report after the deadline, and c
 
 TEST_CASE("Runner that stood still judges nobody and repeats what was under way") {
   RunnerBench bench;
-  auto& check = bench.add(
-      "victim",
-      [](loop::Loop&, const Attempt& attempt, int number) {
-        if (number == 1) attempt.pass();
-      },
-      kFast, 400ms);
+  auto& check = bench.add("victim", pass_the_second_time, kFast, 400ms);
   bench.run();
   REQUIRE(bench.until([&] { return check.starts == 1; }));
   bench.loop.settle();
@@ -225,12 +220,7 @@ TEST_CASE("Runner that stood still does not believe what came in meanwhile eithe
 
 TEST_CASE("Runner does not book a timeout that a short absence of ours caused") {
   RunnerBench bench;
-  auto& check = bench.add(
-      "victim",
-      [](loop::Loop&, const Attempt& attempt, int number) {
-        if (number == 1) attempt.pass();
-      },
-      kFast, 50ms);
+  auto& check = bench.add("victim", pass_the_second_time, kFast, 50ms);
   bench.run();
   REQUIRE(bench.until([&] { return check.starts == 1; }));
   bench.loop.settle(2);

@@ -26,13 +26,6 @@ bool is_internal(const RunnerBench& bench, std::size_t check) {
   return error != nullptr && error->kind == FailKind::internal;
 }
 
-void expect_undisturbed(RunnerBench& bench, std::size_t neighbour) {
-  const auto runs = bench.model->states()[neighbour].runs;
-  CHECK(bench.until([&] { return bench.model->states()[neighbour].runs >= runs + 5; }));
-  CHECK(bench.model->states()[neighbour].failures == 0);
-  CHECK(bench.loop.sink.errors.empty());
-}
-
 TEST_CASE("A check whose code does not return is a timeout, its thread is replaced, and others go on") {
   RunnerBench bench;
   auto& stuck = bench.add("stuck", hang(bench), kOften, 50ms);

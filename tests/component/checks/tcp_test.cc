@@ -1,6 +1,3 @@
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 
 #include "tests/component/checks/check_fixture.h"
@@ -9,16 +6,10 @@
 namespace probegate::test {
 namespace {
 
-CheckPlan tcp_plan(const std::string& own_keys) {
-  auto outcome = read_check(checks::read_tcp, "tcp", own_keys);
-  REQUIRE(outcome.problems == std::vector<std::string>{});
-  return std::move(outcome.plan);
-}
+CheckPlan tcp_plan(const std::string& own_keys) { return plan_of(checks::read_tcp, "tcp", own_keys); }
 
 std::string problems_of(const std::string& own_keys) {
-  std::string all;
-  for (const auto& line : read_check(checks::read_tcp, "tcp", own_keys).problems) all += line + "\n";
-  return all;
+  return problem_lines(checks::read_tcp, "tcp", own_keys);
 }
 
 // One attempt against a peer that plays the script.
@@ -130,16 +121,8 @@ TEST_CASE("TCP check speaks TLS where the configuration has tls") {
 
 TEST_CASE("TCP check keeps our own lack of descriptors apart from the peer's failures") {
   CheckUnderTest check(tcp_plan("address: '127.0.0.1:1'"));
-  rlimit before{};
-  ::getrlimit(RLIMIT_NOFILE, &before);
   check.start();
-  const int next = ::dup(0);
-  ::close(next);
-  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
-  ::setrlimit(RLIMIT_NOFILE, &none);
-  const bool finished = check.loop.until([&] { return check.result.has_value(); });
-  ::setrlimit(RLIMIT_NOFILE, &before);
-  REQUIRE(finished);
+  REQUIRE(check.finishes_without_descriptors());
   CHECK(check.result->verdict == Verdict::inconclusive);
   CHECK_THAT(text(*check.result), Catch::Contains("too many open files"));
 }

@@ -36,6 +36,10 @@ struct Talk final : loop::ConnectionObserver {
   bool until_over() {
     return loop.until([&] { return over(); });
   }
+  // Says this once the connection is open, and hears it to its end.
+  bool say(std::string_view bytes) {
+    return loop.until([&] { return opens == 1; }) && connection->write(bytes) && until_over();
+  }
 
   TestLoop& loop;
   loop::Resolver resolver;

@@ -18,9 +18,7 @@ TEST_CASE("Connection carries a conversation, in plain text and over TLS") {
   Peer peer(loop, GENERATE(false, true), {expect("PING\r\n"), send("+PONG\r\n"), half_close()});
   Talk talk(loop);
   talk.open(peer.endpoint(), peer.settings);
-  REQUIRE(loop.until([&] { return talk.opens == 1; }));
-  REQUIRE(talk.connection->write("PING\r\n"));
-  REQUIRE(talk.until_over());
+  REQUIRE(talk.say("PING\r\n"));
   CHECK(talk.received == "+PONG\r\n");
   CHECK(talk.failures == 0);
   CHECK(talk.ends == 1);
@@ -31,9 +29,7 @@ TEST_CASE("Connection works when every byte comes alone") {
   Peer peer(loop, GENERATE(false, true), {expect("x"), send_bytewise("slowly, but surely"), half_close()});
   Talk talk(loop);
   talk.open(peer.endpoint(), peer.settings);
-  REQUIRE(loop.until([&] { return talk.opens == 1; }));
-  REQUIRE(talk.connection->write("x"));
-  REQUIRE(talk.until_over());
+  REQUIRE(talk.say("x"));
   CHECK(talk.received == "slowly, but surely");
 }
 
@@ -47,9 +43,7 @@ TEST_CASE("Connection speaks over a unix socket") {
       any_unix("connection"));
   Talk talk(loop);
   talk.open(peer.endpoint());
-  REQUIRE(loop.until([&] { return talk.opens == 1; }));
-  REQUIRE(talk.connection->write("hello"));
-  REQUIRE(talk.until_over());
+  REQUIRE(talk.say("hello"));
   CHECK(talk.received == "world");
 }
 
@@ -110,9 +104,7 @@ TEST_CASE("Connection reports a reset in the phase in which it came") {
   SECTION("established") {
     FakePeer peer(loop, {send("half an ans"), expect("x"), reset()});
     talk.open(peer.endpoint());
-    REQUIRE(loop.until([&] { return talk.opens == 1; }));
-    REQUIRE(talk.connection->write("x"));
-    REQUIRE(talk.until_over());
+    REQUIRE(talk.say("x"));
     CHECK(talk.phase == Phase::established);
     CHECK(talk.why == "connection reset by peer");
   }
@@ -186,9 +178,7 @@ TEST_CASE("Connection carries a megabyte over TLS both ways") {
   Peer peer(loop, true, {expect("end"), answer([](const std::string& got) { return got; }), half_close()});
   Talk talk(loop);
   talk.open(peer.endpoint(), peer.settings);
-  REQUIRE(loop.until([&] { return talk.opens == 1; }));
-  REQUIRE(talk.connection->write(payload + "end"));
-  REQUIRE(talk.until_over());
+  REQUIRE(talk.say(payload + "end"));
   CHECK((talk.received == payload + "end"));
 }
 

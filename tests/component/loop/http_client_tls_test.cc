@@ -9,13 +9,6 @@ namespace {
 
 using Kind = loop::HttpFailure::Kind;
 
-struct TlsCase {
-  std::string name;
-  CertificateWish wish;
-  std::string server_name;
-  std::string why;  // empty: it answers
-};
-
 TEST_CASE("HttpClient verifies the peer's certificate and says what is wrong with it") {
   const auto c = GENERATE(values<TlsCase>({
       {"right", {{"localhost"}, -2, 5}, "", ""},

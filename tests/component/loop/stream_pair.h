@@ -8,9 +8,9 @@
 #include <stdexcept>
 #include <string>
 
-#include "loop/listen_socket.h"
 #include "loop/listener.h"
 #include "loop/stream.h"
+#include "support/listen_on.h"
 #include "support/test_loop.h"
 
 namespace probegate::test {
@@ -57,12 +57,6 @@ struct Recorder final : loop::StreamObserver {
     keep(event);
   }
 };
-
-inline loop::ListenSocket listen_on(const Endpoint& endpoint) {
-  auto socket = loop::ListenSocket::bind(endpoint);
-  if (!socket) throw std::runtime_error(socket.error().message);
-  return *std::move(socket);
-}
 
 inline Endpoint any_tcp() { return Endpoint::tcp("127.0.0.1", 0); }
 inline Endpoint any_unix(const std::string& name = "stream") {

@@ -70,13 +70,19 @@ struct Slow final : Actions {
 constexpr std::string_view kReload =
     "POST /reload HTTP/1.1\r\nHost: localhost\r\nProbegate-Action: reload\r\n\r\n";
 
-TEST_CASE("Whoever asked for an action gets its outcome when it is there, and the connection ends") {
-  Slow slow;
-  ProbeFixture fixture;
+// A client that has asked for a reload, which is under way.
+RawClient ask(ProbeFixture& fixture, Slow& slow) {
   fixture.server.set_actions(slow);
   RawClient client = fixture.client();
   client.send(kReload);
   REQUIRE(fixture.wait([&] { return slow.waiting.size() == 1; }));
+  return client;
+}
+
+TEST_CASE("Whoever asked for an action gets its outcome when it is there, and the connection ends") {
+  Slow slow;
+  ProbeFixture fixture;
+  RawClient client = ask(fixture, slow);
   CHECK(fixture.get("/health/live").status == 200);
   slow.waiting.front()({422, "{\"x\":1}\n"});
   const auto answer = fixture.answer(client);
@@ -88,11 +94,8 @@ TEST_CASE("Whoever asked for an action gets its outcome when it is there, and th
 TEST_CASE("An outcome for a client that has left is dropped") {
   Slow slow;
   ProbeFixture fixture;
-  fixture.server.set_actions(slow);
   {
-    RawClient client = fixture.client();
-    client.send(kReload);
-    REQUIRE(fixture.wait([&] { return slow.waiting.size() == 1; }));
+    const RawClient client = ask(fixture, slow);
     const int no_linger[2] = {1, 0};
     ::setsockopt(client.descriptor(), SOL_SOCKET, SO_LINGER, no_linger, sizeof no_linger);
   }

@@ -57,21 +57,15 @@ TEST_CASE("A kept connection is left alone when it has served its time or said t
 }
 
 TEST_CASE("Bytes that an idle connection sends unasked never become an answer") {
-  TestLoop loop;
-  LiveBackend backend(loop);
-  ProxyFixture proxy(loop, backend.endpoint());
-  FakeClient client(loop, proxy.endpoint(), kGet);
-  Wire& first = backend.await();
-  REQUIRE(loop.until([&] { return first.received().ends_with("\r\n\r\n"); }));
-  first.send(kOk);
-  next_answer(loop, client);
-  first.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
-  REQUIRE(loop.until([&] { return first.gone(); }));
-  client.send(kGet);
-  Wire& second = backend.await(1);
-  REQUIRE(loop.until([&] { return second.received().ends_with("\r\n\r\n"); }));
+  Asked asked;
+  asked.server.send(kOk);
+  next_answer(asked.loop, asked.client);
+  asked.server.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+  REQUIRE(asked.loop.until([&] { return asked.server.gone(); }));
+  asked.client.send(kGet);
+  Wire& second = asked.backend.await_request(1);
   second.send(kOk);
-  CHECK(next_answer(loop, client).body == "ok");
+  CHECK(next_answer(asked.loop, asked.client).body == "ok");
 }
 
 TEST_CASE("A request on a kept connection that dies is sent again only if that is safe, and only once") {

@@ -67,16 +67,14 @@ TEST_CASE("An idle connection ends with FIN, an answer under way is finished fir
   LiveBackend backend(loop);
   ProxyFixture proxy(loop, backend.endpoint());
   FakeClient idle(loop, proxy.endpoint(), kGet);
-  Wire& first = backend.await(0);
-  REQUIRE(loop.until([&] { return !first.received().empty(); }));
+  Wire& first = backend.await_request();
   first.send(kOk);
   next_answer(loop, idle);
   FakeClient fresh(loop, proxy.endpoint());
   FakeClient waiting(loop, proxy.endpoint(), kGet + kGet);  // pipelined: the second is refused
   REQUIRE(loop.until([&] { return first.received().size() > kGet.size() * 2; }));
   FakeClient reading(loop, proxy.endpoint(), kGet);
-  Wire& second = backend.await(1);
-  REQUIRE(loop.until([&] { return !second.received().empty(); }));
+  Wire& second = backend.await_request(1);
   second.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhal");
   REQUIRE(loop.until([&] { return reading.received().ends_with("hal"); }));
 
@@ -127,17 +125,12 @@ TEST_CASE("Tunnels are closed one after another over the first half of the budge
 }
 
 TEST_CASE("An upgrade that is answered after the drain began becomes a tunnel that is closed") {
-  TestLoop loop;
-  LiveBackend backend(loop);
-  ProxyFixture proxy(loop, backend.endpoint());
-  FakeClient client(loop, proxy.endpoint(), kUpgrade);
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return !server.received().empty(); }));
-  proxy.publish(draining(Phase::closing));
-  loop.run_for(20ms);
-  server.send(kSwitching);
-  REQUIRE(loop.until([&] { return client.received().find("\r\n\r\n") != std::string::npos; }));
-  CHECK(loop.until([&] { return client.received().find("\x88") != std::string::npos; }));
+  Asked asked(kUpgrade);
+  asked.proxy.publish(draining(Phase::closing));
+  asked.loop.run_for(20ms);
+  asked.server.send(kSwitching);
+  REQUIRE(asked.loop.until([&] { return asked.client.received().find("\r\n\r\n") != std::string::npos; }));
+  CHECK(asked.loop.until([&] { return asked.client.received().find("\x88") != std::string::npos; }));
 }
 
 TEST_CASE("What a request lies in already is no idle connection") {
@@ -176,39 +169,29 @@ TEST_CASE("A head that is completed during the drain is answered, one that is no
 }
 
 TEST_CASE("At the end of the budget no answer looks whole that is not, and who has none yet gets ours") {
-  TestLoop loop;
-  LiveBackend backend(loop);
-  ProxyFixture proxy(loop, backend.endpoint());
-  FakeClient endless(loop, proxy.endpoint(), kGet);
-  Wire& first = backend.await(0);
-  REQUIRE(loop.until([&] { return !first.received().empty(); }));
-  first.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nwithout a length");
-  REQUIRE(loop.until([&] { return endless.received().ends_with("length"); }));
-  FakeClient waiting(loop, proxy.endpoint(), kGet);
-  REQUIRE(loop.until([&] { return backend.connections() == 2; }));
-  proxy.publish(draining(Phase::closing));
-  proxy.publish(draining(Phase::cutting));
-  CHECK(loop.until([&] { return endless.lost(); }));
-  const Answer answer = next_answer(loop, waiting);
+  Asked asked;
+  asked.server.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nwithout a length");
+  REQUIRE(asked.loop.until([&] { return asked.client.received().ends_with("length"); }));
+  FakeClient waiting(asked.loop, asked.proxy.endpoint(), kGet);
+  REQUIRE(asked.loop.until([&] { return asked.backend.connections() == 2; }));
+  asked.proxy.publish(draining(Phase::closing));
+  asked.proxy.publish(draining(Phase::cutting));
+  CHECK(asked.loop.until([&] { return asked.client.lost(); }));
+  const Answer answer = next_answer(asked.loop, waiting);
   CHECK(answer.status == 503);
   CHECK(answer.get("probegate-reason") == "draining");
-  CHECK(loop.until([&] { return proxy.ended() == 1; }, 1s));
+  CHECK(asked.loop.until([&] { return asked.proxy.ended() == 1; }, 1s));
 }
 
 TEST_CASE("What is left at the end of the budget is cut") {
-  TestLoop loop;
-  LiveBackend backend(loop);
-  ProxyFixture proxy(loop, backend.endpoint());
-  FakeClient waiting(loop, proxy.endpoint(), kGet);
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return !server.received().empty(); }));
-  FakeClient half(loop, proxy.endpoint(), "GET / HT");
-  loop.run_for(20ms);
-  proxy.publish(draining(Phase::closing));
-  loop.run_for(50ms);
-  CHECK(proxy.ended() == 0);
-  proxy.publish(draining(Phase::cutting));
-  CHECK(loop.until([&] { return proxy.ended() == 1; }, 1s));
+  Asked asked;
+  FakeClient half(asked.loop, asked.proxy.endpoint(), "GET / HT");
+  asked.loop.run_for(20ms);
+  asked.proxy.publish(draining(Phase::closing));
+  asked.loop.run_for(50ms);
+  CHECK(asked.proxy.ended() == 0);
+  asked.proxy.publish(draining(Phase::cutting));
+  CHECK(asked.loop.until([&] { return asked.proxy.ended() == 1; }, 1s));
 }
 
 }  // namespace probegate::test

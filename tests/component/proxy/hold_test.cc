@@ -13,16 +13,12 @@ ProxyFixture::Tune hold(std::uint64_t max, Duration timeout = 10s, int per_secon
   return [max, timeout, per_second](config::Config& c) { c.proxy.hold = {max, timeout, per_second}; };
 }
 
-std::string get(int number) {
-  return "GET /" + std::to_string(number) + " HTTP/1.1\r\nHost: example\r\n\r\n";
-}
-
 // Answers each request by its path.
 void serve_paths(Wire& wire) {
   wire.on_bytes = [&wire] {
     if (wire.received().find("\r\n\r\n") == std::string::npos) return;
     const std::string head = wire.take();
-    const std::string path = head.substr(4, head.find(' ', 4) - 4);
+    const std::string path = path_of(head);
     wire.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(path.size()) + "\r\n\r\n" + path);
   };
 }
@@ -33,17 +29,11 @@ TEST_CASE("Held requests are served in order, at a bounded rate, once the gate o
   TestLoop loop;
   LiveBackend backend(loop);
   std::vector<std::string> order;
-  backend.on_connection = [&](Wire& wire) {
-    wire.on_bytes = [&] {
-      const std::string head = wire.take();
-      order.push_back(head.substr(4, head.find(' ', 4) - 4));
-      wire.send(kOk);
-    };
-  };
+  backend.on_connection = serve_and_note(order);
   ProxyFixture proxy(loop, backend.endpoint(), hold(10, 10s, 20), closed_gate());
   std::vector<std::unique_ptr<FakeClient>> clients;
   for (int i = 0; i < 6; ++i) {
-    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), get(i)));
+    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), numbered_get(i)));
     REQUIRE(loop.until([&] { return proxy.metrics().held.value() == i + 1; }));
   }
   CHECK(backend.connections() == 0);
@@ -129,8 +119,7 @@ TEST_CASE("A client that leaves frees its place") {
   FakeClient two(loop, proxy.endpoint(), kGet);
   REQUIRE(loop.until([&] { return proxy.metrics().held.value() == 1; }));
   proxy.publish(open_gate());
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return !server.received().empty(); }));
+  Wire& server = backend.await_request();
   server.send(kOk);
   CHECK(next_answer(loop, two).status == 200);
   CHECK(backend.connections() == 1);
@@ -168,8 +157,7 @@ TEST_CASE("A held request with Expect gets no 100 before its time") {
   loop.run_for(1300ms);  // longer than a backend is waited for before we say it ourselves
   CHECK(client.received().empty());
   proxy.publish(open_gate());
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+  Wire& server = backend.await_request();
   server.send("HTTP/1.1 100 Continue\r\n\r\n");
   CHECK(next_answer(loop, client).status == 100);
   client.send("hi");
@@ -233,7 +221,7 @@ TEST_CASE("A gate that closes while it releases keeps the rest waiting") {
   ProxyFixture proxy(loop, backend.endpoint(), hold(10, 10s, 5), closed_gate());
   std::vector<std::unique_ptr<FakeClient>> clients;
   for (int i = 0; i < 3; ++i) {
-    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), get(i)));
+    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), numbered_get(i)));
     REQUIRE(loop.until([&] { return proxy.metrics().held.value() == i + 1; }));
   }
   proxy.publish(open_gate());

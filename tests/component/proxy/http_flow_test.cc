@@ -44,50 +44,45 @@ TEST_CASE("Informational answers without end are an error of the backend") {
 TEST_CASE("Expect: 100-continue never waits for a body that waits for us") {
   VirtualTime time;
   const std::string post = request("POST", "Expect: 100-continue\r\nContent-Length: 5\r\n");
-  TestLoop loop;
-  LiveBackend backend(loop);
-  ProxyFixture proxy(loop, backend.endpoint());
-  FakeClient client(loop, proxy.endpoint(), post);
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
-  CHECK(has_line(server.take(), "Expect: 100-continue"));
+  Asked asked(post);
+  CHECK(has_line(asked.server.take(), "Expect: 100-continue"));
   SECTION("the backend says 100") {
-    server.send("HTTP/1.1 100 Continue\r\n\r\n");
-    CHECK(next_answer(loop, client, false, 700ms).status == 100);
-    client.send("hello");
-    REQUIRE(loop.until([&] { return server.received() == "hello"; }));
-    server.send(kOk);
-    const Answer answer = next_answer(loop, client);
+    asked.server.send("HTTP/1.1 100 Continue\r\n\r\n");
+    CHECK(next_answer(asked.loop, asked.client, false, 700ms).status == 100);
+    asked.client.send("hello");
+    REQUIRE(asked.loop.until([&] { return asked.server.received() == "hello"; }));
+    asked.server.send(kOk);
+    const Answer answer = next_answer(asked.loop, asked.client);
     CHECK(answer.status == 200);
   }
   SECTION("the backend says 100, and the body takes its time: there is no second one from us") {
-    server.send("HTTP/1.1 100 Continue\r\n\r\n");
-    CHECK(next_answer(loop, client, false, 700ms).status == 100);
-    loop.run_for(1300ms);
-    CHECK(client.received().empty());
-    client.send("hello");
-    REQUIRE(loop.until([&] { return server.received() == "hello"; }));
-    server.send(kOk);
-    CHECK(next_answer(loop, client).status == 200);
+    asked.server.send("HTTP/1.1 100 Continue\r\n\r\n");
+    CHECK(next_answer(asked.loop, asked.client, false, 700ms).status == 100);
+    asked.loop.run_for(1300ms);
+    CHECK(asked.client.received().empty());
+    asked.client.send("hello");
+    REQUIRE(asked.loop.until([&] { return asked.server.received() == "hello"; }));
+    asked.server.send(kOk);
+    CHECK(next_answer(asked.loop, asked.client).status == 200);
   }
   SECTION("the backend says nothing for a second") {
-    CHECK(next_answer(loop, client).status == 100);
-    client.send("hello");
-    REQUIRE(loop.until([&] { return server.received() == "hello"; }));
-    server.send("HTTP/1.1 100 Continue\r\n\r\n" + kOk);  // late: the client has had its own
-    CHECK(next_answer(loop, client).status == 200);
+    CHECK(next_answer(asked.loop, asked.client).status == 100);
+    asked.client.send("hello");
+    REQUIRE(asked.loop.until([&] { return asked.server.received() == "hello"; }));
+    asked.server.send("HTTP/1.1 100 Continue\r\n\r\n" + kOk);  // late: the asked.client has had its own
+    CHECK(next_answer(asked.loop, asked.client).status == 200);
   }
   SECTION("the backend hints first and then says nothing") {
-    server.send("HTTP/1.1 103 Early Hints\r\n\r\n");
-    CHECK(next_answer(loop, client).status == 103);
-    CHECK(next_answer(loop, client).status == 100);
+    asked.server.send("HTTP/1.1 103 Early Hints\r\n\r\n");
+    CHECK(next_answer(asked.loop, asked.client).status == 103);
+    CHECK(next_answer(asked.loop, asked.client).status == 100);
   }
   SECTION("the backend refuses") {
-    server.send("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n");
-    const Answer answer = next_answer(loop, client, false, 700ms);
+    asked.server.send("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n");
+    const Answer answer = next_answer(asked.loop, asked.client, false, 700ms);
     CHECK(answer.status == 417);
     CHECK(answer.get("connection") == "close");
-    CHECK(loop.until([&] { return client.ended(); }));
+    CHECK(asked.loop.until([&] { return asked.client.ended(); }));
   }
 }
 
@@ -111,21 +106,17 @@ TEST_CASE("An early final answer reaches a client that is still sending, whateve
 }
 
 TEST_CASE("Pieces of an answer without a length are passed on at once") {
-  TestLoop loop;
-  LiveBackend backend(loop);
-  ProxyFixture proxy(loop, backend.endpoint());
-  FakeClient client(loop, proxy.endpoint(), kGet);
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
-  server.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
-  REQUIRE(loop.until([&] { return client.received().ends_with("\r\n\r\n"); }));
+  Asked asked;
+  asked.server.send(
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+  REQUIRE(asked.loop.until([&] { return asked.client.received().ends_with("\r\n\r\n"); }));
   for (int i = 0; i < 3; ++i) {
-    server.send("8\r\ndata: " + std::to_string(i) + "\n\r\n");
-    REQUIRE(loop.until(
-        [&] { return client.received().find("data: " + std::to_string(i)) != std::string::npos; }));
+    asked.server.send("8\r\ndata: " + std::to_string(i) + "\n\r\n");
+    REQUIRE(asked.loop.until(
+        [&] { return asked.client.received().find("data: " + std::to_string(i)) != std::string::npos; }));
   }
-  client.close();
-  CHECK(loop.until([&] { return server.gone(); }));
+  asked.client.close();
+  CHECK(asked.loop.until([&] { return asked.server.gone(); }));
 }
 
 TEST_CASE("A reader that stops stops the backend behind it, and gets every byte once it reads on") {
@@ -134,8 +125,7 @@ TEST_CASE("A reader that stops stops the backend behind it, and gets every byte 
   ProxyFixture proxy(loop, backend.endpoint());
   FakeClient client(loop, proxy.endpoint(), kGet);
   client.stop_reading();
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+  Wire& server = backend.await_request();
   const std::string body = pattern(48 << 20);
   server.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
   server.send(body);

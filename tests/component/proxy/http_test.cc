@@ -100,14 +100,9 @@ TEST_CASE("An answer reaches the client as its framing says") {
 
 TEST_CASE("An answer that is broken before a byte of it has gone becomes a whole 502") {
   const std::string body = GENERATE("zz\r\n", "3\r\nabc\r\nzz\r\n", "2 \r\nhi\r\n0\r\n\r\n");
-  TestLoop loop;
-  LiveBackend backend(loop);
-  ProxyFixture proxy(loop, backend.endpoint());
-  FakeClient client(loop, proxy.endpoint(), kGet);
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
-  server.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body);
-  const Answer answer = next_answer(loop, client);
+  Asked asked;
+  asked.server.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body);
+  const Answer answer = next_answer(asked.loop, asked.client);
   CHECK(answer.status == 502);
   CHECK(answer.get("probegate-reason") == "backend_error");
 }
@@ -139,8 +134,7 @@ TEST_CASE("A truncated answer is seen to be truncated") {
       LiveBackend backend(loop);
       ProxyFixture proxy(loop, backend.endpoint());
       FakeClient client(loop, proxy.endpoint(), row.request);
-      Wire& server = backend.await();
-      REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+      Wire& server = backend.await_request();
       server.send(row.answer);
       REQUIRE(
           loop.until([&] { return client.received().find("abc") != std::string::npos || client.gone(); }));
@@ -352,8 +346,7 @@ TEST_CASE("A unix socket carries both hops, and its clients are trusted and add 
   LiveBackend backend(loop, Endpoint::unix_socket(base + "-backend.sock"));
   ProxyFixture proxy(loop, backend.endpoint(), {}, open_gate(), Endpoint::unix_socket(base + ".sock"));
   FakeClient client(loop, proxy.endpoint(), request("GET", "X-Forwarded-For: 6.6.6.6\r\n"));
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+  Wire& server = backend.await_request();
   CHECK(has_line(server.received(), "X-Forwarded-For: 6.6.6.6"));
   server.send(kOk);
   CHECK(next_answer(loop, client).status == 200);

@@ -14,8 +14,6 @@ void serve_half_closed(config::Config& c) { c.proxy.serve_half_closed = true; }
 const std::string kStream =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n:\n\r\n";
 
-bool asked(Wire& server) { return server.received().find("\r\n\r\n") != std::string::npos; }
-
 struct Waiting {
   std::string name, request, answer;  // what the backend has said when the client leaves
   std::string line;
@@ -46,8 +44,7 @@ TEST_CASE("A client that leaves takes its request along, whatever it waits for")
       LiveBackend backend(loop);
       ProxyFixture proxy(loop, backend.endpoint());
       FakeClient client(loop, proxy.endpoint(), row.request);
-      Wire& server = backend.await();
-      REQUIRE(loop.until([&] { return asked(server); }));
+      Wire& server = backend.await_request();
       if (!row.answer.empty()) {
         server.send(row.answer);
         REQUIRE(loop.until([&] { return !client.received().empty(); }));
@@ -70,8 +67,7 @@ TEST_CASE("A client that leaves is noticed behind an answer that it does not rea
   const bool serve = GENERATE(false, true);
   ProxyFixture proxy(loop, backend.endpoint(), serve ? serve_half_closed : ProxyFixture::Tune{});
   FakeClient client(loop, proxy.endpoint(), kGet);
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return asked(server); }));
+  Wire& server = backend.await_request();
   client.stop_reading();
   server.send("HTTP/1.1 200 OK\r\nContent-Length: 64000000\r\n\r\n" + pattern(32 << 20));
   loop.run_for(200ms);
@@ -91,8 +87,7 @@ TEST_CASE(
   LiveBackend backend(loop);
   ProxyFixture proxy(loop, backend.endpoint(), serve_half_closed);
   FakeClient client(loop, proxy.endpoint(), kGet);
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return asked(server); }));
+  Wire& server = backend.await_request();
   const bool streaming = GENERATE(false, true);
   if (streaming) {
     server.send(kStream);
@@ -143,8 +138,7 @@ TEST_CASE("A backend on a unix socket is let go as well, and a client on one is 
                      GENERATE(true, false) ? serve_half_closed : ProxyFixture::Tune{}, open_gate(),
                      Endpoint::unix_socket(path + "-proxy.sock"));
   FakeClient client(loop, proxy.endpoint(), kGet + kGet);
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return asked(server); }));
+  Wire& server = backend.await_request();
   client.close();
   CHECK(loop.until([&] { return server.gone(); }));
   CHECK(loop.until([&] { return proxy.connections() == 0; }));
@@ -156,8 +150,7 @@ TEST_CASE("While a request is under way nothing more is read of its client") {
   ProxyFixture proxy(loop, backend.endpoint());
   const std::string first = GENERATE(kUpgrade, kGet);
   FakeClient client(loop, proxy.endpoint(), first);
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return asked(server); }));
+  backend.await_request();
   client.send(pattern(32 << 20));
   loop.run_for(300ms);
   CHECK_FALSE(client.sent());

@@ -88,8 +88,7 @@ TEST_CASE("Long frames pass over a unix socket, as fragments and with control fr
   LiveBackend backend(loop, Endpoint::unix_socket("/tmp/probegate-long-" + std::to_string(::getpid())));
   ProxyFixture proxy(loop, backend.endpoint());
   FakeClient client(loop, proxy.endpoint(), kUpgrade);
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+  Wire& server = backend.await_request();
   server.take();
   server.send(kSwitching);
   REQUIRE(loop.until([&] { return client.received().ends_with("\r\n\r\n"); }));
@@ -113,8 +112,7 @@ TEST_CASE("More stalled readers than pipes stop their writers all the same, and 
   std::vector<std::unique_ptr<FakeClient>> clients;
   for (std::size_t i = 0; i < kTunnels; ++i) {
     clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), kUpgrade));
-    Wire& server = backend.await(i);
-    REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+    Wire& server = backend.await_request(i);
     server.send(kSwitching);
     REQUIRE(loop.until([&] { return clients[i]->received().ends_with("\r\n\r\n"); }));
     clients[i]->take();

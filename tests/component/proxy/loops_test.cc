@@ -13,8 +13,11 @@ std::int64_t held(ProxyFixture& proxy) {
   return all;
 }
 
-std::string get(int number) {
-  return "GET /" + std::to_string(number) + " HTTP/1.1\r\nHost: example\r\n\r\n";
+ProxyFixture::Tune workers(int count, const config::Hold& hold) {
+  return [count, hold](config::Config& c) {
+    c.proxy.workers = count;
+    c.proxy.hold = hold;
+  };
 }
 
 }  // namespace
@@ -23,24 +26,12 @@ TEST_CASE("hold.max, hold.per_second and the order of the hold are those of all 
   TestLoop loop;
   LiveBackend backend(loop);
   std::vector<std::string> order;
-  backend.on_connection = [&](Wire& wire) {
-    wire.on_bytes = [&] {
-      const std::string head = wire.take();
-      order.push_back(head.substr(4, head.find(' ', 4) - 4));
-      wire.send(kOk);
-    };
-  };
-  ProxyFixture proxy(
-      loop, backend.endpoint(),
-      [](config::Config& c) {
-        c.proxy.workers = 3;
-        c.proxy.hold = {9, 20s, 20};
-      },
-      closed_gate());
+  backend.on_connection = serve_and_note(order);
+  ProxyFixture proxy(loop, backend.endpoint(), workers(3, {9, 20s, 20}), closed_gate());
   std::vector<std::unique_ptr<FakeClient>> clients;
   std::vector<std::string> asked;
   for (int i = 0; i < 9; ++i) {
-    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), get(i)));
+    clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint(), numbered_get(i)));
     asked.push_back("/" + std::to_string(i));
     REQUIRE(loop.until([&] { return held(proxy) == i + 1; }));
   }
@@ -64,13 +55,7 @@ TEST_CASE("hold.max, hold.per_second and the order of the hold are those of all 
 TEST_CASE("A place in the hold that is free again can be had at any loop") {
   TestLoop loop;
   LiveBackend backend(loop);
-  ProxyFixture proxy(
-      loop, backend.endpoint(),
-      [](config::Config& c) {
-        c.proxy.workers = 3;
-        c.proxy.hold = {1, 20s, 50};
-      },
-      closed_gate());
+  ProxyFixture proxy(loop, backend.endpoint(), workers(3, {1, 20s, 50}), closed_gate());
   for (int i = 0; i < 8; ++i) {
     FakeClient client(loop, proxy.endpoint(), kGet);
     REQUIRE(loop.until([&] { return held(proxy) == 1; }));
@@ -85,9 +70,8 @@ TEST_CASE("limits.connections is that of all loops together") {
   ProxyFixture proxy(
       loop, backend.endpoint(),
       [](config::Config& c) {
-        c.proxy.workers = 3;
+        workers(3, {100, 60s, 100})(c);
         c.proxy.limits.connections = 6;
-        c.proxy.hold = {100, 60s, 100};
       },
       closed_gate());
   std::vector<std::unique_ptr<FakeClient>> clients;  // that wait, as idle ones would give way
@@ -107,16 +91,10 @@ TEST_CASE("limits.connections is that of all loops together") {
 }
 
 TEST_CASE("Connections that stay are spread evenly over the loops") {
-  const int workers = GENERATE(2, 4);
+  const int count = GENERATE(2, 4);
   TestLoop loop;
   LiveBackend backend(loop);
-  ProxyFixture proxy(
-      loop, backend.endpoint(),
-      [&](config::Config& c) {
-        c.proxy.workers = workers;
-        c.proxy.hold = {1000, 60s, 1000};
-      },
-      closed_gate());
+  ProxyFixture proxy(loop, backend.endpoint(), workers(count, {1000, 60s, 1000}), closed_gate());
   constexpr int kClients = 200;
   std::vector<std::unique_ptr<FakeClient>> clients;
   for (int i = 0; i < kClients; ++i) {
@@ -124,8 +102,8 @@ TEST_CASE("Connections that stay are spread evenly over the loops") {
     REQUIRE(loop.until([&] { return held(proxy) == i + 1; }));
   }
   for (std::size_t i = 0; i < proxy.loops(); ++i) {
-    INFO("loop " << i << " of " << workers);
-    CHECK(proxy.loop(i).metrics().held.value() >= kClients / workers / 2);
+    INFO("loop " << i << " of " << count);
+    CHECK(proxy.loop(i).metrics().held.value() >= kClients / count / 2);
   }
 }
 

@@ -28,6 +28,45 @@ void echo(Wire& wire) {
   };
 }
 
+// Waits until the watched data loop has done with all that it was told; its log lines allocate too.
+class Settled {
+ public:
+  Settled(TestLoop& loop, ProxyFixture& proxy) : loop_(loop), proxy_(proxy) {}
+  bool operator()() {
+    proxy_.loop().beat(++beats_, loop_->now());
+    return loop_.until([&] { return proxy_.loop().answered() == beats_; });
+  }
+
+ private:
+  TestLoop& loop_;
+  ProxyFixture& proxy_;
+  std::uint64_t beats_ = 1;  // watch_data_loop() has sent the first
+};
+
+// Sends the request until each allocation that it costs has failed once: it ends with an answer or its
+// connection.
+void fail_each_allocation_of(const std::string& request, TestLoop& loop, ProxyFixture& proxy,
+                             Settled& settled) {
+  int failed = 0;
+  for (int nth = 0; nth < 400; ++nth) {
+    REQUIRE(settled());
+    fail_after = nth;
+    {
+      FakeClient client(loop, proxy.endpoint(), request);
+      INFO("allocation " << nth << " failed of " << request << proxy.log());
+      REQUIRE(loop.until([&] {
+        std::string bytes = client.received();
+        return client.gone() || take_answer(bytes).has_value();
+      }));
+    }
+    const bool reached = fail_after.exchange(-1) < 0;
+    if (!reached) break;  // there were not so many allocations
+    ++failed;
+  }
+  CHECK(failed > 5);
+  CHECK(failed < 400);
+}
+
 double cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -104,28 +143,9 @@ TEST_CASE("An exception inside a session ends that session alone") {
   watch_data_loop(loop, proxy);
   const std::string post = "POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 3\r\n\r\nabc";
 
-  std::uint64_t beats = 1;  // watch_data_loop() has sent the first
+  Settled settled(loop, proxy);
   for (const std::string& request : {kGet, post, kUpgrade, kGet + kGet}) {
-    int failed = 0;
-    for (int nth = 0; nth < 400; ++nth) {
-      // Only once the loop has done with the last one: its log line allocates too.
-      proxy.loop().beat(++beats, loop->now());
-      REQUIRE(loop.until([&] { return proxy.loop().answered() == beats; }));
-      fail_after = nth;
-      {
-        FakeClient client(loop, proxy.endpoint(), request);
-        INFO("allocation " << nth << " failed of " << request << proxy.log());
-        REQUIRE(loop.until([&] {
-          std::string bytes = client.received();
-          return client.gone() || take_answer(bytes).has_value();
-        }));
-      }
-      const bool reached = fail_after.exchange(-1) < 0;
-      if (!reached) break;  // there were not so many allocations
-      ++failed;
-    }
-    CHECK(failed > 5);
-    CHECK(failed < 400);
+    fail_each_allocation_of(request, loop, proxy, settled);
     FakeClient after(loop, proxy.endpoint(), kGet);
     CHECK(next_answer(loop, after).status == 200);
   }
@@ -142,33 +162,12 @@ TEST_CASE("A refusal at a closed gate that finds no memory ends its session alon
   backend.on_connection = serve;
   ProxyFixture proxy(loop, backend.endpoint());  // its lines of refusals are written out of the same memory
   watch_data_loop(loop, proxy);
-  std::uint64_t beats = 1;
-  const auto settled = [&] {
-    proxy.loop().beat(++beats, loop->now());
-    return loop.until([&] { return proxy.loop().answered() == beats; });
-  };
+  Settled settled(loop, proxy);
   // A name that needs every kind of escaping.
   proxy.publish(closed_gate({"database", "\"caf\xc3\xa9\"\n\xff" + std::string(300, 'n')}));
 
   for (const std::string& request : {kGet, kUpgrade}) {
-    int failed = 0;
-    for (int nth = 0; nth < 400; ++nth) {
-      REQUIRE(settled());  // only once the loop has done with the last one
-      fail_after = nth;
-      {
-        FakeClient client(loop, proxy.endpoint(), request);
-        INFO("allocation " << nth << " failed of " << request << proxy.log());
-        REQUIRE(loop.until([&] {
-          std::string bytes = client.received();
-          return client.gone() || take_answer(bytes).has_value();
-        }));
-      }
-      const bool reached = fail_after.exchange(-1) < 0;
-      if (!reached) break;  // there were not so many allocations
-      ++failed;
-    }
-    CHECK(failed > 5);
-    CHECK(failed < 400);
+    fail_each_allocation_of(request, loop, proxy, settled);
     FakeClient after(loop, proxy.endpoint(), request);
     const Answer answer = next_answer(loop, after);
     CHECK(answer.status == 503);

@@ -14,10 +14,9 @@ struct OpenTunnel {
   explicit OpenTunnel(const ProxyFixture::Tune& tune = {}, const std::string& switching = kSwitching,
                       const std::string& upgrade = kUpgrade)
       : backend(loop), proxy(loop, backend.endpoint(), tune), client(loop, proxy.endpoint(), upgrade) {
-    Wire& b = backend.await();
-    await([&] { return b.received().ends_with("\r\n\r\n"); }, "no request");
-    b.take();
-    b.send(switching);
+    Wire& accepted = backend.await_request();
+    accepted.take();
+    accepted.send(switching);
     await([&] { return client.received().ends_with("\r\n\r\n"); }, "no 101");
     client.take();
   }
@@ -35,6 +34,11 @@ struct OpenTunnel {
     const auto lines = proxy.log_lines("tunnel ended");
     if (lines.size() != 1) throw std::runtime_error("a tunnel ends more than once");
     return nlohmann::json::parse(lines.front());
+  }
+  Duration until_report() {
+    const TimePoint before = loop->now();
+    report();
+    return loop->now() - before;
   }
   void await(const std::function<bool()>& condition, const char* otherwise) {
     if (!loop.until(condition)) throw std::runtime_error(otherwise);

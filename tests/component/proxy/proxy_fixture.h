@@ -7,11 +7,11 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "proxy/data_loop.h"
+#include "support/listen_on.h"
 #include "support/test_loop.h"
 
 namespace probegate::test {
@@ -42,7 +42,7 @@ class ProxyFixture final : private proxy::DataLoop::Events {
   ProxyFixture(TestLoop& loop, const Endpoint& backend, const Tune& tune = {},
                proxy::GateView gate = open_gate(), const Endpoint& listen = Endpoint::tcp("127.0.0.1", 0))
       : log_fd_(::memfd_create("log", MFD_CLOEXEC)) {
-    sockets_.push_back(bind(listen));
+    sockets_.push_back(listen_on(listen));
     auto config = std::make_shared<config::Config>();
     config->proxy.backend = {backend, backend.is_unix() ? "localhost" : backend.to_string()};
     config->proxy.timeouts.connect = std::chrono::milliseconds(400);
@@ -120,11 +120,6 @@ class ProxyFixture final : private proxy::DataLoop::Events {
   }
 
  private:
-  static loop::ListenSocket bind(const Endpoint& endpoint) {
-    auto socket = loop::ListenSocket::bind(endpoint);
-    if (!socket) throw std::runtime_error(socket.error().message);
-    return *std::move(socket);
-  }
   void backend_refused(const std::string&) override { ++refusals_; }
   void backend_stopping(std::uint16_t) override { ++stops_; }
   void auth_breaker_changed(bool open, const std::string&) override { breaker_open_ = open; }

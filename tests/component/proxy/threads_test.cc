@@ -41,11 +41,7 @@ TEST_CASE("Views, configurations and beats arrive while traffic flows on several
 TEST_CASE("All loops drain with tunnels open on each") {
   TestLoop loop;
   LiveBackend backend(loop);
-  backend.on_connection = [](Wire& wire) {
-    wire.on_bytes = [&wire] {
-      if (wire.received().ends_with("\r\n\r\n")) wire.send(kSwitching);
-    };
-  };
+  backend.on_connection = accept_upgrade;
   ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) {
     c.proxy.workers = 3;
     c.drain.timeout = 200ms;
@@ -74,11 +70,7 @@ TEST_CASE(
     c.auth->breaker_recovery = 5ms;
     c.auth->timeout = 200ms;
   });
-  rig.backend.on_connection = [](Wire& wire) {
-    wire.on_bytes = [&wire] {
-      if (wire.received().ends_with("\r\n\r\n")) wire.send(kSwitching);
-    };
-  };
+  rig.backend.on_connection = accept_upgrade;
   // In turn: let in, denied, broken, reset, and now and then silence.
   int questions = 0;
   rig.service.on_connection = [&questions](Wire& wire) {

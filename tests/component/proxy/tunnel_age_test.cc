@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "exchange.h"
 #include "open_tunnel.h"
 
 namespace probegate::test {
@@ -34,11 +35,7 @@ TEST_CASE("Lifetimes are spread, so that a generation of tunnels does not come b
   VirtualTime time;
   TestLoop loop;
   LiveBackend backend(loop);
-  backend.on_connection = [](Wire& wire) {
-    wire.on_bytes = [&wire] {
-      if (wire.received().ends_with("\r\n\r\n")) wire.send(kSwitching);
-    };
-  };
+  backend.on_connection = accept_upgrade;
   ProxyFixture proxy(loop, backend.endpoint(),
                      [](config::Config& c) { c.proxy.websocket.max_lifetime = 3s; });
   std::vector<std::unique_ptr<FakeClient>> clients;

@@ -259,10 +259,8 @@ TEST_CASE("After both Closes a peer that keeps TCP open is waited for 2 s and no
   OpenTunnel tunnel;
   tunnel.client.send(close_frame(From::client, 1000));
   REQUIRE(tunnel.sees(From::backend, {"M:close 1000"}));
-  const auto before = tunnel.loop->now();
   tunnel.server().send(close_frame(From::backend, 1000));
-  tunnel.report();
-  const auto took = tunnel.loop->now() - before;
+  const Duration took = tunnel.until_report();
   CHECK(took > 1500ms);
   CHECK(took < 3500ms);
 }
@@ -346,10 +344,8 @@ TEST_CASE("A drain closes a tunnel towards both sides, and waits for a large fra
   }
   SECTION("a peer that never answers is waited for 2 s") {
     OpenTunnel tunnel(drain);
-    const auto before = tunnel.loop->now();
     tunnel.proxy.publish(draining(health::Phase::closing));
-    tunnel.report();
-    const auto took = tunnel.loop->now() - before;
+    const Duration took = tunnel.until_report();
     CHECK(took > 1900ms);
     CHECK(took < 3500ms);
   }

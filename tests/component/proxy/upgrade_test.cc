@@ -64,8 +64,7 @@ TEST_CASE("In HTTP/1.0 and for other protocols Upgrade means nothing") {
           "HTTP2-Settings: AAA\r\n\r\n"),
       std::string("GET /chat HTTP/1.1\r\nHost: example\r\nUpgrade: websocket\r\n\r\n"));
   FakeClient client(loop, proxy.endpoint(), request);
-  Wire& server = backend.await();
-  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+  Wire& server = backend.await_request();
   CHECK(to_lower(server.received()).find("upgrade") == std::string::npos);
   CHECK(to_lower(server.received()).find("http2-settings") == std::string::npos);
   server.send(kOk);

@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "loop/address.h"
-#include "loop/listen_socket.h"
 #include "loop/listener.h"
 #include "loop/stream.h"
 #include "loop/timer.h"
+#include "support/listen_on.h"
 #include "support/test_loop.h"
 
 namespace probegate::test {
@@ -124,8 +124,8 @@ class LiveBackend {
  public:
   explicit LiveBackend(TestLoop& loop, const Endpoint& endpoint = Endpoint::tcp("127.0.0.1", 0))
       : loop_(loop),
-        socket_(bind(endpoint)),
-        listener_(*loop, duplicate(), endpoint.is_unix(), [this](loop::Stream s) {
+        socket_(listen_on(endpoint)),
+        listener_(*loop, duplicate_of(socket_), endpoint.is_unix(), [this](loop::Stream s) {
           wires_.push_back(std::make_unique<Wire>(*loop_, std::move(s)));
           on_connection(*wires_.back());
         }) {}
@@ -139,20 +139,16 @@ class LiveBackend {
       throw std::runtime_error("nobody connects to the backend");
     return *wires_[index];
   }
+  // The same, once the head of a request is there.
+  Wire& await_request(std::size_t index = 0) {
+    Wire& wire = await(index);
+    if (!loop_.until([&] { return wire.received().find("\r\n\r\n") != std::string::npos; }))
+      throw std::runtime_error("no request comes to the backend");
+    return wire;
+  }
   std::function<void(Wire&)> on_connection = [](Wire&) {};
 
  private:
-  static loop::ListenSocket bind(const Endpoint& endpoint) {
-    auto socket = loop::ListenSocket::bind(endpoint);
-    if (!socket) throw std::runtime_error(socket.error().message);
-    return *std::move(socket);
-  }
-  int duplicate() const {
-    const auto fd = socket_.duplicate();
-    if (!fd) throw std::runtime_error(fd.error().message);
-    return *fd;
-  }
-
   TestLoop& loop_;
   loop::ListenSocket socket_;
   std::vector<std::unique_ptr<Wire>> wires_;

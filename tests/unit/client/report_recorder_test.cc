@@ -52,6 +52,10 @@ class Watching {
     look();
   }
 
+  const Report& whole() {
+    run_until(1h);
+    return finish();
+  }
   const Report& finish(bool interrupted = false) {
     if (auto row = recorder_.finish(interrupted)) printed.push_back(*row);
     return recorder_.report();
@@ -107,8 +111,7 @@ bool has_note(const Report& report, const std::string& text) {
 
 TEST_CASE("Twenty-five minutes are twenty-five rows that follow one another, though every look is late") {
   Watching watching(25min);
-  watching.run_until(1h);
-  const Report& report = watching.finish();
+  const Report& report = watching.whole();
   REQUIRE(report.rows.size() == 25);
   CHECK(watching.printed.size() == 25);
   WallTime next{};
@@ -127,8 +130,7 @@ TEST_CASE("Twenty-five minutes are twenty-five rows that follow one another, tho
 
 TEST_CASE("A window that ends in mid-minute has a last row of what is left") {
   Watching watching(90s);
-  watching.run_until(1h);
-  const Report& report = watching.finish();
+  const Report& report = watching.whole();
   REQUIRE(minutes(report) == std::vector<int>{1, 2});
   CHECK(to_seconds(report.rows[1].length) == Approx(30).margin(0.02));
   CHECK(report.rows[1].messages_per_minute() == Approx(1000));
@@ -136,8 +138,7 @@ TEST_CASE("A window that ends in mid-minute has a last row of what is left") {
 
 TEST_CASE("What would be too short a last row is part of the row before it, and is printed with it") {
   Watching watching(122s);
-  watching.run_until(1h);
-  const Report& report = watching.finish();
+  const Report& report = watching.whole();
   REQUIRE(minutes(report) == std::vector<int>{1, 2});
   CHECK(to_seconds(report.rows[1].length) == Approx(62).margin(0.03));
   CHECK(watching.printed.back().length == report.rows[1].length);
@@ -146,8 +147,7 @@ TEST_CASE("What would be too short a last row is part of the row before it, and 
 
 TEST_CASE("A window shorter than a minute is one row") {
   Watching watching(30s);
-  watching.run_until(1h);
-  CHECK(minutes(watching.finish()) == std::vector<int>{1});
+  CHECK(minutes(watching.whole()) == std::vector<int>{1});
   CHECK(watching.printed.size() == 1);
 }
 
@@ -174,8 +174,7 @@ TEST_CASE("Counters that begin at zero in the middle of a report lose nothing th
   watching.run_until(90s);
   const double before = watching.watched.messages;
   watching.restart();
-  watching.run_until(1h);
-  const Report& report = watching.finish();
+  const Report& report = watching.whole();
   CHECK(messages(report) == Approx(before + watching.watched.messages));
   CHECK(report.rows[1].restarts == 1);
   CHECK(report.rows[0].restarts + report.rows[2].restarts == 0);
@@ -189,8 +188,7 @@ TEST_CASE("A restart is seen by its counters alone where /status does not answer
   watching.watched.status_answers = false;
   watching.run_until(30s);
   watching.restart();
-  watching.run_until(1h);
-  CHECK(watching.finish().rows[0].restarts == 1);
+  CHECK(watching.whole().rows[0].restarts == 1);
 }
 
 TEST_CASE("A time in which nobody answers is told in its minutes and fails the report unasked") {
@@ -199,8 +197,7 @@ TEST_CASE("A time in which nobody answers is told in its minutes and fails the r
   watching.answers = false;
   watching.run_until(150s);
   watching.answers = true;
-  watching.run_until(1h);
-  const Report& report = watching.finish();
+  const Report& report = watching.whole();
   REQUIRE(report.rows.size() == 4);
   CHECK(to_seconds(report.rows[1].unreachable) == Approx(20).margin(0.1));
   CHECK(to_seconds(report.rows[2].unreachable) == Approx(30).margin(0.1));
@@ -219,8 +216,7 @@ TEST_CASE("How long nobody may answer is the user's to say") {
   watching.answers = false;
   watching.run_until(10s);
   watching.answers = true;
-  watching.run_until(1h);
-  CHECK_FALSE(watching.finish().failed());
+  CHECK_FALSE(watching.whole().failed());
 }
 
 TEST_CASE("That nobody answered stays the state of its minute when /status is missing afterwards") {
@@ -231,8 +227,7 @@ TEST_CASE("That nobody answered stays the state of its minute when /status is mi
   watching.watched.status_answers = false;
   watching.run_until(20s);
   watching.watched.status_answers = true;
-  watching.run_until(1h);
-  CHECK(watching.finish().rows[0].state == "unreachable");
+  CHECK(watching.whole().rows[0].state == "unreachable");
 }
 
 TEST_CASE("A minute's state is ready, or the last that was not") {
@@ -241,8 +236,7 @@ TEST_CASE("A minute's state is ready, or the last that was not") {
   watching.watched.state = "not_ready";
   watching.run_until(80s);
   watching.watched.state = "ready";
-  watching.run_until(1h);
-  const Report& report = watching.finish();
+  const Report& report = watching.whole();
   CHECK(report.rows[0].state == "ready");
   CHECK(report.rows[1].state == "not_ready");
   CHECK(report.rows[2].state == "ready");
@@ -252,8 +246,7 @@ TEST_CASE("A report that was itself suspended has one long row, and later rows k
   Watching watching(10min);
   watching.run_until(70s);
   watching.jump(167s);  // to 3:57, three seconds before a minute ends
-  watching.run_until(1h);
-  const Report& report = watching.finish();
+  const Report& report = watching.whole();
   CHECK(minutes(report) == std::vector<int>{1, 2, 4, 6, 7, 8, 9, 10});
   CHECK(to_seconds(report.rows[1].length) == Approx(177).margin(0.1));
   CHECK(to_seconds(report.rows[2].length) == Approx(63).margin(0.1));
