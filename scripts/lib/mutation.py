@@ -105,7 +105,8 @@ class Mutation:
         self.environment = {"TMPDIR": temporary}
         self.running = Running()
         self.suites: dict[str, Suite] = {}
-        self.changed: Path | None = None  # the file of the copy that holds a fault
+        self.changed: Path | None = None  # the file of the copy that holds a fault,
+        self.sound = ""  # and its text without it
 
     def run(self) -> list[Result]:
         WORK.mkdir(exist_ok=True)
@@ -207,20 +208,24 @@ class Mutation:
                     places.acquire()
                     tried = self.begin(mutant, pool)
                     tried.add_done_callback(lambda _: places.release())
-                    tried.add_done_callback(lambda done: done.exception() or show(done.result()))
                     tries.append(tried)
+                    tried.add_done_callback(lambda done, count=len(tries): done.exception() or self.tell(count, done.result()))
                 return [tried.result() for tried in tries]
             except BaseException:
                 self.running.end_all()
                 raise
+
+    def tell(self, count: int, result: Result) -> None:
+        print(f"{count:4}/{len(self.mutants)} {result.word:9} {result.mutant.name}", flush=True)
 
     def begin(self, mutant: Mutant, pool: concurrent.futures.Executor) -> concurrent.futures.Future:
         suite = self.suites[mutant.suite]
         file = SOURCE / mutant.file
         if self.changed != file:
             self.restore()
+            self.sound = file.read_text()
         self.changed = file
-        file.write_text((ROOT / mutant.file).read_text().replace(mutant.old, mutant.new))
+        file.write_text(self.sound.replace(mutant.old, mutant.new))
         if problem := self.build(set(suite.files)):
             failed = concurrent.futures.Future()
             failed.set_result(Result(mutant, "error", f"does not compile\n{problem}"))
@@ -229,7 +234,7 @@ class Mutation:
 
     def restore(self) -> None:
         if self.changed:
-            self.changed.write_bytes((ROOT / self.changed.relative_to(SOURCE)).read_bytes())
+            self.changed.write_text(self.sound)
         self.changed = None
 
     def judge(self, mutant: Mutant, work: Path) -> Result:
@@ -324,16 +329,15 @@ def last_lines(text: str, lines: int = 30) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def show(result: Result) -> None:
-    print(f"{result.word:9} {result.mutant.name:34} {result.seconds:5.1f} s  {result.how}", flush=True)
-
-
 def show_list(mutants: list[Mutant]) -> None:
     for mutant in mutants:
         print(f"{mutant.name:34} {mutant.file:32} {mutant.breaks}")
 
 
 def show_end(results: list[Result]) -> None:
+    print(f"\n{'fault':34} {'verdict':9} {'seconds':>7}  how")
+    for result in results:
+        print(f"{result.mutant.name:34} {result.word:9} {result.seconds:7.1f}  {result.how.splitlines()[0] if result.how else ''}")
     counts = {word: [result for result in results if result.word == word] for word in ("killed", "survived", "error")}
     for result in counts["survived"]:
         mutant = result.mutant
