@@ -4,6 +4,7 @@ import email
 import http.server
 import json
 import threading
+import time
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
@@ -18,6 +19,7 @@ class Webhook:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.posts = []  # (path, body)
+        self.times = []  # when they came, in seconds
         self.statuses = list(statuses)
         self.hang = False
         self._over = threading.Event()
@@ -26,6 +28,7 @@ class Webhook:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):  # pylint: disable=invalid-name
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                webhook.times.append(time.monotonic())
                 webhook.posts.append((self.path, json.loads(body)))
                 if webhook.hang:
                     webhook._over.wait()

@@ -168,14 +168,17 @@ def test_a_wrong_password_is_told_once_and_not_tried_again(rig, receivers):
     assert not server.mails
 
 
-def test_a_receiver_that_fails_is_tried_again(rig, receivers):
-    webhook = receivers(Webhook(statuses=(500, 200)))
+def test_a_receiver_that_fails_is_tried_again_ever_more_slowly(rig, receivers):
+    webhook = receivers(Webhook(statuses=(500, 503, 200)))
     sidecar, _ = watched(rig, [{"to": webhook.url, "on": ["ready"]}])
     sidecar.start()
-    told(webhook, "ready", "ready")
+    told(webhook, "ready", "ready", "ready")
     line = wait_until(lambda: [line for line in sidecar.logs() if line["message"] == "alert delivered"], "the line")[0]
-    assert line["attempts"] == 2
-    assert webhook.bodies[0] == webhook.bodies[1]
+    assert line["attempts"] == 3
+    assert webhook.bodies[0] == webhook.bodies[1] == webhook.bodies[2]
+    first, second, third = webhook.times
+    assert second - first > 0.9
+    assert third - second > 3.9
 
 
 def test_a_receiver_that_says_no_is_not_asked_again(rig, receivers):

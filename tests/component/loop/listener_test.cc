@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <optional>
 
@@ -257,6 +258,22 @@ TEST_CASE("Listen socket never removes a file that is no socket") {
   struct stat info {};
   CHECK(::stat(endpoint.path.c_str(), &info) == 0);
   ::unlink(endpoint.path.c_str());
+}
+
+TEST_CASE("Listener takes no more than 64 connections in a turn") {
+  TestLoop loop;
+  const auto socket = listen_on(any_tcp());
+  std::size_t accepted = 0, most = 0;
+  Listener listener(loop, *socket.duplicate(), false, [&](Stream) { ++accepted; });
+  std::vector<RawClient> clients;
+  for (int i = 0; i < 200; ++i) clients.emplace_back(socket.endpoint());
+  for (int turns = 0; accepted < 200 && turns < 100'000; ++turns) {
+    const auto before = accepted;
+    loop.settle(1);
+    most = std::max(most, accepted - before);
+  }
+  CHECK(accepted == 200);
+  CHECK(most <= 64);
 }
 
 }  // namespace probegate::test

@@ -376,4 +376,13 @@ TEST_CASE(
   CHECK(rig.loop.until([&] { return upgrade(rig).status == 101; }));
 }
 
+TEST_CASE("A question that could not be asked at all says nothing of the service") {
+  AuthRig rig(auth([](config::Auth& a) {
+    a.url = "gopher://nowhere/";
+    a.breaker_failures = 1;
+  }));
+  CHECK(upgrade(rig).get("probegate-reason") == "auth_unavailable");
+  CHECK_FALSE(rig.proxy.auth_breaker().open());
+}
+
 }  // namespace probegate::test

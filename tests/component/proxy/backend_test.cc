@@ -227,4 +227,17 @@ TEST_CASE("A backend given by name is found") {
   CHECK(next_answer(loop, client).status == 200);
 }
 
+TEST_CASE("A connection on which half a body is missing is not used again") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint(),
+                    "POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 10\r\n\r\nhalf");
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return server.received().ends_with("half"); }));
+  server.send(kOk);
+  CHECK(next_answer(loop, client).status == 200);
+  CHECK(loop.until([&] { return server.gone(); }, 2s));  // before its idle time is over
+}
+
 }  // namespace probegate::test

@@ -16,8 +16,10 @@
 namespace probegate::test {
 
 struct BareEnvironment final : proxy::SessionHost {
-  explicit BareEnvironment(const Endpoint& backend)
-      : environment{*loop,
+  // `descriptors`: how many this process is said to have.
+  explicit BareEnvironment(const Endpoint& backend, std::uint64_t descriptors = 100)
+      : limits(1, descriptors),
+        environment{*loop,
                     wheel,
                     log,
                     metrics,
@@ -52,7 +54,7 @@ struct BareEnvironment final : proxy::SessionHost {
   int log_fd = ::memfd_create("log", MFD_CLOEXEC);
   Log log{log_fd, LogLevel::info, LogFormat::json, *loop};
   metrics::DataLoopMetrics metrics;
-  proxy::SharedLimits limits{1, 100};
+  proxy::SharedLimits limits;
   proxy::Environment environment;
 };
 

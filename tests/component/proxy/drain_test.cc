@@ -194,4 +194,54 @@ TEST_CASE("What is left at the end of the budget is cut") {
   CHECK(asked.loop.until([&] { return asked.proxy.ended() == 1; }, 1s));
 }
 
+TEST_CASE("Idle connections to the backend end when the drain begins, and those in use do not") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  backend.on_connection = [&](Wire& wire) {
+    if (backend.connections() == 2) serve(wire);
+  };
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient waiting(loop, proxy.endpoint(), kGet);
+  Wire& busy = backend.await(0);
+  FakeClient served(loop, proxy.endpoint(), kGet);
+  CHECK(next_answer(loop, served).status == 200);
+  Wire& idle = backend.await(1);
+  proxy.publish(draining(Phase::closing));
+  CHECK(loop.until([&] { return idle.gone(); }, 2s));  // before its idle time is over
+  CHECK_FALSE(busy.gone());
+  busy.send(kOk);
+  CHECK(next_answer(loop, waiting).status == 200);
+}
+
+TEST_CASE("A slow reader gets all of its last answer, and is let go soon after that") {
+  TestLoop loop;
+  const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 8000\r\n\r\n" + std::string(8000, 'a');
+  LiveBackend backend(loop);
+  backend.on_connection = [&](Wire& wire) {
+    wire.on_bytes = [&] {
+      if (wire.take().ends_with("\r\n\r\n")) wire.send(answer);
+    };
+  };
+  ProxyFixture proxy(loop, backend.endpoint());
+  FakeClient client(loop, proxy.endpoint());
+  client.stop_reading();
+  std::string many;
+  for (int i = 0; i < 2000; ++i) many += kGet;
+  client.send(many);
+  std::uint64_t answers = 0;
+  const auto served = [&] { return proxy.metrics().requests.value(200); };
+  REQUIRE(loop.until([&] {
+    loop.run_for(100ms);
+    return served() > 0 && std::exchange(answers, served()) == served();
+  }));
+  REQUIRE(answers < 2000);
+  proxy.publish(draining(Phase::closing));
+  loop.run_for(3s);
+  client.read_on();
+  for (std::uint64_t i = 0; i < answers; ++i) REQUIRE(next_answer(loop, client).body.size() == 8000);
+  CHECK(loop.until([&] { return client.ended(); }));
+  CHECK(client.received().empty());
+  CHECK(loop.until([&] { return proxy.connections() == 0; }, 5s));
+}
+
 }  // namespace probegate::test

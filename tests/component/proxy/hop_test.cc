@@ -14,8 +14,8 @@ namespace {
 
 // A pool whose connections grow old within a test's time.
 struct OldAge {
-  explicit OldAge(const Endpoint& backend, Duration lifetime)
-      : bare(backend), pool(bare.environment, lifetime) {}
+  OldAge(const Endpoint& backend, Duration lifetime, std::uint64_t descriptors = 100)
+      : bare(backend, descriptors), pool(bare.environment, lifetime) {}
 
   loop::Stream connect() {
     loop::Stream stream;
@@ -218,6 +218,42 @@ TEST_CASE("An idle connection to the backend ends when its time is over, before 
   CHECK(age.bare.loop.until([&] { return backend.await().gone(); }, 3s));
   proxy::BackendPool::Lease lease;
   CHECK_FALSE(age.pool.take_idle(lease).is_open());
+}
+
+TEST_CASE("The idle connections to the backend are bounded, and the oldest makes room") {
+  constexpr std::size_t kMost = 128;
+  OldAge age(Endpoint::tcp("127.0.0.1", 1), 5min, 2'000);
+  LiveBackend backend(age.bare.loop);
+  age.bare.environment.config = BareEnvironment::configuration(backend.endpoint());
+  std::vector<loop::Stream> streams;
+  for (std::size_t i = 0; i <= kMost; ++i) {
+    streams.push_back(age.connect());
+    backend.await(i);
+  }
+  for (auto& stream : streams) age.pool.give_back(std::move(stream), age.pool.new_lease(), {});
+  CHECK(age.bare.loop.until([&] { return backend.wire(0).gone(); }, 2s));
+  CHECK_FALSE(backend.wire(1).gone());
+  CHECK_FALSE(backend.wire(kMost).gone());
+  std::size_t kept = 0;
+  for (proxy::BackendPool::Lease lease; age.pool.take_idle(lease).is_open();) ++kept;
+  CHECK(kept == kMost);
+}
+
+TEST_CASE("A connection to the backend is not kept in a drain, nor on a descriptor that probes may need") {
+  const bool few = GENERATE(false, true);
+  const auto phase = GENERATE(health::Phase::running, health::Phase::lame_duck, health::Phase::closing);
+  OldAge age(Endpoint::tcp("127.0.0.1", 1), 5min, few ? 16 : 100);
+  LiveBackend backend(age.bare.loop);
+  age.bare.environment.config = BareEnvironment::configuration(backend.endpoint());
+  loop::Stream stream = age.connect();
+  Wire& server = backend.await();
+  REQUIRE(age.bare.limits.is_reserve(stream.descriptor()) == few);
+  age.bare.environment.gate = std::make_shared<proxy::GateView>(draining(phase));
+  age.pool.give_back(std::move(stream), age.pool.new_lease(), {});
+  const bool kept = !few && phase < health::Phase::closing;
+  if (!kept) CHECK(age.bare.loop.until([&] { return server.gone(); }, 2s));
+  proxy::BackendPool::Lease lease;
+  CHECK(age.pool.take_idle(lease).is_open() == kept);
 }
 
 }  // namespace probegate::test

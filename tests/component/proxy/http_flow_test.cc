@@ -187,4 +187,34 @@ TEST_CASE("A client that pipelines without reading is not served ahead of what i
   for (int i = 0; i < 600; ++i) REQUIRE(next_answer(loop, client).body == body);
 }
 
+TEST_CASE("An answer that goes on for longer than timeouts.response arrives whole") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) { c.proxy.timeouts.response = 500ms; });
+  FakeClient client(loop, proxy.endpoint(), kGet);
+  Wire& server = backend.await();
+  REQUIRE(loop.until([&] { return server.received().ends_with("\r\n\r\n"); }));
+  server.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n");
+  for (int i = 0; i < 8; ++i) {
+    loop.run_for(100ms);
+    server.send("x");
+  }
+  CHECK(next_answer(loop, client).body == "xxxxxxxx");
+}
+
+TEST_CASE("A body of exactly limits.body_bytes passes, with a length and in chunks") {
+  TestLoop loop;
+  LiveBackend backend(loop);
+  ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) { c.proxy.limits.body_bytes = 10; });
+  const auto [fields, body] = GENERATE(table<std::string, std::string>({
+      {"Content-Length: 10\r\n", "0123456789"},
+      {"Transfer-Encoding: chunked\r\n", "4\r\n0123\r\n6\r\n456789\r\n0\r\n\r\n"},
+  }));
+  FakeClient client(loop, proxy.endpoint(), request("POST", fields, body));
+  Wire& server = backend.await();
+  CHECK(loop.until([&] { return server.received().ends_with(body); }, 2s));
+  server.send(kOk);
+  CHECK(next_answer(loop, client).status == 200);
+}
+
 }  // namespace probegate::test

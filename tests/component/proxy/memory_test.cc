@@ -1,12 +1,28 @@
 // What the data loop allocates, and what becomes of it when memory or descriptors run out.
+#include <fcntl.h>
+#include <malloc.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 
 #include "allocations.h"
+#include "bare_environment.h"
 #include "exchange.h"
+#include "loop/descriptors.h"
 #include "open_tunnel.h"
+#include "proxy/backend_pool.h"
 #include "support/fake_peer.h"
+
+namespace {
+std::atomic<int> trims{0};
+}
+
+// In place of the C library's.
+extern "C" int malloc_trim(std::size_t) noexcept {
+  ++trims;
+  return 1;
+}
 
 namespace probegate::test {
 namespace {
@@ -233,6 +249,63 @@ TEST_CASE(
   }));
   CHECK(answer.starts_with("HTTP/1.1 200"));
   ::close(waiting);
+}
+
+TEST_CASE("A connect that finds no descriptor ends idle connections, and is made on one of theirs") {
+  BareEnvironment bare(Endpoint::tcp("127.0.0.1", 1), 2'000);
+  LiveBackend backend(bare.loop);
+  bare.environment.config = BareEnvironment::configuration(backend.endpoint());
+  proxy::BackendPool pool(bare.environment);
+  loop::Stream stream;
+  const auto connect = [&] {
+    return pool.connect([&](loop::Stream connected) { stream = std::move(connected); },
+                        [](const proxy::BackendPool::Failure&) {});
+  };
+  auto connecting = connect();
+  REQUIRE(bare.loop.until([&] { return stream.is_open(); }));
+  Wire& first = backend.await();
+  const int idle = stream.descriptor();
+  pool.give_back(std::move(stream), pool.new_lease(), {});
+
+  std::vector<int> below;  // what is free there would be taken instead
+  int next;
+  while ((next = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) < idle) below.push_back(next);
+  ::close(next);
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+  const bool limited = ::setrlimit(RLIMIT_NOFILE, &none) == 0;
+  connecting = connect();
+  const bool connected = bare.loop.until([&] { return stream.is_open(); }, 1s);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  for (const int fd : below) ::close(fd);
+  REQUIRE(limited);
+  CHECK(connected);
+  CHECK(bare.loop.until([&] { return first.gone(); }, 2s));
+}
+
+TEST_CASE("The memory of a burst is given back once it is over, and that of a few connections is not") {
+  loop::raise_descriptor_limit();
+  TestLoop loop;
+  ProxyFixture proxy(loop, Endpoint::tcp("127.0.0.1", 1));
+  const int before = trims.load();
+  const auto come_and_go = [&](std::size_t count) {
+    std::vector<std::unique_ptr<FakeClient>> clients;
+    for (std::size_t i = 0; i < count; ++i) {
+      clients.push_back(std::make_unique<FakeClient>(loop, proxy.endpoint()));
+    }
+    REQUIRE(loop.until([&] { return proxy.connections() == count; }));
+    clients.clear();
+    REQUIRE(loop.until([&] { return proxy.connections() == 0; }));
+    for (std::uint64_t beat : {count, count + 1}) {  // the second one in a turn behind that of the last end
+      proxy.loop().beat(beat, loop->now());
+      REQUIRE(loop.until([&] { return proxy.loop().answered() == beat; }));
+    }
+  };
+  come_and_go(100);
+  CHECK(trims.load() == before);
+  come_and_go(1100);
+  CHECK(trims.load() == before + 1);
 }
 
 }  // namespace probegate::test

@@ -272,4 +272,16 @@ TEST_CASE("A kept connection that is idle for too long is closed without a word"
   CHECK(client.received().empty());
 }
 
+TEST_CASE("A head on a kept connection has timeouts.header, and not the time of an idle one") {
+  TestLoop loop;
+  FakePeer backend(loop, {expect("\r\n\r\n"), send(kOk)});
+  ProxyFixture proxy(loop, backend.endpoint(), [](config::Config& c) { c.proxy.timeouts.header = 200ms; });
+  FakeClient client(loop, proxy.endpoint(), kGet);
+  CHECK(next_answer(loop, client).status == 200);
+  loop.run_for(300ms);
+  CHECK_FALSE(client.ended());
+  client.send("GET / HT");
+  CHECK(next_answer(loop, client, false, 3s).get("probegate-reason") == "header_timeout");
+}
+
 }  // namespace probegate::test

@@ -394,4 +394,15 @@ TEST_CASE("Only data messages are counted, each in its direction") {
   CHECK(report["backend_to_client_messages"] == (side == From::client ? 0 : 4));
 }
 
+TEST_CASE("What the peers do after our Close does not put off the end of a tunnel") {
+  OpenTunnel tunnel([](config::Config& c) { c.drain.timeout = 10ms; });
+  const auto before = tunnel.loop->now();
+  tunnel.proxy.publish(draining(health::Phase::closing));
+  REQUIRE(tunnel.sees(From::client, {"close 1001"}));
+  tunnel.loop.run_for(1500ms);
+  tunnel.client.half_close();
+  CHECK(tunnel.report()["cause"] == "drain");
+  CHECK(tunnel.loop->now() - before < 3s);  // of which 2 s are for the answers
+}
+
 }  // namespace probegate::test

@@ -254,6 +254,8 @@ TEST_CASE("A check that a reload took away is remembered no more") {
   bench.check("pass", "fail");
   bench.policy.keep_checks({"database"});
   CHECK(bench.later(2h).empty());
+  bench.policy.keep_checks({"database", "redis"});  // another one of that name
+  CHECK(bench.check("unknown", "fail").size() == 1);
 }
 
 health::Event stopping(Duration time) { return {.kind = health::EventKind::backend_stopping, .took = time}; }

@@ -143,6 +143,8 @@ TEST_CASE("A list of addresses is read, and equal ones conflict unless their por
         std::vector{Endpoint::tcp("h", 1), Endpoint::tcp("::1", 1), Endpoint::unix_socket("/run/p.sock")});
   CHECK(problems_of("proxy: {listen: \"h:0\"}\nprobes: {listen: \"h:0\"}").empty());
   CHECK(problems_of("proxy: {listen: \"h:1\"}\nprobes: {listen: \"h:1\"}").size() == 1);
+  CHECK(problems_of("proxy: {listen: \"0.0.0.0:1\"}\nprobes: {listen: \"127.0.0.1:1\"}").size() == 1);
+  CHECK(problems_of("proxy: {listen: \"127.0.0.1:1\"}\nprobes: {listen: \"0.0.0.0:1\"}").size() == 1);
   CHECK(problems_of("proxy: {listen: \"0.0.0.0:1\"}\nprobes: {listen: \"[::1]:1\"}").empty());
   CHECK(problems_of("proxy: {listen: \"unix:/a\"}\nprobes: {listen: \"unix:/a\"}").size() == 1);
 }

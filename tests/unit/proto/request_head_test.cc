@@ -292,6 +292,22 @@ TEST_CASE("A head over a limit is refused by the part that is too large") {
   CHECK(status(blank_lines + "\r") == 431);
 }
 
+TEST_CASE("Connection names up to 32 options, in one field or in several") {
+  const auto named = [](int count) {
+    std::string list;
+    for (int i = 0; i < count; ++i) list += (i == 0 ? "x" : ", x") + std::to_string(i);
+    return list;
+  };
+  const auto head = [](const std::string& fields) {
+    return "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+  };
+  const auto refused = [](const std::string& bytes) { return parse_request(bytes).refused; };
+  CHECK_FALSE(refused(head("Connection: " + named(32) + "\r\n")));
+  CHECK(refused(head("Connection: " + named(33) + "\r\n")));
+  CHECK_FALSE(refused(head("Connection: " + named(31) + "\r\nConnection: close\r\n")));
+  CHECK(refused(head("Connection: " + named(32) + "\r\nConnection: close\r\n")));
+}
+
 TEST_CASE("A head of any size is read where there is no limit, up to 1 MiB") {
   HttpLimits limits;
   for (const std::size_t limit : {std::size_t{0}, std::size_t{8} << 20}) {

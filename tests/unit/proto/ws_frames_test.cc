@@ -212,6 +212,7 @@ TEST_CASE("A message over the limit is stopped at the frame that exceeds it") {
   CHECK(walk(f(0x82, 100) + f(0x82, 100)) == "fine");
   CHECK(walk(f(0x82, 101)) == "too big after 0");
   CHECK(walk(f(0x02, 60) + f(0x89, 100) + f(0x80, 40)) == "fine");
+  CHECK(walk(f(0x02, 60) + f(0x80, 40) + f(0x02, 60) + f(0x80, 40)) == "fine");  // each counts for itself
   CHECK(walk(f(0x02, 60) + f(0x89, 100) + f(0x80, 41)) == "too big after " + std::to_string(66 + 106));
   FrameTracker huge(Masking::forbidden, false, 100);
   CHECK(huge.walk("\x02\x32" + std::string(50, 'x') + "\x80\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"s) == 52);
