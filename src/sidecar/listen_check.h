@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "loop/address.h"
@@ -15,18 +16,25 @@ namespace probegate::sidecar {
 
 class ListenCheck final : private loop::StreamObserver {
  public:
-  // Calls `done` once, in a later turn: with an empty text if the port answered HTTP, else with the problem.
+  // Calls `done` once: with an empty text if the port answered HTTP, else with the problem. Asks again, for
+  // up to 5 s, where a connection is closed without an answer: clients may take all that the port can serve.
   ListenCheck(loop::Loop& loop, const Endpoint& probe_port, std::function<void(std::string)> done);
 
  private:
+  void ask();
+  void ask_again();
   void on_connected(int status) override;
   void on_data(std::span<const char> bytes) override;
-  void on_end() override { finish("it closed the connection without an answer"); }
-  void on_lost(int status) override { finish(loop::error_text(status)); }
+  void on_end() override { ask_again(); }
+  void on_lost(int) override { ask_again(); }
   void finish(std::string problem);
 
+  loop::Loop& loop_;
+  const std::optional<loop::Address> address_;
   std::function<void(std::string)> done_;
+  std::string problem_ = "no answer within 5 s";
   loop::Timer deadline_;
+  loop::Timer again_;
   loop::Stream stream_;
   std::string answer_;
 };

@@ -22,7 +22,7 @@
 #include "loop/loop.h"
 #include "loop/stream.h"
 #include "loop/timer.h"
-#include "support/listen_on.h"
+#include "listen_on.h"
 
 namespace probegate::test {
 

@@ -236,7 +236,7 @@ TEST_CASE("Postgres check tells what is wrong with its configuration and never t
           {"url: 'mysql://app:t0p-secret@host/db'", "this is an address for type: mysql"},
           {"url: 'postgresql://app:t0p-secret@host:abc/db'", "the port must be a number"},
           {"url: 'postgresql://app:t0p@secret@host/db'", "an @ in a password is written %40"},
-          {"url: 'postgresql://app:t0p-secret@host/db?trust_me=1'", "the parameter trust_me is not known"},
+          {"url: 'postgresql://app:t0p-secret@host/db?trust_me=1'", "the parameter trust_me is unknown"},
           {"url: 'host=a,b port=1,2,3 password=t0p-secret'", "one port, or one for each host"},
           {"url: 'postgresql://app:t0p-secret@host/db?sslmode=maybe'", "sslmode must be one of"},
           {"url: 'postgresql://app:t0p-secret@host/db', user: other", "keep one of the two"},

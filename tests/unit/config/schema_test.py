@@ -50,7 +50,7 @@ EXAMPLES = {"checks.postgres.tables", "checks.redis.needs", "checks.websocket.ne
 BEYOND_A_SCHEMA = [
     "must be less than timeout", "needs key_file", "needs cert_file", "needs sslkey", "needs sslcert", "ca_file has no effect with verify: false",
     "the URL does not use TLS", "does not use TLS; write https://", "is set too; keep one", "there is no check named", "a check cannot need itself",
-    "not allowed with profile production", "needs a query", "user needs password or password_file", "a replica does not accept writes",
+    "not allowed with profile production", "needs a query", "user needs password or password_file", "a user needs a password", "a replica does not accept writes",
     "names no master", "is for redis+sentinel:// or mode: sentinel",
     "is for smtp:// and smtps:// only", "is not a valid e-mail address", "an empty list; at least one address is needed",
     "cannot read: No such file", "is missing; the request header",
