@@ -124,6 +124,11 @@ class Probegate(ServerProcess):
                          f'the log line "{message}"', timeout)
         return found[0]
 
+    def wait_for_lines(self, accept, count=1):
+        """The lines that `accept` likes, once there are so many: what has been done is written a moment later."""
+        return wait_for(lambda: [line for line in self.logs() if accept(line)], lambda found: len(found) >= count,
+                        f"{count} lines of the log")
+
     def probe(self, path, method="GET", headers=None):
         return request(self.probe_port, path, method=method, headers=headers)
 

@@ -73,7 +73,7 @@ def test_a_webhook_is_told_ready_down_and_up(rig, webhook):
     wait_for(lambda: delivered(sidecar), lambda count: count == 3, "three alerts to be counted")
     everything = sidecar.output() + sidecar.metrics() + sidecar.probe("/status").text + sidecar.probe("/").text
     assert "s3cret" not in everything
-    line = [line for line in sidecar.logs() if line["message"] == "alert delivered"][0]
+    line = sidecar.wait_for_line("alert delivered")
     assert line["to"] == f"http://127.0.0.1:{webhook.port}/***"
 
 
@@ -223,7 +223,7 @@ def test_a_queue_that_is_full_loses_its_oldest_counts_and_logs_them_and_blocks_n
     wait_for(lambda: delivered(sidecar, "dropped"), lambda count: count >= 8, "what does not fit to be dropped")
     for name in names:
         sidecar.wait_for_check(name, "fail")
-    lost = [line for line in sidecar.logs() if line["message"] == "alert dropped; the receiver is too slow"]
+    lost = sidecar.wait_for_lines(lambda line: line["message"] == "alert dropped; the receiver is too slow")
     assert len({line["alert"] for line in lost if line["to"].startswith(hanging.url)}) == 8
     assert hanging.bodies and hanging.bodies[0]["check"] not in {line["alert"].split()[1] for line in lost}, "not the one under way"
     for _ in range(20):
@@ -406,7 +406,7 @@ def test_what_is_still_down_after_a_planned_stop_is_told_with_its_true_time(rig,
         backend.stop(client)
     told(webhook, "ready", "check_down")
     down = webhook.bodies[1]
-    failed = [line for line in sidecar.logs() if line["message"] == "check websocket fail"][-1]
+    failed = sidecar.wait_for_lines(lambda line: line["message"] == "check websocket fail")[-1]
     assert down["timestamp"][:22] == failed["timestamp"][:22] and down["since"] == down["timestamp"]
     assert down["target"] == f"127.0.0.1:{backend.port}/check"
 

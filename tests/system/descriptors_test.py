@@ -35,7 +35,7 @@ def test_traffic_leaves_descriptors_to_probes_and_the_surplus_is_told(rig, backe
     """`connection_limit` is an answer, at whatever number the descriptors of the process set the limit."""
     sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', workers: 2}}",
                             around=lambda argv: ["prlimit", "--nofile=160:160", *argv]).start()
-    wait_until(lambda: any(line["message"].startswith("the limit of open files") for line in sidecar.logs()), "the warning")
+    sidecar.wait_for_lines(lambda line: line["message"].startswith("the limit of open files"))
     tunnels = [Raw.tunnel(sidecar.proxy_port) for _ in range(10)]
     crowd, statuses = [], []
     for _ in range(200):
@@ -63,7 +63,7 @@ def test_a_limit_that_descriptors_lower_by_little_is_no_warning(rig, backend):
     def told(limits):
         sidecar = rig.probegate(f"proxy: {{backend: '{backend.url}', limits: {limits}}}",
                                 around=lambda argv: ["prlimit", "--nofile=400:400", *argv]).start()
-        [line] = [line for line in sidecar.logs() if line["message"].startswith("the limit of open files")]
+        [line] = sidecar.wait_for_lines(lambda line: line["message"].startswith("the limit of open files"))
         assert sidecar.stop() == 0
         return line
     far = told("{connections: 5000}")

@@ -105,7 +105,7 @@ def test_a_freeze_in_mid_attempt_books_nothing(rig, answers):
     passes_again(sidecar)
     nothing_was_booked(sidecar)
     assert any(count(sidecar, "inconclusive").values())
-    assert [line for line in sidecar.logs() if "process was suspended" in line["message"]]
+    sidecar.wait_for_lines(lambda line: "process was suspended" in line["message"])
 
 
 def test_a_freeze_between_attempts_books_nothing(rig):

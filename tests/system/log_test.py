@@ -94,13 +94,13 @@ proxy: {{backend: "{backend.url}"}}
 checks: {{redis: {{type: redis, url: "{redis.url()}", interval: 50ms, startup_interval: 50ms, fall: 2}}}}
 """).start()
     sidecar.wait_for_gate("open")
-    before = len(sidecar.logs())
+    before = len([line for line in sidecar.logs() if "redis" in json.dumps(line)])
     redis.kill()
     failed = sidecar.wait_for_check("redis", "fail")
     sidecar.wait_for_readiness(lambda seen: seen["checks"]["redis"]["runs"] > failed["runs"] + 10, "ten more attempts")
     redis.start()
     sidecar.wait_for_check("redis", "pass")
-    about = [line for line in sidecar.logs()[before:] if "redis" in json.dumps(line)]
+    about = sidecar.wait_for_lines(lambda line: "redis" in json.dumps(line), before + 2)[before:]
     assert 2 <= len(about) <= 5, about
 
 

@@ -18,7 +18,7 @@ def test_a_data_loop_that_stands_still_for_10_s_fails_liveness_until_it_turns_ag
         answer = wait_for(lambda: sidecar.probe("/health/live"), lambda seen: seen.status == 503,
                           "liveness to notice the stuck loop", timeout=30)
         assert answer.json["status"] == "error"
-        assert any("data loop blocked" in line["message"] for line in sidecar.logs())
+        sidecar.wait_for_lines(lambda line: "data loop blocked" in line["message"])
     wait_until(lambda: sidecar.probe("/health/live").status == 200, "liveness to recover")
     assert sidecar.request("/mirror").status == 200
 

@@ -161,8 +161,8 @@ def test_what_is_not_verified_is_told_at_the_start(rig):
     sidecar = with_checks(rig, {"careless": f"type: redis, url: 'rediss://127.0.0.1:{redis.tls_port}', tls: {{verify: false}}",
                                 "careful": f"type: redis, url: 'rediss://127.0.0.1:{redis.tls_port}', tls: {{verify: true}}"})
     sidecar.wait_for_check("careless", "pass")
-    warned = [line.get("check") for line in sidecar.logs() if "tls.verify is false" in line["message"]]
-    assert warned == ["careless"]
+    warned = sidecar.wait_for_lines(lambda line: "tls.verify is false" in line["message"])
+    assert [line["check"] for line in warned] == ["careless"]
 
 
 # Who we are
