@@ -18,7 +18,7 @@ class Inbox {
   Inbox() = default;
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
-  ~Inbox() { Chain{newest_.load(std::memory_order_acquire)}; }
+  ~Inbox() { const Chain rest{newest_.load(std::memory_order_acquire)}; }
 
   void put(T value) {
     auto node = std::make_unique<Node>(Node{std::move(value), newest_.load(std::memory_order_relaxed)});

@@ -11,7 +11,6 @@
 namespace probegate::checks {
 namespace {
 
-using health::CheckError;
 using health::CheckResult;
 using health::FailKind;
 

@@ -57,7 +57,8 @@ void Recorder::count(const Look& seen, Moment moment) {
   if (restarted) note(moment, "restarted: a new process answers, its counters began at zero");
   row_.add(last_.reading, seen.reading, restarted);
   if (!seen.state.empty() && (seen.state != "ready" || row_.state.empty())) row_.state = seen.state;
-  std::string state = seen.state.empty() ? std::move(last_.state) : seen.state;
+  std::string state = seen.state;
+  if (state.empty()) state = std::move(last_.state);
   last_ = seen;
   last_.state = std::move(state);
 }

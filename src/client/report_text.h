@@ -1,7 +1,7 @@
 // A report for people (a Markdown table, readable as it grows) and for programs (one JSON document). Pure.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

@@ -66,7 +66,7 @@ std::string_view check_type_of_address(std::string_view text) {
   const auto lower = to_lower(text);
   std::string_view rest = lower;
   if (rest.starts_with("jdbc:")) rest.remove_prefix(5);
-  const auto scheme = rest.substr(0, rest.find_first_of(":"));
+  const auto scheme = rest.substr(0, rest.find(':'));
   if (scheme.size() < rest.size()) {
     if (const auto type = check_type_of(scheme); !type.empty()) return type;
   }

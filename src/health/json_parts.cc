@@ -1,6 +1,7 @@
 #include "health/json_parts.h"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 namespace probegate::health {
 namespace {

@@ -1,7 +1,7 @@
 // Parts that the JSON documents share.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 

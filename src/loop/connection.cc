@@ -148,7 +148,7 @@ class Connection::Impl final : private StreamObserver {
       stream_ = racer.take_stream();
       next_start_.stop();
       racers_.clear();  // destroys `racer`
-      return on_connected();
+      return take_up();
     }
     note_failure(racer.address(), status);
     std::erase_if(racers_, [&](const auto& other) { return other.get() == &racer; });
@@ -161,7 +161,7 @@ class Connection::Impl final : private StreamObserver {
     failures_ += address.to_string() + ": " + error_text(status);
   }
 
-  void on_connected() {
+  void take_up() {
     stream_.set_observer(*this);
     stream_.read_start();
     if (!tls_settings_) {

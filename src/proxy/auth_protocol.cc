@@ -29,8 +29,8 @@ template <typename Names>
 std::string copy_fields(const loop::HttpResponse& response, const Names& names) {
   std::string lines;
   for (const auto& [name, value] : response.headers) {
-    const bool wanted =
-        std::any_of(std::begin(names), std::end(names), [&](const auto& one) { return iequals(one, name); });
+    const bool wanted = std::any_of(std::begin(names), std::end(names),
+                                    [&name = name](const auto& one) { return iequals(one, name); });
     if (wanted && is_field_value(value)) lines.append(name).append(": ").append(value).append("\r\n");
   }
   return lines;
