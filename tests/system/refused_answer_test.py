@@ -66,7 +66,7 @@ def test_a_redirection_shows_where_it_points_without_secrets(rig, kind):
     assert "answered 301" in told and "127.0.0.1/live/" in told
     assert "hunter22" not in told and TOKEN not in told
     relative = rig.scripted(answering(308, extra="Location: /live/\r\n"))
-    assert "points to /live/" in checked(rig, kind, relative).wait_for_error("it", "answer")["message"]
+    assert "redirects to /live/" in checked(rig, kind, relative).wait_for_error("it", "answer")["message"]
 
 
 def test_an_endpoint_that_wants_a_login_passes_where_that_is_expected(rig, backend):
