@@ -139,7 +139,7 @@ def test_a_section_that_would_do_nothing_is_a_mistake(rig, name, tls):
 
 
 def test_authorities_that_would_not_be_asked_are_a_mistake(rig):
-    assert "keep one of the two" in problem(rig, f"type: redis, url: 'rediss://h', tls: {{ca_file: {rig.authority().file}, verify: false}}")
+    assert "remove one of the two" in problem(rig, f"type: redis, url: 'rediss://h', tls: {{ca_file: {rig.authority().file}, verify: false}}")
 
 
 def test_alerts_and_a_printed_file_follow_the_same_rules(rig):
