@@ -177,7 +177,7 @@ def test_the_connection_limit_is_reached(rig, backend):
             assert client.read_head().status == 101
         assert refused_upgrade(sidecar) == "connection_limit"
         shown = status_of(sidecar, "the connection limit is reached")
-        wait_for(sidecar.output, lambda text: "connection limit reached" in text, "the warning")
+        wait_for(sidecar.output, lambda text: "connection limit reached why=" in text, "the warning")
         check_scene("The connection limit is reached", shown, untimed(sidecar))
     finally:
         for client in open_ones:

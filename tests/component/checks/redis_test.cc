@@ -9,10 +9,6 @@ namespace {
 
 CheckPlan redis_plan(const std::string& own_keys) { return plan_of(checks::read_redis, "redis", own_keys); }
 
-std::vector<std::string> redis_problems(const std::string& own_keys) {
-  return read_check(checks::read_redis, "redis", own_keys).problems;
-}
-
 // One attempt against a peer that plays a script, and is asked PING and GET.
 CheckResult ask_peer(Script script) {
   const auto port = closed_port();
