@@ -173,6 +173,8 @@ TEST_CASE("JSON conditions compare numbers as numbers, and nothing passes when i
       {R"({"a":10})", "/a", "!= 10", false},
       {R"({"a":10})", "/a", "<10", false},
       {R"({"a":10})", "/a", "<= 9.99", false},
+      {R"({"a":10})", "/a", "<= 10", true},
+      {R"({"a":10})", "/a", "> 10", false},
       {R"({"a":-1})", "/a", "< 0", true},
       {R"({"a":9007199254740993})", "/a", "== 9007199254740993", true},
       {R"({"a":9007199254740993})", "/a", "== 9007199254740992", false},

@@ -4,6 +4,10 @@
 #include "bare_environment.h"
 #include "exchange.h"
 #include "open_tunnel.h"
+#include "proxy/access_log.h"
+#include "proxy/auth_client.h"
+#include "proxy/backend_pool.h"
+#include "proxy/session.h"
 #include "support/fake_peer.h"
 
 namespace probegate::test {
@@ -58,6 +62,33 @@ TEST_CASE("A request is judged by the gate published last, even where its data l
   REQUIRE(bare.loop.until([&] { return session != nullptr; }));
   bare.published = std::make_shared<proxy::GateView>(draining(Phase::closing));
   client.send(kGet.substr(10));
+  CHECK(next_answer(bare.loop, client).get("probegate-reason") == "draining");
+}
+
+TEST_CASE("A request that has arrived when the drain begins, and is not read yet, gets its answer") {
+  BareEnvironment bare(Endpoint::tcp("127.0.0.1", 1));
+  LiveBackend backend(bare.loop);
+  backend.on_connection = serve;
+  bare.environment.config = BareEnvironment::configuration(backend.endpoint());
+  proxy::AccessLog access(bare.environment);
+  proxy::BackendPool pool(bare.environment);
+  proxy::AuthWorker worker(bare.log);
+  proxy::AuthClient auth(bare.environment, worker);
+  bare.environment.access = &access;
+  bare.environment.backends = &pool;
+  bare.environment.auth = &auth;
+  std::unique_ptr<proxy::Session> session;
+  const auto socket = loop::ListenSocket::bind(Endpoint::tcp("127.0.0.1", 0));
+  REQUIRE(socket);
+  loop::Listener listener(*bare.loop, *socket->duplicate(), false, [&](loop::Stream client) {
+    session = std::make_unique<proxy::Session>(bare.environment, std::move(client), false);
+    session->start();
+  });
+  FakeClient client(bare.loop, socket->endpoint(), kGet);
+  CHECK(next_answer(bare.loop, client).status == 200);
+  client.send(kGet);
+  bare.environment.gate = std::make_shared<proxy::GateView>(draining(Phase::closing));
+  session->drain(0s);
   CHECK(next_answer(bare.loop, client).get("probegate-reason") == "draining");
 }
 

@@ -27,8 +27,10 @@ TEST_CASE("A message is cut between two characters") {
 }
 
 TEST_CASE("A secret at the cut does not survive in part") {
-  const auto shown = presentable(std::string(495, 'x') + "correct-horse", {"correct-horse"});
-  CHECK(shown.find("corr") == std::string::npos);
+  for (std::size_t before = 487; before <= 500; ++before) {
+    const auto shown = presentable(std::string(before, 'x') + "correct-horse", {"correct-horse"});
+    CHECK(shown.find_first_not_of("x*.") == std::string::npos);
+  }
 }
 
 TEST_CASE("A peer's words are quoted and short") {
