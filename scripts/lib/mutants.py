@@ -23,6 +23,7 @@ class Mutant:
 
 
 PROXY = "component proxy"
+TUNNELS = "component proxy tunnels"
 MEMORY = "component proxy memory"
 
 # --- the connections to the backend
@@ -54,7 +55,7 @@ BACKEND = [
     ),
     Mutant(
         "pool-own-fault-keeps-idle", "src/proxy/backend_pool.cc",
-        "    if (!by_backend) pool_.close_idle();  // it may be descriptors that are missing\n", "",
+        "    if (!by_backend) pool_.close_idle();  // may free the descriptors that are missing\n", "",
         "without descriptors new connects fail although idle connections hold some", MEMORY, "A connect that finds no descriptor*",
     ),
     Mutant(
@@ -94,7 +95,7 @@ EXCHANGE = [
     ),
     Mutant(
         "exchange-late-100", "src/proxy/exchange.cc",
-        "  if (response.status == 100 && std::exchange(continued_, true)) return true;  // we have said it already\n", "",
+        "  if (response.status == 100 && std::exchange(continued_, true)) return true;  // already sent by us\n", "",
         "the backend's 100 follows ours", PROXY, "Expect: 100-continue never*",
     ),
     Mutant(
@@ -230,7 +231,7 @@ ADMISSION = [
     Mutant(
         "admission-two-origins", "src/proxy/admission.cc",
         'request.fields.count("origin") == 1 &&\n         std::any_of', "std::any_of",
-        "of two Origin fields the first alone is judged", PROXY, "Origins are allowed*",
+        "of two Origin fields the first alone is judged", TUNNELS, "Origins are allowed*",
     ),
     Mutant(
         "admission-in-a-drain", "src/proxy/admission.cc",
@@ -310,48 +311,48 @@ TUNNEL = [
     Mutant(
         "tunnel-idle-one-way", "src/proxy/tunnel.cc",
         "over(last_frame_ms_ + millis(policy.idle_timeout))", "over(last_client_ms_ + millis(policy.idle_timeout))",
-        "a tunnel in which only the backend speaks ends as idle", PROXY, "An idle tunnel ends with 1001*",
+        "a tunnel in which only the backend speaks ends as idle", TUNNELS, "An idle tunnel ends with 1001*",
     ),
     Mutant(
         "tunnel-same-lifetime", "src/proxy/tunnel.cc",
         "  return whole - whole * (random() % 1000) / 10'000;\n", "  return whole - random() % 2;\n",
-        "a generation of tunnels comes back as one", PROXY, "Lifetimes are spread*",
+        "a generation of tunnels comes back as one", TUNNELS, "Lifetimes are spread*",
     ),
     Mutant(
         "tunnel-pong-ignored", "src/proxy/tunnel.cc",
         "    if (last_client_ms_ >= pinged_ms_) pinged_ms_ = 0;\n", "",
-        "a client that answers every ping is cut", PROXY, "A silent client is pinged*",
+        "a client that answers every ping is cut", TUNNELS, "A silent client is pinged*",
     ),
     Mutant(
         "tunnel-no-back-pressure", "src/proxy/tunnel.cc",
         "    if (stream(to).busy()) stream(from).read_stop();\n", "",
-        "what a slow reader does not take is kept in memory whole", PROXY, "A reader that stops stops the writer*",
+        "what a slow reader does not take is kept in memory whole", TUNNELS, "A reader that stops stops the writer*",
     ),
     Mutant(
         "tunnel-close-in-a-frame", "src/proxy/tunnel_end.cc",
         "} else if (from.tracker.at_boundary()) {", "} else {",
-        "a Close of ours lands in the middle of a frame", PROXY, "A drain closes a tunnel towards*",
+        "a Close of ours lands in the middle of a frame", TUNNELS, "A drain closes a tunnel towards*",
     ),
     Mutant(
         "tunnel-fin-to-the-wrong-side", "src/proxy/tunnel_end.cc",
         "if (client_.close_due == 0 && backend_has_said_all) send_fin(client_);",
         "if (backend_.close_due == 0 && backend_has_said_all) send_fin(backend_);",
-        "after both Closes the backend is ended first, and its client keeps TIME_WAIT", PROXY, "A Close of one side*",
+        "after both Closes the backend is ended first, and its client keeps TIME_WAIT", TUNNELS, "A Close of one side*",
     ),
     Mutant(
         "tunnel-blames-backend", "src/proxy/tunnel_end.cc",
         "is_client(by) ? code::kProtocolError : code::kInternalError", "code::kProtocolError",
-        "a client is told 1002 for what its backend did", PROXY, "A tunnel's end is told*",
+        "a client is told 1002 for what its backend did", TUNNELS, "A tunnel's end is told*",
     ),
     Mutant(
         "tunnel-close-unanswered", "src/proxy/tunnel_end.cc",
         "client_.tracker.closed() ? echo_of(client_.tracker.close_code()) : code::kServiceRestart", "code::kServiceRestart",
-        "a client that closes with 3001 is answered 1012", PROXY, "A client that waits for the answer*",
+        "a client that closes with 3001 is answered 1012", TUNNELS, "A client that waits for the answer*",
     ),
     Mutant(
         "tunnel-end-moves-away", "src/proxy/tunnel_end.cc",
         "  if (end_by_ms_ != 0 && end_by_ms_ <= by) return;\n", "",
-        "a peer that goes on sending puts its tunnel's end off", PROXY, "What the peers do after our Close*",
+        "a peer that goes on sending puts its tunnel's end off", TUNNELS, "What the peers do after our Close*",
     ),
     Mutant(
         "tunnel-drains-at-once", "src/proxy/data_loop.cc",
@@ -490,7 +491,7 @@ PROTO = [
     ),
     Mutant(
         "handshake-accept", "src/proto/ws_handshake.cc",
-        "  if (fields.get(FieldName::websocket_accept) != offered.accept)\n    return \"Sec-WebSocket-Accept does not fit the key\";\n", "",
+        "  if (fields.get(FieldName::websocket_accept) != offered.accept)\n    return \"Sec-WebSocket-Accept does not match the key\";\n", "",
         "an answer to another handshake opens a tunnel", "unit proto", "A wrong 101 is refused*",
     ),
 ]  # fmt: skip
@@ -640,7 +641,7 @@ CHECKS = [
     ),
     Mutant(
         "runner-absence-is-a-timeout", "src/checks/runner.cc",
-        "    if (late > kBeat) return repeat(job, late);  // a shorter absence, but one that hid the answer from us\n", "",
+        "    if (late > kBeat) return repeat(job, late);  // the answer may have arrived meanwhile\n", "",
         "a short absence of ours is booked as the dependency's timeout", "component checks", "Runner does not book a timeout*",
     ),
     Mutant(
@@ -720,7 +721,7 @@ CONFIG = [
     ),
     Mutant(
         "config-user-without-password", "src/config/read_alerts.cc",
-        '  if (alert.user && !alert.password) fields.problem("user", "a user needs a password, or password_file");\n', "",
+        '  if (alert.user && !alert.password) fields.problem("user", "user needs password or password_file");\n', "",
         "mail without its password is found out by the first outage", "unit config", "Every invalid file*",
     ),
     Mutant(
@@ -789,7 +790,7 @@ ALERTS = [
     ),
     Mutant(
         "alert-up-untold", "src/alerts/policy.cc",
-        "  if (held_.erase(check) > 0) return;  // nobody was told that it was down\n", "  held_.erase(check);\n",
+        "  if (held_.erase(check) > 0) return;  // the failure was not reported either\n", "  held_.erase(check);\n",
         "a planned stop is told as the end of an outage that nobody was told of", "unit alerts", "A planned stop*",
     ),
     Mutant(

@@ -18,11 +18,11 @@
 #include <utility>
 #include <vector>
 
+#include "listen_on.h"
 #include "loop/listener.h"
 #include "loop/loop.h"
 #include "loop/stream.h"
 #include "loop/timer.h"
-#include "listen_on.h"
 
 namespace probegate::test {
 
