@@ -181,7 +181,7 @@ TEST_CASE("Redis check names the kind of every refusal") {
 TEST_CASE("Redis check says protocol when the peer is no Redis") {
   for (const std::string& reply :
        {std::string("HTTP/1.1 400 Bad Request\r\n\r\n"), std::string("*100000000\r\n"),
-        std::string("\x15\x03\x01\x00\x02\x02\x46"), std::string("$-7\r\n\r\n")}) {
+        std::string("\x15\x03\x01\x00\x02\x02\x46", 7), std::string("$-7\r\n\r\n")}) {
     const auto result = ask_peer({expect("PING\r\n"), send(reply)});
     INFO(reply);
     REQUIRE(result.error);

@@ -161,7 +161,7 @@ TEST_CASE("An upgrade that is answered after the drain began becomes a tunnel th
   asked.loop.run_for(20ms);
   asked.server.send(kSwitching);
   REQUIRE(asked.loop.until([&] { return asked.client.received().find("\r\n\r\n") != std::string::npos; }));
-  CHECK(asked.loop.until([&] { return asked.client.received().find("\x88") != std::string::npos; }));
+  CHECK(asked.loop.until([&] { return asked.client.received().find('\x88') != std::string::npos; }));
 }
 
 TEST_CASE("What a request lies in already is no idle connection") {
