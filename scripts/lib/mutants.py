@@ -637,7 +637,7 @@ CHECKS = [
     Mutant(
         "runner-believes-late-reports", "src/checks/runner.cc",
         "job.in_flight && report.attempt == job.attempt", "job.in_flight",
-        "what an attempt says after its deadline is taken for the next one's answer", "component checks", "Runner that stood still does not believe*",
+        "what an attempt says after its deadline is taken for the next one's answer", "component checks", "Runner that was suspended does not believe*",
     ),
     Mutant(
         "runner-absence-is-a-timeout", "src/checks/runner.cc",

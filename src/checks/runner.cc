@@ -186,7 +186,7 @@ void Runner::begin_first(Job& job) {
 }
 
 void Runner::on_due(Job& job) {
-  stood_still();  // otherwise this attempt would count as interrupted
+  was_suspended();  // otherwise this attempt would count as interrupted
   begin(job);
 }
 
@@ -252,7 +252,7 @@ void Runner::leave(Job& job, bool lost) {
 
 void Runner::take_reports() {
   auto reports = reports_->channel.take_all();
-  if (!reports.empty()) stood_still();  // before any of these results is used
+  if (!reports.empty()) was_suspended();  // before any of these results is used
   for (auto& report : reports) take_report(report);
 }
 
@@ -317,7 +317,7 @@ void Runner::join_ended() {
 void Runner::on_deadline(Job& job) {
   const auto number = job.attempt;
   take_reports();
-  if (!job.in_flight || job.attempt != number || stood_still()) return;
+  if (!job.in_flight || job.attempt != number || was_suspended()) return;
   job.ended = loop_.now();
   if (job.without_attempt) {
     auto result = *std::move(job.without_attempt);
@@ -374,7 +374,7 @@ void Runner::wait_until(Job& job, TimePoint at) {
 }
 
 // True if this process was suspended during attempts: they are then inconclusive and repeated.
-bool Runner::stood_still() {
+bool Runner::was_suspended() {
   const TimePoint now = loop_.now();
   if (!in_flight() || now - last_beat_ <= kSuspendThreshold) return false;
   const Duration gap = now - last_beat_;
@@ -396,7 +396,7 @@ void Runner::repeat(Job& job, Duration absent) {
 
 void Runner::beat() {
   if (!in_flight()) return heartbeat_.stop();
-  if (!stood_still()) last_beat_ = loop_.now();
+  if (!was_suspended()) last_beat_ = loop_.now();
 }
 
 std::optional<TimePoint> Runner::next_run(std::size_t check) const {

@@ -115,7 +115,7 @@ class Runner {
   void give_up(Job& job);
   void conclude(Job& job, health::CheckResult result, bool crashed = false);
   void wait_until(Job& job, TimePoint at);
-  bool stood_still();
+  bool was_suspended();
   void repeat(Job& job, Duration absent);
   void beat();
   void join_ended();

@@ -22,7 +22,7 @@ def options_in_help(*arguments):
 
 
 def completed(tmp_path, *words):
-    """What a real bash offers for the last word."""
+    """What a real bash offers for the word at the end of the line."""
     script = tmp_path / "probegate.bash"
     script.write_text(generated("completion", "bash"))
     line = " ".join(f"'{word}'" for word in words)

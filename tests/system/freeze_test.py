@@ -158,7 +158,7 @@ def test_a_server_that_died_during_the_freeze_is_found_dead_and_not_slow(rig):
 
 
 def test_a_frozen_start_does_not_time_out(rig):
-    """`startup_timeout` is about the dependencies; a process that stood still has not waited for them."""
+    """`startup_timeout` is about the dependencies; a process that was suspended has not waited for them."""
     dependencies = Dependencies(rig, "interval: 60s, startup_interval: 60s")
     dependencies.stall()
     sidecar = rig.probegate(dependencies.config + f"gate: {{startup_timeout: {TIMEOUT}s}}\n").start()

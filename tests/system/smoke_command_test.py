@@ -103,8 +103,8 @@ def test_what_hangs_is_given_up_in_time(rig):
     assert "2 x timeout: not finished within 200ms, while waiting for the answer to the upgrade" in ran.stdout
 
 
-def reluctant(farewell):
-    """A script: a right handshake and a right Pong, and then `farewell` in answer to the Close."""
+def reluctant(goodbye):
+    """A script: a right handshake and a right Pong, and then `goodbye` in answer to the Close."""
     def script(connection):
         head = connection.read_head()
         connection.send(upgrade_response(head.get("Sec-WebSocket-Key")))
@@ -113,18 +113,18 @@ def reluctant(farewell):
             if opcode == PING:
                 connection.send_frame(PONG, payload)
             if opcode == CLOSE:
-                farewell(connection)
+                goodbye(connection)
                 return connection.read_to_end()
     return script
 
 
-@pytest.mark.parametrize("farewell, told", [
+@pytest.mark.parametrize("goodbye, told", [
     (lambda connection: None, "timeout: not finished within 1s, while waiting for the answer to our Close"),
     (lambda connection: connection.send_frame(CLOSE, close_payload(1011)), "protocol: answered our Close with code 1011"),
     (lambda connection: connection.shutdown(), "protocol: closed the connection while we were waiting for the answer to our Close"),
 ], ids=["silence", "another code", "end"])
-def test_a_close_that_is_not_answered_rightly_is_no_pass(rig, farewell, told):
-    server = rig.scripted(reluctant(farewell))
+def test_a_close_that_is_not_answered_rightly_is_no_pass(rig, goodbye, told):
+    server = rig.scripted(reluctant(goodbye))
     ran = command("smoke", f"ws://127.0.0.1:{server.port}/ws", "-n", "1", "--timeout", "1s")
     assert ran.returncode == 1 and f"1 x {told}" in ran.stdout, ran.stdout
 

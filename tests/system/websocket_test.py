@@ -348,13 +348,13 @@ proxy: {{backend: "{backend.url}", websocket: {{origins: ["https://chat.example"
 def test_a_backend_that_dies_gives_the_client_a_close_frame(rig):
     """The code is 1012 or 1014, and never a bare reset."""
     def then(connection):
-        connection.send_frame(TEXT, b"last words")
+        connection.send_frame(TEXT, b"the end")
         connection.read_frame()
         connection.reset()
 
     sidecar, _ = scripted_proxy(rig, accepting(then))
     with Raw.tunnel(sidecar.proxy_port) as client:
-        assert client.read_frame()[2] == b"last words"
+        assert client.read_frame()[2] == b"the end"
         client.send_frame(TEXT, b"die", mask=True)
         fin, opcode, payload, masked = client.read_frame()
         assert (fin, opcode, masked) == (True, CLOSE, False)

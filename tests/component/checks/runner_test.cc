@@ -183,7 +183,7 @@ TEST_CASE("Runner ignores a second report and a report after the deadline, and c
   kept.at(0).pass();  // nobody is left to hear it
 }
 
-TEST_CASE("Runner that stood still judges nobody and repeats what was under way") {
+TEST_CASE("Runner that was suspended judges nobody and repeats what was under way") {
   RunnerBench bench;
   auto& check = bench.add("victim", pass_the_second_time, kFast, 400ms);
   bench.run();
@@ -200,7 +200,7 @@ TEST_CASE("Runner that stood still judges nobody and repeats what was under way"
   CHECK(bench.model->states()[0].inconclusive == 1);
 }
 
-TEST_CASE("Runner that stood still does not believe what came in meanwhile either") {
+TEST_CASE("Runner that was suspended does not believe what came in meanwhile either") {
   RunnerBench bench;
   auto& check = bench.add("quick", [&](loop::Loop& loop, const Attempt& attempt, int number) {
     if (number > 0) return attempt.fail(FailKind::connect, "refused");

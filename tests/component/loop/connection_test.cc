@@ -160,11 +160,11 @@ TEST_CASE("Connection keeps exceptions of its observer away from the loop") {
 
 TEST_CASE("Connection ends its side with close_notify and FIN, and still reads") {
   TestLoop loop;
-  Peer peer(loop, true, {expect("last words"), send("heard"), half_close()});
+  Peer peer(loop, true, {expect("the end"), send("heard"), half_close()});
   Talk talk(loop);
   talk.open(peer.endpoint(), peer.settings);
   REQUIRE(loop.until([&] { return talk.opens == 1; }));
-  REQUIRE(talk.connection->write("last words"));
+  REQUIRE(talk.connection->write("the end"));
   talk.connection->shutdown();
   REQUIRE(talk.until_over());
   CHECK(talk.received == "heard");

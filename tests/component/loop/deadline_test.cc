@@ -79,7 +79,7 @@ void stand_still(TestLoop& loop, Duration time) {
   }
 }
 
-TEST_CASE("Deadline that passed while the loop stood still begins anew, and fires the second time") {
+TEST_CASE("Deadline that passed while the loop was suspended begins anew, and fires the second time") {
   TestLoop loop;
   DeadlineWheel wheel(loop);
   Alarm early(loop, wheel), late(loop, wheel), fresh(loop, wheel);

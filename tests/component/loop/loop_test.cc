@@ -204,7 +204,7 @@ TEST_CASE("FdWatch refuses a descriptor that cannot be watched") {
   CHECK_THROWS_AS(watch.want(true, false), std::runtime_error);
 }
 
-TEST_CASE("Loop's run_until gives the condition's last word and keeps its limit") {
+TEST_CASE("Loop's run_until returns what the condition says in the end, and keeps its limit") {
   TestLoop loop;
   const TimePoint start = loop->now();
   CHECK_FALSE(loop->run_until([] { return false; }, 30ms));

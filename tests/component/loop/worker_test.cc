@@ -35,7 +35,9 @@ struct WorkerBench {
   loop::Worker worker{log, "internal error on the test's loop"};
 };
 
-TEST_CASE("Worker runs what is posted in its order, also from before the start, and then its last word") {
+TEST_CASE(
+    "Worker runs what is posted in its order, also from before the start, and then what it was to call at "
+    "the end") {
   WorkerBench bench;
   std::vector<int> seen;
   for (int i = 0; i < 3; ++i)

@@ -267,10 +267,10 @@ TEST_CASE("After both Closes a peer that keeps TCP open is waited for 2 s and no
 
 TEST_CASE("A half-closed client still gets what the backend has to say") {
   OpenTunnel tunnel;
-  tunnel.client.send(text(From::client, "last words"));
+  tunnel.client.send(text(From::client, "the end"));
   tunnel.client.half_close();
   REQUIRE(tunnel.loop.until([&] { return tunnel.server().ended(); }));
-  CHECK(frames_in(tunnel.server().received()) == Frames{"M:text last words"});
+  CHECK(frames_in(tunnel.server().received()) == Frames{"M:text the end"});
   tunnel.server().send(text(From::backend, "answer") + close_frame(From::backend, 1000));
   CHECK(tunnel.sees(From::client, {"text answer", "close 1000"}));
   tunnel.server().half_close();

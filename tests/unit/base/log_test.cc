@@ -280,9 +280,9 @@ TEST_CASE("Log flush returns once all is written, and at its limit when the read
   Pipe pipe;
   FakeClock clock;
   Log log(pipe.writer(), LogLevel::info, LogFormat::text, clock);
-  log.info("last words");
+  log.info("the end");
   CHECK(seconds_taken_by([&] { log.flush(10s); }) < 5);
-  CHECK(pipe.read_line(0ms).value_or("(not written yet)").ends_with("last words"));
+  CHECK(pipe.read_line(0ms).value_or("(not written yet)").ends_with("the end"));
 
   overfill(log, pipe, 0);
   const double seconds = seconds_taken_by([&] { log.flush(100ms); });
