@@ -81,7 +81,8 @@ TEST_CASE("Runner lets a check destroy what its own callback runs in") {
   bench.add("a", [&](loop::Loop& loop, const Attempt& attempt, int) {
     auto& timers = bench.scripts[0]->timers;
     timers.push_back(std::make_unique<loop::Timer>(loop, [&timers, attempt] {
-      const Attempt mine = attempt;  // the closure dies with its timer
+      // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): the closure dies with its timer.
+      const Attempt mine = attempt;
       timers.clear();
       mine.pass();
     }));

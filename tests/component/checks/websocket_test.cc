@@ -208,7 +208,7 @@ TEST_CASE("WebSocket check says what the backend answered instead of 101, who th
   };
   for (const auto& [answer, expected] : cases) {
     Bench bench;
-    bench.peer.on_request = [&](const auto&) { return answer; };
+    bench.peer.on_request = [&answer = answer](const auto&) { return answer; };
     bench.peer.hang_up_after_head = answer.find("200 OK") != std::string::npos;
     auto said = text(bench.check.attempt());
     const std::string url = "ws://127.0.0.1:" + std::to_string(bench.port) + "/ws";

@@ -1,7 +1,9 @@
 // What ends at this hop, and what goes on from it: trailers, Max-Forwards, connections that grow old.
 #include <catch2/catch.hpp>
+#include <optional>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "auth_rig.h"
 #include "bare_environment.h"
@@ -193,19 +195,20 @@ TEST_CASE("A busy connection to the backend serves until its time is over, and n
   proxy::BackendPool::Lease lease = age.pool.new_lease();
   age.pool.give_back(age.connect(), lease, {});
   proxy::BackendPool::Lease taken;
-  loop::Stream stream = age.pool.take_idle(taken);
-  REQUIRE(stream.is_open());
+  auto stream = std::make_optional(age.pool.take_idle(taken));
+  REQUIRE(stream->is_open());
   CHECK(taken.until_ms == lease.until_ms);
+  const auto give_back = [&] { age.pool.give_back(*std::exchange(stream, {}), taken, {}); };
 
   SECTION("over while a request was under way") {
     taken.until_ms = age.bare.loop->turn_ms();
-    age.pool.give_back(std::move(stream), taken, {});
+    give_back();
     CHECK_FALSE(age.pool.take_idle(taken).is_open());
     CHECK(age.bare.loop.until([&] { return backend.await().gone(); }));
   }
   SECTION("begun for a backend that is configured no more") {
     age.pool.backend_changed();
-    age.pool.give_back(std::move(stream), taken, {});
+    give_back();
     CHECK_FALSE(age.pool.take_idle(taken).is_open());
   }
 }

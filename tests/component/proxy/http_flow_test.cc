@@ -212,7 +212,7 @@ TEST_CASE("A body of exactly limits.body_bytes passes, with a length and in chun
   }));
   FakeClient client(loop, proxy.endpoint(), request("POST", fields, body));
   Wire& server = backend.await();
-  CHECK(loop.until([&] { return server.received().ends_with(body); }, 2s));
+  CHECK(loop.until([&server, &body = body] { return server.received().ends_with(body); }, 2s));
   server.send(kOk);
   CHECK(next_answer(loop, client).status == 200);
 }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <utility>
 
 #include "allocations.h"
 #include "bare_environment.h"
@@ -269,7 +270,7 @@ TEST_CASE("A connect that finds no descriptor ends idle connections, and is made
   REQUIRE(stream.write("met"));
   REQUIRE(bare.loop.until([&] { return first.received() == "met"; }));
   const int idle = stream.descriptor();
-  pool.give_back(std::move(stream), pool.new_lease(), {});
+  pool.give_back(std::exchange(stream, {}), pool.new_lease(), {});
 
   std::vector<int> below;  // what is free there would be taken instead
   int next;
