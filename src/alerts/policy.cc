@@ -85,6 +85,8 @@ std::vector<Message> Policy::on_event(const health::Event& event, TimePoint now)
     case EventKind::check: on_check(event, now, out); break;
     case EventKind::gate:
       if (event.to == "open" && !opened_) on_opened(event, now, out);
+      if (event.to == "draining") tell_held(now, out);
+      if (event.to == "draining") hold_for(event.took.value_or(Duration(0)), now);  // a planned stop
       break;
     case EventKind::startup_timeout:
       fire(Kind::startup_timeout, "startup",

@@ -25,6 +25,12 @@ std::string check_positive_duration(const std::string& text) {
   return "expected a duration above 0 such as 500ms, 60s or 5m, got '" + text + "'";
 }
 
+std::string check_pause(const std::string& text) {
+  const auto duration = config::parse_duration(text);
+  if (duration && *duration > Duration::zero() && *duration <= std::chrono::hours(1)) return "";
+  return "expected a duration above 0 of at most 1h, such as 90s or 10m, got '" + text + "'";
+}
+
 std::string check_size(const std::string& text) {
   if (config::parse_size(text)) return "";
   return "expected a size such as 64KiB or 10MiB, got '" + text + "'";
@@ -129,6 +135,39 @@ Command declare_reload(CLI::App& app) {
   add_url(command, options->url);
   command->add_flag("--json", options->json, "print the answer as JSON");
   return {command, runner(reload, options)};
+}
+
+Command declare_drain(CLI::App& app) {
+  auto options = std::make_shared<DrainCommandOptions>();
+  auto* command = app.add_subcommand("drain", "makes the running probegate drain without ending it");
+  add_config(command, options->config);
+  add_url(command, options->url);
+  command->add_flag("--wait", options->wait,
+                    "return when no session is left or drain.timeout has passed; exit 1 if any was cut");
+  add_duration(command, "--timeout", options->timeout,
+               "the time limit of --wait (default: what the drain may take)", check_positive_duration);
+  return {command, runner(drain, options)};
+}
+
+Command declare_resume(CLI::App& app) {
+  auto options = std::make_shared<GateCommandOptions>();
+  auto* command = app.add_subcommand("resume", "ends a pause, or a drain that `probegate drain` began");
+  add_config(command, options->config);
+  add_url(command, options->url);
+  return {command, runner(resume, options)};
+}
+
+Command declare_pause(CLI::App& app) {
+  auto options = std::make_shared<PauseCommandOptions>();
+  auto* command =
+      app.add_subcommand("pause", "closes the gate of the running probegate by hand; open tunnels stay");
+  add_config(command, options->config);
+  add_url(command, options->url);
+  add_duration(command, "--for", options->time, "how long, at most 1h (default: 10m)", check_pause);
+  command
+      ->add_option("--message", options->message, "why, for the status page and the log; at most 256 bytes")
+      ->type_name("TEXT");
+  return {command, runner(pause, options)};
 }
 
 Command declare_status(CLI::App& app) {
@@ -243,9 +282,10 @@ Command declare_man(CLI::App& app) {
 }  // namespace
 
 std::vector<Command> declare_commands(CLI::App& app) {
-  return {declare_run(app),    declare_validate(app),   declare_check(app),  declare_healthcheck(app),
-          declare_status(app), declare_smoke(app),      declare_report(app), declare_reload(app),
-          declare_render(app), declare_completion(app), declare_man(app)};
+  return {declare_run(app),        declare_validate(app), declare_check(app),  declare_healthcheck(app),
+          declare_status(app),     declare_smoke(app),    declare_report(app), declare_reload(app),
+          declare_drain(app),      declare_resume(app),   declare_pause(app),  declare_render(app),
+          declare_completion(app), declare_man(app)};
 }
 
 }  // namespace probegate::cli

@@ -45,6 +45,22 @@ struct ReloadCommandOptions {
 };
 int reload(const ReloadCommandOptions& options);
 
+struct GateCommandOptions {
+  std::optional<std::string> config;
+  std::optional<std::string> url;
+};
+struct DrainCommandOptions : GateCommandOptions {
+  bool wait = false;
+  Duration timeout{0};  // how long --wait waits; 0: as long as the drain may take
+};
+struct PauseCommandOptions : GateCommandOptions {
+  Duration time = std::chrono::minutes(10);
+  std::string message;
+};
+int drain(const DrainCommandOptions& options);
+int resume(const GateCommandOptions& options);
+int pause(const PauseCommandOptions& options);
+
 struct StatusOptions {
   std::optional<std::string> config;
   std::optional<std::string> url;

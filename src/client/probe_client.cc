@@ -25,8 +25,9 @@ Result<loop::HttpResponse> ProbeClient::get(const std::string& path, Duration ti
   return ask(probe_request(address_, path, timeout));
 }
 
-Result<loop::HttpResponse> ProbeClient::act(const std::string& action, Duration timeout) {
-  auto request = probe_request(address_, "/" + action, timeout);
+Result<loop::HttpResponse> ProbeClient::act(const std::string& action, const std::string& query,
+                                            Duration timeout) {
+  auto request = probe_request(address_, "/" + action + query, timeout);
   request.method = "POST";
   // The probe port refuses host names that are not in its list; localhost is always accepted.
   request.headers = {{"Probegate-Action", action}, {"Host", "localhost"}};

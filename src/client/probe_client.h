@@ -23,8 +23,8 @@ class ProbeClient final : private loop::ErrorSink {
   // The answer, whatever its status; the error is a sentence that names the address. May be called once more
   // after an interrupt; a second interrupt ends that call too.
   Result<loop::HttpResponse> get(const std::string& path, Duration timeout);
-  // POST /<action> with the headers that the probe port requires.
-  Result<loop::HttpResponse> act(const std::string& action, Duration timeout);
+  // POST /<action><query> with the headers that the probe port requires.
+  Result<loop::HttpResponse> act(const std::string& action, const std::string& query, Duration timeout);
 
   // False if interrupted.
   bool pause(Duration time);

@@ -18,7 +18,8 @@ namespace probegate::health {
 
 enum class EventKind {
   start,             // of this process; `message` describes the end of the previous one
-  gate,              // the gate changed: `from`, `to`, and `waiting_for` unless it opened
+  gate,              // the gate changed: `from`, `to`, and `waiting_for` unless it opened; paused and
+                     // draining: `message` has by whom, `took` is for how long at most
   check,             // the judged status of a check changed: `from`, `to`, `error` when it fails or warns
   startup_timeout,   // gate.startup_timeout has passed: `waiting_for`
   backend_refused,   // the data plane could not reach the backend: `message`, `count`

@@ -1,7 +1,6 @@
 #include "health/gate.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace probegate::health {
 namespace {
@@ -47,6 +46,7 @@ std::string_view to_string(GateState state) {
     case GateState::open: return "open";
     case GateState::closed: return "closed";
     case GateState::failed: return "failed";
+    case GateState::paused: return "paused";
     case GateState::draining: return "draining";
   }
   return "failed";
@@ -57,41 +57,58 @@ Gate::Gate(GatePolicy policy, TimePoint started) : policy_(policy), started_(sta
 void Gate::set_policy(GatePolicy policy) {
   if (policy == policy_) return;
   policy_ = policy;
-  if (ever_opened() || state_ == GateState::draining) return;
+  if (ever_opened() || draining_) return;
   timed_out_ = false;
-  state_ = GateState::starting;
+  judged_ = GateState::starting;
+}
+
+GateState Gate::state() const {
+  if (draining_) return GateState::draining;
+  return pause_ ? GateState::paused : judged_;
 }
 
 bool Gate::update(const HealthModel& model, TimePoint now) {
-  if (state_ == GateState::draining) return false;
-  const GateState before = state_;
+  if (draining_) return false;
+  const GateState before = state();
+  if (pause_ && now >= pause_->until) end_pause(pause_->until);
+  if (!pause_) judge(model, now);
+  return state() != before;
+}
+
+void Gate::judge(const HealthModel& model, TimePoint now) {
   const bool may_pass = !traffic_failing(model);
   if (ever_opened()) {
-    state_ = may_pass ? GateState::open : GateState::closed;
+    judged_ = may_pass ? GateState::open : GateState::closed;
   } else if (may_pass && startup_passing(model)) {
-    state_ = GateState::open;
+    judged_ = GateState::open;
     opened_after_ = now - started_;
   } else if (next_deadline() && now >= deadline()) {
     timed_out_ = true;
-    if (policy_.on_startup_timeout != StartupTimeoutPolicy::wait) state_ = GateState::failed;
+    if (policy_.on_startup_timeout != StartupTimeoutPolicy::wait) judged_ = GateState::failed;
   }
-  return state_ != before;
 }
 
-bool Gate::drain() {
-  if (state_ == GateState::draining) return false;
-  before_drain_ = std::exchange(state_, GateState::draining);
-  return true;
+void Gate::pause(TimePoint now, TimePoint until) {
+  if (!pause_) pause_ = Pause{now, until};
+  pause_->until = until;
 }
 
-void Gate::resume() {
-  if (before_drain_) state_ = *before_drain_;
-  before_drain_.reset();
+void Gate::end_pause(TimePoint now) {
+  excused_ += now - pause_->since;
+  pause_.reset();
+}
+
+void Gate::drain() { draining_ = true; }
+
+void Gate::resume(TimePoint now) {
+  draining_ = false;
+  if (pause_) end_pause(std::min(now, pause_->until));
 }
 
 std::optional<TimePoint> Gate::next_deadline() const {
-  const bool counting = policy_.startup_timeout > Duration::zero() && !ever_opened() && !timed_out_ &&
-                        state_ != GateState::draining;
+  if (draining_) return std::nullopt;
+  if (pause_) return pause_->until;
+  const bool counting = policy_.startup_timeout > Duration::zero() && !ever_opened() && !timed_out_;
   return counting ? std::optional(deadline()) : std::nullopt;
 }
 

@@ -5,7 +5,6 @@ namespace probegate::health {
 std::string_view to_string(Phase phase) {
   switch (phase) {
     case Phase::running: return "running";
-    case Phase::paused: return "paused";
     case Phase::lame_duck: return "lame_duck";
     case Phase::closing: return "closing";
     case Phase::cutting: return "cutting";

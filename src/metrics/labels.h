@@ -12,6 +12,7 @@ namespace probegate::metrics {
 // Why probegate answered a request itself; also the word in Probegate-Reason and problem+json.
 enum class Reason {
   gate_closed,
+  paused,
   hold_timeout,
   hold_full,
   draining,
@@ -72,10 +73,11 @@ template <>
 struct LabelSet<Reason> {
   static constexpr std::string_view name = "reason";
   static constexpr std::string_view words[] = {
-      "gate_closed",         "hold_timeout",    "hold_full",      "draining",         "connection_limit",
-      "backend_unreachable", "backend_timeout", "backend_error",  "auth_denied",      "auth_unavailable",
-      "origin_denied",       "bad_request",     "header_timeout", "header_too_large", "body_too_large",
-      "uri_too_long",        "not_found",       "loop_detected"};
+      "gate_closed",   "paused",           "hold_timeout",        "hold_full",
+      "draining",      "connection_limit", "backend_unreachable", "backend_timeout",
+      "backend_error", "auth_denied",      "auth_unavailable",    "origin_denied",
+      "bad_request",   "header_timeout",   "header_too_large",    "body_too_large",
+      "uri_too_long",  "not_found",        "loop_detected"};
   static_assert(std::size(words) == static_cast<std::size_t>(Reason::loop_detected) + 1);
 };
 

@@ -26,6 +26,7 @@ struct Traffic {
   PerLabel<Reason, std::uint64_t> refused{};
   std::uint64_t tunnels_lost = 0;  // the client or the backend was lost
 
+  std::int64_t left() const { return tunnels + held; }  // of a drain
   std::uint64_t all_messages() const;
   std::uint64_t all_refused() const;
 };

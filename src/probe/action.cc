@@ -2,12 +2,17 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace probegate::probe {
 namespace {
 
-constexpr ActionName kActions[] = {{"reload", Action::reload}};
+const ActionName kActions[] = {{"reload", Action::reload, {}},
+                               {"drain", Action::drain, {"by"}},
+                               {"resume", Action::resume, {"by"}},
+                               {"pause", Action::pause, {"by", "for", "message"}}};
 
 bool is_number(std::string_view text) { return parse_decimal<std::uint16_t>(text).has_value(); }
 
@@ -29,12 +34,17 @@ bool is_localhost_or_address(std::string_view host) {
 
 }  // namespace
 
-const ActionName* find_action(std::string_view path) {
-  if (!path.starts_with('/')) return nullptr;
+const ActionName* find_action(std::string_view target) {
+  const auto path = target.substr(0, target.find('?'));
   for (const auto& name : kActions) {
-    if (name.word == path.substr(1)) return &name;
+    if (path.starts_with('/') && name.word == path.substr(1)) return &name;
   }
   return nullptr;
+}
+
+ActionParameters action_parameters(std::string_view target) {
+  auto url = parse_url("http://localhost" + std::string(target));
+  return url ? std::move(url->parameters) : ActionParameters();
 }
 
 std::optional<ActionRefusal> refuse_action(const ActionName& name, const ActionRequest& request) {
@@ -48,6 +58,13 @@ std::optional<ActionRefusal> refuse_action(const ActionName& name, const ActionR
     return ActionRefusal{403, "the Host must be localhost or an IP address"};
   if (request.action != name.word)
     return ActionRefusal{400, "the header Probegate-Action must name the action in the path"};
+  const auto parameters = action_parameters(request.target);
+  if (parameters.empty() && request.target.find('?') != std::string_view::npos)
+    return ActionRefusal{400, "the query cannot be read"};
+  for (const auto& parameter : parameters) {
+    if (std::ranges::find(name.parameters, parameter.name) == name.parameters.end())
+      return ActionRefusal{400, "unknown parameter in the query"};
+  }
   return std::nullopt;
 }
 

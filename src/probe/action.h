@@ -9,21 +9,29 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "base/url.h"
 
 namespace probegate::probe {
 
-enum class Action { reload };
+enum class Action { reload, drain, resume, pause };
 
 struct ActionName {
   std::string_view word;  // value of the header Probegate-Action; the path is "/" + word
   Action action;
+  std::vector<std::string_view> parameters;  // names that its query may have
 };
 
-const ActionName* find_action(std::string_view path);  // null if there is no such path
+using ActionParameters = std::vector<UrlParameter>;
+
+const ActionName* find_action(std::string_view target);       // null if there is no such path
+ActionParameters action_parameters(std::string_view target);  // of its query; none if it cannot be read
 
 // The parts of a request that decide whether the action is allowed.
 struct ActionRequest {
   std::string_view method;
+  std::string_view target;  // the path with its query
   std::string_view host;    // the Host field, with its port
   std::string_view action;  // the header Probegate-Action
   bool local = false;       // the peer is a loopback address or a unix socket
@@ -46,7 +54,8 @@ struct ActionOutcome {
 class Actions {
  public:
   // Calls `done` exactly once, in this call or a later turn of the control loop; the client may be gone.
-  virtual void act(Action action, std::function<void(ActionOutcome)> done) = 0;
+  virtual void act(Action action, const ActionParameters& parameters,
+                   std::function<void(ActionOutcome)> done) = 0;
 
  protected:
   ~Actions() = default;

@@ -2,13 +2,17 @@
 
 namespace probegate::probe {
 
-void write_health(metrics::Exposition& out, const health::Snapshot& snapshot, std::string_view version) {
+void write_health(metrics::Exposition& out, const health::Snapshot& snapshot, std::int64_t sessions_left,
+                  std::string_view version) {
   out.gauge("probegate_gate_open", "1 while new sessions may reach the backend.");
   out.sample({}, snapshot.gate == health::GateState::open ? 1 : 0);
   out.gauge("probegate_gate_state", "State of the gate: 1 for the current state, 0 for the others.");
   for (const auto state : health::kGateStates) {
     out.sample({{"state", to_string(state)}}, snapshot.gate == state ? 1 : 0);
   }
+  out.gauge("probegate_drain_sessions_left",
+            "Tunnels, requests in flight and held requests that are left during a drain; otherwise 0.");
+  out.sample({}, snapshot.drain ? sessions_left : 0);
   out.gauge("probegate_startup_seconds",
             "Time from the start of the process to the first opening of the gate.");
   if (snapshot.startup) out.sample({}, to_seconds(*snapshot.startup));

@@ -88,7 +88,7 @@ ProbeAnswers::Reply ProbeAnswers::answer(const ProbeRequest& request, std::strin
       {"/events", Page::events},
   };
   const std::string_view path = request.path.substr(0, request.path.find('?'));
-  if (const auto* action = find_action(path)) return judge_action(*action, request, out);
+  if (const auto* action = find_action(request.path)) return judge_action(*action, request, out);
   const auto* route = std::find_if(std::begin(kRoutes), std::end(kRoutes),
                                    [&](const Route& candidate) { return candidate.path == path; });
   if (route == std::end(kRoutes)) {
@@ -126,8 +126,8 @@ ProbeAnswers::Reply ProbeAnswers::answer(const ProbeRequest& request, std::strin
 
 ProbeAnswers::Reply ProbeAnswers::judge_action(const ActionName& name, const ProbeRequest& request,
                                                std::string& out) {
-  const auto refusal = refuse_action(name, {request.method, request.host, request.action, request.local,
-                                            request.has_origin, request.through_proxy});
+  const auto refusal = refuse_action(name, {request.method, request.path, request.host, request.action,
+                                            request.local, request.has_origin, request.through_proxy});
   if (!refusal) return Reply::action;
   const bool method = refusal->status == 405;
   answer_text(refusal->status, kJson, method ? "Allow: POST\r\n" : "", request,
@@ -218,7 +218,7 @@ void ProbeAnswers::answer_metrics(const ProbeRequest& request, std::string& out)
   const bool open = prefers(request.accept, "application/openmetrics-text", "1.0.0", "text/plain");
   const auto format = open ? metrics::Format::openmetrics : metrics::Format::prometheus_text;
   metrics::Exposition exposition(format);
-  write_health(exposition, *snapshot_, options_.version);
+  write_health(exposition, *snapshot_, source_.traffic().total.left(), options_.version);
   source_.write_metrics(exposition);
   write_process(exposition);
   answer_text(200, content_type(format), "Vary: Accept\r\n", request, std::move(exposition).finish(), out);

@@ -106,6 +106,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
     request.may_follow = server_.viewers_ < server_.limits_.viewers;
     if (const auto* action = find_action(head.path)) {
       action_ = action->action;
+      action_parameters_ = action_parameters(head.path);
       describe_for_action(head, request);
     }
     const Reply reply = server_.answers_.answer(request, out);
@@ -127,7 +128,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
     server_.touched(*this);
     deadline_.arm(server_.limits_.action_timeout);
     if (!out.empty() && !stream_.write(out)) return server_.finished(*this);
-    server_.act(*this, action_);
+    server_.act(*this, action_, std::exchange(action_parameters_, {}));
   }
 
   void send(const std::string& out, Reply reply) {
@@ -206,6 +207,7 @@ class ProbeServer::Session final : public loop::StreamObserver, public loop::Dea
   std::uint64_t used_at_ms_ = 0;
   const std::uint64_t id_;
   Action action_ = Action::reload;
+  ActionParameters action_parameters_;
   Sessions::iterator self_;
 };
 
@@ -234,12 +236,13 @@ void ProbeServer::publish(std::shared_ptr<const health::Snapshot> snapshot) {
   if (viewers_ > 0) feed_soon(gate_moved ? Duration(0) : limits_.view_change);
 }
 
-void ProbeServer::act(Session& session, Action action) {
+void ProbeServer::act(Session& session, Action action, const ActionParameters& parameters) {
   if (actions_ == nullptr) {
     return session.finish_action({503, R"({"error":"not yet","detail":"the process is still starting"})"
                                        "\n"});
   }
-  actions_->act(action, [this, id = session.id()](const ActionOutcome& outcome) { acted(id, outcome); });
+  actions_->act(action, parameters,
+                [this, id = session.id()](const ActionOutcome& outcome) { acted(id, outcome); });
 }
 
 void ProbeServer::acted(std::uint64_t session, const ActionOutcome& outcome) {

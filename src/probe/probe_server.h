@@ -63,7 +63,7 @@ class ProbeServer {
   void heard(Session& session);     // has sent its first byte
   void touched(Session& session);   // just used: moves to the back
   void finished(Session& session);  // destroys it
-  void act(Session& session, Action action);
+  void act(Session& session, Action action, const ActionParameters& parameters);
   void acted(std::uint64_t session, const ActionOutcome& outcome);
   void feed_soon(Duration delay);
   void feed_viewers();

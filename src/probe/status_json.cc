@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "health/json_parts.h"
 #include "probe/client_outcome.h"
+#include "probe/drain_and_pause.h"
 
 namespace probegate::probe {
 namespace {
@@ -14,7 +15,8 @@ using health::Json;
 // A check with one of these names has no boolean at the top level; it is under `checks` like the others.
 constexpr std::string_view kOurKeys[] = {"schema", "version",  "about",
                                          "starts", "timeline", "recent_runs",
-                                         "events", "traffic",  "check_threads_lost"};
+                                         "events", "traffic",  "check_threads_lost",
+                                         "pause",  "drain"};
 
 Json starts_json(const std::optional<health::Starts>& starts) {
   if (!starts) return nullptr;
@@ -127,6 +129,7 @@ std::string status_json(const health::Snapshot& snapshot, const Source& source, 
                         std::string_view version, TimePoint now, WallTime wall) {
   Json events = Json::array();
   for (const auto& event : source.history().events()) events.push_back(event_json(event, details));
+  const TrafficReport traffic = source.traffic();
   const Json more{{"schema", kStatusSchema},
                   {"version", version},
                   {"about", about_json(source.about(), details)},
@@ -134,7 +137,9 @@ std::string status_json(const health::Snapshot& snapshot, const Source& source, 
                   {"timeline", timeline_json(source.history())},
                   {"recent_runs", recent_runs_json(snapshot, source, now)},
                   {"events", std::move(events)},
-                  {"traffic", traffic_json(source.traffic())},
+                  {"traffic", traffic_json(traffic)},
+                  {"pause", pause_json(snapshot, details)},
+                  {"drain", drain_json(snapshot, traffic.total.left(), details)},
                   {"check_threads_lost", source.lost_check_threads()}};
   std::string text = health::readiness_json(snapshot, health::Document::readiness, details, kOurKeys)
                          .text(iso8601(wall), health::uptime_text(now - snapshot.started));

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "probe/client_outcome.h"
+#include "probe/drain_and_pause.h"
 #include "probe/page_assets.h"
 #include "probe/page_parts.h"
 
@@ -35,7 +36,7 @@ std::string_view tone(std::string_view word) {
   for (const std::string_view bad : {"fail", "failed", "closed", "refused"}) {
     if (word == bad) return "bad";
   }
-  return word == "warn" || word == "draining" || word == "reached" ? "warn" : "dim";
+  return word == "warn" || word == "draining" || word == "paused" || word == "reached" ? "warn" : "dim";
 }
 
 std::string spaced(std::string_view word) {
@@ -157,13 +158,16 @@ std::string title(const StatusView& view) {
 
 std::string headline(const StatusView& view, const TrafficReport& traffic) {
   const health::Judgement judgement = judge(health::Document::readiness, view.snapshot);
-  const bool draining = view.snapshot.gate == health::GateState::draining;
+  const bool meant = view.snapshot.drain || view.snapshot.pause;
   const bool served = concerns(traffic).empty();
   std::string out = "<section id=\"state\" class=\"";
-  out.append(judgement.ok && served ? "good" : judgement.ok || draining ? "warn" : "bad");
+  out.append(judgement.ok && served ? "good" : judgement.ok || meant ? "warn" : "bad");
   out.append("\" data-title=\"").append(title(view)).append("\">\n<h1>");
   out.append(spaced(judgement.word)).append("</h1>\n<p id=\"summary\" role=\"status\">");
-  out.append(gate_sentence(view)).append("</p>\n").append(clients_section(traffic));
+  out.append(gate_sentence(view)).append("</p>\n");
+  if (const auto text = drain_or_pause_text(view.snapshot, traffic.total.left(), view.details); !text.empty())
+    out += "<p id=\"by-hand\">" + escaped(text) + ".</p>\n";
+  out += clients_section(traffic);
   if (const auto& starts = view.source.history().starts(); starts && starts->restart_loop) {
     out += "<p id=\"restarts\">Restart loop: <strong>" + std::to_string(starts->recent) + " starts within " +
            format_duration(starts->window) + "</strong>; the previous process ended as " +

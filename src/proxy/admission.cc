@@ -92,6 +92,12 @@ Refusal refusal_by_gate(const Environment& environment, Reason reason, std::stri
   return refusal;
 }
 
+Refusal refusal_as_closed(const Environment& environment) {
+  return environment.gate->state == health::GateState::paused
+             ? Refusal::of(Reason::paused, "the gate is paused by hand")
+             : refusal_by_gate(environment, Reason::gate_closed, "the backend is not ready");
+}
+
 Refusal refusal_as_hold_full(const Environment& environment) {
   return refusal_by_gate(environment, Reason::hold_full,
                          "too many requests are waiting for the backend already");
@@ -116,8 +122,7 @@ Admission admit_through_gate(const Environment& environment, const proto::Reques
 // A request that would be refused anyway is refused at once, so that it takes no place in the hold.
 Admission admit_to_hold(const Environment& environment, const proto::RequestHead& request,
                         const Visitor& visitor) {
-  if (environment.config->proxy.hold.max == 0)
-    return refusal_by_gate(environment, Reason::gate_closed, "the backend is not ready");
+  if (environment.config->proxy.hold.max == 0) return refusal_as_closed(environment);
   if (environment.held->full()) return refusal_as_hold_full(environment);
   if (auto refusal = judge(environment, request, visitor.surplus)) return std::move(*refusal);
   return Next::hold;

@@ -13,6 +13,7 @@ namespace probegate::proxy {
 struct GateView {
   health::GateState state = health::GateState::starting;
   health::Phase phase = health::Phase::running;
+  bool by_command = false;  // the drain: the process stays, so do the listeners, and it may be resumed
   std::vector<std::string> waiting_for = {};  // names of the checks that keep the gate closed
   // Name of the websocket check that affects traffic, or empty. With one, the first connection that the
   // backend refuses closes the gate.

@@ -12,6 +12,7 @@ using metrics::Reason;
 int status_of(Reason reason) {
   switch (reason) {
     case Reason::gate_closed:
+    case Reason::paused:
     case Reason::hold_timeout:
     case Reason::hold_full:
     case Reason::draining:

@@ -206,19 +206,36 @@ void Control::backend_restarted(std::uint64_t restarts) {
 
 void Control::phase_changed() {
   if (shutdown_.phase() == Phase::running) {
-    gate_.resume();
+    cut_.reset();
+    gate_.resume(loop_.now());
   } else {
     gate_.drain();
   }
+  if (shutdown_.phase() == Phase::cutting && !cut_) cut_ = sessions_left();
   update_gate();
 }
 
+void Control::pause(std::string by, std::string message, Duration time) {
+  const WallTime wall = loop_.wall_now();
+  const WallTime since = pause_ ? pause_->since : wall;
+  pause_ = health::Pause{std::move(by), std::move(message), since, wall + time};
+  gate_.pause(loop_.now(), loop_.now() + time);
+  update_gate();
+}
+
+void Control::resume() {
+  gate_.resume(loop_.now());
+  update_gate();
+}
+
+std::int64_t Control::sessions_left() const { return metrics::sum_up(data_plane_.metrics()).left(); }
+
 // Call after every change that may affect the gate.
 void Control::update_gate() {
-  const GateState before = gate_.state();
   const bool timed_out_before = gate_.startup_timed_out();
   gate_.update(model_, loop_.now());
-  if (gate_.state() != before) tell_gate(before);
+  if (!gate_.paused()) pause_.reset();
+  if (gate_.state() != told_gate_) tell_gate();
   if (const auto deadline = gate_.next_deadline()) {
     gate_timer_.start(std::max(*deadline - loop_.now(), Duration(1ms)));
   } else {
@@ -251,13 +268,27 @@ std::shared_ptr<const health::Snapshot> Control::snapshot() const {
   snapshot.stuck_loops = stuck_loops_;
   snapshot.started = started_;
   snapshot.startup = gate_.opened_after();
+  snapshot.pause = pause_;
+  snapshot.drain = drain_state();
   return std::make_shared<const health::Snapshot>(std::move(snapshot));
+}
+
+std::optional<health::Drain> Control::drain_state() const {
+  const auto& drain = shutdown_.drain();
+  if (!drain) return std::nullopt;
+  const auto wall = [&](TimePoint when) { return loop_.wall_now() + (when - loop_.now()); };
+  return health::Drain{.by = drain->by,
+                       .since = wall(drain->since),
+                       .deadline = wall(drain->deadline),
+                       .serving = shutdown_.phase() == Phase::lame_duck && gate_.opened_before_drain(),
+                       .cut = cut_};
 }
 
 proxy::GateView Control::make_view() const {
   proxy::GateView view;
   view.state = gate_.state();
   view.phase = shutdown_.phase();
+  view.by_command = shutdown_.by_command();
   view.opened_before_drain = gate_.opened_before_drain();
   if (view.state != GateState::open) view.waiting_for = waiting_names();
   for (const auto& policy : model_.policies()) {
@@ -278,15 +309,26 @@ std::vector<std::string> Control::waiting_names() const {
   return names;
 }
 
-void Control::tell_gate(GateState before) {
+void Control::tell_gate() {
   health::Event event;
   event.kind = health::EventKind::gate;
-  event.from = health::to_string(before);
+  event.from = health::to_string(std::exchange(told_gate_, gate_.state()));
   event.to = health::to_string(gate_.state());
-  if (gate_.state() == GateState::open) {
-    event.took = gate_.opened_after();
-  } else {
-    event.waiting_for = waiting_names();
+  switch (gate_.state()) {
+    case GateState::open: event.took = gate_.opened_after(); break;
+    case GateState::paused:
+      event.message = "by " + pause_->by + (pause_->message.empty() ? "" : ": " + pause_->message);
+      event.took = pause_->until - loop_.wall_now();
+      break;
+    case GateState::draining:
+      if (const auto& drain = shutdown_.drain()) {  // not after a failed startup
+        event.message = "by " + drain->by;
+        event.took = drain->deadline - loop_.now();
+      }
+      break;
+    case GateState::starting:
+    case GateState::closed:
+    case GateState::failed: event.waiting_for = waiting_names(); break;
   }
   on_event(std::move(event));
 }
@@ -366,7 +408,8 @@ void Control::beat() {
     traffic_window_.look(now, loop_.wall_now(), metrics::sum_up(data_plane_.metrics()));
     look_due_ = now + metrics::TrafficWindow::kStep;
   }
-  const bool waiting = gate_.state() != GateState::open && gate_.state() != GateState::draining;
+  const bool meant = gate_.state() == GateState::paused || gate_.state() == GateState::draining;
+  const bool waiting = gate_.state() != GateState::open && !meant;
   if (const auto waited = waiting_reminder_.due(waiting, now)) log_waiting(log_, *snapshot(), *waited);
   beat_due_ = now + kBeat;
   beat_timer_.start(kBeat);

@@ -53,7 +53,12 @@ class Control final : public DataPlane::Observer, private checks::RunnerObserver
   // After stop(): false if the code of a check has not returned; see Runner.
   [[nodiscard]] bool check_threads_ended() { return runner_.threads_ended(); }
 
-  void phase_changed();  // of the shutdown
+  void phase_changed();  // of the drain or the shutdown
+  // Keeps the gate shut for `time`; again: from now on for the new time. Not while it drains.
+  void pause(std::string by, std::string message, Duration time);
+  void resume();  // ends a pause
+  std::shared_ptr<const health::Snapshot> snapshot() const;
+  std::int64_t sessions_left() const;  // tunnels, requests in flight and held ones
 
   // Reports an event, from this or another part. Fills in its time.
   void on_event(health::Event event);
@@ -86,10 +91,10 @@ class Control final : public DataPlane::Observer, private checks::RunnerObserver
   void update_gate();
   void rename_metrics();
   void publish();
-  std::shared_ptr<const health::Snapshot> snapshot() const;
+  std::optional<health::Drain> drain_state() const;
   proxy::GateView make_view() const;
   std::vector<std::string> waiting_names() const;
-  void tell_gate(health::GateState before);
+  void tell_gate();
   void tell_startup_timeout();
   void beat();
   void watch_connections();
@@ -104,6 +109,9 @@ class Control final : public DataPlane::Observer, private checks::RunnerObserver
   health::GatePolicy gate_policy_;
   health::HealthModel model_;
   health::Gate gate_;
+  health::GateState told_gate_ = health::GateState::starting;
+  std::optional<health::Pause> pause_;
+  std::optional<std::int64_t> cut_;  // sessions that were left when the drain's time was over
   health::History history_;
   health::WaitingReminder waiting_reminder_;
   std::shared_ptr<const std::vector<health::CheckPolicy>> policies_;  // shared with every snapshot

@@ -13,8 +13,13 @@ std::string words(const std::vector<std::string>& names) {
 }
 
 void log_gate(Log& log, const Event& event) {
+  if (event.to == "draining") return;  // logged where it begins
   const std::string message = "gate " + event.to;
-  if (event.to == "open") {
+  if (event.to == "paused") {
+    log.info(message, {{"from", event.from},
+                       {"why", event.message},
+                       {"seconds", to_seconds(event.took.value_or(Duration(0)))}});
+  } else if (event.to == "open") {
     log.info(message,
              {{"from", event.from}, {"startup_seconds", to_seconds(event.took.value_or(Duration(0)))}});
   } else {

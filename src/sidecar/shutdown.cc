@@ -10,11 +10,11 @@ namespace probegate::sidecar {
 
 bool Shutdown::may_follow(Phase before, Phase next) {
   switch (before) {
-    case Phase::running: return next == Phase::paused || next == Phase::lame_duck || next == Phase::cutting;
-    case Phase::paused: return next == Phase::running || next == Phase::lame_duck;
-    case Phase::lame_duck: return next == Phase::closing;
-    case Phase::closing: return next == Phase::cutting || next == Phase::stopping_auth;
-    case Phase::cutting: return next == Phase::stopping_auth;
+    case Phase::running: return next == Phase::lame_duck || next == Phase::cutting;
+    case Phase::lame_duck: return next == Phase::closing || next == Phase::running;
+    case Phase::closing:
+      return next == Phase::cutting || next == Phase::stopping_auth || next == Phase::running;
+    case Phase::cutting: return next == Phase::stopping_auth || next == Phase::running;
     case Phase::stopping_auth: return next == Phase::flushing_alerts;
     case Phase::flushing_alerts: return next == Phase::recording;
     case Phase::recording: return next == Phase::done;
@@ -23,14 +23,50 @@ bool Shutdown::may_follow(Phase before, Phase next) {
   return false;
 }
 
-void Shutdown::drain(Duration delay, Duration timeout) {
-  closes_at_ = clock_.now() + delay;
-  ends_at_ = closes_at_ + timeout;
+void Shutdown::drain(std::string by, Duration delay, Duration timeout) {
+  assert(phase_ == Phase::running);
+  begin_drain(std::move(by), delay, timeout);
+}
+
+void Shutdown::resume() {
+  assert(by_command());
+  drain_.reset();
+  to(Phase::running);
+}
+
+void Shutdown::end(std::string by, Duration delay, Duration timeout) {
+  assert(!ending());
+  ending_begun_ = true;
+  if (phase_ == Phase::running) return begin_drain(std::move(by), delay, timeout);
+  drain_->by = std::move(by);
+  catch_up();
+}
+
+void Shutdown::begin_drain(std::string by, Duration delay, Duration timeout) {
+  const TimePoint now = clock_.now();
+  drain_ = Drain{std::move(by), now, now + delay, now + delay + timeout};
+  ends_at_ = drain_->deadline;
   to(Phase::lame_duck);
   if (delay <= Duration::zero()) on_time();
 }
 
+// Starts what the drain by a command left out of its phases so far, and all of the current phase again,
+// because what they publish has changed.
+void Shutdown::catch_up() {
+  const Phase reached = phase_;
+  const Duration limit = begin_time(reached);
+  wake();
+  for (const Phase phase : {Phase::lame_duck, Phase::closing, Phase::cutting}) {
+    if (phase > reached) return;
+    for (const auto& participant : participants_) {
+      const bool missed = participant.when == When::at_the_end || phase == reached;
+      if (participant.phase == phase && missed && phase_ == reached) participant.start(limit);
+    }
+  }
+}
+
 void Shutdown::startup_failed() {
+  ending_begun_ = true;
   ending_ = {exit_code::kFailed, health::end_cause::kStartupTimeout};
   ends_at_ = clock_.now() + kLastAlerts;
   to(Phase::cutting);
@@ -39,16 +75,6 @@ void Shutdown::startup_failed() {
 void Shutdown::force() {
   assert(ending());
   host_.give_up({exit_code::kFailed, health::end_cause::kSecondSignal});
-}
-
-void Shutdown::pause() { to(Phase::paused); }
-
-void Shutdown::resume() {
-  assert(phase_ == Phase::paused);
-  to(Phase::running);
-  for (auto it = participants_.rbegin(); it != participants_.rend(); ++it) {
-    if (it->phase == Phase::paused && it->cancel) it->cancel();
-  }
 }
 
 void Shutdown::loops_ended() {
@@ -79,7 +105,6 @@ void Shutdown::on_time() {
       log_.error("the alerts loop did not stop in time; exiting without it");
       return host_.give_up(ending_);
     case Phase::running:
-    case Phase::paused:
     case Phase::recording:
     case Phase::done: assert(false && "these phases have no time"); return;
   }
@@ -91,11 +116,14 @@ void Shutdown::to(Phase next) {
   const Phase before = std::exchange(phase_, next);
   log_.debug("shutdown phase", {{"phase", to_string(next)}});
   const Duration limit = begin_time(before);
-  host_.wake_after(due_ ? std::optional(*due_ - clock_.now()) : std::nullopt);
+  wake();
   for (const auto& participant : participants_) {
-    if (participant.phase == next && phase_ == next) participant.start(limit);
+    const bool due = participant.when == When::always || ending_begun_;
+    if (participant.phase == next && due && phase_ == next) participant.start(limit);
   }
 }
+
+void Shutdown::wake() { host_.wake_after(due_ ? std::optional(*due_ - clock_.now()) : std::nullopt); }
 
 // Sets the deadline of the phase, and returns how much time its participants have.
 Duration Shutdown::begin_time(Phase before) {
@@ -103,9 +131,15 @@ Duration Shutdown::begin_time(Phase before) {
   TimePoint until = now;
   Duration grace{0};
   switch (phase_) {
-    case Phase::lame_duck: until = closes_at_; break;
+    case Phase::lame_duck: until = drain_->closes_at; break;
     case Phase::closing: until = ends_at_; break;
-    case Phase::cutting: grace = kCutGrace; break;
+    case Phase::cutting:
+      if (!ending_begun_) {  // stays here
+        due_.reset();
+        return Duration::zero();
+      }
+      grace = kCutGrace;
+      break;
     case Phase::stopping_auth:  // uses the time that the data loops have left
       if (before == Phase::closing) due_ = ends_at_ + kCutGrace;
       return std::max(*due_ - now, Duration::zero());
@@ -114,7 +148,6 @@ Duration Shutdown::begin_time(Phase before) {
       grace = kCutGrace;
       break;
     case Phase::running:
-    case Phase::paused:
     case Phase::recording:
     case Phase::done: due_.reset(); return Duration::zero();
   }

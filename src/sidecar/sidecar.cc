@@ -57,7 +57,8 @@ Sidecar::Sidecar(loop::Loop& loop, const checks::Settings& settings,
           [this](std::string why) {
             control_.on_event(
                 {.kind = health::EventKind::reload, .to = "refused", .message = std::move(why)});
-          }) {
+          }),
+      gate_actions_(control_, shutdown_, log) {
   log_settings(settings);
   shutdown_.set_participants(end_in_order());
   control_.set_actions(*this);
@@ -156,7 +157,8 @@ void Sidecar::apply(const checks::Settings& settings) {
   for (const auto& warning : settings.warnings) log_.warn(warning);
 }
 
-void Sidecar::act(probe::Action action, std::function<void(probe::ActionOutcome)> done) {
+void Sidecar::act(probe::Action action, const probe::ActionParameters& parameters,
+                  std::function<void(probe::ActionOutcome)> done) {
   switch (action) {
     case probe::Action::reload:
       return reload_.ask([done = std::move(done)](const ReloadOutcome& outcome) {
@@ -164,6 +166,9 @@ void Sidecar::act(probe::Action action, std::function<void(probe::ActionOutcome)
         const int status = outcome.kind == Kind::applied ? 200 : outcome.kind == Kind::refused ? 422 : 409;
         done({status, reload_outcome_json(outcome)});
       });
+    case probe::Action::drain: return done(gate_actions_.drain(parameters, config_->drain));
+    case probe::Action::resume: return done(gate_actions_.resume(parameters));
+    case probe::Action::pause: return done(gate_actions_.pause(parameters));
   }
 }
 
@@ -270,38 +275,42 @@ void Sidecar::on_signal(const char* name) {
   log_.info("draining", {{"signal", name},
                          {"delay", format_duration(config_->drain.delay)},
                          {"timeout", format_duration(config_->drain.timeout)}});
-  shutdown_.drain(config_->drain.delay, config_->drain.timeout);
+  shutdown_.end(name, config_->drain.delay, config_->drain.timeout);
 }
 
-// The shutdown, from top to bottom. A phase lasts until its time is over (lame_duck), until those it started
-// have reported to `shutdown_` that they have ended, or until the process gives up.
+// The shutdown, from top to bottom; a drain by a command leaves out what is due at the end. A phase lasts
+// until its time is over (lame_duck), until those it started have reported to `shutdown_` that they have
+// ended, or until the process gives up.
 std::vector<Shutdown::Participant> Sidecar::end_in_order() {
   const auto stop_alerts = [this](Duration) { alerts_.end(); };
   const auto stop_reload = [this](Duration) { reload_.end(); };
   const auto stop_listening = [this](Duration) { data_plane_.stop_listening(); };
   const auto tell = [this](Duration) { control_.phase_changed(); };  // the probes and the data loops
+  constexpr auto kAlways = Shutdown::When::always;
+  constexpr auto kAtTheEnd = Shutdown::When::at_the_end;
   return {
-      {Phase::paused, tell, [this] { control_.phase_changed(); }},
+      {Phase::running, kAlways, tell},  // resumed
 
-      {Phase::lame_duck, stop_alerts},
-      {Phase::lame_duck, stop_reload},
-      {Phase::lame_duck,
+      {Phase::lame_duck, kAtTheEnd, stop_alerts},
+      {Phase::lame_duck, kAtTheEnd, stop_reload},
+      {Phase::lame_duck, kAtTheEnd,
        [this](Duration) {
          if (state_file_) state_file_->draining();
        }},
-      {Phase::lame_duck, tell},  // readiness fails in this very turn
+      {Phase::lame_duck, kAlways, tell},  // readiness fails in this very turn
 
-      {Phase::closing, stop_listening},  // first: the data loops close theirs once the accept queue is empty
-      {Phase::closing, tell},
+      {Phase::closing, kAtTheEnd,
+       stop_listening},  // first: the data loops close theirs once the accept queue is empty
+      {Phase::closing, kAlways, tell},
 
-      {Phase::cutting, stop_alerts},  // the first phase if the startup has failed
-      {Phase::cutting, stop_reload},
-      {Phase::cutting, stop_listening},
-      {Phase::cutting, tell},
+      {Phase::cutting, kAtTheEnd, stop_alerts},  // the first phase if the startup has failed
+      {Phase::cutting, kAtTheEnd, stop_reload},
+      {Phase::cutting, kAtTheEnd, stop_listening},
+      {Phase::cutting, kAlways, tell},
 
-      {Phase::stopping_auth, [this](Duration) { data_plane_.stop_auth(); }},
-      {Phase::flushing_alerts, [this](Duration limit) { flush_alerts(limit); }},
-      {Phase::recording, [this](Duration) { loop_.stop(); }},  // run() does the rest
+      {Phase::stopping_auth, kAtTheEnd, [this](Duration) { data_plane_.stop_auth(); }},
+      {Phase::flushing_alerts, kAtTheEnd, [this](Duration limit) { flush_alerts(limit); }},
+      {Phase::recording, kAtTheEnd, [this](Duration) { loop_.stop(); }},  // run() does the rest
   };
 }
 

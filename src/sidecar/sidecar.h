@@ -23,6 +23,7 @@
 #include "probe/action.h"
 #include "sidecar/control.h"
 #include "sidecar/data_plane.h"
+#include "sidecar/gate_actions.h"
 #include "sidecar/listen_check.h"
 #include "sidecar/reload.h"
 #include "sidecar/shutdown.h"
@@ -42,7 +43,8 @@ class Sidecar final : private Control::Observer, private Shutdown::Host, private
   void on_event(const health::Event& event) override;
   void wake_after(std::optional<Duration> time) override;
   [[noreturn]] void give_up(const Ending& ending) override;  // runs no destructors, which might wait
-  void act(probe::Action action, std::function<void(probe::ActionOutcome)> done) override;
+  void act(probe::Action action, const probe::ActionParameters& parameters,
+           std::function<void(probe::ActionOutcome)> done) override;
 
   void watch_signals();
   void prove_listening();
@@ -68,6 +70,7 @@ class Sidecar final : private Control::Observer, private Shutdown::Host, private
   Control control_;
   alerts::Alerts alerts_;
   Reload reload_;
+  GateActions gate_actions_;
   std::vector<std::unique_ptr<loop::SignalWatch>> signals_;
   std::optional<loop::StraySignals> stray_signals_;
   std::set<int> strays_;  // already logged

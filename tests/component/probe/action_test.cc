@@ -8,7 +8,7 @@ namespace probegate::probe {
 namespace {
 
 ActionRequest allowed() {
-  return {.method = "POST", .host = "localhost:9090", .action = "reload", .local = true};
+  return {.method = "POST", .target = "/reload", .host = "localhost:9090", .action = "reload", .local = true};
 }
 
 int refusal(const ActionRequest& request) {
@@ -44,6 +44,39 @@ TEST_CASE("An action is for whoever is on this machine and says its name") {
   }
 }
 
+TEST_CASE("An action takes its own parameters and no others") {
+  struct Row {
+    const char* target;
+    const char* action;
+    int status;
+  };
+  const Row rows[] = {
+      {"/pause?for=5m&message=a%20b&by=me", "pause", 0},
+      {"/pause", "pause", 0},
+      {"/drain?by=me", "drain", 0},
+      {"/resume?by=me", "resume", 0},
+      {"/drain?for=5m", "drain", 400},
+      {"/resume?message=x", "resume", 400},
+      {"/reload?by=me", "reload", 400},
+      {"/pause?For=5m", "pause", 400},
+      {"/pause?for=%zz", "pause", 400},
+      {"/pause?", "pause", 400},
+      {"/pause", "drain", 400},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.target);
+    auto request = allowed();
+    request.target = row.target;
+    request.action = row.action;
+    REQUIRE(find_action(row.target));
+    const auto refused = refuse_action(*find_action(row.target), request);
+    CHECK((refused ? refused->status : 0) == row.status);
+  }
+  CHECK(action_parameters("/pause?message=a%20b").front().value == "a b");
+  CHECK_FALSE(find_action("/pauses"));
+  CHECK_FALSE(find_action("pause"));
+}
+
 TEST_CASE("The Host of an action is localhost or an address") {
   for (const auto* host :
        {"localhost", "LocalHost:1", "127.0.0.1", "10.0.0.1:65535", "[::1]", "[fd00::1]:9"}) {
@@ -63,7 +96,9 @@ TEST_CASE("The Host of an action is localhost or an address") {
 
 // Keeps what it is asked, and answers when the test says so.
 struct Slow final : Actions {
-  void act(Action, std::function<void(ActionOutcome)> done) override { waiting.push_back(std::move(done)); }
+  void act(Action, const ActionParameters&, std::function<void(ActionOutcome)> done) override {
+    waiting.push_back(std::move(done));
+  }
   std::vector<std::function<void(ActionOutcome)>> waiting;
 };
 

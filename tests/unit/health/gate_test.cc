@@ -155,26 +155,17 @@ TEST_CASE("Gate does not count frozen time against the startup timeout") {
   CHECK(f.gate.state() == GateState::failed);
 }
 
-TEST_CASE("Gate drains once") {
-  GateFixture f;
-  f.start_up();
-  CHECK(f.gate.drain());
-  CHECK_FALSE(f.gate.drain());
-  CHECK(f.gate.state() == GateState::draining);
-  CHECK(f.gate.ever_opened());
-}
-
 TEST_CASE("Gate resumes as what it was before the drain, and looks at the checks again") {
   GateFixture f;
   f.gate.drain();
   CHECK_FALSE(f.gate.opened_before_drain());
-  f.gate.resume();
+  f.gate.resume(f.now());
   CHECK(f.gate.state() == GateState::starting);
   f.start_up();
   f.gate.drain();
   CHECK(f.gate.opened_before_drain());
   f.fall(1);
-  f.gate.resume();
+  f.gate.resume(f.now());
   CHECK_FALSE(f.gate.opened_before_drain());
   CHECK(f.update());
   CHECK(f.gate.state() == GateState::closed);
@@ -193,7 +184,11 @@ TEST_CASE("Gate goes where the table says from every state on every event") {
       {"the traffic check falls", [](GateFixture& f) { f.pass(0), f.fall(1), f.update(); }},
       {"a reported check falls", [](GateFixture& f) { f.fall(2), f.update(); }},
       {"the startup timeout passes", [](GateFixture& f) { f.advance(200s), f.update(); }},
+      {"pause", [](GateFixture& f) { f.gate.pause(f.now(), f.now() + 600s), f.update(); }},
+      {"a pause and its end",
+       [](GateFixture& f) { f.gate.pause(f.now(), f.now() + 600s), f.advance(600s), f.update(); }},
       {"drain", [](GateFixture& f) { f.gate.drain(), f.update(); }},
+      {"resume", [](GateFixture& f) { f.gate.resume(f.now()), f.update(); }},
   };
   struct Row {
     S from;
@@ -203,19 +198,27 @@ TEST_CASE("Gate goes where the table says from every state on every event") {
   const Row rows[] = {
       {S::starting,
        [](GateFixture&) {},
-       {S::starting, S::open, S::starting, S::starting, S::starting, S::failed, S::draining}},
+       {S::starting, S::open, S::starting, S::starting, S::starting, S::failed, S::paused, S::starting,
+        S::draining, S::starting}},
       {S::open,
        [](GateFixture& f) { f.start_up(); },
-       {S::open, S::open, S::open, S::closed, S::open, S::open, S::draining}},
+       {S::open, S::open, S::open, S::closed, S::open, S::open, S::paused, S::open, S::draining, S::open}},
       {S::closed,
        [](GateFixture& f) { f.start_up(), f.fall(1), f.update(); },
-       {S::closed, S::open, S::closed, S::closed, S::closed, S::closed, S::draining}},
+       {S::closed, S::open, S::closed, S::closed, S::closed, S::closed, S::paused, S::closed, S::draining,
+        S::closed}},
       {S::failed,
        [](GateFixture& f) { f.advance(150s), f.update(); },
-       {S::failed, S::open, S::failed, S::failed, S::failed, S::failed, S::draining}},
+       {S::failed, S::open, S::failed, S::failed, S::failed, S::failed, S::paused, S::failed, S::draining,
+        S::failed}},
+      {S::paused,
+       [](GateFixture& f) { f.gate.pause(f.now(), f.now() + 600s); },
+       {S::paused, S::paused, S::paused, S::paused, S::paused, S::paused, S::paused, S::starting, S::draining,
+        S::starting}},
       {S::draining,
        [](GateFixture& f) { f.gate.drain(); },
-       {S::draining, S::draining, S::draining, S::draining, S::draining, S::draining, S::draining}},
+       {S::draining, S::draining, S::draining, S::draining, S::draining, S::draining, S::draining,
+        S::draining, S::draining, S::starting}},
   };
   static_assert(std::size(rows) == std::size(kGateStates));
   for (const Row& row : rows) {
@@ -230,6 +233,56 @@ TEST_CASE("Gate goes where the table says from every state on every event") {
       CHECK(f.gate.ever_opened() == (latched || row.to[i] == S::open));
     }
   }
+}
+
+TEST_CASE("The startup timeout stands still while the gate is paused") {
+  GateFixture f;
+  f.advance(100s);
+  f.gate.pause(f.now(), f.now() + 60s);
+  CHECK(f.gate.next_deadline() == f.now() + 60s);
+  f.advance(60s);
+  CHECK(f.update());
+  CHECK(f.gate.next_deadline() == f.now() + 20s);
+  SECTION("also while it is resumed before its time") {
+    f.gate.pause(f.now(), f.now() + 60s);
+    f.advance(30s);
+    f.gate.resume(f.now());
+    CHECK(f.gate.next_deadline() == f.now() + 20s);
+  }
+  SECTION("also where a drain outlives the pause: no more than the pause is excused") {
+    f.gate.pause(f.now(), f.now() + 60s);
+    f.gate.drain();
+    f.advance(70s);
+    f.gate.resume(f.now());
+    CHECK(f.gate.next_deadline() == f.now() + 10s);
+  }
+}
+
+TEST_CASE("A second pause sets the time anew") {
+  for (const Duration again : {Duration(10s), Duration(600s)}) {
+    GateFixture f;
+    f.start_up();
+    f.gate.pause(f.now(), f.now() + 60s);
+    f.advance(30s);
+    f.gate.pause(f.now(), f.now() + again);
+    f.advance(again - 1ns);
+    f.update();
+    CHECK(f.gate.state() == GateState::paused);
+    f.advance(1ns);
+    f.update();
+    CHECK(f.gate.state() == GateState::open);
+  }
+}
+
+TEST_CASE("A gate that was paused before the drain did not serve in it") {
+  GateFixture f;
+  f.start_up();
+  f.gate.pause(f.now(), f.now() + 60s);
+  f.gate.drain();
+  CHECK_FALSE(f.gate.opened_before_drain());
+  CHECK(f.gate.paused());
+  f.gate.resume(f.now());
+  CHECK_FALSE(f.gate.paused());
 }
 
 TEST_CASE("Gate names the causes and not those who merely wait") {

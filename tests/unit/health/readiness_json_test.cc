@@ -149,6 +149,8 @@ TEST_CASE("Each document says its word in every state of the gate") {
       {GateState::open, true, ready, ready, ok},
       {GateState::closed, true, ready, not_ready, ok},
       {GateState::failed, false, error, error, error},
+      {GateState::paused, true, ready, not_ready, ok},
+      {GateState::paused, false, not_ready, not_ready, ok},
       {GateState::draining, true, ready, draining, ok},
       {GateState::draining, false, draining, draining, ok},
   };

@@ -25,13 +25,13 @@ struct Process final : Shutdown::Host {
     std::vector<Shutdown::Participant> all;
     for (const char* const name : {"first", "second"}) {
       for (const Phase phase : health::kPhases) {
-        all.push_back({phase,
+        const bool first = name == std::string_view("first");
+        all.push_back({phase, first ? Shutdown::When::at_the_end : Shutdown::When::always,
                        [this, name, phase](Duration time) {
                          told.push_back(std::string(name) + " " + std::string(to_string(phase)));
                          limit = time;
                          if (at_once && *at_once == phase) complete(phase);
-                       },
-                       [this, name] { told.push_back(std::string(name) + " cancelled"); }});
+                       }});
       }
     }
     shutdown.set_participants(std::move(all));
@@ -43,7 +43,8 @@ struct Process final : Shutdown::Host {
   }
   void give_up(const Ending& ending) override { gave_up = ending; }
 
-  void drain() { shutdown.drain(kDelay, kTimeout); }
+  void end() { shutdown.end("SIGTERM", kDelay, kTimeout); }
+  void drain() { shutdown.drain("somebody", kDelay, kTimeout); }  // by a command
   // What the participants of that phase have to say for it to be over.
   void complete(Phase phase) {
     switch (phase) {
@@ -66,8 +67,7 @@ struct Process final : Shutdown::Host {
   }
   void reach(Phase phase) {
     if (phase == Phase::running) return;
-    if (phase == Phase::paused) return shutdown.pause();
-    drain();
+    end();
     if (phase == Phase::lame_duck) return;
     time_up();
     if (phase == Phase::cutting) time_up();
@@ -89,18 +89,17 @@ struct Process final : Shutdown::Host {
 TEST_CASE("Every phase has its own word") {
   Words words;
   for (const Phase phase : health::kPhases) words.emplace_back(to_string(phase));
-  CHECK(words == Words{"running", "paused", "lame_duck", "closing", "cutting", "stopping_auth",
-                       "flushing_alerts", "recording", "done"});
+  CHECK(words == Words{"running", "lame_duck", "closing", "cutting", "stopping_auth", "flushing_alerts",
+                       "recording", "done"});
 }
 
 TEST_CASE("A phase follows another only where the drawing has an edge") {
   using P = Phase;
   const std::vector<std::pair<Phase, std::vector<Phase>>> edges = {
-      {P::running, {P::paused, P::lame_duck, P::cutting}},
-      {P::paused, {P::running, P::lame_duck}},
-      {P::lame_duck, {P::closing}},
-      {P::closing, {P::cutting, P::stopping_auth}},
-      {P::cutting, {P::stopping_auth}},
+      {P::running, {P::lame_duck, P::cutting}},
+      {P::lame_duck, {P::closing, P::running}},
+      {P::closing, {P::cutting, P::stopping_auth, P::running}},
+      {P::cutting, {P::stopping_auth, P::running}},
       {P::stopping_auth, {P::flushing_alerts}},
       {P::flushing_alerts, {P::recording}},
       {P::recording, {P::done}},
@@ -118,7 +117,7 @@ TEST_CASE("A phase follows another only where the drawing has an edge") {
 
 TEST_CASE("A signal leads through every phase to the end, and each tells its participants in their order") {
   Process p;
-  p.drain();
+  p.end();
   CHECK(p.told == Words{"first lame_duck", "second lame_duck"});
   CHECK(p.time_up() == kDelay);
   CHECK(p.shutdown.phase() == Phase::closing);
@@ -138,7 +137,7 @@ TEST_CASE("A signal leads through every phase to the end, and each tells its par
 
 TEST_CASE("Without a delay the listeners close in the turn of the signal") {
   Process p;
-  p.shutdown.drain(0s, kTimeout);
+  p.shutdown.end("SIGTERM", 0s, kTimeout);
   CHECK(p.shutdown.phase() == Phase::closing);
   CHECK(p.told == Words{"first lame_duck", "second lame_duck", "first closing", "second closing"});
   CHECK(*p.due - p.clock.now() == kTimeout);
@@ -153,7 +152,6 @@ TEST_CASE("When its time is over a phase gives way to the next one, or everythin
   };
   const Row rows[] = {
       {Phase::running, {}, {}},
-      {Phase::paused, {}, {}},
       {Phase::lame_duck, kDelay, Phase::closing},
       {Phase::closing, kTimeout, Phase::cutting},
       {Phase::cutting, 1s, Phase::cutting, "stuck_loop"},
@@ -250,28 +248,86 @@ TEST_CASE("A startup that has failed cuts at once, and says so with the exit cod
   CHECK(p.shutdown.ending_as().cause == "startup_timeout");
 }
 
-TEST_CASE("A pause waits for ever and is not the end, and what it began is cancelled in reverse") {
+TEST_CASE("A drain by a command starts what is always due, stays after its time, and can be resumed") {
   Process p;
-  p.shutdown.pause();
+  p.drain();
+  CHECK(p.shutdown.by_command());
   CHECK_FALSE(p.shutdown.ending());
+  CHECK(p.time_up() == kDelay);
+  CHECK(p.time_up() == kTimeout);
+  CHECK(p.shutdown.phase() == Phase::cutting);
   CHECK_FALSE(p.due);
+  CHECK(p.told == Words{"second lame_duck", "second closing", "second cutting"});
   p.told.clear();
   p.shutdown.resume();
   CHECK(p.shutdown.phase() == Phase::running);
-  CHECK(p.told == Words{"first running", "second running", "second cancelled", "first cancelled"});
-  p.shutdown.pause();
-  CHECK(p.shutdown.phase() == Phase::paused);
+  CHECK_FALSE(p.shutdown.drain());
+  CHECK(p.told == Words{"second running"});
 }
 
-TEST_CASE("A signal ends a process that is paused, and is its first one") {
+TEST_CASE("A drain by a command can be resumed in each of its phases, and begun again") {
+  for (const int phases : {0, 1, 2}) {
+    CAPTURE(phases);
+    Process p;
+    p.drain();
+    for (int i = 0; i < phases; ++i) p.time_up();
+    p.shutdown.resume();
+    CHECK(p.shutdown.phase() == Phase::running);
+    CHECK_FALSE(p.shutdown.by_command());
+    CHECK_FALSE(p.due);
+    p.drain();
+    CHECK(p.shutdown.phase() == Phase::lame_duck);
+    CHECK(*p.due - p.clock.now() == kDelay);
+  }
+}
+
+TEST_CASE("A signal in a drain by a command makes up for what it left out, in what remains of its time") {
+  struct Row {
+    int phases;
+    Words told;
+    Duration left;
+  };
+  const Row rows[] = {
+      {0, {"first lame_duck", "second lame_duck"}, kDelay - 1s},
+      {1, {"first lame_duck", "first closing", "second closing"}, kTimeout - 1s},
+      {2, {"first lame_duck", "first closing", "first cutting", "second cutting"}, 1s},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.phases);
+    Process p;
+    p.drain();
+    for (int i = 0; i < row.phases; ++i) p.time_up();
+    p.clock.advance(1s);
+    p.told.clear();
+    p.end();
+    CHECK(p.shutdown.ending());
+    CHECK_FALSE(p.shutdown.by_command());
+    CHECK(p.told == row.told);
+    REQUIRE(p.due);
+    CHECK(*p.due - p.clock.now() == row.left);
+    CHECK_FALSE(p.gave_up);
+  }
+}
+
+TEST_CASE("A signal ends a process that a command has drained at once where its loops have nothing left") {
   Process p;
-  p.shutdown.pause();
-  p.told.clear();
   p.drain();
-  CHECK(p.shutdown.ending());
-  CHECK(p.told == Words{"first lame_duck", "second lame_duck"});
-  CHECK(p.time_up() == kDelay);
-  CHECK(p.shutdown.phase() == Phase::closing);
+  p.time_up();
+  p.at_once = Phase::closing;
+  p.end();
+  CHECK(p.shutdown.phase() == Phase::stopping_auth);
+  CHECK(p.shutdown.ending_as().cause == "drained");
+}
+
+TEST_CASE("Who began the drain is known while it lasts, and the signal takes it over") {
+  Process p;
+  CHECK_FALSE(p.shutdown.drain());
+  p.drain();
+  REQUIRE(p.shutdown.drain());
+  CHECK(p.shutdown.drain()->by == "somebody");
+  CHECK(p.shutdown.drain()->deadline - p.shutdown.drain()->since == kDelay + kTimeout);
+  p.end();
+  CHECK(p.shutdown.drain()->by == "SIGTERM");
 }
 
 }  // namespace
