@@ -57,8 +57,7 @@ int print_end(const DrainState& state) {
     std::cout << "drained: no session is left\n";
     return exit_code::kOk;
   }
-  std::cerr << "probegate: " << sessions(state.cut)
-            << " were left at the end of drain.timeout and were cut\n";
+  std::cerr << "probegate: drain.timeout has passed: " << sessions(state.cut) << " cut\n";
   return exit_code::kFailed;
 }
 

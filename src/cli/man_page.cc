@@ -144,6 +144,12 @@ See why the gate is closed, and when it opens.
 .B probegate reload
 Apply a changed file.
 .TP
+.B probegate drain \-\-wait
+Send the clients away before the backend is stopped.
+.TP
+.B probegate pause \-\-for 20m
+Close the gate for a migration.
+.TP
 .B probegate render kubernetes \-c probegate.yaml \-\-name chat > chat.yaml
 Print a manifest whose probes, ports and times fit the file.
 .SH SEE ALSO

@@ -16,6 +16,7 @@ struct alignas(kCacheLine) DataLoopMetrics {
   PerLabel<Direction, Counter> tunnel_bytes;  // payload and framing, as relayed
 
   Gauge tunnels;  // open now
+  Gauge busy;     // tunnels, requests in flight and held ones; what a drain waits for
   PerLabel<TunnelCause, Counter> tunnel_ends;
   PerLabel<UpgradeResult, Counter> upgrades;
   Histogram upgrade_duration;  // end of the request head to the verified 101

@@ -35,6 +35,7 @@ Traffic sum_up(std::span<const DataLoopMetrics* const> loops) {
   for (const auto* loop : loops) {
     total.tunnels += loop->tunnels.value();
     total.held += loop->held.value();
+    total.busy += loop->busy.value();
     for (int code = CodeCounters::kFirst; code <= CodeCounters::kLast; ++code) {
       const auto answers = loop->requests.value(code);
       total.requests += answers;

@@ -15,6 +15,7 @@ namespace probegate::metrics {
 struct Traffic {
   std::int64_t tunnels = 0;  // open now
   std::int64_t held = 0;     // waiting for the gate now
+  std::int64_t busy = 0;     // tunnels, requests in flight and held ones now
   std::uint64_t requests = 0;
   PerLabel<Direction, std::uint64_t> messages{};
   PerLabel<UpgradeResult, std::uint64_t> upgrades{};
@@ -26,7 +27,6 @@ struct Traffic {
   PerLabel<Reason, std::uint64_t> refused{};
   std::uint64_t tunnels_lost = 0;  // the client or the backend was lost
 
-  std::int64_t left() const { return tunnels + held; }  // of a drain
   std::uint64_t all_messages() const;
   std::uint64_t all_refused() const;
 };

@@ -218,7 +218,7 @@ void ProbeAnswers::answer_metrics(const ProbeRequest& request, std::string& out)
   const bool open = prefers(request.accept, "application/openmetrics-text", "1.0.0", "text/plain");
   const auto format = open ? metrics::Format::openmetrics : metrics::Format::prometheus_text;
   metrics::Exposition exposition(format);
-  write_health(exposition, *snapshot_, source_.traffic().total.left(), options_.version);
+  write_health(exposition, *snapshot_, source_.traffic().total.busy, options_.version);
   source_.write_metrics(exposition);
   write_process(exposition);
   answer_text(200, content_type(format), "Vary: Accept\r\n", request, std::move(exposition).finish(), out);

@@ -139,7 +139,7 @@ std::string status_json(const health::Snapshot& snapshot, const Source& source, 
                   {"events", std::move(events)},
                   {"traffic", traffic_json(traffic)},
                   {"pause", pause_json(snapshot, details)},
-                  {"drain", drain_json(snapshot, traffic.total.left(), details)},
+                  {"drain", drain_json(snapshot, traffic.total.busy, details)},
                   {"check_threads_lost", source.lost_check_threads()}};
   std::string text = health::readiness_json(snapshot, health::Document::readiness, details, kOurKeys)
                          .text(iso8601(wall), health::uptime_text(now - snapshot.started));

@@ -165,7 +165,7 @@ std::string headline(const StatusView& view, const TrafficReport& traffic) {
   out.append("\" data-title=\"").append(title(view)).append("\">\n<h1>");
   out.append(spaced(judgement.word)).append("</h1>\n<p id=\"summary\" role=\"status\">");
   out.append(gate_sentence(view)).append("</p>\n");
-  if (const auto text = drain_or_pause_text(view.snapshot, traffic.total.left(), view.details); !text.empty())
+  if (const auto text = drain_or_pause_text(view.snapshot, traffic.total.busy, view.details); !text.empty())
     out += "<p id=\"by-hand\">" + escaped(text) + ".</p>\n";
   out += clients_section(traffic);
   if (const auto& starts = view.source.history().starts(); starts && starts->restart_loop) {

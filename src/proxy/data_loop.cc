@@ -79,10 +79,15 @@ void DataLoop::refresh_gate() {
 }
 
 void DataLoop::act_on_gate() {
-  const health::Phase phase = environment_.gate->phase;
+  const GateView& gate = *environment_.gate;
   held_.gate_changed();
-  if (phase >= health::Phase::closing && !listeners_.empty()) begin_ending();
-  if (phase >= health::Phase::cutting) {
+  const bool closing = gate.phase >= health::Phase::closing;
+  const bool closed_before = std::exchange(closing_, closing);
+  if (closing && !closed_before) close_sessions();
+  if (!closing && closed_before) keep_tunnels();
+  // Last, so that connections in their queues get an answer too.
+  if (closing && !gate.by_command && !listeners_.empty()) stop_listening();
+  if (gate.phase >= health::Phase::cutting) {
     for (auto& sessions : rows_) {
       while (!sessions.empty()) sessions.front()->cut();
     }
@@ -152,11 +157,13 @@ void DataLoop::session_moved(Session& session) {
   row(session.row).splice(row(session.row).end(), row(before), session.place);
   if (before == Standing::idle || session.row == Standing::idle)
     environment_.share.idle_now(row(Standing::idle).size());
+  count_busy();
 }
 
-// Closes the tunnels spread over the first half of the budget. Closes the listeners last, so that connections
-// in their queues get an answer too.
-void DataLoop::begin_ending() {
+void DataLoop::count_busy() { metrics_.busy.set(static_cast<std::int64_t>(row(Standing::busy).size())); }
+
+// Closes the tunnels spread over the first half of the budget.
+void DataLoop::close_sessions() {
   backends_.close_idle();
   std::int64_t tunnels = 0;
   for (const auto& session : row(Standing::busy)) tunnels += session->tunnelling() ? 1 : 0;
@@ -169,13 +176,21 @@ void DataLoop::begin_ending() {
       session.drain(delay);
     }
   }
+}
+
+// The drain was resumed: tunnels whose turn has not come stay.
+void DataLoop::keep_tunnels() {
+  for (const auto& session : row(Standing::busy)) session->resume();
+}
+
+void DataLoop::stop_listening() {
   for (const auto& listener : listeners_) listener->accept_rest();
   listeners_.clear();
 }
 
 // Only once the phase allows it: without a proxy there are no listeners from the start.
 void DataLoop::end_if_empty() {
-  if (environment_.gate->phase < health::Phase::closing) return;
+  if (environment_.gate->phase < health::Phase::closing || environment_.gate->by_command) return;
   if (listeners_.empty() && sessions() == 0) loop_.stop();
 }
 
@@ -194,6 +209,7 @@ void DataLoop::session_ended(Session& session) {
   if (ended_.empty()) loop_.after_turn([this] { reap(); });
   ended_.splice(ended_.end(), row(session.row), session.place);
   if (session.row == Standing::idle) environment_.share.idle_now(row(Standing::idle).size());
+  count_busy();
   environment_.share.connections_closed(1);
   for (const auto& listener : listeners_) listener->resume();
   end_if_empty();

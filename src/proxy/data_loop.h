@@ -82,7 +82,10 @@ class DataLoop final : private SessionHost {
   void on_wakeup();
   void act_on_gate();
   void take_config(std::shared_ptr<const config::Config> config);
-  void begin_ending();
+  void close_sessions();
+  void keep_tunnels();
+  void stop_listening();
+  void count_busy();
   void end_if_empty();
   void reap();
 
@@ -110,7 +113,8 @@ class DataLoop final : private SessionHost {
   std::array<Sessions, 5> rows_;   // by standing; the session that has had it longest comes first
   std::size_t most_sessions_ = 0;  // since memory was last returned to the system
   Sessions ended_;                 // destroyed after the turn, when no call of theirs is on the stack
-  // Empty once the drain closes connections.
+  bool closing_ = false;           // the gate view's phase was `closing` or later when it was last acted on
+  // Empty once the process ends.
   std::vector<std::unique_ptr<loop::Listener>> listeners_;
 
   Mailbox<std::shared_ptr<const GateView>> gate_mail_;

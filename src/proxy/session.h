@@ -65,7 +65,8 @@ class Session final : private loop::StreamObserver,
   // By DataLoop: phase `closing` begins. An idle connection ends with FIN, a tunnel gets its Close after
   // `tunnel_delay`, and a current answer is finished first.
   void drain(Duration tunnel_delay);
-  void cut();  // drain.timeout has passed
+  void resume();  // the drain was ended before this tunnel's turn
+  void cut();     // drain.timeout has passed
 
   bool tunnelling() const { return tunnel_ != nullptr; }
   std::list<std::unique_ptr<Session>>::iterator place;  // DataLoop's

@@ -145,6 +145,11 @@ void Session::drain(Duration tunnel_delay) {
   });
 }
 
+// The deadline of a tunnel is its turn in the drain.
+void Session::resume() {
+  if (state_ == State::tunnel) deadline_.disarm();
+}
+
 void Session::close_tunnel_for_drain() {
   tunnel_->close(metrics::TunnelCause::drain,
                  static_cast<std::uint16_t>(environment_.config->drain.close_code),

@@ -228,7 +228,7 @@ void Control::resume() {
   update_gate();
 }
 
-std::int64_t Control::sessions_left() const { return metrics::sum_up(data_plane_.metrics()).left(); }
+std::int64_t Control::sessions_left() const { return metrics::sum_up(data_plane_.metrics()).busy; }
 
 // Call after every change that may affect the gate.
 void Control::update_gate() {

@@ -3,7 +3,7 @@
 import json
 
 STATUS = {
-    "gate_closed": 503, "hold_timeout": 503, "hold_full": 503, "draining": 503, "connection_limit": 503,
+    "gate_closed": 503, "paused": 503, "hold_timeout": 503, "hold_full": 503, "draining": 503, "connection_limit": 503,
     "auth_unavailable": 503, "backend_unreachable": 502, "backend_error": 502, "backend_timeout": 504,
     "origin_denied": 403, "bad_request": 400, "header_timeout": 408, "body_too_large": 413, "uri_too_long": 414,
     "header_too_large": 431, "not_found": 404, "loop_detected": 508,

@@ -8,7 +8,7 @@ import pytest
 
 from support.probegate import command
 
-COMMANDS = ["run", "validate", "check", "healthcheck", "status", "smoke", "report", "reload", "render", "completion", "man"]
+COMMANDS = ["run", "validate", "check", "healthcheck", "status", "smoke", "report", "reload", "drain", "resume", "pause", "render", "completion", "man"]
 
 
 def generated(*arguments):
@@ -34,7 +34,7 @@ def completed(tmp_path, *words):
 
 def test_bash_completes_commands_options_and_words(tmp_path):
     assert completed(tmp_path, "") == COMMANDS + ["--help", "--version"] or set(COMMANDS) <= set(completed(tmp_path, ""))
-    assert completed(tmp_path, "re") == ["report", "reload", "render"]
+    assert completed(tmp_path, "re") == ["report", "reload", "resume", "render"]
     assert completed(tmp_path, "render", "c") == ["cloud-run", "compose"]
     assert completed(tmp_path, "healthcheck", "--log") == ["--log-file", "--log-max"]
     assert completed(tmp_path, "status", "--w") == ["--watch"]
