@@ -550,7 +550,7 @@ HEALTH = [
     ),
     Mutant(
         "gate-resumes-open", "src/health/gate.cc",
-        "  if (before_drain_) state_ = *before_drain_;\n", "  state_ = GateState::open;\n",
+        "  draining_ = false;\n  if (pause_)", "  draining_ = false;\n  judged_ = GateState::open;\n  if (pause_)",
         "a drain that is called off opens a gate that was not", "unit health", "Gate resumes*",
     ),
     Mutant(

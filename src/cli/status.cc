@@ -52,6 +52,7 @@ std::string page(const client::RunningState& state, const client::Paint& paint, 
       state.concerns.empty() || !state.ready() ? client::color_of_word(state.status) : client::Color::warn;
   std::string text = paint(color, state.status) + line + "\n";
   for (const auto& concern : state.concerns) text += paint(client::Color::bad, concern) + "\n";
+  if (!state.by_hand.empty()) text += paint(client::Color::warn, state.by_hand) + "\n";
   if (!state.restarts.empty()) text += paint(client::Color::bad, state.restarts) + "\n";
   for (const auto& one : state.clients) text += one + "\n";
   if (!state.traffic.empty()) text += state.traffic + "\n";

@@ -151,6 +151,22 @@ CheckLine read_check(const std::string& name, const Json& check, std::optional<W
   return line;
 }
 
+std::string by_hand_text(const Json& document) {
+  const auto by = [](const Json& what) {
+    const auto who = text_at(what, "by");
+    return who.empty() ? who : " by " + who;
+  };
+  if (const Json& drain = object_at(document, "drain"); !drain.empty()) {
+    const auto left = std::llround(number_at(drain, "left").value_or(0));
+    return "draining" + by(drain) + " until " + text_at(drain, "deadline") + ", " + std::to_string(left) +
+           (left == 1 ? " session left" : " sessions left");
+  }
+  const Json& pause = object_at(document, "pause");
+  if (pause.empty()) return {};
+  const auto message = text_at(pause, "message");
+  return "paused" + by(pause) + " until " + text_at(pause, "until") + (message.empty() ? "" : ": " + message);
+}
+
 }  // namespace
 
 Result<RunningState> read_running_state(const loop::HttpResponse& response) {
@@ -168,6 +184,7 @@ Result<RunningState> read_running_state(const loop::HttpResponse& response) {
   state.startup_seconds = number_at(document, "startup_seconds");
   state.error = text_at(document, "error");
   state.restarts = restarts_text(document);
+  state.by_hand = by_hand_text(document);
   state.traffic = traffic_text(document);
   state.clients = clients_lines(object_at(document, "traffic"));
   state.concerns = texts_at(object_at(document, "traffic"), "concerns");

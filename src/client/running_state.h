@@ -28,6 +28,7 @@ struct RunningState {
   std::vector<std::string> waiting_for;
   std::optional<double> uptime_seconds;
   std::optional<double> startup_seconds;
+  std::string by_hand;  // "paused by ... until ...", "draining by ..., 3 sessions left"; empty if neither
   std::vector<CheckLine> checks;
   std::string restarts;               // "restart loop: 3 starts within 10m, ..."; empty if there is none
   std::string traffic;                // "3 tunnels, 120 messages, ..."; empty if unknown

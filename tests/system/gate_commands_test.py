@@ -94,6 +94,10 @@ def test_a_pause_closes_the_gate_by_hand_and_resume_opens_it(sidecar):
         families = metrics.parse(sidecar.metrics())
         assert families["probegate_gate_state"].value(state="paused") == 1
         assert families["probegate_gate_open"].value() == 0
+        told = ask(sidecar, "status").stdout
+        assert f"paused by {pause['by']} until {pause['until']}: migration 42" in told
+        assert told.split(", ")[1] == "gate paused"
+        assert f"paused by {pause['by']} until {pause['until']}: migration 42." in sidecar.probe("/", headers={"Host": "localhost"}).body.decode()
         tunnel.send_frame(TEXT, b"still here", mask=True)
         assert tunnel.read_frame()[2] == b"still here"
         ran = ask(sidecar, "resume")
@@ -196,6 +200,7 @@ def test_a_drain_by_command_does_not_end_the_process_and_new_requests_are_refuse
         problem_on(late, "draining")
     assert sidecar.probe("/health/ready").json["status"] == "draining"
     assert sidecar.probe("/health/live").status == 200
+    assert ", 0 sessions left" in ask(sidecar, "status").stdout
     drain = status(sidecar)["drain"]
     assert drain["by"].startswith("probegate drain, user ") and drain["since"] < drain["deadline"]
     assert metrics.parse(sidecar.metrics())["probegate_drain_sessions_left"].value() == 0
