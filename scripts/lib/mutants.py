@@ -555,7 +555,7 @@ HEALTH = [
     ),
     Mutant(
         "gate-times-out-before-it-opens", "src/health/gate.cc",
-        "  } else if (may_pass && startup_passing(model)) {", "  } else if (next_deadline() && now >= deadline() && !timed_out_) {\n    timed_out_ = true;\n    state_ = GateState::failed;\n  } else if (may_pass && startup_passing(model)) {",
+        "  } else if (may_pass && startup_passing(model)) {", "  } else if (next_deadline() && now >= deadline() && !timed_out_) {\n    timed_out_ = true;\n    judged_ = GateState::failed;\n  } else if (may_pass && startup_passing(model)) {",
         "a start that is ready in the turn of its deadline fails", "unit health", "Gate that can open in the very turn*",
     ),
     Mutant(

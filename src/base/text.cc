@@ -90,6 +90,15 @@ bool list_contains(std::string_view list, std::string_view token) {
   return false;
 }
 
+std::string replaced(std::string_view text, std::string_view word, std::string_view other) {
+  std::string out;
+  for (auto at = text.find(word); at != text.npos; at = text.find(word)) {
+    out.append(text.substr(0, at)).append(other);
+    text.remove_prefix(at + word.size());
+  }
+  return out.append(text);
+}
+
 std::string hex(std::string_view bytes) {
   constexpr char kDigits[] = "0123456789abcdef";
   std::string text;

@@ -38,6 +38,8 @@ std::optional<Int> parse_decimal(std::string_view text) {
   return value;
 }
 
+// Every `word`, which is not empty, becomes `other`.
+std::string replaced(std::string_view text, std::string_view word, std::string_view other);
 std::string hex(std::string_view bytes);  // two small digits for each
 std::string iso8601(WallTime time);       // 2026-11-23T12:00:00.123Z, always 24 characters
 std::optional<WallTime> parse_iso8601(const std::string& text);  // exactly the form iso8601() writes

@@ -75,6 +75,8 @@ struct WebSocketPolicy {
   Duration idle_timeout{0};
   Duration ping_interval{0};
   Duration max_lifetime{0};
+  Duration close_spread{0};      // 0 = a backend's mass Close is passed on at once
+  bool refuse_by_close = false;  // refuse: close
 };
 
 // proxy.via: which messages get a Via field.
@@ -149,6 +151,8 @@ struct Drain {
   Duration delay{0};
   Duration timeout = 8s;
   int close_code = 1001;
+  bool wait_for_tunnels = false;           // tunnels: wait
+  std::optional<std::string> notice = {};  // {seconds} is replaced
 };
 
 struct ReloadOptions {

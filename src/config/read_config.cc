@@ -92,6 +92,8 @@ bool sendable_close_code(int code) {
   return code >= 3000 && code <= 4999;
 }
 
+constexpr std::size_t kLongestNotice = 1024;
+
 Drain read_drain(const Fields& drain, const Preset& preset) {
   Drain value;
   value.delay = drain.duration("delay", preset.drain_delay);
@@ -102,6 +104,12 @@ Drain read_drain(const Fields& drain, const Preset& preset) {
         "close_code",
         std::to_string(value.close_code) +
             " cannot be sent in a Close frame; allowed are 1000 to 1003, 1007 to 1014 and 3000 to 4999");
+  }
+  value.wait_for_tunnels = drain.choice("tunnels", false, {{"close", false}, {"wait", true}});
+  value.notice = drain.optional_text("notice");
+  if (value.notice && value.notice->size() > kLongestNotice) {
+    drain.problem("notice", "is longer than " + std::to_string(kLongestNotice) +
+                                " bytes; write a shorter text, as every client gets it");
   }
   if (preset.platform == Platform::cloud_run && value.delay + value.timeout >= kCloudRunStop) {
     drain.contradiction(drain.has("timeout") ? "timeout" : "delay",

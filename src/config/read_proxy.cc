@@ -97,6 +97,8 @@ WebSocketPolicy read_websocket(const Fields& websocket) {
   value.idle_timeout = websocket.duration("idle_timeout", 0s);
   value.ping_interval = websocket.duration("ping_interval", 0s);
   value.max_lifetime = websocket.duration("max_lifetime", 0s);
+  value.close_spread = websocket.duration("close_spread", 0s);
+  value.refuse_by_close = websocket.choice("refuse", false, {{"http", false}, {"close", true}});
   return value;
 }
 

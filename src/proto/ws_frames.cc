@@ -89,6 +89,7 @@ std::size_t FrameTracker::walk(std::span<const char> bytes) {
   if (closed_ || fault_ != Fault::none) return 0;
   std::size_t at = 0;
   while (at < bytes.size() && !closed_) {
+    if (stop_between_messages_ && at > 0 && between_messages()) break;
     if (payload_left_ > 0) {
       const auto step = std::min<std::uint64_t>(payload_left_, bytes.size() - at);
       at += static_cast<std::size_t>(step);
@@ -300,19 +301,29 @@ ControlFrame make_ping(std::string_view payload, std::array<unsigned char, 4> ma
   return make_control(Opcode::ping, payload, &mask_key);
 }
 
+namespace {
+
+// The second byte of a header and the extended length (RFC 6455 section 5.2).
+void put_length(std::string& frame, unsigned mask, std::size_t size) {
+  const unsigned first = size <= kMostControl ? static_cast<unsigned>(size)
+                         : size <= 0xffff     ? kLength16
+                                              : kLength64;
+  frame += static_cast<char>(mask | first);
+  for (std::size_t i = first == kLength16 ? 2 : first == kLength64 ? 8 : 0; i > 0; --i)
+    frame += static_cast<char>(size >> (8 * (i - 1)) & 0xff);
+}
+
+}  // namespace
+
+std::string make_server_text(std::string_view payload) {
+  std::string frame{static_cast<char>(kFin | static_cast<unsigned>(Opcode::text))};
+  put_length(frame, 0, payload.size());
+  return frame.append(payload);
+}
+
 std::string make_client_text(std::string_view payload, std::array<unsigned char, 4> mask_key) {
   std::string frame{static_cast<char>(kFin | static_cast<unsigned>(Opcode::text))};
-  const auto put_length = [&frame, size = payload.size()](unsigned first, std::size_t bytes) {
-    frame += static_cast<char>(kMask | first);
-    for (std::size_t i = bytes; i > 0; --i) frame += static_cast<char>(size >> (8 * (i - 1)) & 0xff);
-  };
-  if (payload.size() <= kMostControl) {
-    put_length(static_cast<unsigned>(payload.size()), 0);
-  } else if (payload.size() <= 0xffff) {
-    put_length(kLength16, 2);
-  } else {
-    put_length(kLength64, 8);
-  }
+  put_length(frame, kMask, payload.size());
   frame.append(mask_key.begin(), mask_key.end());
   const std::size_t header = frame.size();
   frame += payload;

@@ -38,6 +38,8 @@ class FrameTracker {
   bool at_boundary() const {
     return header_size_ == 0 && payload_left_ == 0;
   }  // our own frame may be inserted here
+  // And a message of ours may be: not inside a fragmented one.
+  bool between_messages() const { return at_boundary() && !in_message_; }
   // Payload bytes left of the current frame. All but the last may bypass walk(); report them with skip().
   std::uint64_t payload_left() const { return payload_left_; }
   void skip(std::uint64_t bytes) { payload_left_ -= bytes; }
@@ -54,6 +56,10 @@ class FrameTracker {
   // While on, walk() also stops before each Pong that is not at the start of `bytes`, so that the answer to
   // our own Ping can be recognised (pong_size) and dropped.
   void stop_before_pong(bool on) { stop_before_pong_ = on; }
+  // While on, walk() also stops between two messages.
+  void stop_between_messages(bool on) { stop_between_messages_ = on; }
+  // The size of the Close frame that has passed, its header included.
+  std::size_t close_size() const { return (masked_ ? 6u : 2u) + (header_[1] & 0x7fu); }
 
  private:
   enum class Fault : std::uint8_t;
@@ -83,6 +89,7 @@ class FrameTracker {
   bool in_message_ = false;  // between the first fragment and the last
   bool closed_ = false;
   bool stop_before_pong_ = false;
+  bool stop_between_messages_ = false;
 };
 static_assert(sizeof(FrameTracker) <= 64);
 
@@ -100,6 +107,9 @@ ControlFrame make_close(std::uint16_t code, std::string_view reason);
 ControlFrame make_close(std::uint16_t code, std::string_view reason, std::array<unsigned char, 4> mask_key);
 ControlFrame make_ping(std::string_view payload);
 ControlFrame make_ping(std::string_view payload, std::array<unsigned char, 4> mask_key);
+
+// A text message as a server sends it: unmasked, not compressed, in one frame.
+std::string make_server_text(std::string_view payload);
 
 // A whole text frame as a client sends it (masked), for the WebSocket check.
 std::string make_client_text(std::string_view payload, std::array<unsigned char, 4> mask_key);

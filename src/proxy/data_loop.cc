@@ -162,17 +162,19 @@ void DataLoop::session_moved(Session& session) {
 
 void DataLoop::count_busy() { metrics_.busy.set(static_cast<std::int64_t>(row(Standing::busy).size())); }
 
-// Closes the tunnels spread over the first half of the budget.
+// Closes the tunnels spread over the first half of the budget, or over its last quarter.
 void DataLoop::close_sessions() {
   backends_.close_idle();
   std::int64_t tunnels = 0;
   for (const auto& session : row(Standing::busy)) tunnels += session->tunnelling() ? 1 : 0;
-  const Duration spread = environment_.config->drain.timeout / 2;
+  const auto& drain = environment_.config->drain;
+  const Duration first = drain.wait_for_tunnels ? drain.timeout * 3 / 4 : Duration::zero();
+  const Duration spread = drain.timeout / (drain.wait_for_tunnels ? 4 : 2);
   std::int64_t rank = 0;
   for (auto& sessions : rows_) {
     for (auto it = sessions.begin(); it != sessions.end();) {
       Session& session = **it++;  // drain() may move it to another row, or to ended_
-      const Duration delay = session.tunnelling() ? spread * rank++ / tunnels : Duration::zero();
+      const Duration delay = session.tunnelling() ? first + spread * rank++ / tunnels : Duration::zero();
       session.drain(delay);
     }
   }
@@ -180,7 +182,8 @@ void DataLoop::close_sessions() {
 
 // The drain was resumed: tunnels whose turn has not come stay.
 void DataLoop::keep_tunnels() {
-  for (const auto& session : row(Standing::busy)) session->resume();
+  auto& sessions = row(Standing::busy);
+  for (auto it = sessions.begin(); it != sessions.end();) (*it++)->resume();  // it may move to ended_
 }
 
 void DataLoop::stop_listening() {

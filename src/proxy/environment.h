@@ -16,6 +16,7 @@
 #include "metrics/data_loop_metrics.h"
 #include "proto/http_forward.h"
 #include "proxy/gate_view.h"
+#include "proxy/held_close.h"
 #include "proxy/parser_pool.h"
 #include "proxy/shared_limits.h"
 
@@ -58,9 +59,10 @@ struct Environment {
   HoldQueue* held = nullptr;
   AuthClient* auth = nullptr;
   AccessLog* access = nullptr;
-  LoopLimits share;     // this loop's view of the limits that all loops share
+  LoopLimits share;  // this loop's view of the limits that all loops share
   std::mt19937 random;  // for spreading, masking keys and request ids, none of which is secret
   HttpDate date{};
+  EndRush rush = {};
   ParserPool parsers;
   std::string head;                        // buffer in which heads are composed; reused to avoid allocation
   loop::Pipes pipes{share.all().pipes()};  // for the payload of long frames

@@ -140,6 +140,8 @@ void Session::drain(Duration tunnel_delay) {
     if (state_ == State::idle || state_ == State::flushing) return linger();
     if (state_ == State::asking) return refuse(refusal_as_draining());
     if (state_ != State::tunnel) return;  // the current answer is the last one of the connection
+    tunnel_->give_notice(tunnel_delay);
+    if (state_ != State::tunnel) return;
     if (tunnel_delay <= Duration::zero() || tunnel_->ending()) return close_tunnel_for_drain();
     deadline_.arm(tunnel_delay);
   });
@@ -147,7 +149,11 @@ void Session::drain(Duration tunnel_delay) {
 
 // The deadline of a tunnel is its turn in the drain.
 void Session::resume() {
-  if (state_ == State::tunnel) deadline_.disarm();
+  environment_.loop.enter(this, [&] {
+    if (state_ != State::tunnel) return;
+    deadline_.disarm();
+    tunnel_->resume();
+  });
 }
 
 void Session::close_tunnel_for_drain() {

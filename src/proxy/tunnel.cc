@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "proxy/backend_pool.h"
 
 namespace probegate::proxy {
@@ -74,9 +75,23 @@ void Tunnel::relay(Side& from, std::span<const char> bytes) {
   if (done_) return;
   if (is_client(from)) {
     last_client_ms_ = now_ms();
+    if (held_ != nullptr) release();
+    if (done_) return;
     if (pong_filter_.chosen()) return relay_without_our_pongs(bytes);
+  } else if (notice_due_) {
+    return relay_around_notice(bytes);
   }
   pass(from, bytes);
+}
+
+// As pass(), for a backend while a notice waits for the end of its message.
+void Tunnel::relay_around_notice(std::span<const char> bytes) {
+  while (!bytes.empty() && !done_) {
+    const std::size_t taken = pass(backend_, bytes);
+    if (!done_) offer_notice();
+    if (taken == 0) return;
+    bytes = bytes.subspan(taken);
+  }
 }
 
 // As pass(), for a client to which we sent a Ping: drops the Pong that answers it.
@@ -113,15 +128,18 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
   const auto messages_before = from.tracker.messages();
   const std::size_t walked = walk(from, bytes);
   last_frame_ms_ = now_ms();
+  const bool closed_now = from.tracker.closed() && !was_closed;
+  const bool held = closed_now && !is_client(from) && hold_close(bytes.first(walked));
+  const std::size_t passed = held ? walked - held_->frame.size() : walked;
 
-  if (walked > 0 && !to.close_sent && !to.lost) {
+  if (passed > 0 && !to.close_sent && !to.lost) {
     const auto messages = from.tracker.messages() - messages_before;
-    from.bytes += walked;
+    from.bytes += passed;
     from.messages += messages;
     auto& metrics = environment_.metrics;
     metrics.tunnel_messages[direction(from)].add(messages);
-    metrics.tunnel_bytes[direction(from)].add(walked);
-    if (!stream(to).write({bytes.data(), walked})) {
+    metrics.tunnel_bytes[direction(from)].add(passed);
+    if (!stream(to).write({bytes.data(), passed})) {
       source_ended(to, true);
       return bytes.size();
     }
@@ -134,7 +152,7 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
     violated(from);
     return bytes.size();
   }
-  if (from.tracker.closed() && !was_closed) passed_close(from, bytes.first(walked));
+  if (closed_now && !held) passed_close(from, bytes.first(walked));
   if (ping_due_ && !is_client(from)) offer_ping();
   if (ending() && !done_) {
     offer_closes();
@@ -200,7 +218,9 @@ void Tunnel::drained(Side& to) {
 }
 
 void Tunnel::on_deadline(loop::Deadline&) {
-  if (ending()) {
+  if (held_ != nullptr) {
+    release();
+  } else if (ending()) {
     finish();
   } else {
     watch();
@@ -209,6 +229,7 @@ void Tunnel::on_deadline(loop::Deadline&) {
 
 // Checks which timeouts have passed, and arms the deadline for the next one. Does not run per message.
 void Tunnel::watch() {
+  if (held_ != nullptr) return;
   const auto& policy = config_->proxy.websocket;
   const std::uint64_t now = now_ms();
   std::uint64_t next = UINT64_MAX;
@@ -256,7 +277,7 @@ void Tunnel::watch() {
 
 // Sends a Ping between two frames of the backend, at once or after the current frame.
 void Tunnel::offer_ping() {
-  if (client_.close_sent || client_.lost || ending()) {
+  if (client_.close_sent || client_.lost || ending() || held_ != nullptr) {
     ping_due_ = false;
     return;
   }
@@ -268,6 +289,29 @@ void Tunnel::offer_ping() {
   ping_due_ = false;
   pinged_ms_ = now_ms();
   if (!stream(client_).write(proto::make_ping(pong_filter_.payload()).view())) source_ended(client_, true);
+}
+
+void Tunnel::give_notice(Duration until_close) {
+  if (done_ || ending() || held_ != nullptr || !environment_.config->drain.notice) return;
+  notice_turn_ms_ = now_ms() + millis(until_close);
+  notice_due_ = true;
+  backend_.tracker.stop_between_messages(true);
+  offer_notice();
+}
+
+// Sends it at once or after the backend's current message.
+void Tunnel::offer_notice() {
+  if (!notice_due_) return;
+  const auto& notice = environment_.config->drain.notice;
+  const bool dropped =
+      client_.close_sent || client_.close_due != 0 || client_.lost || held_ != nullptr || !notice;
+  if (!dropped && !backend_.tracker.between_messages()) return;
+  notice_due_ = false;
+  backend_.tracker.stop_between_messages(false);
+  if (dropped) return;
+  const std::uint64_t left_ms = notice_turn_ms_ - std::min(notice_turn_ms_, now_ms());
+  const auto text = replaced(*notice, "{seconds}", std::to_string((left_ms + 999) / 1000));
+  if (!stream(client_).write(proto::make_server_text(text))) source_ended(client_, true);
 }
 
 }  // namespace probegate::proxy

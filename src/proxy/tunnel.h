@@ -7,11 +7,13 @@
 // A frame of ours is put only between two frames of theirs; after a Close, theirs or ours, nothing more is
 // forwarded in that direction. The payload of a long frame, except its beginning and end, is moved from
 // socket to socket inside the kernel. Two phases: until there is a cause to end, the one deadline serves
-// idle_timeout, ping_interval and max_lifetime; after that it limits the closing. Called from: Session,
-// its data loop.
+// idle_timeout, ping_interval and max_lifetime; after that it limits the closing. Between the two, the end of
+// a backend may be held back from the client until its turn; it is passed on at once when the client sends
+// anything, as nobody would read it. Called from: Session, its data loop.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +23,7 @@
 #include "metrics/labels.h"
 #include "proto/ws_frames.h"
 #include "proxy/environment.h"
+#include "proxy/held_close.h"
 #include "proxy/pong_filter.h"
 #include "proxy/tunnel_log_context.h"
 
@@ -53,7 +56,10 @@ class Tunnel final : private loop::Deadline::Observer {
   // replies. If it is ending already, the Close of a peer is passed on unchanged, and a drain limits the wait
   // for the reply to 2 s.
   void close(Cause cause, std::uint16_t code, std::string_view reason);
-  void cut();  // closes both connections at once, without Close; drain.timeout has passed
+  // Sends drain.notice to the client between two messages, unless its Close comes first.
+  void give_notice(Duration until_close);
+  void resume();  // the drain was ended: no notice, and a Close that was held back is passed on
+  void cut();     // closes both connections at once, without Close; drain.timeout has passed
   bool ending() const { return cause_.has_value(); }
 
  private:
@@ -94,6 +100,7 @@ class Tunnel final : private loop::Deadline::Observer {
 
   void relay(Side& from, std::span<const char> bytes);
   void relay_without_our_pongs(std::span<const char> bytes);
+  void relay_around_notice(std::span<const char> bytes);
   std::size_t pass(Side& from, std::span<const char> bytes);
   bool move(Side& from);
   std::size_t walk(Side& from, std::span<const char> bytes);
@@ -102,11 +109,16 @@ class Tunnel final : private loop::Deadline::Observer {
 
   void watch();
   void offer_ping();
+  void offer_notice();
 
   void source_ended(Side& from, bool lost);
   void hung_up(Side& from, loop::HangUp what);
   bool rest_moves();
   void passed_close(Side& from, std::span<const char> bytes);
+  bool holds_back(std::uint16_t close_code);
+  bool hold_close(std::span<const char> walked);
+  void release();
+  void backend_lost();
   void violated(Side& by);
   Cause judged(Cause cause, std::uint16_t close_code);
   void begin_end(Cause cause, const char* by, std::uint16_t code, std::string_view reason);
@@ -140,7 +152,9 @@ class Tunnel final : private loop::Deadline::Observer {
   std::uint64_t end_by_ms_ = 0;
   std::uint64_t rest_left_by_ms_ = 0;  // by when more of those bytes must have been read; 0 = none are left
   std::uint64_t rest_taken_ = 0;
-  const Side* rest_of_ = nullptr;  // the side that hung up while the other still has to read its bytes
+  std::uint64_t notice_turn_ms_ = 0;  // when the Close that drain.notice announces is due
+  std::unique_ptr<HeldClose> held_;   // the backend has ended, and the client is told at its turn
+  const Side* rest_of_ = nullptr;     // the side that hung up while the other still has to read its bytes
   const TunnelLogContext note_;
   std::string reason_;
   const char* ended_by_ = nullptr;  // static text
@@ -149,6 +163,7 @@ class Tunnel final : private loop::Deadline::Observer {
   std::optional<Cause> cause_;
   std::uint16_t code_ = proto::close_code::kNone;
   bool ping_due_ = false;     // waits for a frame boundary
+  bool notice_due_ = false;   // waits for the end of a message
   bool replies_due_ = false;  // all Closes are sent; only replies are awaited
   bool done_ = false;
   bool kept_alive_ = false;  // TCP keep-alive of the backend's connection; the listener sets the client's

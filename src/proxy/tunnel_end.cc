@@ -25,6 +25,7 @@ std::uint16_t echo_of(std::uint16_t received) { return received == code::kNone ?
 
 void Tunnel::close(Cause cause, std::uint16_t close_code, std::string_view reason) {
   if (done_) return;
+  if (held_ != nullptr) return release();
   if (ending()) {
     if (cause != Cause::drain) return;
     replies_due_ = true;
@@ -80,6 +81,75 @@ void Tunnel::passed_close(Side& from, std::span<const char> bytes) {
   await_replies();
 }
 
+// True if the backend's end is to be held back: in a drain until the turn of this tunnel; in a rush, with the
+// deadline armed, for close_spread. A Close of 1001 or 1012 and a loss mean that the backend stops too.
+bool Tunnel::holds_back(std::uint16_t close_code) {
+  if (ending() || client_.ended || client_.tracker.closed()) return false;
+  const auto phase = environment_.gate->phase;
+  if (phase == health::Phase::running) {
+    const auto& config = *environment_.config;
+    const auto delay =
+        environment_.rush.delay_of_next(now_ms(), config.proxy.websocket.close_spread, config.proxy.workers,
+                                        environment_.metrics.tunnels.value());
+    if (delay) deadline_.arm(*delay);
+    return delay.has_value();
+  }
+  const bool stops =
+      close_code == code::kGoingAway || close_code == code::kServiceRestart || close_code == kAbnormal;
+  if (!stops || phase > health::Phase::closing) return false;
+  deadline_.disarm();
+  return true;
+}
+
+// The Close of the backend lies at the end of `walked`. Not if its beginning was forwarded already.
+bool Tunnel::hold_close(std::span<const char> walked) {
+  const auto& tracker = backend_.tracker;
+  if (tracker.close_size() > walked.size() || !holds_back(tracker.close_code())) return false;
+  const auto frame = walked.last(tracker.close_size());
+  held_ = std::make_unique<HeldClose>(
+      HeldClose{{frame.begin(), frame.end()}, tracker.close_code(), tracker.close_reason(walked)});
+  judged(Cause::backend_close, tracker.close_code());
+  stream(backend_).want(loop::Stream::Wanted::end);
+  backend_.close_due = echo_of(tracker.close_code());  // so that it can end in time
+  offer_close(backend_);
+  return true;
+}
+
+// The turn of this tunnel has come, or its client sends something.
+void Tunnel::release() {
+  const auto held = std::exchange(held_, nullptr);
+  if (held->frame.empty()) return backend_lost();
+  begin_end(Cause::backend_close, name(backend_), held->code, held->reason);
+  client_.close_sent = true;
+  replies_due_ = true;
+  if (!stream(client_).write(held->frame)) client_.lost = client_.ended = true;
+  end_within(kBoundary);
+  offer_closes();
+  await_replies();
+  advance_close();
+}
+
+// It sends no more, and has sent no Close. 1012 lets the client distinguish a restart of the backend from a
+// network failure. If it has sent its Close already, it gets the reply that the backend did not send.
+void Tunnel::backend_lost() {
+  begin_end(Cause::backend_lost, name(backend_), kAbnormal, "ended without Close");
+  client_.close_due =
+      client_.tracker.closed() ? echo_of(client_.tracker.close_code()) : code::kServiceRestart;
+  if (backend_.lost) {
+    end_within(kBoundary);
+    replies_due_ = true;
+  }
+  offer_closes();
+  await_replies();
+  advance_close();
+}
+
+void Tunnel::resume() {
+  notice_due_ = false;
+  backend_.tracker.stop_between_messages(false);
+  if (held_ != nullptr && !done_) release();
+}
+
 void Tunnel::violated(Side& by) {
   const bool too_big = by.tracker.problem() == proto::FrameTracker::Problem::too_big;
   begin_end(too_big ? Cause::max_message : Cause::protocol_error, name(by),
@@ -92,6 +162,8 @@ void Tunnel::violated(Side& by) {
 // A side sends no more; if it is lost, it reads no more either.
 void Tunnel::source_ended(Side& from, bool lost) {
   if (done_) return;
+  if (held_ != nullptr && is_client(from)) release();
+  if (done_) return;
   from.ended = true;
   if (rest_of_ == &from) rest_of_ = nullptr;
   stream(from).read_stop();
@@ -101,16 +173,15 @@ void Tunnel::source_ended(Side& from, bool lost) {
     Side& rest = other(from);
     if (!rest.ended && !stream(rest).reading()) stream(rest).read_start();
   }
-  if (!from.tracker.closed()) {
-    begin_end(is_client(from) ? Cause::client_lost : Cause::backend_lost, name(from), kAbnormal,
-              "ended without Close");
-    // 1012 lets the client distinguish a restart of the backend from a network failure. If it has sent its
-    // Close already, it gets the reply that the backend did not send.
-    if (!is_client(from)) {
-      client_.close_due =
-          client_.tracker.closed() ? echo_of(client_.tracker.close_code()) : code::kServiceRestart;
+  if (held_ != nullptr) return;
+  if (!from.tracker.closed() && !is_client(from)) {
+    if (!from.stuck() && holds_back(kAbnormal)) {
+      held_ = std::make_unique<HeldClose>();
+      return;
     }
+    return backend_lost();
   }
+  if (!from.tracker.closed()) begin_end(Cause::client_lost, name(from), kAbnormal, "ended without Close");
   if (lost) {
     end_within(kBoundary);
     replies_due_ = true;
@@ -201,7 +272,7 @@ void Tunnel::offer_close(Side& to) {
 
 // Passes FINs on, and ends the tunnel once nothing more can come from either side.
 void Tunnel::advance_close() {
-  if (done_) return;
+  if (done_ || held_ != nullptr) return;
   const auto closed_both_ways = [](const Side& side) {
     return side.close_sent && (side.tracker.closed() || side.broken);
   };

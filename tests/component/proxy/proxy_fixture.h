@@ -35,6 +35,12 @@ inline proxy::GateView draining(health::Phase phase) {
   return gate;
 }
 
+inline proxy::GateView draining_by_command(health::Phase phase) {
+  proxy::GateView gate = draining(phase);
+  gate.by_command = true;
+  return gate;
+}
+
 class ProxyFixture final : private proxy::DataLoop::Events {
  public:
   using Tune = std::function<void(config::Config&)>;
@@ -74,7 +80,7 @@ class ProxyFixture final : private proxy::DataLoop::Events {
 
   const Endpoint& endpoint() const { return sockets_.front().endpoint(); }
   void publish(const proxy::GateView& gate) {
-    if (gate.phase >= health::Phase::closing && !sockets_.empty()) sockets_.front().close();
+    if (gate.phase >= health::Phase::closing && !gate.by_command && !sockets_.empty()) sockets_.front().close();
     for (const auto& l : loops_) l->publish(std::make_shared<proxy::GateView>(gate));
   }
   void publish(const Tune& tune) {
