@@ -5,12 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "probe/accept.h"
 #include "probe/health_metrics.h"
 #include "probe/own_host.h"
 #include "probe/process_metrics.h"
 #include "probe/status_json.h"
 #include "probe/status_page.h"
+#include "proto/accept.h"
 
 namespace probegate::probe {
 namespace {
@@ -148,7 +148,7 @@ void ProbeAnswers::refuse(int status, std::string_view detail, std::string& out)
 }
 
 void ProbeAnswers::answer_document(Page page, const ProbeRequest& request, std::string& out) {
-  const bool draft = !request.accept.empty() && prefers(request.accept, kDraft, {}, kJson);
+  const bool draft = !request.accept.empty() && proto::prefers(request.accept, kDraft, {}, kJson);
   const Rendered& ready = rendered(page, draft);
   const bool with_body = request.method != "HEAD";
   out += ready.head;
@@ -183,7 +183,7 @@ const ProbeAnswers::Rendered& ProbeAnswers::rendered(Page page, bool draft) {
 }
 
 void ProbeAnswers::answer_status(const ProbeRequest& request, std::string& out) {
-  const bool draft = prefers(request.accept, kDraft, {}, kJson);
+  const bool draft = proto::prefers(request.accept, kDraft, {}, kJson);
   const std::string body =
       draft ? health_json(*snapshot_, health::Document::readiness, options_.details, options_.version)
             : status_json(*snapshot_, source_, options_.details, options_.version, clock_.now(),
@@ -215,7 +215,7 @@ void ProbeAnswers::append_event(std::string& out) {
 }
 
 void ProbeAnswers::answer_metrics(const ProbeRequest& request, std::string& out) {
-  const bool open = prefers(request.accept, "application/openmetrics-text", "1.0.0", "text/plain");
+  const bool open = proto::prefers(request.accept, "application/openmetrics-text", "1.0.0", "text/plain");
   const auto format = open ? metrics::Format::openmetrics : metrics::Format::prometheus_text;
   metrics::Exposition exposition(format);
   write_health(exposition, *snapshot_, source_.traffic().total.busy, options_.version);

@@ -59,7 +59,7 @@ struct Environment {
   HoldQueue* held = nullptr;
   AuthClient* auth = nullptr;
   AccessLog* access = nullptr;
-  LoopLimits share;  // this loop's view of the limits that all loops share
+  LoopLimits share;     // this loop's view of the limits that all loops share
   std::mt19937 random;  // for spreading, masking keys and request ids, none of which is secret
   HttpDate date{};
   EndRush rush = {};

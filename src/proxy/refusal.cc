@@ -3,6 +3,7 @@
 #include "base/json_text.h"
 #include "proto/head_rules.h"
 #include "proto/http_forward.h"
+#include "proxy/refusal_for_browsers.h"
 
 namespace probegate::proxy {
 namespace {
@@ -79,22 +80,25 @@ bool is_failure_of_backend(Reason reason) {
          reason == Reason::backend_error;
 }
 
-std::string write_refusal(const Refusal& refusal, bool head_only, unsigned random, std::string_view date) {
+std::string write_refusal(const Refusal& refusal, const RefusalForm& form) {
   const std::string_view title = proto::reason_phrase(refusal.status);
-  const Relayed content = refusal.relayed ? *refusal.relayed : problem(refusal, title);
+  const unsigned seconds = retry_after(refusal.reason, form.random);
+  const Relayed content = form.page_for     ? refusal_page(refusal.reason, seconds, *form.page_for)
+                          : refusal.relayed ? *refusal.relayed
+                                            : problem(refusal, title);
 
   std::string out = "HTTP/1.1 " + std::to_string(refusal.status) + " ";
   out.append(title).append("\r\n").append(content.fields).append("Content-Length: ");
   out.append(std::to_string(content.body.size()));
-  out.append("\r\nDate: ").append(date).append("\r\nCache-Control: no-store\r\nProbegate-Reason: ");
+  out.append("\r\nDate: ").append(form.date).append("\r\nCache-Control: no-store\r\nProbegate-Reason: ");
   out.append(metrics::to_string(refusal.reason)).append("\r\n");
   if (refusal.status == 503) {
-    out.append("Retry-After: ").append(std::to_string(retry_after(refusal.reason, random))).append("\r\n");
+    out.append("Retry-After: ").append(std::to_string(seconds)).append("\r\n");
   }
   if (refusal.status == 405) out.append("Allow: ").append(proto::usual_methods()).append("\r\n");
   if (refusal.status == 426) out.append("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
   out.append(refusal.status == 426 ? "Connection: close, Upgrade\r\n\r\n" : "Connection: close\r\n\r\n");
-  if (!head_only) out.append(content.body);
+  if (!form.head_only) out.append(content.body);
   return out;
 }
 

@@ -31,10 +31,16 @@ struct Refusal {
 
 bool is_failure_of_backend(metrics::Reason reason);
 
-// Head and body, ready to write; always with Content-Length and Connection: close. `head_only` omits
-// the body, as for HEAD. `random` spreads Retry-After, so that refused clients do not all return
-// together. `date`: now.
-std::string write_refusal(const Refusal& refusal, bool head_only, unsigned random, std::string_view date);
+// How a refusal is written to this client.
+struct RefusalForm {
+  bool head_only = false;  // omits the body, as for HEAD
+  unsigned random = 0;     // spreads Retry-After, so that refused clients do not all return together
+  std::string_view date;   // now
+  std::optional<std::string_view> page_for = {};  // a page for people, with this request id
+};
+
+// Head and body, ready to write; always with Content-Length and Connection: close.
+std::string write_refusal(const Refusal& refusal, const RefusalForm& form);
 
 // The answer to OPTIONS with Max-Forwards: 0.
 std::string write_own_options(std::string_view date);

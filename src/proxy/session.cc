@@ -324,42 +324,6 @@ void Session::upgraded(Exchange::Upgraded what) {
 
 void Session::tunnel_ended() { end(); }
 
-void Session::refuse(const Refusal& refusal) {
-  auto& counts = environment_.metrics;
-  counts.refused[refusal.reason].add();
-  counts.requests.add(refusal.status);
-  // The method is known even if the head was refused for something after its first line.
-  const bool head_only = parser_->request().method == "HEAD";
-  if (head_seen_ && parser_->request().upgrade_websocket) {
-    counts
-        .upgrades[is_failure_of_backend(refusal.reason) ? metrics::UpgradeResult::failed
-                                                        : metrics::UpgradeResult::refused]
-        .add();
-    counts.upgrades_refused[refusal.reason].add();
-    counts.upgrades_answered[metrics::CodeCounters::class_of(refusal.status)].add();
-  } else if (refusal.status < 500) {
-    counts.refused_below_500.add();
-  }
-  environment_.access->refused(ended_request(), refusal);
-  forwarding_.reset();
-  if (!client_.write(write_refusal(refusal, head_only, static_cast<unsigned>(environment_.random()),
-                                   environment_.http_date()))) {
-    return end();
-  }
-  linger();
-}
-
-void Session::answer_options() {
-  environment_.metrics.requests.add(204);
-  const std::string answer = write_own_options(environment_.http_date());
-  EndedRequest request = ended_request();
-  request.status = 204;
-  request.bytes = answer.size();
-  environment_.access->answered(request);
-  if (!client_.write(answer)) return end();
-  linger();
-}
-
 void Session::on_drained() {
   if (state_ == State::exchange) return forwarding_->exchange.client_drained();
   if (state_ == State::flushing) return next_request();

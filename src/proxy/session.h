@@ -146,6 +146,7 @@ class Session final : private loop::StreamObserver,
   bool may_be_half_closed() const;
   void client_gone();
   void refuse(const Refusal& refusal);
+  std::string write_answer(const Refusal& refusal, bool head_only);
   void answer_options();
   void linger();
   void linger_on();

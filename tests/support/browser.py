@@ -63,6 +63,10 @@ class Browser:
     def run(self, script, *arguments):
         return self._driver.execute_script(script, *arguments)
 
+    def run_async(self, script, *arguments):
+        """The script gets a function as its last argument, and calls it with the result."""
+        return self._driver.execute_async_script(script, *arguments)
+
     def press(self, *keys):
         self._driver.switch_to.active_element.send_keys(*keys)
 

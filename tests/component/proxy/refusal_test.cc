@@ -167,7 +167,8 @@ TEST_CASE("A refusal to a HEAD that is wrong behind its first line has no body e
 
 TEST_CASE("Retry-After is spread, so that refused clients do not come back together") {
   const auto seconds = [](Reason reason, unsigned random) {
-    std::string bytes = proxy::write_refusal(proxy::Refusal::of(reason, "x"), false, random, "now");
+    std::string bytes =
+        proxy::write_refusal(proxy::Refusal::of(reason, "x"), {.random = random, .date = "now"});
     return std::stoi(take_answer(bytes)->get("retry-after"));
   };
   struct Spread {

@@ -1,8 +1,8 @@
-#include "probe/accept.h"
+#include "proto/accept.h"
 
 #include <catch2/catch.hpp>
 
-namespace probegate::probe {
+namespace probegate::proto {
 namespace {
 
 bool health(std::string_view accept) {
@@ -52,4 +52,4 @@ TEST_CASE("A broken field is read as far as it goes") {
 }
 
 }  // namespace
-}  // namespace probegate::probe
+}  // namespace probegate::proto

@@ -3,11 +3,11 @@
 
 #include <string_view>
 
-namespace probegate::probe {
+namespace probegate::proto {
 
 // True if Accept names the media type `special` (with this `version` parameter or none) with a weight no
 // lower than that of `ordinary`. Wildcards never select `special`: a client that sends */* gets `ordinary`.
 bool prefers(std::string_view accept, std::string_view special, std::string_view version,
              std::string_view ordinary);
 
-}  // namespace probegate::probe
+}  // namespace probegate::proto

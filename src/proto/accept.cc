@@ -1,11 +1,11 @@
-#include "probe/accept.h"
+#include "proto/accept.h"
 
 #include <charconv>
 #include <optional>
 
 #include "base/text.h"
 
-namespace probegate::probe {
+namespace probegate::proto {
 namespace {
 
 // Cuts the text before the first `separator` off `rest`.
@@ -54,4 +54,4 @@ bool prefers(std::string_view accept, std::string_view special, std::string_view
   return q && *q > 0 && *q >= quality(accept, ordinary, {}).value_or(0);
 }
 
-}  // namespace probegate::probe
+}  // namespace probegate::proto
