@@ -221,7 +221,7 @@ SESSION = [
     ),
     Mutant(
         "refusal-body-to-head", "src/proxy/refusal.cc",
-        "  if (!head_only) out.append(content.body);\n", "  out.append(content.body);\n",
+        "  if (!form.head_only) out.append(content.body);\n", "  out.append(content.body);\n",
         "the body of a refusal to HEAD is taken for the next answer", PROXY, "A refusal to HEAD*",
     ),
 ]  # fmt: skip
@@ -356,7 +356,7 @@ TUNNEL = [
     ),
     Mutant(
         "tunnel-drains-at-once", "src/proxy/data_loop.cc",
-        "session.tunnelling() ? spread * rank++ / tunnels : Duration::zero()", "Duration::zero()",
+        "session.tunnelling() ? first + spread * rank++ / tunnels : Duration::zero()", "Duration::zero()",
         "all clients of an instance that drains come back at once", PROXY, "Tunnels are closed one after another*",
     ),
 ]  # fmt: skip

@@ -11,6 +11,7 @@
 #include "checks/runner.h"
 #include "checks/settings.h"
 #include "cli/commands.h"
+#include "cli/execute.h"
 #include "client/terminal.h"
 #include "health/readiness_json.h"
 #include "loop/timer.h"
@@ -117,6 +118,25 @@ class CheckRun final : public checks::RunnerObserver {
   loop::Timer limit_;
 };
 
+bool run_checks(const config::Config& config, const CheckOptions& options) {
+  Ignore sink;
+  loop::Loop loop(sink);
+  CheckRun checks(loop, config, options);
+  const bool passed = checks.passed();
+  const bool goes_on = passed && !options.command.empty();
+  if (goes_on) {
+    // Stdout belongs to the command; stderr has had the progress.
+  } else if (options.json) {
+    checks.print_json(passed);
+  } else {
+    checks.print_table();
+  }
+  if (checks.threads_ended()) return passed;
+  // A check's code still runs and may use what a normal exit destroys.
+  std::cout.flush();
+  std::_Exit(goes_on ? execute(options.command) : passed ? exit_code::kOk : exit_code::kFailed);
+}
+
 }  // namespace
 
 int check(const CheckOptions& options) {
@@ -124,21 +144,9 @@ int check(const CheckOptions& options) {
   if (!checks::print_problems(settings)) return exit_code::kUsage;
   checks::print_warnings(settings);
   if (settings.config.checks.empty()) return exit_code::kUsage;
-  Ignore sink;
-  loop::Loop loop(sink);
-  CheckRun checks(loop, settings.config, options);
-  const bool passed = checks.passed();
-  if (options.json) {
-    checks.print_json(passed);
-  } else {
-    checks.print_table();
-  }
-  const int code = passed ? exit_code::kOk : exit_code::kFailed;
-  if (!checks.threads_ended()) {  // a check's code still runs and may use what a normal exit destroys
-    std::cout.flush();
-    std::_Exit(code);
-  }
-  return code;
+  const bool passed = run_checks(settings.config, options);
+  if (passed && !options.command.empty()) return execute(options.command);
+  return passed ? exit_code::kOk : exit_code::kFailed;
 }
 
 }  // namespace probegate::cli

@@ -96,14 +96,36 @@ Command declare_validate(CLI::App& app) {
   return {command, runner(validate, options)};
 }
 
-Command declare_check(CLI::App& app) {
+constexpr const char* kExecutes =
+    "With -- CMD ARGS... it then executes CMD in its place. CMD that cannot be executed: exit 126, or 127 if "
+    "it is "
+    "not found.";
+
+Command declare_check(CLI::App& app, const std::vector<std::string>& tail) {
   auto options = std::make_shared<CheckOptions>();
+  options->command = tail;
   auto* command = app.add_subcommand("check", "runs the checks, dependencies first, without serving");
   add_config(command, options->config);
   add_duration(command, "--wait", options->wait, "retry until all checks pass, for at most this time",
                check_duration);
   command->add_flag("--json", options->json, "print one JSON document");
-  return {command, runner(check, options)};
+  command->footer(kExecutes);
+  return {command, runner(check, options), true};
+}
+
+Command declare_wait(CLI::App& app, const std::vector<std::string>& tail) {
+  auto options = std::make_shared<WaitOptions>();
+  options->command = tail;
+  auto* command = app.add_subcommand("wait", "waits until a probe of the running probegate passes");
+  add_config(command, options->config);
+  add_url(command, options->url);
+  command
+      ->add_option("--for", options->probe, "the probe to wait for: startup, ready or live (default: ready)")
+      ->check(CLI::IsMember({"startup", "ready", "live"}));
+  add_duration(command, "--timeout", options->timeout, "the time limit (default: 60s)",
+               check_positive_duration);
+  command->footer(kExecutes);
+  return {command, runner(wait, options), true};
 }
 
 Command declare_healthcheck(CLI::App& app) {
@@ -281,11 +303,12 @@ Command declare_man(CLI::App& app) {
 
 }  // namespace
 
-std::vector<Command> declare_commands(CLI::App& app) {
-  return {declare_run(app),        declare_validate(app), declare_check(app),  declare_healthcheck(app),
-          declare_status(app),     declare_smoke(app),    declare_report(app), declare_reload(app),
-          declare_drain(app),      declare_resume(app),   declare_pause(app),  declare_render(app),
-          declare_completion(app), declare_man(app)};
+std::vector<Command> declare_commands(CLI::App& app, const std::vector<std::string>& tail) {
+  return {declare_run(app),        declare_validate(app),    declare_check(app, tail),
+          declare_wait(app, tail), declare_healthcheck(app), declare_status(app),
+          declare_smoke(app),      declare_report(app),      declare_reload(app),
+          declare_drain(app),      declare_resume(app),      declare_pause(app),
+          declare_render(app),     declare_completion(app),  declare_man(app)};
 }
 
 }  // namespace probegate::cli

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iostream>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -39,20 +40,27 @@ int run_command_line(int argc, char** argv) {
       "probegate"};
   app.set_version_flag("--version", version_text(), "print version, commit and the check types built in");
   app.require_subcommand(1);
-  const auto commands = declare_commands(app);
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  const auto dashes = std::find(words.begin(), words.end(), "--");
+  const std::vector<std::string> tail(dashes == words.end() ? dashes : dashes + 1, words.end());
+  words.erase(dashes, words.end());
+  const auto commands = declare_commands(app, tail);
   for (const auto& command : commands)
     command.parser->set_version_flag("--version", app.version(), "print version, commit and check types");
-  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if (const auto code = answer_first_word(app, words)) return *code;
   try {
-    app.parse(argc, argv);
+    app.parse(static_cast<int>(words.size()) + std::min(argc, 1), argv);
   } catch (const CLI::Success& request) {  // --help, --version
     return app.exit(request);
   } catch (const CLI::ParseError& error) {
     return report_usage_error(app, error, words);
   }
   for (const auto& command : commands) {
-    if (command.parser->parsed()) return command.run();
+    if (!command.parser->parsed()) continue;
+    if (tail.empty() || command.executes) return command.run();
+    std::cerr << "probegate: " << command.parser->get_name()
+              << " executes no command; leave out what follows --\n";
+    return exit_code::kUsage;
   }
   return exit_code::kUsage;  // unreachable: require_subcommand() makes parse() fail without a command
 }

@@ -26,6 +26,7 @@ struct CheckOptions {
   std::optional<std::string> config;
   Duration wait{0};  // 0: until each check has a verdict; otherwise until all pass or this time is over
   bool json = false;
+  std::vector<std::string> command = {};  // executed once all pass
 };
 int check(const CheckOptions& options);
 
@@ -37,6 +38,15 @@ struct HealthcheckOptions {
   std::uint64_t log_max = 10 * 1024 * 1024;
 };
 int healthcheck(const HealthcheckOptions& options);
+
+struct WaitOptions {
+  std::optional<std::string> config;
+  std::optional<std::string> url;
+  std::string probe = "ready";  // startup | ready | live
+  Duration timeout = std::chrono::seconds(60);
+  std::vector<std::string> command = {};  // executed then
+};
+int wait(const WaitOptions& options);
 
 struct ReloadCommandOptions {
   std::optional<std::string> config;

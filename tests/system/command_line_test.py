@@ -423,7 +423,7 @@ def test_healthcheck_finds_a_probe_port_on_all_addresses(rig):
 
 # Everything
 
-COMMANDS = ["run", "validate", "check", "healthcheck", "status", "smoke", "report", "reload", "drain", "pause", "resume", "render"]
+COMMANDS = ["run", "validate", "check", "wait", "healthcheck", "status", "smoke", "report", "reload", "drain", "pause", "resume", "render"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

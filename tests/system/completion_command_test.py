@@ -8,7 +8,7 @@ import pytest
 
 from support.probegate import command
 
-COMMANDS = ["run", "validate", "check", "healthcheck", "status", "smoke", "report", "reload", "drain", "resume", "pause", "render", "completion", "man"]
+COMMANDS = ["run", "validate", "check", "wait", "healthcheck", "status", "smoke", "report", "reload", "drain", "resume", "pause", "render", "completion", "man"]
 
 
 def generated(*arguments):

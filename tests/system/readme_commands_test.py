@@ -146,9 +146,16 @@ checks:
     assert (ran.stdout + ran.stderr).replace(f"{tmp_path}/", "").strip() == shown("probegate validate")
 
 
+def test_pause_resume_and_drain(rig):
+    sidecar = rig.probegate("drain: {timeout: 5s}").start()
+    for line in ('probegate pause --for 20m --message "migration of orders"', "probegate resume", "probegate drain --wait"):
+        ran = command(*shlex.split(line)[1:], "-c", sidecar.config_file)
+        assert (ran.returncode, ran.stdout.strip()) == (0, shown(line))
+
+
 def test_every_example_is_run_here():
     run = ["curl -i localhost:8080/ws", *(f"probegate {name}" for name in (
-        "healthcheck ready", "validate -c", "status", "smoke ws:", "report --for", "render cloud-run -c", "run"))]
+        "healthcheck ready", "validate -c", "pause", "resume", "drain", "status", "smoke ws:", "report --for", "render cloud-run -c", "run"))]
     assert [line for line, _ in examples() if not any(line.startswith(start) for start in run)] == []
 
 

@@ -82,7 +82,7 @@ def test_version_tells_commit_linkage_and_check_types(words):
     assert "mysql" in types
 
 
-@pytest.mark.parametrize("name", ["run", "validate", "check", "healthcheck", "status", "smoke", "report", "reload", "drain", "pause", "resume", "render", "completion"])
+@pytest.mark.parametrize("name", ["run", "validate", "check", "wait", "healthcheck", "status", "smoke", "report", "reload", "drain", "pause", "resume", "render", "completion"])
 def test_help_describes_every_option_in_words(name):
     text = re.sub(r"\n {10,}", " ", command(name, "--help").stdout)
     lines = [line for line in text.splitlines() if re.match(r"\s+(-|\w+ (TEXT|URL|[A-Z]))", line)]

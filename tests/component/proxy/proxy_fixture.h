@@ -80,7 +80,8 @@ class ProxyFixture final : private proxy::DataLoop::Events {
 
   const Endpoint& endpoint() const { return sockets_.front().endpoint(); }
   void publish(const proxy::GateView& gate) {
-    if (gate.phase >= health::Phase::closing && !gate.by_command && !sockets_.empty()) sockets_.front().close();
+    if (gate.phase >= health::Phase::closing && !gate.by_command && !sockets_.empty())
+      sockets_.front().close();
     for (const auto& l : loops_) l->publish(std::make_shared<proxy::GateView>(gate));
   }
   void publish(const Tune& tune) {
