@@ -6,8 +6,8 @@
 namespace probegate::deploy {
 namespace {
 
-// Seconds of the Pod's end, before and after the gate's drain.
-constexpr std::int64_t kPreStop = 10;  // until the Pod is removed from all endpoints
+// Seconds of the Pod's end, besides the gate's drain.
+constexpr std::int64_t kSpare = 5;     // that the backend outlives the drain
 constexpr std::int64_t kBackend = 35;  // time for the backend's own shutdown
 constexpr std::int64_t kRest = 10;
 
@@ -38,7 +38,8 @@ spec:
         prometheus.io/path: /metrics
         @CHECKSUM@
     spec:
-      # In order: the backend's preStop (@PRE_STOP@ s), its own goodbye (up to @BACKEND_STOP@ s), the gate's drain (@DRAIN@ s), a rest.
+      # In order: the gate drains (@DRAIN@ s) while the backend's preStop sleeps (@PRE_STOP@ s); SIGTERM to the backend, which may
+      # take @BACKEND_STOP@ s; SIGTERM to the gate, which has nothing left; a rest.
       terminationGracePeriodSeconds: @GRACE@
       initContainers:
         - name: gate
@@ -64,6 +65,10 @@ spec:
             periodSeconds: 10
             timeoutSeconds: 2
             failureThreshold: 3
+          # The drain begins with the Pod's end, not with SIGTERM, which a sidecar gets last: when the backend has ended.
+          lifecycle:
+            preStop:
+              exec: {command: [/usr/bin/probegate, drain, --wait]}
           resources:
             requests: {cpu: 25m, memory: 32Mi}
             limits: {memory: 128Mi}
@@ -84,7 +89,7 @@ spec:
             # below says so too, where the cluster's network obeys one.
             - {name: HOST, value: 127.0.0.1}
             @BACKEND_ENV@
-          # The Pod is removed from endpoints while its containers get SIGTERM: keep serving for a moment.
+          # Lives as long as the gate drains, so that clients are sent away one after another.
           lifecycle:
             preStop:
               sleep: {seconds: @PRE_STOP@}   # the kubelet's own: no program of the image is needed
@@ -182,7 +187,8 @@ Volumes volumes_of(const Deployment& deployment) {
 std::string kubernetes_manifest(const Deployment& deployment) {
   const std::string env = entries(deployment, false, "  ");
   const auto [mounts, volumes] = volumes_of(deployment);
-  const std::int64_t grace = kPreStop + kBackend + deployment.drain_seconds + kRest;
+  const std::int64_t pre_stop = deployment.drain_seconds + kSpare;
+  const std::int64_t grace = pre_stop + kBackend + kRest;
   const std::int64_t progress =
       deployment.startup_seconds == 0 ? 600 : std::max<std::int64_t>(300, deployment.startup_seconds + 60);
   return fill_template(
@@ -193,7 +199,7 @@ std::string kubernetes_manifest(const Deployment& deployment) {
                   {"REPLICAS", deployment.autoscaled ? "" : "replicas: 2"},
                   {"CHECKSUM", deployment.checksum.empty() ? "" : "checksum/config: " + deployment.checksum},
                   {"PROGRESS", std::to_string(progress)},
-                  {"PRE_STOP", std::to_string(kPreStop)},
+                  {"PRE_STOP", std::to_string(pre_stop)},
                   {"BACKEND_STOP", std::to_string(kBackend)},
                   {"DRAIN", std::to_string(deployment.drain_seconds)},
                   {"GRACE", std::to_string(grace)},

@@ -78,7 +78,8 @@ def test_kubernetes_gets_what_the_shipped_example_says(tmp_path):
     for key in ("readinessProbe", "livenessProbe", "ports", "resources", "securityContext", "restartPolicy", "volumeMounts"):
         assert containers["gate"][key] == example["gate"][key], key
     assert "startupProbe" not in containers["gate"]
-    assert containers["backend"]["lifecycle"] == example["backend"]["lifecycle"]
+    for name in ("gate", "backend"):
+        assert containers[name]["lifecycle"] == example[name]["lifecycle"]
     assert pod["terminationGracePeriodSeconds"] == example_pod["terminationGracePeriodSeconds"]
     assert containers["backend"]["securityContext"] == example["backend"]["securityContext"]
     assert documents[1:] == shipped("kubernetes.yaml")[2:], "the Service, and the NetworkPolicy"
@@ -137,7 +138,8 @@ def test_the_end_is_given_the_time_of_the_drain(tmp_path, delay, timeout):
     assert grace == f"{drain + 2}s"
     pod, containers = kubernetes(rendered("kubernetes", "-c", config))
     pre_stop = containers["backend"]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pod["terminationGracePeriodSeconds"] == pre_stop + 35 + drain + 10
+    assert pre_stop == drain + 5, "the backend lives as long as the gate drains"
+    assert pod["terminationGracePeriodSeconds"] == pre_stop + 35 + 10
 
 
 def test_ports_are_those_of_the_configuration(tmp_path):

@@ -42,7 +42,7 @@ def test_the_one_for_kubernetes_is_accepted_there(tmp_path):
     config = load("kubernetes.yaml")[0]["data"]["probegate.yaml"]
     seen = effective(config, tmp_path, {**SECRETS, "KUBERNETES_SERVICE_HOST": "10.0.0.1"})
     assert seen["platform"] == "kubernetes"
-    assert seen["drain"]["delay"] in (0, "0s") and seen["drain"]["timeout"] == "5s"
+    assert (seen["drain"]["delay"], seen["drain"]["timeout"]) == ("5s", "25s")
 
 
 @pytest.mark.parametrize("name", ["cloud-run.probegate.yaml", "kubernetes.yaml"])
