@@ -1,5 +1,6 @@
 """Alerts: what happened reaches a webhook, Slack or a mailbox, and no receiver is ever in anybody's way."""
 
+import contextlib
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from support import metrics
 from support.alert_receivers import MailServer, Webhook
 from support.backends import silent
 from support.ports import free_port
-from support.raw import CLOSE, TEXT, Raw, close_payload, upgrade_response
+from support.raw import CLOSE, PING, TEXT, Raw, close_payload, upgrade_response
 from support.waiting import wait_for, wait_until
 
 
@@ -411,6 +412,24 @@ def test_what_is_still_down_after_a_planned_stop_is_told_with_its_true_time(rig,
     assert down["target"] == f"127.0.0.1:{backend.port}/check"
 
 
+@contextlib.contextmanager
+def talking(client):
+    """Pings from the client, over and over."""
+    enough = threading.Event()
+
+    def talk():
+        while not enough.wait(0.05):
+            client.send_frame(PING, b"", mask=True)
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        talker.join()
+
+
 @pytest.mark.parametrize("by", ["client", "backend", "client lost", "backend lost"])
 def test_tunnels_that_end_in_a_drain_are_counted_as_drain_whoever_ends_them(rig, by):
     def serve(connection):
@@ -436,7 +455,8 @@ def test_tunnels_that_end_in_a_drain_are_counted_as_drain_whoever_ends_them(rig,
             client.reset()
         else:
             client.send_frame(TEXT, b"end", mask=True)
-            _, opcode, payload, _ = client.read_frame()
+            with talking(client):  # a silent client would be told at its turn
+                _, opcode, payload, _ = client.read_frame()
             client.send_frame(opcode, payload, mask=True)  # a Close, and its answer
             client.read_to_end()
     ends = wait_for(lambda: metrics.parse(sidecar.metrics())["probegate_tunnel_ends_total"], lambda found: found.total() == 1,

@@ -186,7 +186,7 @@ def test_metrics_are_prometheus_text_with_the_families_of_the_contract(opened):
         assert families[name].help, name
     assert families["probegate_gate_open"].value() == 1
     states = {dict(labels)["state"]: value for (_, labels), value in families["probegate_gate_state"].samples.items()}
-    assert states == {"starting": 0, "open": 1, "closed": 0, "draining": 0, "failed": 0}
+    assert states == {"starting": 0, "open": 1, "closed": 0, "paused": 0, "draining": 0, "failed": 0}
     statuses = {dict(labels)["status"]: value for (_, labels), value in families["probegate_check_status"].samples.items()
                 if dict(labels)["check"] == "web"}
     assert statuses == {"pass": 1, "warn": 0, "fail": 0, "waiting": 0, "unknown": 0}
