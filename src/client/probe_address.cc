@@ -62,9 +62,11 @@ std::string describe_probe_answer(const loop::HttpResponse& response) {
   if (const auto status = document.find("status"); status != document.end() && status->is_string()) {
     text += " " + status->get<std::string>();
   }
+  const auto gate = document.value("gate", nlohmann::json());
+  if (gate == "paused") text += ", gate paused";  // by people, so that no check need be waited for
   const auto waiting = document.find("waiting_for");
   if (waiting == document.end() || !waiting->is_array() || waiting->empty()) return text;
-  const bool open = document.value("gate", nlohmann::json()) == "open";
+  const bool open = gate == "open";
   text += open ? " because of " : ", waiting for ";
   for (std::size_t i = 0; i < waiting->size(); ++i) {
     if ((*waiting)[i].is_string()) text += (i > 0 ? ", " : "") + (*waiting)[i].get<std::string>();

@@ -23,7 +23,7 @@ Result<ProbeAddress> find_probe_address(const std::optional<std::string>& url,
 
 loop::HttpRequest probe_request(const ProbeAddress& address, const std::string& path, Duration timeout);
 
-// "503 not_ready, waiting for database, redis"
+// "503 not_ready, waiting for database, redis"; "503 not_ready, gate paused"
 std::string describe_probe_answer(const loop::HttpResponse& response);
 
 }  // namespace probegate::client

@@ -35,7 +35,7 @@ def test_it_says_what_it_waits_for_and_goes_on_when_that_is_over(rig):
     sidecar = rig.probegate('log: {level: info}').start()
     act(sidecar, "pause")
     waiting = start("wait", "-c", sidecar.config_file, "--", "echo", "now")
-    assert waiting.stderr.readline() == "waiting: 503 not_ready\n"
+    assert waiting.stderr.readline() == "waiting: 503 not_ready, gate paused\n"
     act(sidecar, "resume")
     out, _ = waiting.communicate(timeout=PATIENCE)
     assert (waiting.returncode, out) == (0, "now\n")
