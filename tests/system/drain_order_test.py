@@ -8,8 +8,9 @@ import time
 
 import pytest
 import websockets
+import yaml
 
-from support.probegate import BINARY
+from support.probegate import BINARY, command, environment
 from support.waiting import PATIENCE
 
 TUNNELS = 200
@@ -110,3 +111,82 @@ def test_drain_wait_returns_when_the_last_of_them_is_gone(rig):
     assert crowd.codes() == {1001}
     assert abs(returned - max(crowd.closed)[0]) < 2, "not at the end of the budget"
     assert sidecar.stop() == 0
+
+
+# In the order and with the commands of the manifests that `render` prints
+
+RENDERED = """
+proxy: {{backend: '{backend}', listen: '0.0.0.0:${{PORT}}'}}
+probes: {{listen: '0.0.0.0:${{PROBE_PORT}}'}}
+drain: {{delay: 0s, timeout: {timeout}s}}
+"""
+
+
+def ports(sidecar):
+    return {"PORT": str(sidecar.proxy_port), "PROBE_PORT": str(sidecar.probe_port)}
+
+
+def rendered(platform, sidecar):
+    ran = command("render", platform, "-c", sidecar.config_file, env=ports(sidecar))
+    assert ran.returncode == 0, ran.stderr
+    return next(yaml.safe_load_all(ran.stdout))
+
+
+def as_seconds(text):
+    assert text.endswith("s")
+    return int(text[:-1])
+
+
+async def stopped(ended, grace):
+    """As an engine waits after SIGTERM; what has not ended within the grace would get SIGKILL."""
+    return await asyncio.wait_for(asyncio.to_thread(ended, grace), grace + PATIENCE)
+
+
+async def end_of_the_pod(chat, sidecar):
+    """All preStop hooks at once; SIGTERM to the backend after its own; SIGTERM to the sidecar when the backend has ended."""
+    pod = rendered("kubernetes", sidecar)["spec"]["template"]["spec"]
+    [gate], [backend] = pod["initContainers"], pod["containers"]
+    assert gate["restartPolicy"] == "Always", "a native sidecar gets SIGTERM last"
+    program, *arguments = gate["lifecycle"]["preStop"]["exec"]["command"]
+    assert os.path.basename(program) == "probegate"
+    begun = time.monotonic()
+    hook = await asyncio.create_subprocess_exec(BINARY, *arguments, env=environment(ports(sidecar)),
+                                                stdout=subprocess.PIPE)
+    sleep = asyncio.create_task(asyncio.sleep(backend["lifecycle"]["preStop"]["sleep"]["seconds"]))
+    assert await hook.wait() == 0, "nothing was cut"
+    assert not sleep.done(), "the backend lives until the gate has drained"
+    await sleep
+    chat.stop()
+    sidecar.send(signal.SIGTERM)
+    left = pod["terminationGracePeriodSeconds"] - (time.monotonic() - begun)
+    assert await stopped(sidecar.wait, left) == 0
+
+
+async def end_of_the_project(chat, sidecar):
+    """`docker compose stop`: what depends on others is stopped before them."""
+    services = rendered("compose", sidecar)["services"]
+    gate = services["gate"]
+    assert gate["network_mode"] == "service:backend" and "backend" in gate["depends_on"]
+    assert "gate" not in services["backend"].get("depends_on", {}), "or it would not be stopped last"
+    sidecar.send(signal.SIGTERM)
+    assert await stopped(sidecar.wait, as_seconds(gate["stop_grace_period"])) == 0
+    chat.stop()
+
+
+@pytest.mark.parametrize("end", [end_of_the_pod, end_of_the_project], ids=lambda end: end.__name__)
+def test_a_rendered_manifest_lets_the_gate_drain_while_its_backend_lives(rig, end):
+    chat, *_ = rig.running_chat()
+    sidecar = rig.probegate(RENDERED.format(backend=chat.url, timeout=TIMEOUT)).start()
+
+    async def play():
+        crowd = Crowd(sidecar.proxy_port)
+        await crowd.connect()
+        watching = asyncio.create_task(crowd.see_the_end())
+        await end(chat, sidecar)
+        await watching
+        return crowd
+
+    crowd = asyncio.run(play())
+    assert crowd.codes() == {1001}, "by the gate; none from the backend, and none lost"
+    assert crowd.span() > TIMEOUT / 2 * 0.7
+    assert crowd.most_within(0.5) < TUNNELS / 2
