@@ -16,7 +16,7 @@ MODULES = {
     "lint": ["pytest", "yaml"],
     "system": ["pytest", "xdist", "aiohttp", "aiosmtpd", "google.protobuf", "grpc", "jsonschema", "pyte", "selenium", "websockets",
                "yaml", *SERVERS],
-    "container": ["pytest", *SERVERS],
+    "container": ["pytest", "yaml", *SERVERS],
 }  # fmt: skip
 PROGRAMS = {
     "lint": [],
