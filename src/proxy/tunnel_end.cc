@@ -56,6 +56,7 @@ void Tunnel::begin_end(Cause cause, const char* by, std::uint16_t close_code, st
 // In a drain every end counts as `drain`, whichever side closes. A Close with 1001 or 1012 from the backend
 // means a planned stop, and the lost tunnels that follow are no outage.
 Tunnel::Cause Tunnel::judged(Cause cause, std::uint16_t close_code) {
+  environment_.host.refresh_gate();  // the drain may have begun in this very turn
   const bool by_a_peer = cause == Cause::client_close || cause == Cause::backend_close ||
                          cause == Cause::client_lost || cause == Cause::backend_lost;
   if (by_a_peer && environment_.gate->phase != health::Phase::running) return Cause::drain;
@@ -85,6 +86,7 @@ void Tunnel::passed_close(Side& from, std::span<const char> bytes) {
 // deadline armed, for close_spread. A Close of 1001 or 1012 and a loss mean that the backend stops too.
 bool Tunnel::holds_back(std::uint16_t close_code) {
   if (ending() || client_.ended || client_.tracker.closed()) return false;
+  environment_.host.refresh_gate();
   const auto phase = environment_.gate->phase;
   if (phase == health::Phase::running) {
     const auto& config = *environment_.config;
