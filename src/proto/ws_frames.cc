@@ -89,12 +89,12 @@ std::size_t FrameTracker::walk(std::span<const char> bytes) {
   if (closed_ || fault_ != Fault::none) return 0;
   std::size_t at = 0;
   while (at < bytes.size() && !closed_) {
-    if (stop_between_messages_ && at > 0 && between_messages()) break;
     if (payload_left_ > 0) {
       const auto step = std::min<std::uint64_t>(payload_left_, bytes.size() - at);
       at += static_cast<std::size_t>(step);
       payload_left_ -= step;
       if (payload_left_ == 0) end_frame();
+      if (stop_between_messages_ && between_messages()) break;
       continue;
     }
     const auto* const next = reinterpret_cast<const unsigned char*>(bytes.data()) + at;
@@ -102,6 +102,7 @@ std::size_t FrameTracker::walk(std::span<const char> bytes) {
     if (const std::size_t plain = begins_here ? plain_message(next, bytes.size() - at) : 0) {
       ++messages_;
       at += plain;
+      if (stop_between_messages_) break;
       continue;
     }
     if (begins_here && stop_before_pong_ && at > 0 &&
@@ -115,6 +116,7 @@ std::size_t FrameTracker::walk(std::span<const char> bytes) {
       break;
     }
     at += header_bytes;
+    if (stop_between_messages_ && between_messages()) break;
   }
   return at;
 }

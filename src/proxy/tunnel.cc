@@ -75,8 +75,10 @@ void Tunnel::relay(Side& from, std::span<const char> bytes) {
   if (done_) return;
   if (is_client(from)) {
     last_client_ms_ = now_ms();
-    if (held_ != nullptr) release();
-    if (done_) return;
+    if (held_ != nullptr) {
+      release();
+      if (done_) return;
+    }
     if (pong_filter_.chosen()) return relay_without_our_pongs(bytes);
   } else if (notice_due_) {
     return relay_around_notice(bytes);
@@ -128,9 +130,12 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
   const auto messages_before = from.tracker.messages();
   const std::size_t walked = walk(from, bytes);
   last_frame_ms_ = now_ms();
-  const bool closed_now = from.tracker.closed() && !was_closed;
-  const bool held = closed_now && !is_client(from) && hold_close(bytes.first(walked));
-  const std::size_t passed = held ? walked - held_->frame.size() : walked;
+  std::size_t passed = walked;
+  bool close_to_pass = from.tracker.closed() && !was_closed;
+  if (close_to_pass && !is_client(from) && hold_close(bytes.first(walked))) {
+    passed -= held_->frame.size();
+    close_to_pass = false;
+  }
 
   if (passed > 0 && !to.close_sent && !to.lost) {
     const auto messages = from.tracker.messages() - messages_before;
@@ -152,7 +157,7 @@ std::size_t Tunnel::pass(Side& from, std::span<const char> bytes) {
     violated(from);
     return bytes.size();
   }
-  if (closed_now && !held) passed_close(from, bytes.first(walked));
+  if (close_to_pass) passed_close(from, bytes.first(walked));
   if (ping_due_ && !is_client(from)) offer_ping();
   if (ending() && !done_) {
     offer_closes();
