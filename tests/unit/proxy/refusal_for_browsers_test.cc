@@ -1,0 +1,32 @@
+#include "proxy/refusal_for_browsers.h"
+
+#include <catch2/catch.hpp>
+
+namespace probegate::proxy {
+namespace {
+
+using metrics::Reason;
+
+TEST_CASE(
+    "An upgrade that would get 503 has a Close code, 1012 in a drain, and every other reason has none") {
+  for (std::size_t i = 0; i < metrics::label_count<Reason>; ++i) {
+    const auto reason = static_cast<Reason>(i);
+    CAPTURE(metrics::to_string(reason));
+    const int status = Refusal::of(reason, "x").status;
+    const auto code = refusal_close_code(reason);
+    CHECK(code.has_value() == (status == 503));
+    if (code) CHECK(*code == (reason == Reason::draining ? 1012 : 1013));
+  }
+}
+
+TEST_CASE("The page tries again when Retry-After says so, and shows a request id as text") {
+  const auto page = refusal_page(Reason::paused, 4, "<b>&\"\xff");
+  CHECK(page.body.find("<meta http-equiv=\"refresh\" content=\"4\">") != std::string::npos);
+  CHECK(page.body.find("request &lt;b&gt;&amp;&quot;?<") != std::string::npos);
+  CHECK(page.body.find("<b>") == std::string::npos);
+  CHECK(page.body.find("Maintenance") != std::string::npos);
+  CHECK(refusal_page(Reason::draining, 1, "x").body.find("in 1 second.") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace probegate::proxy
