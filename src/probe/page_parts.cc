@@ -6,7 +6,6 @@
 #include <cstdio>
 
 #include "base/text.h"
-#include "base/utf8.h"
 
 namespace probegate::probe {
 namespace {
@@ -33,21 +32,6 @@ std::string rect(const char* css_class, int from, int to) {
 }
 
 }  // namespace
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : valid_utf8(text)) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-    }
-  }
-  return out;
-}
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;

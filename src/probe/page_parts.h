@@ -1,4 +1,4 @@
-// Parts of the status page: escaping for HTML, times for people, and the two drawings. Pure.
+// Parts of the status page: times for people, and the two drawings. Pure.
 #pragma once
 
 #include <deque>
@@ -12,7 +12,6 @@
 
 namespace probegate::probe {
 
-std::string escaped(std::string_view text);
 std::string joined(const std::vector<std::string>& words);
 
 std::string ago(Duration age);  // "12s ago", "now"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/html_text.h"
 #include "base/text.h"
 #include "probe/client_outcome.h"
 #include "probe/drain_and_pause.h"
@@ -46,7 +47,7 @@ std::string spaced(std::string_view word) {
 }
 
 std::string tag(std::string_view css_class, std::string_view text) {
-  return "<strong class=\"tag " + std::string(css_class) + "\">" + escaped(text) + "</strong>";
+  return "<strong class=\"tag " + std::string(css_class) + "\">" + escaped_html(text) + "</strong>";
 }
 
 std::string cell(std::string_view html, std::string_view css_class = {}) {
@@ -85,7 +86,7 @@ const std::string& name(const StatusView& view, std::size_t check) {
 std::string target_text(const StatusView& view, std::size_t check) {
   const auto& target = (*view.snapshot.policies)[check].target;
   if (target.empty() || view.details == health::Details::summary) return {};
-  return " <span class=\"dim target\">" + escaped(target) + "</span>";
+  return " <span class=\"dim target\">" + escaped_html(target) + "</span>";
 }
 
 std::string age(const StatusView& view, Duration since_start) {
@@ -98,15 +99,15 @@ std::string why(const StatusView& view, std::size_t check) {
   if (state.status == CheckStatus::waiting) {
     std::vector<std::string> names;
     for (const std::size_t need : state.waiting_for) names.push_back(name(view, need));
-    return "waits for " + escaped(joined(names));
+    return "waits for " + escaped_html(joined(names));
   }
-  if (state.error) return escaped(error_text(*state.error, view.details));
+  if (state.error) return escaped_html(error_text(*state.error, view.details));
   const auto& events = view.source.history().events();
   const auto last = std::find_if(events.rbegin(), events.rend(), [&](const Event& event) {
     return event.kind == EventKind::check && event.check == name(view, check) && event.error;
   });
   if (last == events.rend()) return {};
-  return "<span class=\"dim\">last: " + escaped(error_text(*last->error, view.details)) + ", " +
+  return "<span class=\"dim\">last: " + escaped_html(error_text(*last->error, view.details)) + ", " +
          age(view, last->since_start) + "</span>";
 }
 
@@ -115,18 +116,19 @@ std::string gate_sentence(const StatusView& view) {
   const bool open = view.snapshot.gate == health::GateState::open;
   std::string out = "The gate is <strong>" + std::string(to_string(view.snapshot.gate)) + "</strong>";
   if (!view.snapshot.waiting_for.empty()) {
-    const std::string names = escaped(joined(view.snapshot.waiting_names()));
+    const std::string names = escaped_html(joined(view.snapshot.waiting_names()));
     out += open ? ", not ready because of " + names + "; new clients are still let in"
                 : ", waiting for <strong>" + names + "</strong>";
   }
   out += ".";
-  if (!view.snapshot.stuck_loops.empty()) out += " Blocked: " + escaped(view.snapshot.stuck_loops) + ".";
+  if (!view.snapshot.stuck_loops.empty()) out += " Blocked: " + escaped_html(view.snapshot.stuck_loops) + ".";
   return out;
 }
 
 std::string clients_section(const TrafficReport& traffic) {
   std::string out;
-  for (const auto& concern : concerns(traffic)) out += "<p class=\"concern\">" + escaped(concern) + ".</p>\n";
+  for (const auto& concern : concerns(traffic))
+    out += "<p class=\"concern\">" + escaped_html(concern) + ".</p>\n";
   out += "<dl id=\"clients\">\n<div><dt>upgrades, last minute</dt><dd>" + upgrades_text(traffic.minute) +
          "</dd></div>\n<div><dt>requests, last minute</dt><dd>" + requests_text(traffic.minute) +
          "</dd></div>\n";
@@ -142,18 +144,18 @@ std::string clients_section(const TrafficReport& traffic) {
 
 std::string identity(const StatusView& view) {
   const About& about = view.source.about();
-  std::string out = "<p id=\"identity\" class=\"dim\">service <strong>" + escaped(about.service) +
-                    "</strong>, instance <strong>" + escaped(about.instance) + "</strong>";
+  std::string out = "<p id=\"identity\" class=\"dim\">service <strong>" + escaped_html(about.service) +
+                    "</strong>, instance <strong>" + escaped_html(about.instance) + "</strong>";
   if (view.details == health::Details::full) {
-    out += ", backend <strong>" + escaped(about.backend) + "</strong>, configuration <strong>" +
-           escaped(about.config) + "</strong>";
+    out += ", backend <strong>" + escaped_html(about.backend) + "</strong>, configuration <strong>" +
+           escaped_html(about.config) + "</strong>";
   }
   return out + "</p>\n";
 }
 
 std::string title(const StatusView& view) {
   return spaced(judge(health::Document::readiness, view.snapshot).word) + ", " +
-         escaped(view.source.about().instance);
+         escaped_html(view.source.about().instance);
 }
 
 std::string headline(const StatusView& view, const TrafficReport& traffic) {
@@ -166,20 +168,20 @@ std::string headline(const StatusView& view, const TrafficReport& traffic) {
   out.append(spaced(judgement.word)).append("</h1>\n<p id=\"summary\" role=\"status\">");
   out.append(gate_sentence(view)).append("</p>\n");
   if (const auto text = drain_or_pause_text(view.snapshot, traffic.total.busy, view.details); !text.empty())
-    out += "<p id=\"by-hand\">" + escaped(text) + ".</p>\n";
+    out += "<p id=\"by-hand\">" + escaped_html(text) + ".</p>\n";
   out += clients_section(traffic);
   if (const auto& starts = view.source.history().starts(); starts && starts->restart_loop) {
     out += "<p id=\"restarts\">Restart loop: <strong>" + std::to_string(starts->recent) + " starts within " +
            format_duration(starts->window) + "</strong>; the previous process ended as " +
-           escaped(starts->last_end) + ".</p>\n";
+           escaped_html(starts->last_end) + ".</p>\n";
   }
   if (view.snapshot.waiting_for.empty()) return out + "</section>\n";
 
   out += "<ul id=\"causes\">\n";
   for (const std::size_t check : view.snapshot.waiting_for) {
     const auto& error = view.snapshot.checks[check].error;
-    out += "<li><strong>" + escaped(name(view, check)) + "</strong>: " +
-           (error ? escaped(error_text(*error, view.details)) : std::string("no answer yet")) +
+    out += "<li><strong>" + escaped_html(name(view, check)) + "</strong>: " +
+           (error ? escaped_html(error_text(*error, view.details)) : std::string("no answer yet")) +
            target_text(view, check) + "</li>\n";
   }
   return out + "</ul>\n</section>\n";
@@ -208,8 +210,8 @@ std::string check_table(const StatusView& view) {
     const auto& policy = (*view.snapshot.policies)[i];
     const auto next = view.source.next_run(i);
     const bool waits = state.status == CheckStatus::waiting;
-    rows += "<tr><th scope=\"row\">" + escaped(policy.name) + " <span class=\"dim\">" + escaped(policy.type) +
-            "</span>" + target_text(view, i) + "</th>";
+    rows += "<tr><th scope=\"row\">" + escaped_html(policy.name) + " <span class=\"dim\">" +
+            escaped_html(policy.type) + "</span>" + target_text(view, i) + "</th>";
     rows += cell(tag(tone(state.status), to_string(state.status)));
     rows += cell(why(view, i), "why");
     rows += cell(affects_text(policy.affects));
@@ -236,7 +238,7 @@ std::string timeline_table(const StatusView& view) {
   const Duration whole = history.opened_after() ? *history.opened_after() * 5 / 4 : up;
   std::string rows;
   for (const auto& step : history.timeline()) {
-    rows += "<tr><th scope=\"row\">" + escaped(step.check) + "</th>";
+    rows += "<tr><th scope=\"row\">" + escaped_html(step.check) + "</th>";
     rows += cell(step.runnable ? seconds_text(*step.runnable) : "waits", "number");
     rows += cell(step.passed ? seconds_text(*step.passed) : "not yet", "number");
     rows += cell(step.passed && step.runnable ? seconds_text(*step.passed - *step.runnable) : "", "number");
@@ -269,22 +271,22 @@ std::string refusals_table(const TrafficReport& traffic, TimePoint now) {
 
 std::string event_text(const Event& event, health::Details details) {
   if (event.to == to_string(CheckStatus::unknown)) {
-    return "<strong>" + escaped(event.check) + "</strong> may run now";
+    return "<strong>" + escaped_html(event.check) + "</strong> may run now";
   }
-  std::string text = event.check.empty() ? "" : "<strong>" + escaped(event.check) + "</strong> ";
+  std::string text = event.check.empty() ? "" : "<strong>" + escaped_html(event.check) + "</strong> ";
   if (event.kind == EventKind::start) {
-    text +=
-        event.from.empty() ? "first recorded start" : "the previous process ended as " + escaped(event.from);
+    text += event.from.empty() ? "first recorded start"
+                               : "the previous process ended as " + escaped_html(event.from);
     if (!event.message.empty()) text += ";";
   } else if (!event.from.empty()) {
-    text += escaped(event.from) + " → ";
+    text += escaped_html(event.from) + " → ";
   }
   const bool open_breaker = event.kind == EventKind::auth_breaker && event.to == "open";
   if (!event.to.empty()) text += tag(open_breaker ? "bad" : tone(event.to), event.to);
-  if (!event.waiting_for.empty()) text += " waiting for " + escaped(joined(event.waiting_for));
-  if (event.error) text += " " + escaped(error_text(*event.error, details));
+  if (!event.waiting_for.empty()) text += " waiting for " + escaped_html(joined(event.waiting_for));
+  if (event.error) text += " " + escaped_html(error_text(*event.error, details));
   if (event.kind == EventKind::stuck && event.message.empty()) text += "all data loops respond again";
-  if (details == health::Details::full && !event.message.empty()) text += " " + escaped(event.message);
+  if (details == health::Details::full && !event.message.empty()) text += " " + escaped_html(event.message);
   if (event.took && event.kind == EventKind::frozen) text += "for " + seconds_text(*event.took);
   if (event.count > 1) text += " (" + std::to_string(event.count) + " times)";
   return text;
@@ -314,8 +316,8 @@ std::string status_fragment(const StatusView& view) {
   const TrafficReport traffic = view.source.traffic();
   return headline(view, traffic) + figures(view, traffic) + check_table(view) + timeline_table(view) +
          "<div id=\"lately\">\n" + events_table(view) + refusals_table(traffic, view.now) + "</div>\n" +
-         identity(view) + "<p class=\"dim\">probegate " + escaped(view.version) + ", " + iso8601(view.wall) +
-         "</p>\n";
+         identity(view) + "<p class=\"dim\">probegate " + escaped_html(view.version) + ", " +
+         iso8601(view.wall) + "</p>\n";
 }
 
 std::string status_page(const StatusView& view) {

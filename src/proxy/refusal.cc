@@ -83,7 +83,8 @@ bool is_failure_of_backend(Reason reason) {
 std::string write_refusal(const Refusal& refusal, const RefusalForm& form) {
   const std::string_view title = proto::reason_phrase(refusal.status);
   const unsigned seconds = retry_after(refusal.reason, form.random);
-  const Relayed content = form.page_for     ? refusal_page(refusal.reason, seconds, *form.page_for)
+  const Relayed content = form.page_for
+                              ? refusal_page(refusal.reason, seconds, *form.page_for, form.repeatable)
                           : refusal.relayed ? *refusal.relayed
                                             : problem(refusal, title);
 

@@ -37,6 +37,7 @@ struct RefusalForm {
   unsigned random = 0;     // spreads Retry-After, so that refused clients do not all return together
   std::string_view date;   // now
   std::optional<std::string_view> page_for = {};  // a page for people, with this request id
+  bool repeatable = true;                         // a browser may ask again by itself
 };
 
 // Head and body, ready to write; always with Content-Length and Connection: close.

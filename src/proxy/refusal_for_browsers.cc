@@ -1,5 +1,6 @@
 #include "proxy/refusal_for_browsers.h"
 
+#include "base/html_text.h"
 #include "proto/ws_frames.h"
 #include "proto/ws_handshake.h"
 
@@ -35,33 +36,21 @@ Sentences sentences(Reason reason) {
   }
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += static_cast<unsigned char>(c) < 0x80 ? c : '?';
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
-Relayed refusal_page(Reason reason, unsigned retry_after, std::string_view request_id) {
+Relayed refusal_page(Reason reason, unsigned retry_after, std::string_view request_id, bool repeatable) {
   const auto [title, text] = sentences(reason);
   const std::string seconds = std::to_string(retry_after);
   std::string body = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
   body += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
   body += "<meta name=\"color-scheme\" content=\"light dark\">\n";
-  body += "<meta http-equiv=\"refresh\" content=\"" + seconds + "\">\n<title>";
+  if (repeatable) body += "<meta http-equiv=\"refresh\" content=\"" + seconds + "\">\n";
+  body += "<title>";
   body.append(title).append("</title>\n<style>").append(kStyle).append("</style>\n</head>\n<body>\n<h1>");
-  body.append(title).append("</h1>\n<p>").append(text).append("</p>\n<p>This page tries again in ");
-  body.append(seconds).append(retry_after == 1 ? " second" : " seconds").append(".</p>\n<p><small>");
-  body.append(metrics::to_string(reason)).append(", request ").append(escaped(request_id));
+  body.append(title).append("</h1>\n<p>").append(text).append("</p>\n<p>");
+  body.append(repeatable ? "This page tries again in " : "Send it again in ").append(seconds);
+  body.append(retry_after == 1 ? " second" : " seconds").append(".</p>\n<p><small>");
+  body.append(metrics::to_string(reason)).append(", request ").append(escaped_html(request_id));
   body.append("</small></p>\n</body>\n</html>\n");
   return {std::string(kFields), std::move(body)};
 }

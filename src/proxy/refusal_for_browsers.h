@@ -12,9 +12,11 @@
 
 namespace probegate::proxy {
 
-// A page that loads nothing, tells nothing that `probes.details: summary` hides, and asks again by itself.
-// `retry_after`: seconds, as in the header. `request_id`: from the client, or made for this refusal.
-Relayed refusal_page(metrics::Reason reason, unsigned retry_after, std::string_view request_id);
+// A page that loads nothing, tells nothing that `probes.details: summary` hides, and asks again by itself if
+// it may be asked for again. `retry_after`: seconds, as in the header. `request_id`: from the client, or made
+// for this refusal.
+Relayed refusal_page(metrics::Reason reason, unsigned retry_after, std::string_view request_id,
+                     bool repeatable);
 
 // The Close code for an upgrade that is refused after it was accepted; its reason is that of the refusal.
 // Empty for reasons that are always answered by HTTP.

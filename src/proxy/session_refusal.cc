@@ -50,6 +50,7 @@ std::string Session::write_answer(const Refusal& refusal, bool head_only) {
   if (by_close) return write_refusal_by_close(refusal.reason, *close_code, request, environment_.http_date());
   RefusalForm form{head_only, static_cast<unsigned>(environment_.random()), environment_.http_date()};
   if (as_page) form.page_for = ended.request_id;
+  form.repeatable = head_only || request.method == "GET";
   return write_refusal(refusal, form);
 }
 

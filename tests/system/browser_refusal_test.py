@@ -42,6 +42,8 @@ def test_a_person_gets_a_page_that_tries_again_and_a_program_a_problem(rig):
     assert not re.search(r"(src|href)=", page), "it loads nothing"
     for accept in ("*/*", "application/json", "application/problem+json, text/html;q=0.5", "text/html;q=0", ""):
         assert ask(sidecar, accept).headers["Content-Type"] == "application/problem+json", accept
+    posted = ask(sidecar, method="POST").body.decode()
+    assert "refresh" not in posted and "Send it again" in posted
     head = ask(sidecar, method="HEAD")
     assert head.status == 503 and head.body == b"" and head.headers["Content-Type"] == "text/html; charset=utf-8"
 

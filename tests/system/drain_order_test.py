@@ -47,6 +47,15 @@ class Crowd:
         return max(sum(1 for when in times if first <= when < first + seconds) for first in times)
 
 
+async def crowd_during(stop, chat, sidecar):
+    crowd = Crowd(sidecar.proxy_port)
+    await crowd.connect()
+    watching = asyncio.create_task(crowd.see_the_end())
+    await stop(chat, sidecar)
+    await watching
+    return crowd
+
+
 def ask(sidecar, *arguments):
     return asyncio.create_subprocess_exec(BINARY, *arguments, "-c", sidecar.config_file, stdout=subprocess.PIPE)
 
@@ -75,15 +84,7 @@ def test_clients_are_told_one_after_another_and_none_sees_1006(rig, stop):
     chat, *_ = rig.running_chat()
     sidecar = rig.probegate(f"proxy: {{backend: '{chat.url}'}}\ndrain: {{timeout: {TIMEOUT}s}}").start()
 
-    async def play():
-        crowd = Crowd(sidecar.proxy_port)
-        await crowd.connect()
-        watching = asyncio.create_task(crowd.see_the_end())
-        await stop(chat, sidecar)
-        await watching
-        return crowd
-
-    crowd = asyncio.run(play())
+    crowd = asyncio.run(crowd_during(stop, chat, sidecar))
     assert crowd.codes() <= {1001, 1012}
     # Exactly, in virtual time: tests/component/proxy/drain_tunnel_test.cc. Here the machine may stand still for a while.
     assert crowd.span() > TIMEOUT / 2 * 0.7
@@ -178,15 +179,7 @@ def test_a_rendered_manifest_lets_the_gate_drain_while_its_backend_lives(rig, en
     chat, *_ = rig.running_chat()
     sidecar = rig.probegate(RENDERED.format(backend=chat.url, timeout=TIMEOUT)).start()
 
-    async def play():
-        crowd = Crowd(sidecar.proxy_port)
-        await crowd.connect()
-        watching = asyncio.create_task(crowd.see_the_end())
-        await end(chat, sidecar)
-        await watching
-        return crowd
-
-    crowd = asyncio.run(play())
+    crowd = asyncio.run(crowd_during(end, chat, sidecar))
     assert crowd.codes() == {1001}, "by the gate; none from the backend, and none lost"
     assert crowd.span() > TIMEOUT / 2 * 0.7
     assert crowd.most_within(0.5) < TUNNELS / 2

@@ -20,12 +20,18 @@ TEST_CASE(
 }
 
 TEST_CASE("The page tries again when Retry-After says so, and shows a request id as text") {
-  const auto page = refusal_page(Reason::paused, 4, "<b>&\"\xff");
+  const auto page = refusal_page(Reason::paused, 4, "<b>&\"\xff", true);
   CHECK(page.body.find("<meta http-equiv=\"refresh\" content=\"4\">") != std::string::npos);
-  CHECK(page.body.find("request &lt;b&gt;&amp;&quot;?<") != std::string::npos);
+  CHECK(page.body.find("request &lt;b&gt;&amp;&quot;\xEF\xBF\xBD<") != std::string::npos);
   CHECK(page.body.find("<b>") == std::string::npos);
   CHECK(page.body.find("Maintenance") != std::string::npos);
-  CHECK(refusal_page(Reason::draining, 1, "x").body.find("in 1 second.") != std::string::npos);
+  CHECK(refusal_page(Reason::draining, 1, "x", true).body.find("in 1 second.") != std::string::npos);
+}
+
+TEST_CASE("The page for a form that was sent is not loaded again by itself") {
+  const auto page = refusal_page(Reason::hold_full, 4, "x", false);
+  CHECK(page.body.find("http-equiv=\"refresh\"") == std::string::npos);
+  CHECK(page.body.find("Send it again in 4 seconds.") != std::string::npos);
 }
 
 }  // namespace
